@@ -1,0 +1,233 @@
+//! What becomes of pushes: they leave the outbox, are answered or not, and are told again or not.
+
+use std::sync::Arc;
+
+use crate::app_server::AppServer;
+use crate::circuit::Permit;
+use crate::device::State;
+use crate::engine::Engine;
+use crate::key::DeviceId;
+use crate::outbox::{InFlight, Random};
+use crate::push::{Push, Summary};
+use crate::reply::Outcome;
+
+/// A device that is not pushed to any more; the store is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// The bare JID of the user.
+    pub user: Arc<str>,
+    /// The push identifier of the device.
+    pub key: Box<str>,
+    /// The app server.
+    pub app_server: AppServer,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a device was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// This many persistent errors in a row.
+    Rejected(u32),
+    /// Nothing but transient errors for as long as the operator puts up with.
+    Unreachable,
+}
+
+/// What there is to do in a turn of the event loop.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What is to be sent.
+    pub pushes: Vec<Push>,
+    /// What was disabled.
+    pub disabled: Vec<Disabled>,
+}
+
+/// How the answer to a publish was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handling {
+    /// It answers nothing of ours: no publish has this id, or it went to somebody else.
+    Unknown,
+    /// It was expected.
+    Taken,
+    /// It was expected, and it was one error too many.
+    Disabled(Disabled),
+}
+
+impl Engine {
+    /// Does what is due at `now`, and hands out at most `limit` pushes. When they are handed out they count
+    /// as sent; the caller sends them when it has left the engine.
+    pub fn turn(&mut self, now: f64, limit: usize, random: &mut dyn Random) -> Turn {
+        let mut turn = Turn::default();
+        for _ in 0..limit {
+            match self.outbox.due(&mut self.devices, now, self.options.reply_timeout) {
+                Some(device) => turn.disabled.extend(self.deadline_passed(device, now, random)),
+                None => break,
+            }
+        }
+        for _ in 0..limit {
+            match self.outbox.pop() {
+                Some(device) => turn.pushes.extend(self.push(device, now, random)),
+                None => break,
+            }
+        }
+        turn
+    }
+
+    /// When [`Engine::turn`] is next to be called: at once where that time is past; `None`: when there is
+    /// news.
+    pub fn next_turn(&self) -> Option<f64> {
+        self.outbox.next_turn()
+    }
+
+    /// A reply came: its `id`, who it is `from`, and what it means.
+    pub fn reply(
+        &mut self,
+        id: &str,
+        from: &str,
+        outcome: Outcome,
+        now: f64,
+        random: &mut dyn Random,
+    ) -> Handling {
+        let Some(device) = self.outbox.device(id) else { return Handling::Unknown };
+        match self.devices.get(device) {
+            Some(device) if device.registration.app_server.as_str() != from => return Handling::Unknown,
+            Some(_) => {}
+            // The device was removed meanwhile.
+            None => {
+                self.outbox.land(id);
+                return Handling::Taken;
+            }
+        }
+        match self.outcome(id, outcome, now, random) {
+            Some(disabled) => Handling::Disabled(disabled),
+            None => Handling::Taken,
+        }
+    }
+
+    /// A push that was handed out is not sent after all: another module has stopped it.
+    pub fn withdraw(&mut self, id: &str) {
+        if let Some(in_flight) = self.outbox.land(id) {
+            self.settle(in_flight.device);
+        }
+    }
+
+    /// A push that was handed out could not be sent: it is told again later.
+    pub fn sending_failed(&mut self, id: &str, now: f64, random: &mut dyn Random) -> Option<Disabled> {
+        self.outcome(id, Outcome::Transient, now, random)
+    }
+
+    /// A publish was not answered in time, or the time of a retry has come.
+    fn deadline_passed(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) -> Option<Disabled> {
+        let device = self.devices.get_mut(id)?;
+        if let State::InFlight { id: push_id, .. } = &device.state {
+            let push_id = push_id.clone();
+            return self.outcome(&push_id, Outcome::Silent, now, random);
+        }
+        device.state = State::Idle;
+        self.outbox.announce(id, device);
+        None
+    }
+
+    /// The push that a device of the queue is to get, if there still is anything to tell it.
+    fn push(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) -> Option<Push> {
+        let device = self.devices.get_mut(id)?;
+        device.state = State::Idle;
+        device.expire(now - self.options.time_to_live);
+        if !device.has_pending() {
+            return None;
+        }
+        if let Permit::Denied { until } =
+            self.circuits.ask(&device.registration.app_server, now, &self.options)
+        {
+            // Not all at once when the rest is over.
+            let until = until + self.options.retry_delay * random.fraction();
+            self.outbox.rest(id, device, until);
+            return None;
+        }
+        let told = device.take_pending();
+        let pinged = std::mem::take(&mut device.pinged);
+        let newest = told.iter().map(|(_, pending)| pending).max_by_key(|pending| pending.order);
+        let content = newest.map(|pending| pending.content.clone());
+        let important_body = Some(&*self.options.important_body).filter(|_| content.is_some());
+        let body = content.as_ref().and_then(|content| content.body.as_deref()).or(important_body);
+        let push = Push {
+            id: random.push_id(),
+            user: self.users.get(device.user)?.jid.clone(),
+            key: device.registration.key.clone(),
+            app_server: device.registration.app_server.clone(),
+            node: device.registration.node.clone(),
+            publish_options: device.registration.publish_options.clone(),
+            summary: Summary {
+                message_count: device.count(),
+                last_message_sender: content.as_ref().and_then(|content| content.sender.clone()),
+                last_message_body: body.filter(|body| !body.is_empty()).map(Into::into),
+            },
+            mentioned: told.iter().any(|(_, pending)| pending.mentioned),
+            content,
+        };
+        let in_flight = InFlight { device: id, told, pinged };
+        self.outbox.sent(push.id.clone(), in_flight, device, now, now + self.options.reply_timeout);
+        Some(push)
+    }
+
+    /// A publish has ended one way or another.
+    fn outcome(&mut self, id: &str, outcome: Outcome, now: f64, random: &mut dyn Random) -> Option<Disabled> {
+        let in_flight = self.outbox.land(id)?;
+        let device = self.devices.get_mut(in_flight.device)?;
+        match outcome {
+            Outcome::Silent => self.circuits.silent(&device.registration.app_server, now, &self.options),
+            _ => self.circuits.answered(&device.registration.app_server),
+        }
+        match outcome {
+            Outcome::Delivered => {
+                device.errors = 0;
+                device.attempts = 0;
+                device.failing_since = None;
+                self.settle(in_flight.device);
+                None
+            }
+            Outcome::Rejected => {
+                device.errors = device.errors.saturating_add(1);
+                device.attempts = 0;
+                device.failing_since = None;
+                let errors = device.errors;
+                if errors >= self.options.max_errors {
+                    return self.disable_device(in_flight.device, Reason::Rejected(errors));
+                }
+                self.settle(in_flight.device);
+                None
+            }
+            Outcome::Transient | Outcome::Silent => {
+                let failing_since = *device.failing_since.get_or_insert(now);
+                if now - failing_since >= self.options.give_up_after {
+                    return self.disable_device(in_flight.device, Reason::Unreachable);
+                }
+                device.pinged |= in_flight.pinged;
+                device.put_back(in_flight.told);
+                self.retry_later(in_flight.device, now, random);
+                None
+            }
+        }
+    }
+
+    /// Back-off with jitter: between half of the delay and all of it.
+    fn retry_later(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let delay = self.options.back_off(device.attempts);
+        device.attempts = device.attempts.saturating_add(1);
+        self.outbox.rest(id, device, now + delay * (0.5 + random.fraction() / 2.0));
+    }
+
+    /// Nothing is on its way to a device any more: what has come up meanwhile is next.
+    fn settle(&mut self, id: DeviceId) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.state = State::Idle;
+            self.outbox.announce(id, device);
+        }
+    }
+
+    fn disable_device(&mut self, id: DeviceId, reason: Reason) -> Option<Disabled> {
+        let (user, registration) = self.remove_device(id)?;
+        Some(Disabled { user, key: registration.key, app_server: registration.app_server, reason })
+    }
+}

@@ -1,0 +1,164 @@
+//! A device: one registration, what its owner has missed, and how its app server answers.
+
+use std::sync::Arc;
+
+use minidom::Element;
+
+use crate::key::{RoomId, UserId};
+use crate::registration::Registration;
+
+/// What a push says about the newest message of a room, shared by all who get one.
+#[derive(Debug)]
+pub struct Content {
+    /// The room's bare JID.
+    pub room: Arc<str>,
+    /// The occupant JID of who said it, where the app server may know.
+    pub sender: Option<Box<str>>,
+    /// What was said, where the app server may know.
+    pub body: Option<Box<str>>,
+    /// The broadcast message, where another module wants to see it.
+    pub original: Option<Element>,
+}
+
+/// Something of a room that a device has not been told yet.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The newest message.
+    pub content: Arc<Content>,
+    /// Whether any of the messages mentions the owner.
+    pub mentioned: bool,
+    /// When the newest message was sent; seconds on the engine's clock.
+    pub since: f64,
+    /// Tells which of two messages is the newer one.
+    pub order: u64,
+}
+
+/// What the owner of a device has missed in one room since they were last there.
+#[derive(Debug)]
+pub struct Missed {
+    /// The room.
+    pub room: RoomId,
+    /// How many messages.
+    pub count: u32,
+    /// What is still to be told of them.
+    pub pending: Option<Pending>,
+}
+
+/// Where a device stands with its app server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Nothing is to be told.
+    Idle,
+    /// In the queue of the outbox.
+    Queued,
+    /// A publish was sent at this time and is not answered yet.
+    InFlight {
+        /// The id of the publish.
+        id: Box<str>,
+        /// When it was sent.
+        since: f64,
+    },
+    /// After a transient error: not before this time.
+    Resting {
+        /// When the next attempt is due.
+        until: f64,
+    },
+}
+
+/// One registration and all that goes with it.
+#[derive(Debug)]
+pub struct Device {
+    /// Whose it is.
+    pub user: UserId,
+    /// What was registered.
+    pub registration: Registration,
+    /// Persistent errors in a row.
+    pub errors: u32,
+    /// Transient errors in a row, which the back-off grows with.
+    pub attempts: u32,
+    /// Since when it has had nothing but transient errors.
+    pub failing_since: Option<f64>,
+    /// The rooms in which something was missed.
+    pub missed: Vec<Missed>,
+    /// Another module asked for a push without a message.
+    pub pinged: bool,
+    /// Where it stands with its app server.
+    pub state: State,
+    /// The time of its valid entry among the outbox's deadlines.
+    pub armed: Option<f64>,
+}
+
+impl Device {
+    /// A device that was just registered.
+    pub fn new(user: UserId, registration: Registration) -> Self {
+        Device {
+            user,
+            registration,
+            errors: 0,
+            attempts: 0,
+            failing_since: None,
+            missed: Vec::new(),
+            pinged: false,
+            state: State::Idle,
+            armed: None,
+        }
+    }
+
+    /// The client registered it again: what went wrong before is forgotten, what was missed is not.
+    pub fn renew(&mut self, registration: Registration) {
+        self.registration = registration;
+        self.errors = 0;
+        self.attempts = 0;
+        self.failing_since = None;
+    }
+
+    /// Its owner has missed a message in a room.
+    pub fn miss(&mut self, room: RoomId, pending: Pending) {
+        match self.missed.iter_mut().find(|missed| missed.room == room) {
+            Some(missed) => {
+                missed.count = missed.count.saturating_add(1);
+                let mentioned = missed.pending.as_ref().is_some_and(|before| before.mentioned);
+                missed.pending = Some(Pending { mentioned: pending.mentioned || mentioned, ..pending });
+            }
+            None => self.missed.push(Missed { room, count: 1, pending: Some(pending) }),
+        }
+    }
+
+    /// Its owner is in a room again, or has no business there any more: nothing of it was missed.
+    pub fn catch_up(&mut self, room: RoomId) {
+        self.missed.retain(|missed| missed.room != room);
+    }
+
+    /// What is older than `oldest` is not told any more.
+    pub fn expire(&mut self, oldest: f64) {
+        for missed in &mut self.missed {
+            missed.pending.take_if(|pending| pending.since < oldest);
+        }
+    }
+
+    /// Takes what is to be told out of every room.
+    pub fn take_pending(&mut self) -> Vec<(RoomId, Pending)> {
+        self.missed.iter_mut().filter_map(|missed| Some((missed.room, missed.pending.take()?))).collect()
+    }
+
+    /// Puts back what could not be told. It merges into what is newer.
+    pub fn put_back(&mut self, told: Vec<(RoomId, Pending)>) {
+        for (room, pending) in told {
+            let Some(missed) = self.missed.iter_mut().find(|missed| missed.room == room) else { continue };
+            match &mut missed.pending {
+                Some(newer) => newer.mentioned |= pending.mentioned,
+                none => *none = Some(pending),
+            }
+        }
+    }
+
+    /// Whether there is anything to be told.
+    pub fn has_pending(&self) -> bool {
+        self.pinged || self.missed.iter().any(|missed| missed.pending.is_some())
+    }
+
+    /// How many messages its owner has missed, in all rooms.
+    pub fn count(&self) -> u32 {
+        self.missed.iter().fold(0, |sum, missed| sum.saturating_add(missed.count))
+    }
+}

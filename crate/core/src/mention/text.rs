@@ -1,0 +1,159 @@
+//! Text in which nicknames are looked for.
+
+use std::collections::HashMap;
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::nickname::Nickname;
+
+const ZERO_WIDTH_JOINER: char = '\u{200D}';
+
+/// The words of a body, folded, and where they are.
+///
+/// A nickname is found by its first word and compared from there on, so that one whose first word does not
+/// occur costs a single look-up, however long the body is.
+#[derive(Debug)]
+pub(super) struct Text {
+    folded: String,
+    /// The offsets at which each word begins
+    words: HashMap<Box<str>, Vec<usize>>,
+    /// The offsets of all word boundaries, ascending
+    boundaries: Vec<usize>,
+}
+
+impl Text {
+    /// The text that `parts` make together. Nothing of one part touches the next: they are lines.
+    pub(super) fn new<'a>(parts: impl Iterator<Item = &'a str>) -> Self {
+        let mut folded = String::new();
+        for part in parts {
+            folded.push_str(&fold(part));
+            folded.push('\n');
+        }
+        let mut indexed: HashMap<Box<str>, Vec<usize>> = HashMap::new();
+        for (start, word) in words(&folded).filter(|(_, word)| !word.trim().is_empty()) {
+            match indexed.get_mut(word) {
+                Some(starts) => starts.push(start),
+                None => {
+                    indexed.insert(word.into(), vec![start]);
+                }
+            }
+        }
+        let boundaries = folded.split_word_bound_indices().map(|(offset, _)| offset).collect();
+        Self { words: indexed, boundaries, folded }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Whether the nickname stands somewhere in the text as a whole word, or as several.
+    pub(super) fn contains(&self, nickname: &Nickname) -> bool {
+        let starts = self.words.get(nickname.first_word());
+        starts.is_some_and(|starts| starts.iter().any(|start| self.stands_at(*start, nickname.folded())))
+    }
+
+    fn stands_at(&self, start: usize, nick: &str) -> bool {
+        let Some((before, rest)) = self.folded.split_at_checked(start) else {
+            return false;
+        };
+        let Some(after) = rest.strip_prefix(nick) else {
+            return false;
+        };
+        self.ends_word(start, before.chars().next_back())
+            && self.ends_word(start + nick.len(), after.chars().next())
+    }
+
+    /// Whether there is a word boundary at `offset` (UAX #29), or a neighbour that is not part of any word.
+    ///
+    /// The first alone would not do: `bob's` is one word. The second alone would not do either: there are
+    /// scripts without spaces.
+    fn ends_word(&self, offset: usize, neighbour: Option<char>) -> bool {
+        neighbour.is_none_or(|c| !continues_word(c)) || self.boundaries.binary_search(&offset).is_ok()
+    }
+}
+
+/// The canonical case folding of `text`, in NFC (The Unicode Standard, D145): texts are equal without
+/// regard to case if these are equal.
+pub(super) fn fold(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfd().default_case_fold().nfc().collect() }
+}
+
+/// The words of `text` with their offsets: divided at every word boundary of UAX #29 and around every
+/// character that is not part of a word.
+///
+/// So wherever a nickname stands as a whole word, its own first word is a word of the text. For that a mark
+/// that nothing comes before must be a word of its own: what it follows in the text is not in the nickname.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_word_bound_indices().flat_map(|(offset, segment)| {
+        let mut rest = segment;
+        std::iter::from_fn(move || {
+            let first = rest.chars().next()?;
+            let length = if stands_alone(first) {
+                first.len_utf8()
+            } else {
+                rest.find(|c| !continues_word(c)).unwrap_or(rest.len())
+            };
+            let (word, after) = rest.split_at_checked(length)?;
+            let start = offset + segment.len() - rest.len();
+            rest = after;
+            Some((start, word))
+        })
+    })
+}
+
+fn stands_alone(first: char) -> bool {
+    !continues_word(first) || extends(first)
+}
+
+fn continues_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || extends(c)
+}
+
+fn extends(c: char) -> bool {
+    is_combining_mark(c) || c == ZERO_WIDTH_JOINER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The rule without the index: the nickname anywhere, with a boundary on either side.
+    fn contains_by_scanning(text: &Text, nickname: &Nickname) -> bool {
+        let mut offsets = text.folded.char_indices().map(|(offset, _)| offset);
+        offsets.any(|offset| text.stands_at(offset, nickname.folded()))
+    }
+
+    #[test]
+    fn words_are_divided_around_what_is_no_letter() {
+        let cases: [(&str, &[&str]); 6] = [
+            ("bob's", &["bob", "'", "s"]),
+            ("bob_x", &["bob_x"]),
+            ("田中さん", &["田", "中", "さ", "ん"]),
+            ("a\u{301}b", &["a\u{301}b"]),
+            ("!\u{301}b", &["!", "\u{301}", "b"]),
+            ("", &[]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(words(text).map(|(_, word)| word).collect::<Vec<_>>(), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_index_finds_what_scanning_finds(
+            body in "[ab_. :'\"1\u{301}\u{200D}\u{AD}\u{203F}ß田さサא한🎉🇩🇪\u{1F3FD}ℹ]{0,24}",
+            nick in "[ab_. :'\"1\u{301}\u{200D}\u{AD}\u{203F}ß田さサא한🎉🇩🇪\u{1F3FD}ℹ]{1,3}",
+        ) {
+            let nickname = Nickname::new(&nick);
+            prop_assume!(!nickname.is_blank());
+            let text = Text::new([body.as_str()].into_iter());
+            prop_assert_eq!(text.contains(&nickname), contains_by_scanning(&text, &nickname));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! XML namespaces, each with the document that defines it.
+
+/// RFC 6120: stanzas of a client
+pub const CLIENT: &str = "jabber:client";
+/// XEP-0004: Data Forms
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0027: Current Jabber OpenPGP Usage
+pub const LEGACY_OPENPGP: &str = "jabber:x:encrypted";
+/// XEP-0060: Publish-Subscribe
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// XEP-0060: the `FORM_TYPE` of publish-options
+pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// XEP-0203: Delayed Delivery
+pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0308: Last Message Correction
+pub const MESSAGE_CORRECT: &str = "urn:xmpp:message-correct:0";
+/// XEP-0334: Message Processing Hints
+pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0357: Push Notifications
+pub const PUSH: &str = "urn:xmpp:push:0";
+/// XEP-0357: the `FORM_TYPE` of the summary in a notification
+pub const PUSH_SUMMARY: &str = "urn:xmpp:push:summary";
+/// XEP-0372: References
+pub const REFERENCE: &str = "urn:xmpp:reference:0";
+/// XEP-0373: OpenPGP for XMPP
+pub const OPENPGP: &str = "urn:xmpp:openpgp:0";
+/// XEP-0380: Explicit Message Encryption
+pub const EME: &str = "urn:xmpp:eme:0";
+/// XEP-0384: OMEMO Encryption, as it was before version 0.4
+pub const LEGACY_OMEMO: &str = "eu.siacs.conversations.axolotl";
+/// XEP-0384: OMEMO Encryption, every namespace that was ever in use
+pub const OMEMO: [&str; 4] = [LEGACY_OMEMO, "urn:xmpp:omemo:0", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2"];
+/// XEP-0424: Message Retraction
+pub const RETRACT: [&str; 2] = ["urn:xmpp:message-retract:1", "urn:xmpp:message-retract:0"];
+/// XEP-0425: Moderated Message Retraction
+pub const MODERATE: [&str; 2] = ["urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"];
+/// XEP-0422: Message Fastening, in which early retractions were wrapped
+pub const FASTEN: &str = "urn:xmpp:fasten:0";
+/// XEP-0428: Fallback Indication
+pub const FALLBACK: &str = "urn:xmpp:fallback:0";
+/// XEP-0444: Message Reactions
+pub const REACTIONS: &str = "urn:xmpp:reactions:0";
+/// XEP-0461: Message Replies
+pub const REPLY: &str = "urn:xmpp:reply:0";

@@ -1,0 +1,61 @@
+//! What the operator has set.
+
+use serde::Deserialize;
+
+use crate::level::DefaultLevel;
+
+/// The options of the module, as the README's table has them. Durations are in seconds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// `push_notification_with_body`: tell the app server what was said.
+    pub with_body: bool,
+    /// `push_notification_with_sender`: tell the app server who said it, and in which room.
+    pub with_sender: bool,
+    /// `push_notification_important_body`: the text sent where the body is not; empty for none.
+    pub important_body: String,
+    /// `push_max_errors`: persistent errors in a row before a device is disabled; at least 1.
+    pub max_errors: u32,
+    /// `push_max_devices`: devices of one user; at least 1.
+    pub max_devices: usize,
+    /// `muc_push_default`: which messages a member hears of who has said nothing about it.
+    pub default_level: DefaultLevel,
+    /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
+    pub app_servers: Option<Vec<String>>,
+    /// `muc_push_reply_timeout`: how long an app server may take to answer.
+    pub reply_timeout: f64,
+    /// `muc_push_retry_delay`: the delay before the first retry; it doubles with each one.
+    pub retry_delay: f64,
+    /// `muc_push_max_retry_delay`: the delay beyond which it does not grow.
+    pub max_retry_delay: f64,
+    /// `muc_push_time_to_live`: how long a push that cannot be delivered is retried.
+    pub time_to_live: f64,
+    /// `muc_push_give_up_after`: how long a device may have nothing but transient errors.
+    pub give_up_after: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            with_body: false,
+            with_sender: false,
+            important_body: "New Message!".to_owned(),
+            max_errors: 16,
+            max_devices: 5,
+            default_level: DefaultLevel::Auto,
+            app_servers: None,
+            reply_timeout: 120.0,
+            retry_delay: 10.0,
+            max_retry_delay: 3600.0,
+            time_to_live: 2.0 * 86400.0,
+            give_up_after: 14.0 * 86400.0,
+        }
+    }
+}
+
+impl Options {
+    /// The delay before a retry, when `attempts` have failed before that one; in seconds, without jitter.
+    pub fn back_off(&self, attempts: u32) -> f64 {
+        (self.retry_delay * 2_f64.powi(attempts.min(62).cast_signed())).min(self.max_retry_delay)
+    }
+}

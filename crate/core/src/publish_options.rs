@@ -1,0 +1,70 @@
+//! The data form that a client hands over for its app server (XEP-0357, section 5).
+
+use minidom::{Element, Node};
+
+use crate::error::RequestError;
+use crate::ns;
+
+/// The largest form that is accepted: bytes of text, names, attributes and namespaces.
+pub const MAX_SIZE: usize = 8192;
+
+/// The deepest nesting that is accepted: a plain field's value is at level 2.
+pub const MAX_DEPTH: usize = 8;
+
+/// Finds the publish-options form among the children of `<enable/>`; none is fine.
+///
+/// # Errors
+///
+/// [`RequestError::NotPublishOptions`] where there is a data form, but none that is a submitted
+/// publish-options form; [`RequestError::LargeForm`] and [`RequestError::DeepForm`] beyond the limits.
+pub fn read(enable: &Element) -> Result<Option<Element>, RequestError> {
+    let mut forms = enable.children().filter(|child| child.is("x", ns::DATA_FORMS)).peekable();
+    if forms.peek().is_none() {
+        return Ok(None);
+    }
+    let form = forms.find(|form| is_publish_options(form)).ok_or(RequestError::NotPublishOptions)?;
+    check_size(form)?;
+    Ok(Some(form.clone()))
+}
+
+/// Whether a form is a submitted publish-options form. `FORM_TYPE` is found by its `var`: it may stand
+/// anywhere, and clients leave out its `type='hidden'`.
+fn is_publish_options(form: &Element) -> bool {
+    form.attr("type") == Some("submit")
+        && form
+            .children()
+            .find(|child| child.is("field", ns::DATA_FORMS) && child.attr("var") == Some("FORM_TYPE"))
+            .and_then(|field| field.get_child("value", ns::DATA_FORMS))
+            .is_some_and(|value| value.text().trim() == ns::PUBLISH_OPTIONS)
+}
+
+/// Walks the form without recursion, so that its nesting cannot exhaust the stack either.
+fn check_size(form: &Element) -> Result<(), RequestError> {
+    let mut size = 0;
+    let mut open = vec![(form, 0)];
+    while let Some((element, depth)) = open.pop() {
+        if depth > MAX_DEPTH {
+            return Err(RequestError::DeepForm(MAX_DEPTH));
+        }
+        size += element.name().len();
+        let attributes = element.attrs().iter();
+        size += attributes.map(|((ns, name), value)| ns.len() + name.len() + value.len()).sum::<usize>();
+        let namespace = element.ns();
+        for node in element.nodes() {
+            match node {
+                Node::Element(child) => {
+                    // A namespace is written where it changes.
+                    if !child.has_ns(&*namespace) {
+                        size += child.ns().len();
+                    }
+                    open.push((child, depth + 1));
+                }
+                Node::Text(text) => size += text.len(),
+            }
+        }
+        if size > MAX_SIZE {
+            return Err(RequestError::LargeForm(MAX_SIZE));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What a client asks for: `<enable/>` and `<disable/>` (XEP-0357, sections 5 and 6).
+
+use minidom::Element;
+
+use crate::app_server::AppServer;
+use crate::error::RequestError;
+use crate::ns;
+use crate::options::Options;
+use crate::publish_options;
+use crate::registration::MAX_NODE;
+
+/// A request to push to a node of an app server (XEP-0357, section 5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enable {
+    /// The `jid` attribute: the app server.
+    pub app_server: AppServer,
+    /// The `node` attribute: the provisioned node of the app server.
+    pub node: Option<Box<str>>,
+    /// The publish-options form.
+    pub publish_options: Option<Element>,
+    /// The `include_payload` attribute, which some clients send and mod_cloud_notify stores.
+    pub include_payload: Option<Box<str>>,
+}
+
+impl Enable {
+    /// Reads the request of `user` (a bare JID) to the service `host`.
+    ///
+    /// # Errors
+    ///
+    /// Every [`RequestError`].
+    pub fn read(enable: &Element, user: &str, host: &str, options: &Options) -> Result<Self, RequestError> {
+        let app_server = read_app_server(enable)?;
+        if app_server.domain() == host || app_server.bare() == user {
+            return Err(RequestError::OwnAddress);
+        }
+        if !is_allowed(&app_server, options) {
+            return Err(RequestError::ForbiddenAppServer);
+        }
+        Ok(Enable {
+            app_server,
+            node: read_node(enable)?,
+            publish_options: publish_options::read(enable)?,
+            include_payload: enable.attr("include_payload").map(Into::into),
+        })
+    }
+}
+
+/// A request to stop pushing to a node of an app server, or to all of them (XEP-0357, section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disable {
+    /// The `jid` attribute: the app server.
+    pub app_server: AppServer,
+    /// The `node` attribute; without it, every node of the app server is meant.
+    pub node: Option<Box<str>>,
+}
+
+impl Disable {
+    /// Reads the request.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::MissingAppServer`], [`RequestError::MalformedAppServer`], [`RequestError::LongNode`].
+    pub fn read(disable: &Element) -> Result<Self, RequestError> {
+        Ok(Disable { app_server: read_app_server(disable)?, node: read_node(disable)? })
+    }
+}
+
+/// Finds `<enable/>` or `<disable/>` in an IQ.
+pub fn payload<'a>(iq: &'a Element, name: &str) -> Option<&'a Element> {
+    iq.get_child(name, ns::PUSH)
+}
+
+fn read_app_server(request: &Element) -> Result<AppServer, RequestError> {
+    AppServer::parse(request.attr("jid").ok_or(RequestError::MissingAppServer)?)
+}
+
+/// An empty node is no node: the push identifier does not tell them apart.
+fn read_node(request: &Element) -> Result<Option<Box<str>>, RequestError> {
+    match request.attr("node") {
+        None | Some("") => Ok(None),
+        Some(node) if node.len() > MAX_NODE => Err(RequestError::LongNode(MAX_NODE)),
+        Some(node) => Ok(Some(node.into())),
+    }
+}
+
+/// Whether the operator allows an app server: by its domain, its bare JID or its full one.
+fn is_allowed(app_server: &AppServer, options: &Options) -> bool {
+    options.app_servers.as_ref().is_none_or(|allowed| {
+        allowed
+            .iter()
+            .map(|jid| AppServer::stored(jid))
+            .any(|jid| [app_server.domain(), app_server.bare(), app_server.as_str()].contains(&jid.as_str()))
+    })
+}

@@ -1,0 +1,170 @@
+//! What outlives a clean stop: what was missed, what was not told yet, and what went wrong.
+//!
+//! Registrations are not in it: they are in the store all the time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::{Content, Device, Missed, Pending};
+use crate::engine::Engine;
+use crate::key::{DeviceId, RoomId};
+use crate::outbox::InFlight;
+
+/// The state of every device that has any. Times are ages: seconds before the snapshot was taken.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The devices.
+    pub devices: Vec<DeviceState>,
+}
+
+/// The state of a device.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceState {
+    /// The bare JID of its owner.
+    pub user: String,
+    /// Its push identifier.
+    pub key: String,
+    /// Persistent errors in a row.
+    pub errors: u32,
+    /// How long it has had nothing but transient errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_for: Option<f64>,
+    /// Whether a push without a message was asked for.
+    pub pinged: bool,
+    /// What was missed, room by room; the newest last.
+    pub missed: Vec<MissedState>,
+}
+
+/// What was missed in one room.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MissedState {
+    /// The room's bare JID.
+    pub room: String,
+    /// How many messages.
+    pub count: u32,
+    /// What is still to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingState>,
+}
+
+/// What is still to be told of a room.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PendingState {
+    /// The occupant JID of who wrote the newest message, where the app server may know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// What it says, where the app server may know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whether the owner is mentioned.
+    pub mentioned: bool,
+    /// How old the newest message is.
+    pub age: f64,
+}
+
+impl Engine {
+    /// Takes a snapshot at `now`. A publish that was not answered yet is in it as if it had not been sent:
+    /// better told twice than never.
+    pub fn snapshot(&self, now: f64) -> Snapshot {
+        let in_flight: HashMap<DeviceId, &InFlight> =
+            self.outbox.in_flight().map(|in_flight| (in_flight.device, in_flight)).collect();
+        let states = self
+            .devices
+            .iter()
+            .map(|(id, device)| self.device_state(device, in_flight.get(&id).copied(), now));
+        Snapshot { devices: states.flatten().collect() }
+    }
+
+    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which
+    /// something was missed: nothing of it is told before their members and occupants were read.
+    pub fn restore(&mut self, snapshot: &Snapshot, now: f64) -> Vec<String> {
+        let mut rooms = Vec::new();
+        for state in &snapshot.devices {
+            let user = self.user_ids.get(&*state.user).and_then(|&id| Some((id, self.users.get(id)?)));
+            let Some((user_id, user)) = user else { continue };
+            let id = user.devices.iter().copied().find(|&id| {
+                self.devices.get(id).is_some_and(|device| *device.registration.key == *state.key)
+            });
+            let Some(id) = id else { continue };
+            for missed in &state.missed {
+                let room = self.room_id(&missed.room);
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.presume_member(user_id);
+                }
+                let missed = self.restore_missed(room, missed, now);
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.missed.push(missed);
+                }
+            }
+            if let Some(device) = self.devices.get_mut(id) {
+                device.errors = state.errors;
+                device.failing_since = state.failing_for.map(|age| now - age);
+                device.pinged = state.pinged;
+                self.outbox.announce(id, device);
+            }
+            rooms.extend(state.missed.iter().map(|missed| missed.room.clone()));
+        }
+        rooms.sort_unstable();
+        rooms.dedup();
+        rooms
+    }
+
+    fn device_state(&self, device: &Device, in_flight: Option<&InFlight>, now: f64) -> Option<DeviceState> {
+        let told = in_flight.map_or(&[][..], |in_flight| &*in_flight.told);
+        let mut missed: Vec<(Option<u64>, MissedState)> = device
+            .missed
+            .iter()
+            .filter_map(|missed| {
+                let told = told.iter().find(|(room, _)| *room == missed.room).map(|(_, pending)| pending);
+                let pending = missed.pending.as_ref().or(told);
+                let state = MissedState {
+                    room: self.rooms.get(missed.room)?.jid.to_string(),
+                    count: missed.count,
+                    pending: pending.map(|pending| PendingState {
+                        sender: pending.content.sender.as_deref().map(str::to_owned),
+                        body: pending.content.body.as_deref().map(str::to_owned),
+                        mentioned: pending.mentioned || told.is_some_and(|told| told.mentioned),
+                        age: now - pending.since,
+                    }),
+                };
+                Some((pending.map(|pending| pending.order), state))
+            })
+            .collect();
+        missed.sort_by_key(|(order, _)| *order);
+        let missed: Vec<MissedState> = missed.into_iter().map(|(_, state)| state).collect();
+        let pinged = device.pinged || in_flight.is_some_and(|in_flight| in_flight.pinged);
+        let has_state = !missed.is_empty() || device.errors > 0 || device.failing_since.is_some() || pinged;
+        has_state.then(|| DeviceState {
+            user: self.users.get(device.user).map_or_else(String::new, |user| user.jid.to_string()),
+            key: device.registration.key.to_string(),
+            errors: device.errors,
+            failing_for: device.failing_since.map(|since| now - since),
+            pinged,
+            missed,
+        })
+    }
+
+    fn restore_missed(&mut self, room: RoomId, state: &MissedState, now: f64) -> Missed {
+        let pending = state.pending.as_ref().map(|pending| {
+            self.messages += 1;
+            let content = Content {
+                room: state.room.as_str().into(),
+                sender: pending.sender.as_deref().map(Into::into),
+                body: pending.body.as_deref().map(Into::into),
+                original: None,
+            };
+            Pending {
+                content: Arc::new(content),
+                mentioned: pending.mentioned,
+                since: now - pending.age,
+                order: self.messages,
+            }
+        });
+        Missed { room, count: state.count, pending }
+    }
+}
