@@ -1,0 +1,94 @@
+//! A user's record as it is stored: the format of mod_cloud_notify and of the earlier mod_muc_cloud_notify.
+//!
+//! A table of registrations, each under its push identifier `jid<node`, with the fields `jid`, `node`,
+//! `options` (the publish-options form, preserialized) and `timestamp`. What else stands in a registration
+//! is other modules' and is kept.
+
+use std::sync::Arc;
+
+use mlua::{Lua, Result, Table, Value};
+use muc_cloud_notify_core::app_server::AppServer;
+use muc_cloud_notify_core::registration::{Record, Registration};
+
+use crate::stanza::{self, Form};
+use crate::stored;
+
+/// The fields that are ours.
+const OWN_FIELDS: [&str; 4] = ["jid", "node", "options", "timestamp"];
+
+/// Reads a record; `None` is one of nobody who ever registered.
+///
+/// # Errors
+///
+/// It holds something that cannot come out of a store.
+pub(crate) fn read(table: Option<Table>) -> Result<Record> {
+    let mut record = Record::default();
+    let Some(table) = table else { return Ok(record) };
+    for pair in table.pairs() {
+        let (key, value): (Value, Value) = pair?;
+        match registration(&key, &value)? {
+            Some(registration) => record.registrations.push(registration),
+            None => record.unreadable.push((stored::read(&key, 0)?, stored::read(&value, 0)?)),
+        }
+    }
+    Ok(record)
+}
+
+/// Writes a record; `None` where there is nothing left to store.
+pub(crate) fn write(lua: &Lua, record: &Record) -> Result<Option<Table>> {
+    if record.is_empty() {
+        return Ok(None);
+    }
+    let table = lua.create_table()?;
+    for registration in &record.registrations {
+        table.raw_set(&*registration.key, write_registration(lua, registration)?)?;
+    }
+    stored::write_into(lua, &record.unreadable, &table)?;
+    Ok(Some(table))
+}
+
+/// Writes one registration: what `push_info` is in the events for other modules.
+pub(crate) fn write_registration(lua: &Lua, registration: &Registration) -> Result<Table> {
+    let table = lua.create_table()?;
+    stored::write_into(lua, &registration.extra, &table)?;
+    table.raw_set("jid", registration.app_server.as_str())?;
+    table.raw_set("node", registration.node.as_deref())?;
+    table.raw_set("timestamp", number(registration.timestamp))?;
+    if let Some(form) = &registration.publish_options {
+        table.raw_set("options", stanza::from_element(lua, form, Form::Preserialized)?)?;
+    }
+    Ok(table)
+}
+
+/// Whole seconds, as other modules store them, stay whole numbers.
+fn number(seconds: f64) -> Value {
+    let whole = seconds as i64;
+    if whole as f64 == seconds { Value::Integer(whole) } else { Value::Number(seconds) }
+}
+
+fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
+    let (Value::String(key), Value::Table(table)) = (key, value) else { return Ok(None) };
+    let Value::String(jid) = table.raw_get("jid")? else { return Ok(None) };
+    let node = match table.raw_get("node")? {
+        Value::String(node) if !node.as_bytes().is_empty() => Some(node.to_string_lossy().into()),
+        _ => None,
+    };
+    let publish_options = match table.raw_get("options")? {
+        Value::Table(form) => match stanza::to_element(&form)? {
+            Some(form) => Some(Arc::new(form)),
+            None => return Ok(None),
+        },
+        _ => None,
+    };
+    let timestamp: Option<f64> = table.raw_get("timestamp").unwrap_or_default();
+    let mut extra = stored::read_table(table, 0)?;
+    extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
+    Ok(Some(Registration {
+        key: key.to_string_lossy().into(),
+        app_server: AppServer::stored(&jid.to_string_lossy()),
+        node,
+        publish_options,
+        timestamp: timestamp.unwrap_or_default(),
+        extra,
+    }))
+}

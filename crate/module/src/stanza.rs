@@ -1,0 +1,129 @@
+//! Stanzas: Prosody's `util.stanza` tables on one side, minidom's elements on the other.
+//!
+//! A stanza is a table with `name`, `attr`, the child nodes in its array part and the child elements again
+//! in `tags`. Its preserialized form, in which stanzas are stored, is the same without `tags`.
+
+use minidom::{Element, Node};
+use mlua::{Lua, Result, Table, Value};
+use muc_cloud_notify_core::ns;
+use rxml::{Namespace, NcName};
+
+/// How deep a stanza is looked into. What lies deeper means nothing to us; it is left out.
+const MAX_DEPTH: usize = 64;
+
+/// The prefix of `xml:lang` and its like, which Prosody keeps in the attribute's name.
+const XML_PREFIX: &str = "xml:";
+
+/// Separates the namespace of an attribute from its name.
+const NAMESPACE_SEPARATOR: char = '\u{1}';
+
+/// Which kind of table an element becomes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// A stanza, with this metatable.
+    Stanza(&'a Table),
+    /// The preserialized form.
+    Preserialized,
+}
+
+/// Reads a stanza, or one in preserialized form, whose own namespace is `jabber:client` unless it says
+/// otherwise. `None` where the table is neither.
+pub(crate) fn to_element(stanza: &Table) -> Result<Option<Element>> {
+    element(stanza, ns::CLIENT, 0)
+}
+
+fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Element>> {
+    let (Value::String(name), Value::Table(attr)) = (table.raw_get("name")?, table.raw_get("attr")?) else {
+        return Ok(None);
+    };
+    let own_ns: Option<String> = attr.raw_get("xmlns")?;
+    let own_ns = own_ns.as_deref().unwrap_or(parent_ns);
+    let mut element = Element::bare(name.to_string_lossy(), own_ns);
+    attr.for_each(|key: Value, value: Value| {
+        if let (Value::String(key), Some(value)) = (key, text(&value))
+            && let Some((namespace, name)) = attribute_name(&key.to_string_lossy())
+        {
+            element.set_attr(namespace, name, value);
+        }
+        Ok(())
+    })?;
+    if depth < MAX_DEPTH {
+        for index in 1..=table.raw_len() {
+            match table.raw_get(index)? {
+                Value::Table(child) => {
+                    if let Some(child) = self::element(&child, own_ns, depth + 1)? {
+                        element.append_child(child);
+                    }
+                }
+                value => element.append_text_node(text(&value).unwrap_or_default()),
+            }
+        }
+    }
+    Ok(Some(element))
+}
+
+/// Writes an element that stands where `jabber:client` is the default namespace. Every element of another
+/// namespace gets its `xmlns`, as Prosody's parser does it: who receives the stanza inside the process
+/// finds the same as who parses it.
+pub(crate) fn from_element(lua: &Lua, element: &Element, form: Form<'_>) -> Result<Table> {
+    let attr = lua.create_table()?;
+    let own_ns = element.ns();
+    if own_ns != ns::CLIENT {
+        attr.raw_set("xmlns", own_ns)?;
+    }
+    for ((namespace, name), value) in element.attrs() {
+        attr.raw_set(prosody_name(namespace, name), value.as_str())?;
+    }
+    let table = lua.create_table()?;
+    table.raw_set("name", element.name())?;
+    table.raw_set("attr", attr)?;
+    let tags = lua.create_table()?;
+    for (index, node) in element.nodes().enumerate() {
+        match node {
+            Node::Element(child) => {
+                let child = from_element(lua, child, form)?;
+                tags.raw_push(&child)?;
+                table.raw_seti(index + 1, child)?;
+            }
+            Node::Text(text) => table.raw_seti(index + 1, text.as_str())?,
+        }
+    }
+    if let Form::Stanza(metatable) = form {
+        table.raw_set("tags", tags)?;
+        table.set_metatable(Some(metatable.clone()))?;
+    }
+    Ok(table)
+}
+
+/// The text of a child node or an attribute; modules also put numbers there.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.to_string_lossy()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The name of an attribute in XML's terms; `None` for what cannot be one, and for `xmlns`.
+fn attribute_name(key: &str) -> Option<(Namespace<'static>, NcName)> {
+    let (namespace, name) = match key.split_once(NAMESPACE_SEPARATOR) {
+        Some((namespace, name)) => (Namespace::from(namespace.to_owned()), name),
+        None => match key.strip_prefix(XML_PREFIX) {
+            Some(name) => (Namespace::XML, name),
+            None => (Namespace::NONE, key),
+        },
+    };
+    let name = NcName::try_from(name.to_owned()).ok()?;
+    (name.as_str() != "xmlns").then_some((namespace, name))
+}
+
+fn prosody_name(namespace: &Namespace<'_>, name: &NcName) -> String {
+    if *namespace == Namespace::NONE {
+        name.as_str().to_owned()
+    } else if *namespace == Namespace::XML {
+        format!("{XML_PREFIX}{name}")
+    } else {
+        format!("{namespace}{NAMESPACE_SEPARATOR}{name}")
+    }
+}
