@@ -1,0 +1,10 @@
+std = "lua54c"
+max_line_length = 150
+cache = false
+exclude_files = { "target", ".test" }
+
+read_globals = { "prosody" }
+files["mod_muc_cloud_notify.lua"] = { globals = { "module" } }
+files["lua"] = { globals = { "module" } }
+files["spec"] = { std = "lua54c+busted" }
+files["spec/support/modules"] = { globals = { "module" } }

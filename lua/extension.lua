@@ -1,0 +1,78 @@
+-- Events for other modules, with the names and fields that Prosody's mod_cloud_notify uses, and what its
+-- satellite modules (mod_cloud_notify_encrypted, _filters, _priority_tag) expect besides.
+--
+-- This file is MIT/X11 licensed.
+
+local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
+
+local guard = module:require "lua/guard";
+
+local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
+local events = prosody.hosts[module.host].events;
+
+-- Whether any module wants to see pushes.
+local function is_listening()
+	local handlers = events.get_handlers("cloud_notify/push");
+	return handlers ~= nil and handlers[1] ~= nil;
+end
+
+-- Whether all modules agree to a registration. They may add to push_info, which is then stored.
+-- A module that does not agree has answered the request.
+local function may_register(event, push_info)
+	return module:fire_event("cloud_notify/registration", {
+		origin = event.origin, stanza = event.stanza, push_info = push_info;
+	}) ~= false;
+end
+
+-- Whether all modules agree to a push. They may change it. Should one fail, the push must not leave as it
+-- was: what it would have been changed to may have been encrypted.
+local function may_push(push)
+	-- Without a message, as after a restart, there still is somebody it is for.
+	local original = push.original or st.message({ type = "groupchat", from = push.room or module.host });
+	original.attr.to = push.user;
+	local event = {
+		notification_stanza = push.stanza;
+		notification_payload = push.stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish/item/{urn:xmpp:push:0}notification");
+		original_stanza = original;
+		username = push.user;
+		push_info = push.push_info;
+		push_summary = push.summary;
+		important = push.room ~= nil;
+		mentioned = push.mentioned;
+		room_jid = push.room;
+	};
+	local ok, blocked = guard.attempt("let other modules see a push", module.fire_event, module, "cloud_notify/push", event);
+	if ok and blocked then
+		module:log("debug", "A push to %s was stopped: %s", push.user, event.reason or "no reason given");
+	end
+	return ok and not blocked;
+end
+
+-- Other modules announce their part of XEP-0357 where accounts are asked for it. Here the service is asked.
+local announced = {};
+
+local function announce_features(event)
+	if not events.get_handlers("account-disco-info") then return; end
+	local reply = st.reply(event.stanza):query(xmlns_disco_info);
+	module:fire_event("account-disco-info", { origin = event.origin, stanza = event.stanza, reply = reply });
+	local found = {};
+	for feature in reply.tags[1]:childtags("feature") do
+		found[feature.attr.var] = true;
+	end
+	for feature in pairs(found) do
+		if not announced[feature] then
+			announced[feature] = true;
+			module:add_feature(feature);
+		end
+	end
+	for feature in pairs(announced) do
+		if not found[feature] then
+			announced[feature] = nil;
+			module:remove_item("feature", feature);
+		end
+	end
+end
+
+module:hook("iq-get/host/"..xmlns_disco_info..":query", guard.watch("announce the features of other modules", announce_features), 10);
+
+return { is_listening = is_listening, may_register = may_register, may_push = may_push };

@@ -1,0 +1,96 @@
+-- XEP-0357: Push Notifications, for a MUC service: members who are away get a push
+-- Copyright (C) 2026 the mod_muc_cloud_notify contributors
+--
+-- This file is MIT/X11 licensed.
+
+if module:get_host_type() ~= "component" then
+	module:log_status("error", "mod_%s belongs under a MUC component, not under a host: see the README", module.name);
+	return;
+elseif not prosody.hosts[module.host].modules.muc then
+	module:log_status("error", "mod_%s belongs under a MUC component (Component \"%s\" \"muc\"): see the README", module.name, module.host);
+	return;
+end
+
+local muc = module:depends "muc";
+
+local stanza_mt = require "util.stanza".stanza_mt; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
+
+local guard = module:require "lua/guard";
+local options = module:require "lua/options";
+local native, load_error = module:require "lua/native";
+if not native then
+	module:log_status("error", "%s", load_error);
+	return;
+end
+
+local extension = module:require "lua/extension";
+local registration = module:require "lua/registration";
+local outbox_store = module:open_store(module.name.."_outbox");
+
+-- The engine outlives a reload of this module, with all that is in flight. A new one has to be filled.
+local engine, is_new = native.open(module.host, options, stanza_mt);
+-- Rooms may have changed while nobody was watching.
+engine:rooms_unwatched();
+
+local outbox = module:require "lua/outbox".open(engine, extension, function (device)
+	registration.remove(engine, device);
+end);
+local rooms = module:require "lua/room".watch(engine, muc, outbox.wake, extension.is_listening);
+registration.handle(engine, rooms.add_user, extension.may_register);
+module:add_feature("urn:xmpp:push:0");
+
+-- What a clean stop has left to be told. Nobody is told anything who has entered the room meanwhile, or is
+-- no member any more.
+local function restore_outbox()
+	local snapshot, err = outbox_store:get(nil);
+	if not snapshot then
+		if err then module:log("error", "The outbox of the last run cannot be read: %s", err); end
+		return;
+	end
+	for _, room_jid in ipairs(engine:restore(snapshot, monotonic())) do
+		local is_read = guard.attempt("read the room "..room_jid, function ()
+			rooms.read(assert(muc.get_room_from_jid(room_jid), "there is no such room any more"));
+		end);
+		if not is_read then
+			engine:room_destroyed(room_jid);
+		end
+	end
+	outbox_store:set(nil, nil);
+end
+
+local function save_outbox()
+	local snapshot = engine:snapshot(monotonic());
+	local ok, err = outbox_store:set(nil, snapshot.devices[1] and snapshot or nil);
+	if not ok then
+		module:log("error", "The outbox cannot be stored: %s", err);
+	end
+end
+
+-- Once the server is up: rooms are restored for it, and other modules may want to see that.
+module:add_timer(0, function ()
+	if is_new then
+		guard.attempt("take up the outbox of the last run", restore_outbox);
+	end
+	guard.attempt("plan the next pushes", outbox.wake);
+end);
+
+if is_new then
+	registration.load_all(engine);
+end
+
+local is_reload = false;
+
+function module.save()
+	is_reload = true;
+	return {};
+end
+
+function module.unload()
+	if is_reload then return; end
+	guard.attempt("store the outbox", save_outbox);
+	native.close(module.host);
+end
+
+-- After mod_muc has saved its rooms.
+module:hook_global("server-stopping", guard.watch("store the outbox", save_outbox), -310);
