@@ -1,0 +1,482 @@
+-- A real Prosody as a child process, on loopback, on ports that the system chooses, and in a folder of its own.
+
+local lfs = require "lfs";
+local socket = require "socket";
+local serialization = require "util.serialization";
+
+local app_server = require "spec.support.app_server";
+local component = require "spec.support.component";
+local loop = require "spec.support.loop";
+local user = require "spec.support.user";
+
+local start_timeout = 20;
+local stop_timeout = 20;
+local poll_interval = 0.005;
+local component_secret = "spec";
+
+local source = debug.getinfo(1, "S").source:match("^@(.*)/spec/support/[^/]*$") or ".";
+local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
+
+local prosody = {
+	root = root;
+	versions = { "0.12", "13.0" };
+};
+
+if os.getenv("PROSODY_VERSIONS") then
+	prosody.versions = {};
+	for version in os.getenv("PROSODY_VERSIONS"):gmatch("[^%s,]+") do
+		table.insert(prosody.versions, version);
+	end
+end
+
+local server_methods = {};
+local server_mt = { __index = server_methods };
+
+local open_servers = {};
+
+local function read_file(path)
+	local file = io.open(path, "rb");
+	if not file then return nil; end
+	local text = file:read("*a");
+	file:close();
+	return text;
+end
+
+local function write_file(path, text)
+	local file = assert(io.open(path, "wb"));
+	assert(file:write(text));
+	assert(file:close());
+end
+
+local function make_folder()
+	local command = assert(io.popen("mktemp -d", "r"));
+	local folder = command:read("*l");
+	command:close();
+	return assert(folder, "mktemp -d does not work");
+end
+
+local function shell_quote(text)
+	return "'" .. text:gsub("'", "'\\''") .. "'";
+end
+
+local function merge(into, from)
+	for key, value in pairs(from or {}) do
+		into[key] = value;
+	end
+	return into;
+end
+
+local function with_item(list, item)
+	local all = { item };
+	for _, other in ipairs(list or {}) do
+		table.insert(all, other);
+	end
+	return all;
+end
+
+local literal = serialization.new { preset = "oneline" };
+
+local function write_options(lines, options)
+	local names = {};
+	for name in pairs(options) do
+		table.insert(names, name);
+	end
+	table.sort(names);
+	for _, name in ipairs(names) do
+		table.insert(lines, string.format("%s = %s;", name, literal(options[name])));
+	end
+end
+
+local function write_section(lines, opening, options)
+	table.insert(lines, "");
+	table.insert(lines, opening);
+	write_options(lines, options);
+end
+
+local function sorted_keys(map)
+	local keys = {};
+	for key in pairs(map) do
+		table.insert(keys, key);
+	end
+	table.sort(keys);
+	return keys;
+end
+
+local function config_text(self)
+	local options = self.options;
+	local plugin_paths = { root, root .. "/spec/support/modules" };
+	for _, path in ipairs(options.plugin_paths or {}) do
+		table.insert(plugin_paths, path);
+	end
+	if options.community_modules then
+		table.insert(plugin_paths, prosody.community_modules(options.version));
+	end
+
+	local lines = {};
+	write_options(lines, merge({
+		authentication = "internal_plain";
+		c2s_direct_tls_ports = {};
+		c2s_ports = {};
+		certificates = self.folder .. "/certificates";
+		component_interfaces = { "127.0.0.1" };
+		component_ports = { 0 }; -- one that is free
+		data_path = self.data_dir;
+		http_ports = {};
+		https_ports = {};
+		interfaces = { "127.0.0.1" };
+		log = { debug = self.log_path };
+		modules_disabled = { "c2s", "s2s", "s2s_auth_certs" };
+		modules_enabled = {};
+		pidfile = self.folder .. "/prosody.pid";
+		plugin_paths = plugin_paths;
+		run_as_root = true; -- a test may be run by root, as in a container
+		s2s_direct_tls_ports = {};
+		s2s_ports = {};
+		storage = "internal";
+	}, options.global));
+
+	local hosts = options.hosts or { localhost = {} };
+	for _, host in ipairs(sorted_keys(hosts)) do
+		write_section(lines, string.format("VirtualHost %q", host), hosts[host]);
+	end
+
+	local muc = merge({ restrict_room_creation = false }, options.muc);
+	muc.modules_enabled = with_item(muc.modules_enabled, "spec_console");
+	muc.spec_console_port_file = self.folder .. "/console.port";
+	write_section(lines, string.format("Component %q %q", self.muc_host, "muc"), muc);
+	for _, host in ipairs(sorted_keys(options.mucs or {})) do
+		write_section(lines, string.format("Component %q %q", host, "muc"),
+			merge({ restrict_room_creation = false }, options.mucs[host]));
+	end
+
+	for _, host in ipairs(sorted_keys(options.internal or {})) do
+		local component_options = merge({}, options.internal[host]);
+		local name = component_options.module;
+		component_options.module = nil;
+		write_section(lines, string.format("Component %q %q", host, name), component_options);
+	end
+	for _, host in ipairs(options.components or {}) do
+		write_section(lines, string.format("Component %q", host), { component_secret = component_secret });
+	end
+	return table.concat(lines, "\n") .. "\n";
+end
+
+local function write_config(self)
+	write_file(self:config_path(), config_text(self));
+end
+
+local function command(self, name)
+	assert(self.guard:write(name, "\n"));
+	assert(self.guard:flush());
+end
+
+-- The exit status, once the process has ended.
+local function exit_status(self)
+	return tonumber(read_file(self.folder .. "/exit"));
+end
+
+local function tail(text, count)
+	local lines = {};
+	for line in (text or ""):gmatch("[^\n]+") do
+		table.insert(lines, line);
+	end
+	return table.concat(lines, "\n", math.max(1, #lines - count + 1));
+end
+
+local function describe_failure(self, what)
+	return string.format("Prosody %s %s. Its output:\n%s\nThe end of its log:\n%s", self.version, what,
+		tail(read_file(self.folder .. "/output"), 20), tail(self:log(), 40));
+end
+
+local function connect_console(self)
+	local port = read_file(self.folder .. "/console.port");
+	if not port then return nil; end
+	local conn = assert(socket.tcp());
+	conn:settimeout(1);
+	if not conn:connect("127.0.0.1", tonumber(port)) then
+		conn:close();
+		return nil;
+	end
+	conn:setoption("tcp-nodelay", true);
+	conn:settimeout(0);
+	self.console = conn;
+	self.console_buffer = "";
+	loop.add(conn, function ()
+		local data, err, partial = conn:receive(65536);
+		self.console_buffer = self.console_buffer .. (data or partial or "");
+		if err == "closed" then
+			self:disconnect_console();
+		end
+	end);
+	return conn;
+end
+
+function server_methods:disconnect_console()
+	if self.console then
+		loop.remove(self.console);
+		self.console:close();
+		self.console = nil;
+	end
+end
+
+-- Starts the process and waits until it is up.
+local function launch(self)
+	write_config(self);
+	for _, name in ipairs { "pid", "exit", "console.port" } do -- of the process before this one
+		os.remove(self.folder .. "/" .. name);
+	end
+	command(self, "start");
+	local up = loop.wait_until(function ()
+		if exit_status(self) then return "ended"; end
+		return connect_console(self);
+	end, start_timeout, poll_interval);
+	if up == "ended" then
+		error(describe_failure(self, "ended while it started"), 0);
+	elseif not up then
+		error(describe_failure(self, string.format("was not up after %d s", start_timeout)), 0);
+	end
+	self.pid = tonumber(read_file(self.folder .. "/pid"));
+	self.component_port = self:admin("return port_of('component')");
+end
+
+-- Where the modules of the prosody-modules package for a version are.
+function prosody.community_modules(version)
+	return string.format("%s/.test/modules-%s/usr/lib/prosody/modules", root, version);
+end
+
+-- options:
+--   version            one of prosody.versions
+--   components         list of external components, for server:component() and what builds on it
+--   muc                options of the MUC component
+--   muc_host           its name, "conference.localhost"
+--   mucs               further MUC components: name -> options
+--   internal           other components inside the server: name -> options, of which `module` is the module
+--   hosts              VirtualHosts: name -> options; one "localhost" if not given
+--   global             global options
+--   plugin_paths       in addition to the checkout
+--   community_modules  true: those of prosody-modules can be loaded
+function prosody.start(options)
+	local program = string.format("%s/.test/prosody-%s/usr/bin/prosody", root, options.version);
+	assert(lfs.attributes(program), program .. " is missing, run tools/provision test");
+
+	local folder = make_folder();
+	local self = setmetatable({
+		components = {};
+		data_dir = folder .. "/data";
+		folder = folder;
+		log_path = folder .. "/prosody.log";
+		muc_host = options.muc_host or "conference.localhost";
+		options = merge({}, options);
+		version = options.version;
+	}, server_mt);
+	self.options.muc = merge({}, options.muc);
+	self.options.global = merge({}, options.global);
+	assert(lfs.mkdir(self.data_dir));
+	assert(lfs.mkdir(folder .. "/certificates"));
+	local arguments = { "exec", "bash", root .. "/spec/support/guard.bash", folder, "env",
+		"-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT",
+		"lua5.4", program, "-F", "--config", self:config_path() };
+	for i = 2, #arguments do
+		arguments[i] = shell_quote(arguments[i]);
+	end
+	self.guard = assert(io.popen(table.concat(arguments, " "), "w"));
+	open_servers[self] = true;
+
+	local ok, err = pcall(launch, self);
+	if not ok then
+		self:close();
+		error(err, 2);
+	end
+	return self;
+end
+
+-- Ends all servers that are still there; for the end of a spec, however it went.
+function prosody.close_all()
+	for self in pairs(open_servers) do
+		self:close();
+	end
+end
+
+function server_methods:config_path()
+	return self.folder .. "/prosody.cfg.lua";
+end
+
+-- The log so far; from, if given, is how much of it to leave out.
+function server_methods:log(from)
+	return (read_file(self.log_path) or ""):sub((from or 0) + 1);
+end
+
+-- Waits until the log has a text, taken as it is or as a pattern, after its first `from` bytes.
+function server_methods:wait_for_log(text, timeout, from)
+	local found = loop.wait_until(function ()
+		local log = self:log(from);
+		if log:find(text, 1, true) then return true; end
+		local ok, at = pcall(string.find, log, text);
+		return ok and at;
+	end, timeout or 5, poll_interval);
+	if not found then
+		error(describe_failure(self, string.format("did not log %q", text)), 2);
+	end
+end
+
+function server_methods:is_running()
+	return self.guard ~= nil and self.pid ~= nil and exit_status(self) == nil;
+end
+
+-- The open connections of this process to this server.
+function server_methods:connections()
+	local list = {};
+	for _, host in ipairs(sorted_keys(self.components)) do
+		if not self.components[host].closed then
+			table.insert(list, self.components[host]);
+		end
+	end
+	return list;
+end
+
+-- The connection of an external component, made when there is none.
+function server_methods:component(host)
+	local connection = self.components[host];
+	if not connection or connection.closed then
+		connection = component.connect { jid = host, port = self.component_port, secret = component_secret, server = self };
+		self.components[host] = connection;
+	end
+	return connection;
+end
+
+-- A user of one of the external components.
+function server_methods:user(full_jid)
+	return user.new(self:component(full_jid:match("@([^/]+)")), full_jid);
+end
+
+-- An app server that is one of the external components.
+function server_methods:app_server(host)
+	return app_server.new(self:component(host));
+end
+
+local function take_answer(self)
+	local length, start = self.console_buffer:match("^(%d+)\n()");
+	local finish = length and start + tonumber(length) - 1;
+	if not finish or #self.console_buffer < finish then return nil; end
+	local payload = self.console_buffer:sub(start, finish);
+	self.console_buffer = self.console_buffer:sub(finish + 1);
+	return payload;
+end
+
+-- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
+-- tables of such (other values come as text). The chunk gets the arguments as `...`, and in its environment
+-- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), st, jid, timer and async; it may wait
+-- as util.async does. An error inside becomes an error here.
+function server_methods:admin(code, ...)
+	if not self.console and not connect_console(self) then
+		error(describe_failure(self, "does not let itself be administrated"), 2);
+	end
+	local request = serialization.serialize({ n = select("#", ...) + 1, code, ... }, { preset = "compact", multiref = true });
+	self.console:settimeout(5);
+	assert(self.console:send(string.format("%d\n%s", #request, request)));
+	self.console:settimeout(0);
+	local answer;
+	loop.wait_until(function ()
+		answer = take_answer(self);
+		return answer or not self.console;
+	end, 10);
+	if not answer then
+		self:disconnect_console(); -- what it says later must not be taken for the answer to the next request
+		error(describe_failure(self, "did not answer the spec's console"), 2);
+	end
+	local result = assert(serialization.deserialize(answer));
+	if not result[1] then
+		error("inside the server: " .. tostring(result[2]), 2);
+	end
+	return table.unpack(result, 2, result.n);
+end
+
+-- Lets the server's event loop turn some times.
+function server_methods:settle(turns)
+	self:admin("settle(...)", turns or 5);
+end
+
+local function ended(self)
+	self:disconnect_console();
+	for _, connection in ipairs(self:connections()) do
+		connection:close();
+	end
+	self.pid = nil;
+end
+
+local function wait_for_end(self)
+	return loop.wait_until(function ()
+		return exit_status(self);
+	end, stop_timeout, poll_interval);
+end
+
+-- Sends a signal to the process, such as "STOP", "CONT" or "HUP".
+function server_methods:signal(name)
+	command(self, name);
+end
+
+-- Stops the server as its operator would. Its folder stays, for start_again(); see close().
+function server_methods:stop()
+	command(self, "TERM");
+	local status = wait_for_end(self);
+	if not status then
+		local text = describe_failure(self, string.format("did not stop within %d s", stop_timeout));
+		self:kill();
+		error(text, 2);
+	end
+	ended(self);
+	if status ~= 0 then
+		error(describe_failure(self, string.format("ended with status %d", status)), 2);
+	end
+end
+
+-- Ends the server as a crash would.
+function server_methods:kill()
+	command(self, "KILL");
+	wait_for_end(self);
+	ended(self);
+end
+
+-- Starts the stopped server again, with the same data. Connections have to be made anew: see component().
+function server_methods:start_again()
+	launch(self);
+end
+
+-- Writes the configuration anew, with further options of the MUC component, and global ones if given. The
+-- next start_again() or reload_config() reads it.
+function server_methods:reconfigure(muc, global)
+	merge(self.options.muc, muc);
+	merge(self.options.global, global);
+	write_config(self);
+end
+
+-- Makes the running server read its configuration again.
+function server_methods:reload_config()
+	local ok, err = self:admin("return prosody.reload_config()");
+	if ok == false then error(err, 2); end
+end
+
+-- Reloads a module, of the MUC component or another host.
+function server_methods:reload_module(name, host)
+	self:admin([[
+		local host, name = ...;
+		assert(require "core.modulemanager".reload(host, name));
+	]], host or self.muc_host, name);
+end
+
+-- Ends the server if it still runs, and removes its folder unless KEEP is set in the environment.
+function server_methods:close()
+	if not self.guard then return; end
+	self:disconnect_console();
+	for _, connection in ipairs(self:connections()) do
+		connection:close();
+	end
+	self.guard:close(); -- ends it, and waits until it has
+	self.guard, self.pid = nil, nil;
+	open_servers[self] = nil;
+	if os.getenv("KEEP") then
+		io.stderr:write(string.format("Prosody %s was kept in %s\n", self.version, self.folder));
+	end
+end
+
+return prosody;
