@@ -1,0 +1,47 @@
+# Two targets are all that anyone has to type: `make demo` and `make test`. Both install what they need.
+
+LUA_VERSION ?= $(shell tools/lua-version)
+LUA_FEATURE := lua$(subst .,,$(LUA_VERSION))
+CARGO ?= cargo
+INSTALL ?= install -p
+PREFIX ?= /usr/local
+PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
+LIBRARY := muc_cloud_notify.so
+LUA_FILES := mod_muc_cloud_notify.lua $(wildcard lua/*.lua)
+
+.PHONY: help build install demo test lint faults clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the library for the Lua that Prosody runs on, where the module finds it
+	@tools/provision build
+	$(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
+	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
+
+install: build ## Install the module where a packaged Prosody looks for it
+	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua
+	$(INSTALL) -m644 mod_muc_cloud_notify.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
+	$(INSTALL) -m644 lua/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua/
+	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
+
+demo: ## Show how members who are away get a push (KEEP=1: stay up)
+	@tools/provision demo
+	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
+	@KEEP=$(KEEP) tools/demo
+
+test: ## Run everything that is checked, and sum it up
+	@tools/provision test
+	@tools/test
+
+lint: ## Check the form of the Rust and Lua code
+	@tools/provision test
+	@tools/test lint
+
+faults: ## Build the library that fails on demand, for the specs
+	$(CARGO) build --profile faults --locked --package muc-cloud-notify --features lua54,faults
+	$(INSTALL) -d .test/faults
+	$(INSTALL) -m755 target/faults/lib$(LIBRARY) .test/faults/$(LIBRARY)
+
+clean: ## Remove what was built and unpacked
+	rm -rf target .test $(LIBRARY)
