@@ -4,7 +4,7 @@ cache = false
 exclude_files = { "target", ".test" }
 
 read_globals = { "prosody" }
-files["mod_muc_cloud_notify.lua"] = { globals = { "module" } }
+files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members" } }
 files["lua"] = { globals = { "module" } }
 files["spec"] = { std = "lua54c+busted" }
 files["spec/support/modules"] = { globals = { "module" } }

@@ -3,6 +3,10 @@
 --
 -- This file is MIT/X11 licensed.
 
+-- Exposed functions:
+--
+-- absent_members(room) -> array of the bare JIDs of the members with a device who are not in the room
+
 if module:get_host_type() ~= "component" then
 	module:log_status("error", "mod_%s belongs under a MUC component, not under a host: see the README", module.name);
 	return;
@@ -39,6 +43,12 @@ end);
 local rooms = module:require "lua/room".watch(engine, muc, outbox.wake, extension.is_listening);
 registration.handle(engine, rooms.add_user, extension.may_register);
 module:add_feature("urn:xmpp:push:0");
+
+-- Global in this module's environment, for the shell and for other modules.
+function absent_members(room)
+	rooms.read(room);
+	return engine:absent(room.jid);
+end
 
 -- What a clean stop has left to be told. Nobody is told anything who has entered the room meanwhile, or is
 -- no member any more.
