@@ -5,7 +5,7 @@
 
 -- Exposed functions:
 --
--- absent_members(room) -> array of the bare JIDs of the members with a device who are not in the room
+-- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
 
 if module:get_host_type() ~= "component" then
 	module:log_status("error", "mod_%s belongs under a MUC component, not under a host: see the README", module.name);
@@ -45,9 +45,11 @@ registration.handle(engine, rooms.add_user, extension.may_register);
 module:add_feature("urn:xmpp:push:0");
 
 -- Global in this module's environment, for the shell and for other modules.
-function absent_members(room)
+function absent_members(room_jid)
+	local room = muc.get_room_from_jid(room_jid);
+	if not room then return {}; end
 	rooms.read(room);
-	return engine:absent(room.jid);
+	return engine:absent(room_jid);
 end
 
 -- What a clean stop has left to be told. Nobody is told anything who has entered the room meanwhile, or is

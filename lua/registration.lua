@@ -23,7 +23,9 @@ end
 local function read_record(user)
 	local record, err = store:get(user);
 	if not record and err then
-		error(("the store cannot be read: %s"):format(err), 0);
+		-- The details may quote what is stored, which is nothing for the log.
+		module:log("debug", "Reading the registrations of %s: %s", user, err);
+		error("the store cannot be read", 0);
 	end
 	return record;
 end
@@ -31,7 +33,8 @@ end
 local function write_record(user, record)
 	local ok, err = store:set(user, record);
 	if not ok then
-		error(("the store cannot be written: %s"):format(err), 0);
+		module:log("debug", "Writing the registrations of %s: %s", user, err);
+		error("the store cannot be written", 0);
 	end
 end
 
@@ -104,13 +107,15 @@ local function load_all(engine)
 		module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see the README");
 		return;
 	end
-	for user in store:users() do
-		guard.attempt("load the registrations of "..tostring(user), function ()
-			engine:register(user, read_record(user));
-		end);
-	end
+	guard.attempt("list who has registered", function ()
+		for user in store:users() do
+			guard.attempt("load the registrations of "..tostring(user), function ()
+				engine:register(user, read_record(user));
+			end);
+		end
+	end);
 	local census = engine:census();
-	module:log("info", "%d device(s) of %d user(s) are registered", census.devices, census.users);
+	module:log_status("info", "%d device(s) of %d user(s) are registered", census.devices, census.users);
 end
 
 -- The engine has disabled a device: takes it out of the store.

@@ -31,7 +31,7 @@ local compare = [[
 	for jid, affiliation in room:each_affiliation() do
 		if affiliation ~= "outcast" and not present[jid] and store:get(jid) then table.insert(scanned, jid); end
 	end
-	local indexed = prosody.hosts[module.host].modules.muc_cloud_notify.absent_members(room);
+	local indexed = prosody.hosts[module.host].modules.muc_cloud_notify.absent_members(room_jid);
 	table.sort(scanned); table.sort(indexed);
 	return table.concat(scanned, " "), table.concat(indexed, " ");
 ]];

@@ -104,10 +104,12 @@ end
 
 local function config_text(self)
 	local options = self.options;
-	local plugin_paths = { root, root .. "/spec/support/modules" };
+	local plugin_paths = {};
 	for _, path in ipairs(options.plugin_paths or {}) do
 		table.insert(plugin_paths, path);
 	end
+	table.insert(plugin_paths, root);
+	table.insert(plugin_paths, root .. "/spec/support/modules");
 	if options.community_modules then
 		table.insert(plugin_paths, prosody.community_modules(options.version));
 	end
@@ -253,7 +255,7 @@ end
 --   internal           other components inside the server: name -> options, of which `module` is the module
 --   hosts              VirtualHosts: name -> options; one "localhost" if not given
 --   global             global options
---   plugin_paths       in addition to the checkout
+--   plugin_paths       searched before the checkout
 --   community_modules  true: those of prosody-modules can be loaded
 function prosody.start(options)
 	local program = string.format("%s/.test/prosody-%s/usr/bin/prosody", root, options.version);
