@@ -1,0 +1,303 @@
+-- What the story is played on: a real Prosody, two users and an app server. Its verbs do something on the wire,
+-- wait for what comes of it, and tell that. What is not as it should be is raised as { expected =, came = }.
+
+local st = require "util.stanza";
+local jid_resource = require "util.jid".resource;
+
+local loop = require "spec.support.loop";
+local prosody = require "spec.support.prosody";
+
+local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
+local xmlns_push = "urn:xmpp:push:0";
+
+local service = "rooms.example";
+local app_host = "push.example";
+local spare_host = "guest.example";
+local node = "alices-phone";
+local secret = "one-of-the-app-server";
+local patience = 5; -- seconds
+
+local stage = {
+	den = "den@" .. service;
+	square = "square@" .. service;
+	max_errors = 3;
+	retry_delay = 0.5;
+};
+
+local stage_methods = {};
+local stage_mt = { __index = stage_methods };
+
+local function check(ok, expected, came)
+	if not ok then
+		error({ expected = expected, came = came }, 0);
+	end
+	return ok;
+end
+
+-- What a push says, in words. Without a summary it says nothing.
+local function describe(push)
+	local summary = push.summary or {};
+	local count = summary["message-count"];
+	local words = { string.format("node %q: %s %s missed", push.node or "", count or "?", count == "1" and "message" or "messages") };
+	if summary["last-message-sender"] then
+		table.insert(words, "from " .. summary["last-message-sender"]);
+	end
+	if summary["last-message-body"] then
+		table.insert(words, "\"" .. summary["last-message-body"] .. "\"");
+	end
+	return table.concat(words, ", ");
+end
+
+local function describe_reply(reply)
+	if reply.attr.type ~= "error" then return reply.attr.type; end
+	local error_type, condition, text = reply:get_error();
+	return string.format("an error, %s/%s%s", error_type, condition, text and ": " .. text or "");
+end
+
+-- Connects everybody to the server that runs now.
+local function enter_cast(self)
+	self.alice = self.server:user("alice@away.example/phone");
+	self.bob = self.server:user("bob@home.example/desk");
+	self.app = self.server:app_server(app_host);
+	self.app.answer = function (push)
+		push.received_at = loop.now();
+		push.answer = self.answer;
+		self.push_count = self.push_count + 1;
+		return self.answer;
+	end;
+end
+
+function stage.open(narrator)
+	local self = setmetatable({
+		answer = "result"; -- what pushes are answered with, see spec.support.app_server
+		narrator = narrator;
+		push_count = 0;
+		said_at = loop.now();
+	}, stage_mt);
+	self.server = prosody.start {
+		version = "13.0";
+		components = { "away.example", "home.example", app_host, spare_host };
+		-- The pings between the scenes would hold up the push that comes after them, by up to 40 ms.
+		global = { network_settings = { nagle = false } };
+		muc_host = service;
+		muc = {
+			modules_enabled = { "muc_cloud_notify" };
+			muc_push_retry_delay = stage.retry_delay;
+			muc_room_default_persistent = true;
+			muc_room_default_public = true; -- Prosody 13 does not let users of other servers make a room public
+			push_max_errors = stage.max_errors;
+		};
+	};
+	enter_cast(self);
+	self.version = self.server:admin("return prosody.version");
+	return self;
+end
+
+-- Ends the server as its operator would, and removes its folder.
+function stage_methods:close()
+	if self.server:is_running() then
+		self.server:stop();
+	end
+	self.server:close();
+end
+
+stage.close_all = prosody.close_all;
+
+function stage_methods:introduce()
+	local narrator = self.narrator;
+	narrator:title("Group chats that wake the phones of those who are away: mod_muc_cloud_notify");
+	narrator.blank();
+	narrator:cast("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
+	narrator:cast("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
+	narrator:cast("Bob", self.bob.bare_jid .. ", a user of yet another server");
+	narrator:cast("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
+	narrator:cast("push", "what the service tells the app server, and how long after the message");
+end
+
+-- Alice asks the service whether it can push.
+function stage_methods:ask_service()
+	self.narrator:says("Alice", service .. ", what can you do?");
+	local reply = self.alice:iq(st.stanza("iq", { type = "get", to = service }):query(xmlns_disco_info));
+	local found;
+	local query = check(reply:get_child("query", xmlns_disco_info), "the service says what it can do", describe_reply(reply));
+	for feature in query:childtags("feature") do
+		found = found or feature.attr.var == xmlns_push and feature.attr.var;
+	end
+	check(found, "the service says that it can push, " .. xmlns_push, "it does not, among its " .. #query.tags .. " answers");
+	self.narrator:says("service", string.format("push (%s), among other things", found));
+end
+
+-- Alice registers her phone.
+function stage_methods:register()
+	self.narrator:says("Alice", string.format("when I miss something, tell %s; my phone is node %q there", app_host, node));
+	local reply = self.alice:enable { to = service, jid = app_host, node = node, form = { { "secret", secret } } };
+	check(reply.attr.type == "result", "the service agrees", describe_reply(reply));
+	self.narrator:says("service", "agreed");
+end
+
+-- Bob opens a room with the options, and makes Alice a member.
+function stage_methods:open_room(room, what, options)
+	self.bob:create_room(room, "Bob", options);
+	self.narrator:does("Bob", string.format("opens %s, %s", room, what));
+	self.bob:affiliate(room, self.alice.bare_jid, "member", "Alice");
+	self.narrator:does("Bob", string.format("makes %s a member with the nickname \"Alice\"", self.alice.bare_jid));
+end
+
+function stage_methods:enters(who, room)
+	local presence = self[who:lower()]:join(room, who);
+	self.narrator:does(who, string.format("enters %s as %s", room, jid_resource(presence.attr.from)));
+end
+
+function stage_methods:leaves(who, room)
+	self[who:lower()]:leave(room);
+	self.narrator:does(who, "leaves " .. room);
+end
+
+-- Alice enters a room and leaves again, so that there is nothing she has missed.
+function stage_methods:looks_in(room)
+	self.alice:join(room, "Alice");
+	self.alice:leave(room);
+	self.narrator:does("Alice", string.format("looks into %s and leaves again", room));
+end
+
+-- What somebody's message is like when the room passes it on to a user.
+local function passed_on(to, body)
+	return to:receive(patience, { name = "message", type = "groupchat", body = body });
+end
+
+-- The room has passed on to Bob what he said. Returns the message.
+function stage_methods:bob_sees(body)
+	return check(passed_on(self.bob, body), "the room passes on what Bob says: " .. body, "it did not, within " .. patience .. " seconds");
+end
+
+-- Bob says something in a room, and sees it there. extra: XML that goes with it
+function stage_methods:say(room, body, extra)
+	self.said_at = loop.now();
+	self.bob:say(room, body, extra);
+	local message = self:bob_sees(body);
+	local reference = message:get_child("reference", "urn:xmpp:reference:0");
+	local link = reference and reference.attr.uri;
+	self.narrator:says("Bob", message:get_child_text("body") .. (link and string.format("  [with a link to %s]", link) or ""));
+end
+
+function stage_methods:alice_hears(body)
+	local message = check(passed_on(self.alice, body), "Alice hears it, as she is in the room", "she did not");
+	self.narrator:hears("Alice", string.format("%s: %s", jid_resource(message.attr.from), message:get_child_text("body")));
+end
+
+-- Tells a push that came in; since: when the message was sent that it tells of
+function stage_methods:show_push(push, since)
+	self.narrator:push(describe(push), push.received_at - (since or self.said_at));
+	if type(push.answer) == "table" then
+		self.narrator:refuses("app server", string.format("%s: %s", push.answer.says, push.answer.type .. "/" .. push.answer.condition));
+	end
+	-- What is the same for all of them.
+	check(push.from == service, "a push from " .. service, "one from " .. tostring(push.from));
+	check(push.node == node, string.format("a push to node %q", node), describe(push));
+	check(tostring(push.options):find("<value>" .. secret .. "</value>", 1, true),
+		"a push with the secret that Alice registered", "one that goes with: " .. tostring(push.options));
+	return push;
+end
+
+-- The next push. wanted: the count it says; body, "New Message!" if not given, and sender
+function stage_methods:push(wanted)
+	local expected = {
+		node = node;
+		summary = {
+			["message-count"] = tostring(wanted.count);
+			["last-message-body"] = wanted.body or "New Message!";
+			["last-message-sender"] = wanted.sender;
+		};
+	};
+	local push = self.app:next_push(patience);
+	check(push, "a push, " .. describe(expected), "none, within " .. patience .. " seconds");
+	self:show_push(push);
+	check(describe(push) == describe(expected), "a push, " .. describe(expected), "one that says: " .. describe(push));
+	return push;
+end
+
+-- The next push, whatever it says.
+function stage_methods:any_push()
+	local push = check(self.app:next_push(patience), "a push", "none, within " .. patience .. " seconds");
+	return self:show_push(push);
+end
+
+-- Makes sure that there is no push, and that none is still to come of what was said so far.
+function stage_methods:no_push(silent)
+	self.app.component:sync();
+	local push = self.app.pushes[1];
+	check(not push, "no push", push and "one that says: " .. describe(push));
+	if not silent then
+		self.narrator:no_push();
+	end
+end
+
+-- The server ends as in a crash, and is started again.
+function stage_methods:crash()
+	local narrator, server = self.narrator, self.server;
+	local pid = server.pid;
+	server:kill();
+	narrator:does("service", string.format("is killed: kill -9 %d", pid));
+	local started = loop.now();
+	server:start_again();
+	narrator:does("service", string.format("is up again as process %d, after %.1f s", server.pid, loop.now() - started));
+	enter_cast(self);
+end
+
+-- Sets options of the module, as an operator would.
+function stage_methods:set_options(options)
+	local server = self.server;
+	server:reconfigure(options);
+	local file = assert(io.open(server:config_path()));
+	for line in file:lines() do
+		if options[line:match("^[%w_]+")] ~= nil then
+			self.narrator:does("service", "is configured:  " .. line:gsub(";$", ""));
+		end
+	end
+	file:close();
+	server:reload_config();
+	server:reload_module("muc_cloud_notify");
+end
+
+-- What the module says in the log at some level, after its first `from` bytes.
+function stage_methods:log_lines(level, from)
+	local lines = {};
+	for line in self.server:log(from):gmatch("[^\n]+") do
+		local text = line:match(":muc_cloud_notify\t" .. level .. "\t(.*)$");
+		table.insert(lines, text);
+	end
+	return lines;
+end
+
+-- The end of the log, without what other parts of the server say for debugging.
+function stage_methods:log_tail(count)
+	local lines = {};
+	for line in self.server:log():gmatch("[^\n]+") do
+		if line:find(":muc_cloud_notify\t", 1, true) or not line:find("\tdebug\t", 1, true) then
+			table.insert(lines, line);
+		end
+	end
+	return table.concat(lines, "\n", math.max(1, #lines - count + 1));
+end
+
+-- Goes on until the process is interrupted, and tells of pushes.
+function stage_methods:stay()
+	local narrator, server = self.narrator, self.server;
+	narrator:conclusion("The server stays up. Press Ctrl-C to stop it and to remove its folder.", "strong");
+	narrator:cast("log", server.log_path);
+	narrator:cast("config", server:config_path());
+	narrator:cast("folder", server.folder);
+	narrator:cast("port", string.format("127.0.0.1:%d, for components (XEP-0114) as in the config; %s is free for one of yours.",
+		server.component_port, spare_host));
+	narrator:cast("try", string.format("From there, enter %s and say \"Alice\": her push is shown here.", stage.square));
+	while server:is_running() do
+		local push = self.app:next_push(0.5);
+		if push then
+			narrator:does("push", describe(push));
+		end
+	end
+end
+
+stage.check = check;
+
+return stage;
