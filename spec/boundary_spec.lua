@@ -373,7 +373,7 @@ describe("boundary", function ()
 			engine:message(facts(), message("What is up?"), 10);
 			local snapshot = serialization.deserialize(serialization.serialize(engine:snapshot(12)));
 			assert.same({ devices = { {
-				user = user, key = "push.localhost<n1", errors = 0, pinged = false;
+				user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
 				missed = { { room = room, count = 1, pending = {
 					sender = room.."/bob", body = "What is up?", mentioned = false, age = 2.0;
 				} } };

@@ -111,9 +111,10 @@ impl Engine {
         }
     }
 
-    /// A push that was handed out could not be sent: it is told again later.
+    /// A push that was handed out could not be sent, as when an app server in the same process fails: it is
+    /// told again later.
     pub fn sending_failed(&mut self, id: &str, now: f64, random: &mut dyn Random) -> Option<Disabled> {
-        self.outcome(id, Outcome::Transient, now, random)
+        self.outcome(id, Outcome::Silent, now, random)
     }
 
     /// A publish was not answered in time, or the time of a retry has come.
@@ -199,7 +200,9 @@ impl Engine {
             }
             Outcome::Transient | Outcome::Silent => {
                 let failing_since = *device.failing_since.get_or_insert(now);
-                if now - failing_since >= self.options.give_up_after {
+                let attempts = device.attempts.saturating_add(1);
+                // Two errors with nothing between them but weeks without a message prove nothing.
+                if attempts >= self.options.max_errors && now - failing_since >= self.options.give_up_after {
                     return self.disable_device(in_flight.device, Reason::Unreachable);
                 }
                 device.pinged |= in_flight.pinged;

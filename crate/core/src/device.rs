@@ -104,12 +104,16 @@ impl Device {
         }
     }
 
-    /// The client registered it again: what went wrong before is forgotten, what was missed is not.
+    /// The client registered it again: what went wrong before is forgotten, what was missed is not, and it
+    /// need not wait any longer.
     pub fn renew(&mut self, registration: Registration) {
         self.registration = registration;
         self.errors = 0;
         self.attempts = 0;
         self.failing_since = None;
+        if matches!(self.state, State::Resting { .. }) {
+            self.state = State::Idle;
+        }
     }
 
     /// Its owner has missed a message in a room.

@@ -150,6 +150,7 @@ impl Engine {
                 Some((id, device)) => {
                     if renewed == Some(&*registration.key) {
                         device.renew(registration);
+                        self.outbox.announce(id, device);
                     } else {
                         device.registration = registration;
                     }

@@ -18,13 +18,17 @@ pub enum Outcome {
 
 impl Outcome {
     /// The meaning of an error of this `type` and condition; one without a known type is a rejection.
+    ///
+    /// An app server that cannot be reached has said nothing. The server says so in its name, and, where no
+    /// connection could be made at all, as an error that cannot be remedied (`cancel`): no reason to take
+    /// every device there for gone while the app server is down.
     pub fn of_error(error_type: Option<&str>, condition: Option<&str>) -> Self {
-        if error_type != Some(ErrorType::Wait.as_str()) {
-            Outcome::Rejected
-        } else if condition == Some("remote-server-timeout") {
+        if matches!(condition, Some("remote-server-not-found" | "remote-server-timeout")) {
             Outcome::Silent
-        } else {
+        } else if error_type == Some(ErrorType::Wait.as_str()) {
             Outcome::Transient
+        } else {
+            Outcome::Rejected
         }
     }
 }
@@ -36,10 +40,18 @@ mod tests {
     #[test]
     fn only_wait_is_transient() {
         assert_eq!(Outcome::of_error(Some("wait"), Some("resource-constraint")), Outcome::Transient);
-        assert_eq!(Outcome::of_error(Some("wait"), Some("remote-server-timeout")), Outcome::Silent);
         for error_type in [Some("cancel"), Some("auth"), Some("modify"), Some("continue"), Some("x"), None] {
-            let outcome = Outcome::of_error(error_type, Some("remote-server-timeout"));
+            let outcome = Outcome::of_error(error_type, Some("resource-constraint"));
             assert_eq!(outcome, Outcome::Rejected, "{error_type:?}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_reached_has_said_nothing() {
+        for condition in ["remote-server-not-found", "remote-server-timeout"] {
+            for error_type in [Some("wait"), Some("cancel"), None] {
+                assert_eq!(Outcome::of_error(error_type, Some(condition)), Outcome::Silent, "{error_type:?}");
+            }
         }
     }
 }

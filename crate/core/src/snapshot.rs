@@ -29,6 +29,8 @@ pub struct DeviceState {
     pub key: String,
     /// Persistent errors in a row.
     pub errors: u32,
+    /// Transient errors in a row.
+    pub attempts: u32,
     /// How long it has had nothing but transient errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_for: Option<f64>,
@@ -103,6 +105,7 @@ impl Engine {
             }
             if let Some(device) = self.devices.get_mut(id) {
                 device.errors = state.errors;
+                device.attempts = state.attempts;
                 device.failing_since = state.failing_for.map(|age| now - age);
                 device.pinged = state.pinged;
                 self.outbox.announce(id, device);
@@ -143,6 +146,7 @@ impl Engine {
             user: self.users.get(device.user).map_or_else(String::new, |user| user.jid.to_string()),
             key: device.registration.key.to_string(),
             errors: device.errors,
+            attempts: device.attempts,
             failing_for: device.failing_since.map(|since| now - since),
             pinged,
             missed,

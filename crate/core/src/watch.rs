@@ -136,7 +136,8 @@ impl Engine {
         self.room(room).is_some_and(|room| room.absent().next().is_some())
     }
 
-    /// A room broadcasts a message. Returns how many devices are told.
+    /// A room broadcasts a message. Returns how many devices are told: none where [`Engine::knowledge`] of the
+    /// room is not complete.
     pub fn message(&mut self, broadcast: Broadcast<'_>, now: f64) -> usize {
         let Some(&room_id) = self.room_ids.get(broadcast.room) else { return 0 };
         let recipients = self.recipients(&broadcast, room_id);
@@ -171,7 +172,8 @@ impl Engine {
 
     /// The devices that are to be told of a message, each with whether it mentions the owner.
     fn recipients(&self, broadcast: &Broadcast<'_>, room: RoomId) -> Vec<(DeviceId, bool)> {
-        let Some(room) = self.rooms.get(room) else { return Vec::new() };
+        let room = self.rooms.get(room).filter(|room| room.knowledge() == Knowledge::Complete);
+        let Some(room) = room else { return Vec::new() };
         if !message::is_worth_a_push(broadcast.message, broadcast.room) {
             return Vec::new();
         }
