@@ -52,6 +52,12 @@ function absent_members(room_jid)
 	return engine:absent(room_jid);
 end
 
+local is_loaded = not is_new or registration.load_all(engine);
+if not is_loaded then
+	-- The next reload gets a new engine, and what the last run has left is still there for it.
+	native.close(module.host);
+end
+
 -- What a clean stop has left to be told. Nobody is told anything who has entered the room meanwhile, or is
 -- no member any more.
 local function restore_outbox()
@@ -72,6 +78,7 @@ local function restore_outbox()
 end
 
 local function save_outbox()
+	if not is_loaded then return; end
 	local snapshot = engine:snapshot(monotonic());
 	local ok, err = outbox_store:set(nil, snapshot.devices[1] and snapshot or nil);
 	if not ok then
@@ -81,15 +88,11 @@ end
 
 -- Once the server is up: rooms are restored for it, and other modules may want to see that.
 module:add_timer(0, function ()
-	if is_new then
+	if is_new and is_loaded then
 		guard.attempt("take up the outbox of the last run", restore_outbox);
 	end
 	guard.attempt("plan the next pushes", outbox.wake);
 end);
-
-if is_new then
-	registration.load_all(engine);
-end
 
 local is_reload = false;
 

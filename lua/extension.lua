@@ -52,12 +52,13 @@ end
 local announced = {};
 
 local function announce_features(event)
-	if not events.get_handlers("account-disco-info") then return; end
-	local reply = st.reply(event.stanza):query(xmlns_disco_info);
-	module:fire_event("account-disco-info", { origin = event.origin, stanza = event.stanza, reply = reply });
 	local found = {};
-	for feature in reply.tags[1]:childtags("feature") do
-		found[feature.attr.var] = true;
+	if events.get_handlers("account-disco-info") then
+		local reply = st.reply(event.stanza):query(xmlns_disco_info);
+		module:fire_event("account-disco-info", { origin = event.origin, stanza = event.stanza, reply = reply });
+		for feature in reply.tags[1]:childtags("feature") do
+			found[feature.attr.var] = true;
+		end
 	end
 	for feature in pairs(found) do
 		if not announced[feature] then

@@ -41,11 +41,12 @@ local function exists(path)
 end
 
 local function load_library(path)
-	local open, err = package.loadlib(path, entry_point);
+	local open, err, failed = package.loadlib(path, entry_point);
 	if open then
 		return open();
 	end
-	if err:find("undefined symbol: lua", 1, true) then
+	-- Lua's own symbols are missing, not our entry point.
+	if failed == "open" and err:find("undefined symbol: lua", 1, true) then
 		return nil, ("The library %s was built for another version of Lua than %s, which this Prosody runs on. Run 'make build LUA_VERSION=%s' in the"
 			.." module's source directory, then restart Prosody."):format(path, lua_version, lua_version);
 	end

@@ -42,12 +42,12 @@ end
 -- it was. Returns whether the user had no device before.
 local function commit(engine, user, before, after, added)
 	write_record(user, after);
-	local ok, is_new = guard.attempt("register the devices of "..user, engine.register, engine, user, after, added);
+	local ok, result = pcall(engine.register, engine, user, after, added);
 	if not ok then
-		write_record(user, before);
-		error("the engine did not take the change", 0);
+		guard.attempt("take back what was stored of "..user, write_record, user, before);
+		error(result, 0);
 	end
-	return is_new;
+	return result;
 end
 
 local function refuse(event, err)
@@ -92,6 +92,10 @@ local function handle(engine, on_new_user, may_register)
 		if change.removed > 0 then
 			commit(engine, user, before, change.record);
 			module:log("info", "%s has disabled %d device(s)", user, change.removed);
+		elseif engine:register(user, before) then
+			-- Nothing to write, but the engine may have known another record: that of a store which failed to write
+			-- it and yet did something (storage_internal removes a file that it could not empty), or to read it.
+			on_new_user(user);
 		end
 		event.origin.send(st.reply(stanza));
 		return true;
@@ -101,21 +105,26 @@ local function handle(engine, on_new_user, may_register)
 	module:hook("iq-set/host/"..xmlns_push..":disable", guard.answer("disable pushes", disable, store_failed));
 end
 
--- Loads everything that is stored into an engine.
+-- Loads everything that is stored into an engine. Returns false where that is to be tried again.
 local function load_all(engine)
 	if not store.users then
 		module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see the README");
-		return;
+		return true;
 	end
-	guard.attempt("list who has registered", function ()
+	local is_listed = guard.attempt("list who has registered", function ()
 		for user in store:users() do
 			guard.attempt("load the registrations of "..tostring(user), function ()
 				engine:register(user, read_record(user));
 			end);
 		end
 	end);
+	if not is_listed then
+		module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);
+		return false;
+	end
 	local census = engine:census();
 	module:log_status("info", "%d device(s) of %d user(s) are registered", census.devices, census.users);
+	return true;
 end
 
 -- The engine has disabled a device: takes it out of the store.

@@ -71,8 +71,7 @@ local function watch(engine, muc, on_message, wants_message)
 		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, room:get_affiliation_data(bare_jid, "reserved_nickname"));
 	end
 
-	-- A user has a device now: tells the engine where they are a member.
-	local function add_user(bare_jid)
+	local function find_rooms(bare_jid)
 		for room in muc.live_rooms() do
 			local affiliation = engine:knowledge(room.jid) ~= "nothing" and listed_affiliation(room, bare_jid);
 			if affiliation then
@@ -81,17 +80,37 @@ local function watch(engine, muc, on_message, wants_message)
 		end
 	end
 
-	module:hook("muc-set-affiliation", guard.watch("take note of an affiliation", function (event)
+	-- A user has a device now: tells the engine where they are a member. They are registered, whatever happens
+	-- here: should it fail, all rooms are read again.
+	local function add_user(bare_jid)
+		if not guard.attempt("find the rooms of "..bare_jid, find_rooms, bare_jid) then
+			engine:rooms_unwatched();
+		end
+	end
+
+	-- A handler that takes note of something. Should it fail, what is known of the room may be wrong: then the
+	-- room is read again.
+	local function note(what, handler)
+		return guard.watch(what, function (event)
+			local ok, err = pcall(handler, event);
+			if not ok then
+				engine:room_restored(event.room.jid);
+				error(err, 0);
+			end
+		end);
+	end
+
+	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
 		affiliation_changed(event.room, event.jid, event.affiliation);
 	end), 1000);
 
-	module:hook("muc-set-affiliation-data/reserved_nickname", guard.watch("take note of a nickname", function (event)
+	module:hook("muc-set-affiliation-data/reserved_nickname", note("take note of a nickname", function (event)
 		affiliation_changed(event.room, event.jid, listed_affiliation(event.room, event.jid));
 	end), 1000);
 
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
 	-- a change of nickname, and muc-occupant-joined is not.
-	module:hook("muc-broadcast-presence", guard.watch("take note of a presence", function (event)
+	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
 		local occupant = event.occupant;
 		local nick = jid_resource(occupant.nick);
 		if is_present(occupant) then
