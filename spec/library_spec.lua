@@ -1,0 +1,182 @@
+-- The library that is missing or does not fit: the log says exactly that, and what mends it.
+
+local lfs = require "lfs";
+local st = require "util.stanza";
+
+local prosody = require "spec.support.prosody";
+local scene = require "spec.support.scene";
+
+local library = prosody.root .. "/muc_cloud_notify.so";
+local other_version = "999.0.0";
+
+local function read_file(path)
+	local file = assert(io.open(path, "rb"));
+	local text = file:read("*a");
+	file:close();
+	return text;
+end
+
+local function write_file(path, text)
+	local file = assert(io.open(path, "wb"));
+	assert(file:write(text));
+	assert(file:close());
+end
+
+local function run(command)
+	assert(os.execute(command), command);
+end
+
+local function expected_version()
+	return read_file(prosody.root .. "/lua/native.lua"):match("local expected_version = \"([^\"]+)\"");
+end
+
+local folder;
+
+-- A library of C: what a library looks like that is not ours.
+local function compile(name, source)
+	write_file(folder .. "/" .. name .. ".c", source);
+	run(string.format("cc -shared -fPIC -o '%s/%s.so' '%s/%s.c'", folder, name, folder, name));
+end
+
+-- A copy of the module's Lua files, of another version.
+local function copy_module()
+	local target = folder .. "/modules";
+	assert(lfs.mkdir(target));
+	run(string.format("cp -R '%s/mod_muc_cloud_notify.lua' '%s/lua' '%s'", prosody.root, prosody.root, target));
+	local text, count = read_file(target .. "/lua/native.lua"):gsub("(expected_version = )\"[^\"]+\"", "%1\"" .. other_version .. "\"");
+	assert(count == 1);
+	write_file(target .. "/lua/native.lua", text);
+	return target;
+end
+
+describe("library", function ()
+	lazy_setup(function ()
+		local command = assert(io.popen("mktemp -d", "r"));
+		folder = command:read("*l");
+		command:close();
+		compile("other_lua", [[
+			extern void lua_newuserdata_of_another_lua(void);
+			int luaopen_muc_cloud_notify(void *L) { (void)L; lua_newuserdata_of_another_lua(); return 0; }
+		]]);
+		compile("other_module", "int luaopen_something_else(void *L) { (void)L; return 0; }\n");
+		write_file(folder .. "/text.so", "This is no library.\n");
+		copy_module();
+	end);
+
+	lazy_teardown(function ()
+		prosody.close_all();
+		if folder then
+			run(string.format("rm -r '%s'", folder));
+		end
+	end);
+
+	it("has the version that the Lua files expect", function ()
+		local manifest = read_file(prosody.root .. "/Cargo.toml");
+		local package = manifest:match("%[workspace%.package%](.-)\n%[") or manifest;
+		assert.equal(package:match("\nversion%s*=%s*\"([^\"]+)\""), expected_version());
+		assert.is_not.equal(other_version, expected_version());
+	end);
+
+	for _, version in ipairs(prosody.versions) do
+		describe("on Prosody " .. version, function ()
+			local server, stage;
+
+			local cases = {
+				{ host = "missing.localhost", file = "missing.so", text = "The library muc_cloud_notify.so is missing. Run 'make build'" };
+				{ host = "other-lua.localhost", file = "other_lua.so", text = "was built for another version of Lua than 5.4",
+					text_too = "make build LUA_VERSION=5.4" };
+				{ host = "other-module.localhost", file = "other_module.so", text = "cannot be loaded", text_too = "luaopen_muc_cloud_notify" };
+				{ host = "text.localhost", file = "text.so", text = "cannot be loaded", text_too = "Run 'make build'" };
+			};
+
+			lazy_setup(function ()
+				local mucs = {};
+				for _, case in ipairs(cases) do
+					mucs[case.host] = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = folder .. "/" .. case.file };
+				end
+				server = prosody.start {
+					version = version;
+					components = { "users.localhost", "push.localhost" };
+					muc = {
+						modules_enabled = { "muc_cloud_notify" };
+						muc_cloud_notify_library = library;
+						muc_push_default = "always";
+						muc_room_default_persistent = true;
+					};
+					mucs = mucs;
+				};
+				stage = scene.new(server);
+			end);
+
+			lazy_teardown(prosody.close_all);
+
+			local function errors_at(host)
+				local found = {};
+				for _, entry in ipairs(scene.entries(server:log()).error) do
+					if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
+						table.insert(found, entry);
+					end
+				end
+				return found;
+			end
+
+			local function assert_absent(host)
+				assert.equal("error", (server:admin("return prosody.hosts[...].modules.muc_cloud_notify.module:get_status()", host)));
+				assert.equal("error", stage.bob:enable({ jid = "push.localhost", node = "n1", to = host }).attr.type);
+				local reply = stage.bob:iq(st.stanza("iq", { type = "get", to = host })
+					:tag("query", { xmlns = "http://jabber.org/protocol/disco#info" }):reset());
+				assert.equal("result", reply.attr.type);
+				assert.is_nil(tostring(reply):find("urn:xmpp:push:0", 1, true));
+			end
+
+			for _, case in ipairs(cases) do
+				it("says what is wrong at " .. case.host, function ()
+					local errors = errors_at(case.host);
+					assert.equal(1, #errors);
+					for _, text in ipairs { case.text, case.text_too or "make build", "Run 'make build", folder .. "/" .. case.file } do
+						assert.truthy(errors[1]:find(text, 1, true), errors[1]);
+					end
+					assert.equal(case.file == "other_lua.so", errors[1]:find("another version of Lua", 1, true) ~= nil, errors[1]);
+					assert_absent(case.host);
+					-- Rooms are as if there were no such module.
+					local room = stage:new_room({}, case.host);
+					stage.bob:say(room, "still here");
+					stage.bob:expect { name = "message", body = "still here", from = room .. "/bob" };
+				end);
+			end
+
+			it("works where it fits", function ()
+				assert.same({}, errors_at(server.muc_host));
+				local user, room = stage:new_member();
+				assert.equal("result", user:enable({ jid = "push.localhost", node = "n1" }).attr.type);
+				assert.same({ "n1" }, (stage:pushed(room)));
+			end);
+
+			it("says which version it is when the Lua files are of another, or that there is none beside them", function ()
+				local module_folder = folder .. "/modules";
+				server:close();
+				server = prosody.start {
+					version = version;
+					components = { "users.localhost", "push.localhost" };
+					global = { plugin_paths = { module_folder, prosody.root .. "/spec/support/modules" } };
+					muc = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = library };
+					mucs = { ["alone.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
+				};
+				stage = scene.new(server);
+				local errors = errors_at(server.muc_host);
+				assert.equal(1, #errors);
+				for _, text in ipairs { library, "is version " .. expected_version(), "the Lua files are version " .. other_version,
+					"Run 'make build'", "restart Prosody" } do
+					assert.truthy(errors[1]:find(text, 1, true), errors[1]);
+				end
+				assert_absent(server.muc_host);
+
+				errors = errors_at("alone.localhost");
+				assert.equal(1, #errors);
+				assert.truthy(errors[1]:find("is missing", 1, true), errors[1]);
+				assert.truthy(errors[1]:find(module_folder .. "/muc_cloud_notify.so", 1, true), errors[1]);
+				assert_absent("alone.localhost");
+			end);
+		end);
+	end
+end);

@@ -1,0 +1,146 @@
+-- Options that are set to what they cannot be: one line each says so, and the default is used.
+
+local prosody = require "spec.support.prosody";
+local scene = require "spec.support.scene";
+
+-- Option; values that are refused; what is expected; the default as the log shows it; a value that is fine.
+local options = {
+	{ "push_notification_with_body", { "yes", 1, {} }, "true or false", "false", true };
+	{ "push_notification_with_sender", { "true", 0, { true } }, "true or false", "false", true };
+	{ "push_notification_important_body", { false, 7, {} }, "a string", [["New Message!"]], "Something" };
+	{ "push_max_errors", { "many", 0, 1.5 }, "a whole number of at least 1", "16", 1 };
+	{ "push_max_devices", { "5", -1, 2^40 }, "a whole number of at least 1", "5", 3 };
+	{ "muc_push_default", { "sometimes", true, 1 }, [["auto", "always", "on-mention" or "never"]], [["auto"]], "always" };
+	{
+		"muc_push_app_servers", { "push.example.com", 3, { key = "push.example.com" } },
+		"a list of JIDs or domains", "no restriction", { "push.localhost" },
+	};
+	{ "muc_push_reply_timeout", { "2m", 0.5, -1 }, "a number of seconds of at least 1", "120", 1 };
+	{ "muc_push_retry_delay", { "10", 0, {} }, "a number of seconds of at least 0.1", "10", 0.1 };
+	{ "muc_push_max_retry_delay", { "1h", 0.9, false }, "a number of seconds of at least 1", "3600", 60 };
+	{ "muc_push_time_to_live", { "2d", 0, math.huge }, "a number of seconds of at least 1", "172800", 1.5 };
+	{ "muc_push_give_up_after", { "14d", -5, true }, "a number of seconds of at least 1", "1209600", 86400 };
+};
+
+local good_service = "good.localhost";
+
+local function bad_service(i)
+	return string.format("bad-%d.localhost", i);
+end
+
+for _, version in ipairs(prosody.versions) do
+	describe("options on Prosody " .. version, function ()
+		local server, stage;
+
+		lazy_setup(function ()
+			local mucs = {};
+			for _, host in ipairs { good_service, bad_service(1), bad_service(2), bad_service(3) } do
+				mucs[host] = {
+					modules_enabled = { "muc_cloud_notify" };
+					muc_room_default_persistent = true;
+					muc_room_default_public = true;
+				};
+			end
+			for _, option in ipairs(options) do
+				for i = 1, 3 do
+					mucs[bad_service(i)][option[1]] = option[2][i];
+				end
+				mucs[good_service][option[1]] = option[5];
+			end
+			server = prosody.start {
+				version = version;
+				components = { "users.localhost", "push.localhost" };
+				muc = { modules_enabled = { "muc_cloud_notify" } };
+				mucs = mucs;
+			};
+			stage = scene.new(server);
+		end);
+
+		lazy_teardown(prosody.close_all);
+
+		local function errors_at(host)
+			local found = {};
+			for _, entry in ipairs(scene.entries(server:log()).error) do
+				if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
+					table.insert(found, entry);
+				end
+			end
+			return found;
+		end
+
+		for _, option in ipairs(options) do
+			local name, values, expected, default = option[1], option[2], option[3], option[4];
+
+			it("says what is wrong with " .. name, function ()
+				for i, value in ipairs(values) do
+					local lines = {};
+					for _, entry in ipairs(errors_at(bad_service(i))) do
+						if entry:find("Option " .. name .. " is ", 1, true) then
+							table.insert(lines, entry);
+						end
+					end
+					assert.equal(1, #lines, name);
+					local shown = type(value) == "table" and "table: " or type(value) == "string" and "\"" .. value .. "\"" or tostring(value);
+					assert.truthy(lines[1]:find(name .. " is " .. shown:gsub("%.0$", ""), 1, true), lines[1]);
+					assert.truthy(lines[1]:find("(a " .. type(value) .. ")", 1, true), lines[1]);
+					assert.truthy(lines[1]:find(expected, 1, true), lines[1]);
+					assert.truthy(lines[1]:find("using the default, " .. default, 1, true), lines[1]);
+				end
+			end);
+		end
+
+		it("says nothing else, and nothing where all is well", function ()
+			for i = 1, 3 do
+				assert.equal(#options, #errors_at(bad_service(i)));
+			end
+			assert.same({}, errors_at(good_service));
+			assert.same({}, errors_at(server.muc_host));
+		end);
+
+		for i = 1, 3 do
+			it("has the defaults instead, case " .. i, function ()
+				local service = bad_service(i);
+				local user, room, bare_jid = stage:new_member { service = service };
+				local public_room = stage:new_room({ bare_jid }, service);
+				local function enable(node)
+					return user:enable({ jid = "push.localhost", node = node, to = service }).attr.type;
+				end
+				for n = 1, 6 do
+					assert.equal("result", enable("n" .. n));
+				end
+				stage.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
+				local nodes, pushes = stage:pushed(room);
+				assert.same({ "n2", "n3", "n4", "n5", "n6" }, nodes); -- push_max_devices = 5
+				assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = "1", ["last-message-body"] = "New Message!" },
+					pushes.n2.summary);
+				assert.same({}, (stage:pushed(public_room))); -- muc_push_default = "auto"
+				assert.equal("result", user:disable({ jid = "push.localhost", to = service }).attr.type);
+				assert.equal("result", enable("n1"));
+				stage.app.answer = { type = "cancel", condition = "item-not-found" };
+				for _ = 1, 16 do -- push_max_errors = 16
+					assert.same({ "n1" }, (stage:pushed(room)));
+				end
+				assert.same({}, (stage:pushed(room)));
+				stage.app.answer = "result";
+			end);
+		end
+
+		it("has what is set where it is well set", function ()
+			local user, room = stage:new_member { service = good_service };
+			local function enable(jid, node)
+				local reply = user:enable { jid = jid, node = node, to = good_service };
+				return reply.attr.type, reply:get_error();
+			end
+			assert.equal("auth", (select(2, enable("push.elsewhere.example", "n1"))));
+			for n = 1, 4 do
+				assert.equal("result", (enable("push.localhost", "n" .. n)));
+			end
+			stage.app.answer = { type = "cancel", condition = "item-not-found" };
+			local nodes, pushes = stage:pushed(room);
+			assert.same({ "n2", "n3", "n4" }, nodes);
+			assert.same({ "hello", room .. "/bob" },
+				{ pushes.n2.summary["last-message-body"], pushes.n2.summary["last-message-sender"] });
+			assert.same({}, (stage:pushed(room)));
+		end);
+	end);
+end

@@ -1,0 +1,107 @@
+-- What many specs have in common: Bob, who talks in rooms; members, who are not there; an app server.
+
+local scene = {};
+
+local scene_methods = {};
+local scene_mt = { __index = scene_methods };
+
+local default_timeout = 5;
+
+-- The scene at a server that has the components users.localhost and push.localhost.
+function scene.new(server)
+	local self = setmetatable({ member_count = 0, server = server }, scene_mt);
+	self:connect();
+	return self;
+end
+
+-- After a restart: all connections have to be made anew.
+function scene_methods:connect()
+	self.bob = self.server:user("bob@users.localhost/desk");
+	self.app = self.server:app_server("push.localhost");
+end
+
+-- Ends the server in some way ("stop", "kill") and starts it again; meanwhile() is called in between.
+function scene_methods:restart(finish, meanwhile)
+	self.server[finish](self.server);
+	if meanwhile then meanwhile(); end
+	self.server:start_again();
+	self:connect();
+end
+
+-- A new room with Bob in it, and given members.
+function scene_methods:new_room(members, service)
+	self.member_count = self.member_count + 1;
+	local room = string.format("room-%d@%s", self.member_count, service or self.server.muc_host);
+	self.bob:create_room(room, "bob");
+	for _, bare_jid in ipairs(members or {}) do
+		self.bob:affiliate(room, bare_jid, "member");
+	end
+	return room;
+end
+
+-- A user who is a member of a new room and not in it; the room; and the user's bare JID. options: host of the
+-- user, service of the room
+function scene_methods:new_member(options)
+	options = options or {};
+	local bare_jid = string.format("member-%d@%s", self.member_count + 1, options.host or "users.localhost");
+	local room = self:new_room({ bare_jid }, options.service);
+	return self.server:user(bare_jid .. "/phone"), room, bare_jid;
+end
+
+-- Bob says something in a room, which he enters if need be. Returns when the server has nothing left to do for it.
+function scene_methods:say(room, body)
+	if not self.bob.nicks[room] then
+		self.bob:join(room, "bob");
+	end
+	self.bob:say(room, body or "hello");
+	self.bob.component:sync();
+end
+
+-- What a message in a room leads to: the nodes that are pushed to, in alphabetical order, "-" where there is none;
+-- and the pushes by node.
+function scene_methods:pushed(room, app_server)
+	app_server = app_server or self.app;
+	app_server:clear();
+	self:say(room);
+	local nodes, pushes = {}, {};
+	for _, push in ipairs(app_server.pushes) do
+		table.insert(nodes, push.node or "-");
+		pushes[push.node or "-"] = push;
+	end
+	table.sort(nodes);
+	return nodes, pushes;
+end
+
+-- The options that go along with a push, as "name=value" in their order; nil where there are none.
+function scene.options(push)
+	if not push.options then return nil; end
+	local fields = {};
+	for field in push.options:get_child("x", "jabber:x:data"):childtags("field") do
+		table.insert(fields, field.attr.var .. "=" .. (field:get_child_text("value") or ""));
+	end
+	return fields;
+end
+
+-- The entries of a log that are not for debugging, level by level. An entry may have many lines.
+function scene.entries(log)
+	local entries, last = { info = {}, warn = {}, error = {} }, nil;
+	for line in log:gmatch("[^\n]+") do
+		local level = line:match("^%a+ %d+ [%d:]+ [^\t]+\t(%l+)\t");
+		if level then
+			last = entries[level];
+			if last then table.insert(last, line); end
+		elseif last then
+			last[#last] = last[#last] .. "\n" .. line;
+		end
+	end
+	return entries;
+end
+
+-- Takes the next push and answers it, where the app server itself is silent. Returns its message-count.
+function scene_methods:answer(answer, timeout)
+	local push = self.app:expect_push(timeout or default_timeout);
+	self.app:reply(push, answer);
+	return push.summary["message-count"];
+end
+
+return scene;
