@@ -126,7 +126,7 @@ local function config_text(self)
 		http_ports = {};
 		https_ports = {};
 		interfaces = { "127.0.0.1" };
-		log = { debug = self.log_path };
+		log = { [options.log_level or "debug"] = self.log_path };
 		modules_disabled = { "c2s", "s2s", "s2s_auth_certs" };
 		modules_enabled = {};
 		pidfile = self.folder .. "/prosody.pid";
@@ -257,6 +257,7 @@ end
 --   global             global options
 --   plugin_paths       searched before the checkout
 --   community_modules  true: those of prosody-modules can be loaded
+--   log_level          "debug"
 function prosody.start(options)
 	local program = string.format("%s/.test/prosody-%s/usr/bin/prosody", root, options.version);
 	assert(lfs.attributes(program), program .. " is missing, run tools/provision test");
