@@ -1,8 +1,8 @@
 //! The engine of mod_muc_cloud_notify as a Lua library, `muc_cloud_notify.so`.
 //!
-//! This is the only crate that knows Lua. It converts what crosses the boundary ([`stanza`], [`stored`],
-//! [`record`], [`facts`]), keeps the engines of the process ([`registry`]), and lets Lua call them
-//! ([`engine`]). No call holds an engine while Lua runs.
+//! This is the only crate that knows Lua. It converts what crosses the boundary (`stanza`, `stored`,
+//! `record`, `facts`), keeps the engines of the process (`registry`), and lets Lua call them
+//! (`engine`). No call holds an engine while Lua runs.
 
 mod engine;
 mod facts;
