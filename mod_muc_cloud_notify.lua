@@ -21,7 +21,7 @@ local stanza_mt = require "util.stanza".stanza_mt; -- COMPAT 0.12: no prosody.* 
 local monotonic = require "util.time".monotonic;
 
 local guard = module:require "lua/guard";
-local options = module:require "lua/options";
+local engine_options, options = module:require "lua/options";
 local native, load_error = module:require "lua/native";
 if not native then
 	module:log_status("error", "%s", load_error);
@@ -33,14 +33,16 @@ local registration = module:require "lua/registration";
 local outbox_store = module:open_store(module.name.."_outbox");
 
 -- The engine outlives a reload of this module, with all that is in flight. A new one has to be filled.
-local engine, is_new = native.open(module.host, options, stanza_mt);
+local engine, is_new = native.open(module.host, engine_options, stanza_mt);
 -- Rooms may have changed while nobody was watching.
 engine:rooms_unwatched();
 
-local outbox = module:require "lua/outbox".open(engine, extension, function (device)
+local seconds_per_turn = options.slice / 1000;
+local background = module:require "lua/background".new(seconds_per_turn);
+local outbox = module:require "lua/outbox".open(engine, extension, seconds_per_turn, function (device)
 	registration.remove(engine, device);
 end);
-local rooms = module:require "lua/room".watch(engine, muc, outbox.wake, extension.is_listening);
+local rooms = module:require "lua/room".watch(engine, muc, background, not is_new, outbox.wake, extension.is_listening);
 registration.handle(engine, rooms.add_user, extension.may_register);
 module:add_feature("urn:xmpp:push:0");
 
@@ -48,27 +50,25 @@ module:add_feature("urn:xmpp:push:0");
 function absent_members(room_jid)
 	local room = muc.get_room_from_jid(room_jid);
 	if not room then return {}; end
-	rooms.read(room);
+	rooms.read_now(room);
 	return engine:absent(room_jid);
 end
 
-local is_loaded = not is_new or registration.load_all(engine);
-if not is_loaded then
-	-- The next reload gets a new engine, and what the last run has left is still there for it.
-	native.close(module.host);
-end
-
--- What a clean stop has left to be told. Nobody is told anything who has entered the room meanwhile, or is
--- no member any more.
+-- What a clean stop has left to be told. Returns the rooms it is about: none of it is told before they are
+-- read, so that nobody is told anything who is there by now, or is no member any more.
 local function restore_outbox()
 	local snapshot, err = outbox_store:get(nil);
-	if not snapshot then
-		if err then module:log("error", "The outbox of the last run cannot be read: %s", err); end
-		return;
+	if snapshot then
+		return engine:restore(snapshot, monotonic());
+	elseif err then
+		module:log("error", "The outbox of the last run cannot be read: %s", err);
 	end
-	for _, room_jid in ipairs(engine:restore(snapshot, monotonic())) do
+end
+
+local function read_restored(room_jids)
+	for _, room_jid in ipairs(room_jids) do
 		local is_read = guard.attempt("read the room "..room_jid, function ()
-			rooms.read(assert(muc.get_room_from_jid(room_jid), "there is no such room any more"));
+			rooms.read_now(assert(muc.get_room_from_jid(room_jid), "there is no such room any more"));
 		end);
 		if not is_read then
 			engine:room_destroyed(room_jid);
@@ -77,7 +77,50 @@ local function restore_outbox()
 	outbox_store:set(nil, nil);
 end
 
+local is_loaded, has_begun, loading = not is_new, false, nil;
+
+local function on_loaded()
+	if not is_loaded then
+		-- The next reload gets a new engine, and what the last run has left is still there for it.
+		native.close(module.host);
+		return;
+	end
+	local ok, room_jids = true, nil;
+	if is_new then
+		ok, room_jids = guard.attempt("take up the outbox of the last run", restore_outbox);
+	end
+	rooms.registrations_loaded();
+	if ok and room_jids then
+		guard.attempt("take up the outbox of the last run", read_restored, room_jids);
+	end
+	outbox.wake();
+end
+
+local function begin()
+	has_begun = true;
+	if is_new then
+		loading = background.start("load the registrations", function (pause)
+			is_loaded = registration.load_all(engine, pause);
+		end, on_loaded);
+	else
+		on_loaded();
+	end
+end
+
+-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
+module:add_timer(0, guard.watch("begin", function ()
+	if not has_begun then begin(); end
+end));
+
+-- What is being loaded or held is dealt with now: who comes next finds an engine that is complete.
+local function finish()
+	if not has_begun then begin(); end
+	if loading then background.finish(loading); end
+	rooms.finish();
+end
+
 local function save_outbox()
+	finish();
 	if not is_loaded then return; end
 	local snapshot = engine:snapshot(monotonic());
 	local ok, err = outbox_store:set(nil, snapshot.devices[1] and snapshot or nil);
@@ -86,18 +129,11 @@ local function save_outbox()
 	end
 end
 
--- Once the server is up: rooms are restored for it, and other modules may want to see that.
-module:add_timer(0, function ()
-	if is_new and is_loaded then
-		guard.attempt("take up the outbox of the last run", restore_outbox);
-	end
-	guard.attempt("plan the next pushes", outbox.wake);
-end);
-
 local is_reload = false;
 
 function module.save()
 	is_reload = true;
+	guard.attempt("finish what was begun", finish);
 	return {};
 end
 

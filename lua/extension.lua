@@ -26,24 +26,27 @@ end
 
 -- Whether all modules agree to a push. They may change it. Should one fail, the push must not leave as it
 -- was: what it would have been changed to may have been encrypted.
-local function may_push(push)
+--
+-- stanza: the IQ, which is nobody else's; user: the recipient's bare JID; summary: the fields of its form;
+-- push: what else the engine knows of it.
+local function may_push(stanza, user, summary, push)
 	-- Without a message, as after a restart, there still is somebody it is for.
 	local original = push.original or st.message({ type = "groupchat", from = push.room or module.host });
-	original.attr.to = push.user;
+	original.attr.to = user;
 	local event = {
-		notification_stanza = push.stanza;
-		notification_payload = push.stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish/item/{urn:xmpp:push:0}notification");
+		notification_stanza = stanza;
+		notification_payload = stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish/item/{urn:xmpp:push:0}notification");
 		original_stanza = original;
-		username = push.user;
+		username = user;
 		push_info = push.push_info;
-		push_summary = push.summary;
+		push_summary = summary;
 		important = push.room ~= nil;
 		mentioned = push.mentioned;
 		room_jid = push.room;
 	};
 	local ok, blocked = guard.attempt("let other modules see a push", module.fire_event, module, "cloud_notify/push", event);
 	if ok and blocked then
-		module:log("debug", "A push to %s was stopped: %s", push.user, event.reason or "no reason given");
+		module:log("debug", "A push to %s was stopped: %s", user, event.reason or "no reason given");
 	end
 	return ok and not blocked;
 end

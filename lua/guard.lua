@@ -11,12 +11,12 @@ local function with_traceback(err)
 	return traceback(tostring(err), 2);
 end
 
--- Calls func(...), and logs what is raised in it, once, with what was being done.
--- Returns true and func's first result, or false.
+-- Calls func(...), and logs what is raised in it, once, with what was being done: a string, or a function
+-- that gives one. Returns true and func's first result, or false.
 local function attempt(what, func, ...)
 	local ok, result = xpcall(func, with_traceback, ...);
 	if not ok then
-		module:log("error", "Failed to %s: %s", what, result);
+		module:log("error", "Failed to %s: %s", type(what) == "function" and what() or what, result);
 		return false;
 	end
 	return true, result;

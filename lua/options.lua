@@ -1,6 +1,6 @@
 -- Reads and checks the options, which are described in the README.
 --
--- Returns the table that the engine is opened with.
+-- Returns the table that the engine is opened with, and the options that are not the engine's.
 --
 -- This file is MIT/X11 licensed.
 
@@ -26,6 +26,10 @@ local function seconds(min)
 	return function (value)
 		if math.type(value) and value >= min and value < math.huge then return value; end
 	end
+end
+
+local function milliseconds(value)
+	if math.type(value) and value >= 0.1 and value <= 1000 then return value; end
 end
 
 local function one_of(...)
@@ -65,13 +69,18 @@ local specification = {
 	give_up_after = { "muc_push_give_up_after", seconds(1), "a number of seconds of at least 1", 14 * 86400 };
 };
 
+-- The same for what is not the engine's.
+local own_specification = {
+	slice = { "muc_push_slice", milliseconds, "a number of milliseconds from 0.1 to 1000", 3 };
+};
+
 local function show(value)
 	return type(value) == "string" and ("%q"):format(value) or tostring(value);
 end
 
-local function read()
+local function read(options_specification)
 	local options = {};
-	for field, option in pairs(specification) do
+	for field, option in pairs(options_specification) do
 		local name, check, expected, default = option[1], option[2], option[3], option[4];
 		local configured = module:get_option(name);
 		local value;
@@ -88,4 +97,4 @@ local function read()
 	return options;
 end
 
-return read();
+return read(specification), read(own_specification);

@@ -6,43 +6,108 @@
 --
 -- This file is MIT/X11 licensed.
 
-local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
 
 local guard = module:require "lua/guard";
+local publish = module:require "lua/publish";
+
+local hosts = prosody.hosts;
 
 local pushes_at_once = 25;
-local seconds_per_turn = 0.005;
+local values_per_push = 6;
 
--- engine: the engine; extension: the events for other modules; on_disabled(device): called for a device
--- that the engine has disabled
-local function open(engine, extension, on_disabled)
+-- Whether an app server is a module of this Prosody, and so is handed the stanza itself.
+local function is_in_process(app_server)
+	local host = hosts[jid_host(app_server)];
+	return host ~= nil and not host.modules.component;
+end
+
+-- engine: the engine; extension: the events for other modules; seconds_per_turn: how long the other users of
+-- the event loop are kept waiting at most; on_disabled(device): called for a device that the engine has
+-- disabled
+local function open(engine, extension, seconds_per_turn, on_disabled)
 	local timer, due;
 	local wake;
 
-	local function send(push)
-		if push.push_info and not extension.may_push(push) then
-			engine:withdraw(push.id);
-			return;
+	local function form_stanza(form)
+		return engine:form(form);
+	end
+
+	local kept_options = publish.keep_options(form_stanza);
+
+	-- Who may change a stanza, another module or an app server in this process, gets one of its own.
+	local function own_iq(id, app_server, node, form, summary)
+		local options = form and publish.publish_options(form_stanza(form));
+		return publish.iq(id, module.host, app_server, node, publish.item(summary), options);
+	end
+
+	-- Sends pushes, as they come from engine:turn().
+	local function send(pushes, summaries, events)
+		local items, own = {}, {};
+		local place = 1;
+
+		local function send_one(first)
+			local id, user, app_server, node, form, summary = table.unpack(pushes, first, first + values_per_push - 1);
+			if own[app_server] == nil then
+				own[app_server] = is_in_process(app_server);
+			end
+			local stanza;
+			if events then
+				local fields = {};
+				for name, value in pairs(summaries[summary]) do fields[name] = value; end
+				stanza = own_iq(id, app_server, node, form, fields);
+				if not extension.may_push(stanza, user, fields, events[(first - 1) // values_per_push + 1]) then
+					engine:withdraw(id);
+					return;
+				end
+			elseif own[app_server] then
+				stanza = own_iq(id, app_server, node, form, summaries[summary]);
+			else
+				local item = items[summary];
+				if not item then
+					item = publish.item(summaries[summary]);
+					items[summary] = item;
+				end
+				stanza = publish.iq(id, module.host, app_server, node, item, form and kept_options(form));
+			end
+			module:log("debug", "Pushing to %s through %s", user, app_server);
+			module:send(stanza);
 		end
-		module:log("debug", "Pushing to %s through %s", push.user, push.app_server);
-		if not guard.attempt("send a push to "..push.app_server, module.send, module, push.stanza) then
-			local disabled = engine:sending_failed(push.id, monotonic());
+
+		local function send_rest()
+			while place <= #pushes do
+				local first = place;
+				place = first + values_per_push;
+				send_one(first);
+			end
+		end
+
+		local function what()
+			return "send a push to "..pushes[place - values_per_push + 2];
+		end
+
+		local function sending_failed()
+			local disabled = engine:sending_failed(pushes[place - values_per_push], monotonic());
 			if disabled then
 				on_disabled(disabled);
 			end
+		end
+
+		-- One guard for all of them; where one fails, the rest goes on.
+		while not guard.attempt(what, send_rest) do
+			guard.attempt("take note of a push that was not sent", sending_failed);
 		end
 	end
 
 	local function turn()
 		local started = monotonic();
 		repeat
-			local pushes, disabled = engine:turn(monotonic(), pushes_at_once, extension.is_listening());
+			local pushes, summaries, disabled, events = engine:turn(monotonic(), pushes_at_once, extension.is_listening());
 			for _, device in ipairs(disabled) do
 				on_disabled(device);
 			end
-			for _, push in ipairs(pushes) do
-				guard.attempt("push to "..push.user, send, push);
-			end
+			send(pushes, summaries, events);
 		until #pushes == 0 or monotonic() - started > seconds_per_turn;
 	end
 
@@ -66,7 +131,10 @@ local function open(engine, extension, on_disabled)
 		local stanza = event.stanza;
 		local id, from, kind = stanza.attr.id, stanza.attr.from, stanza.attr.type;
 		if kind ~= "result" and kind ~= "error" or not id or not from then return; end
-		local error_type, condition = stanza:get_error();
+		local error_type, condition;
+		if kind == "error" then
+			error_type, condition = stanza:get_error();
+		end
 		local expected, disabled = engine:reply(id, from, kind == "error", error_type, condition, monotonic());
 		if not expected then return; end
 		if kind == "error" then

@@ -105,8 +105,9 @@ local function handle(engine, on_new_user, may_register)
 	module:hook("iq-set/host/"..xmlns_push..":disable", guard.answer("disable pushes", disable, store_failed));
 end
 
--- Loads everything that is stored into an engine. Returns false where that is to be tried again.
-local function load_all(engine)
+-- Loads everything that is stored into an engine; pause() is called wherever there may be an interruption.
+-- Returns false where that is to be tried again.
+local function load_all(engine, pause)
 	if not store.users then
 		module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see the README");
 		return true;
@@ -116,6 +117,7 @@ local function load_all(engine)
 			guard.attempt("load the registrations of "..tostring(user), function ()
 				engine:register(user, read_record(user));
 			end);
+			pause();
 		end
 	end);
 	if not is_listed then

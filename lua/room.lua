@@ -6,56 +6,25 @@
 
 local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
+local st = require "util.stanza";
 
 local guard = module:require "lua/guard";
 
 local is_member = { owner = true, admin = true, member = true };
 
--- Whether any session of an occupant is there. An occupant who is about to go, or to change the nickname,
--- still has its sessions, but they are unavailable.
-local function is_present(occupant)
-	if occupant.role == nil then return false; end
-	for _, presence in occupant:each_session() do
-		if presence.attr.type == nil then return true; end
-	end
-	return false;
-end
-
--- engine: the engine; muc: the environment of mod_muc; on_message(): called when there is something to push;
--- wants_message(): whether another module wants to see the message with each push
-local function watch(engine, muc, on_message, wants_message)
-	local function read_members(room)
-		local members = {};
-		for bare_jid, affiliation, data in room:each_affiliation() do
-			if is_member[affiliation] and engine:is_registered(bare_jid) then
-				table.insert(members, bare_jid);
-				table.insert(members, data and data.reserved_nickname or false);
-			end
+-- engine: the engine; muc: the environment of mod_muc; background: see lua/background.lua; is_loaded: whether
+-- the registrations are loaded; on_message(): called when there is something to push; wants_message(): whether
+-- another module wants to see the message with each push
+local function watch(engine, muc, background, is_loaded, on_message, wants_message)
+	local function push(message)
+		local told = engine:message(message.facts, message.stanza, monotonic(), message.present);
+		if told > 0 then
+			module:log("debug", "A message in %s is pushed to %d device(s)", message.room.jid, told);
+			on_message();
 		end
-		engine:set_members(room.jid, members);
 	end
 
-	local function read_occupants(room)
-		local occupants = {};
-		for _, occupant in room:each_occupant() do
-			if is_present(occupant) then
-				table.insert(occupants, occupant.bare_jid);
-				table.insert(occupants, jid_resource(occupant.nick));
-			end
-		end
-		engine:set_occupants(room.jid, occupants);
-	end
-
-	-- Reads what the engine does not know of a room yet.
-	local function read_room(room)
-		local knowledge = engine:knowledge(room.jid);
-		if knowledge == "nothing" then
-			read_members(room);
-		end
-		if knowledge ~= "complete" then
-			read_occupants(room);
-		end
-	end
+	local index = module:require "lua/index".new(engine, background, is_loaded, guard.watch("push a message that was held", push));
 
 	-- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which
 	-- makes them no members.
@@ -73,6 +42,7 @@ local function watch(engine, muc, on_message, wants_message)
 
 	local function find_rooms(bare_jid)
 		for room in muc.live_rooms() do
+			index.start_again(room);
 			local affiliation = engine:knowledge(room.jid) ~= "nothing" and listed_affiliation(room, bare_jid);
 			if affiliation then
 				affiliation_changed(room, bare_jid, affiliation);
@@ -101,6 +71,7 @@ local function watch(engine, muc, on_message, wants_message)
 	end
 
 	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
+		index.start_again(event.room);
 		affiliation_changed(event.room, event.jid, event.affiliation);
 	end), 1000);
 
@@ -113,7 +84,7 @@ local function watch(engine, muc, on_message, wants_message)
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
 		local occupant = event.occupant;
 		local nick = jid_resource(occupant.nick);
-		if is_present(occupant) then
+		if index.is_present(occupant) then
 			engine:occupant_present(event.room.jid, occupant.bare_jid, nick);
 		else
 			engine:occupant_gone(event.room.jid, occupant.bare_jid, nick);
@@ -122,32 +93,44 @@ local function watch(engine, muc, on_message, wants_message)
 
 	module:hook("muc-room-restored", guard.watch("take note of a restored room", function (event)
 		engine:room_restored(event.room.jid);
+		index.start_again(event.room);
+		index.start(event.room);
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)
+		index.forget(event.room.jid);
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
 
 	-- Below every filter: what a module has stopped is no message, and what it has changed is what counts.
 	module:hook("muc-broadcast-message", guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
-		read_room(room);
-		if not engine:is_anybody_absent(room.jid) then return; end
+		local is_read, is_anybody_absent = index.is_read(room);
+		if is_read and not is_anybody_absent then return; end
 		local sender = room:get_occupant_by_nick(stanza.attr.from);
-		local told = engine:message({
-			room = room.jid;
-			sender = sender and sender.bare_jid;
-			members_only = room:get_members_only() and true or false;
-			public = room:get_public() and true or false;
-			keep_original = wants_message();
-		}, stanza, monotonic());
-		if told > 0 then
-			module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, told);
-			on_message();
+		local message = {
+			room = room;
+			stanza = stanza;
+			facts = {
+				room = room.jid;
+				sender = sender and sender.bare_jid;
+				members_only = room:get_members_only() and true or false;
+				public = room:get_public() and true or false;
+				keep_original = wants_message();
+			};
+		};
+		if is_read then
+			push(message);
+		else
+			message.stanza = st.clone(stanza);
+			index.hold(message);
 		end
 	end), -1000);
 
-	return { read = read_room, add_user = add_user };
+	return {
+		read_now = index.read_now, add_user = add_user, finish = index.finish;
+		registrations_loaded = function () index.registrations_loaded(muc.live_rooms()); end;
+	};
 end
 
 return { watch = watch };

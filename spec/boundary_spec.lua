@@ -58,9 +58,14 @@ describe("boundary", function ()
 		return change;
 	end
 
+	-- The first push of a turn, by the names of its values.
 	local function push(with_event)
-		local pushes = engine:turn(10, 100, with_event or false);
-		return pushes[1];
+		local pushes, summaries, disabled, events = engine:turn(10, 100, with_event or false);
+		assert.same({}, disabled);
+		return {
+			id = pushes[1], user = pushes[2], app_server = pushes[3], node = pushes[4], form = pushes[5];
+			summary = summaries[pushes[6]]; event = events and events[1];
+		}, #pushes / 6;
 	end
 
 	describe("open", function ()
@@ -219,36 +224,48 @@ describe("boundary", function ()
 		end);
 	end);
 
-	describe("a stanza", function ()
-		it("goes out as Prosody's parser would have made it", function ()
+	describe("a form", function ()
+		it("comes back as Prosody's parser would have made it", function ()
 			make_absent_member(enable_iq(nil, form));
 			assert.equal(1, engine:message(facts(), message(), 10));
-			local out = push().stanza;
-			assert.is_true(st.is_stanza(out));
-			assert.equal("n1", out:find("{http://jabber.org/protocol/pubsub}pubsub/publish@node"));
-			local parsed = xml.parse((tostring(out):gsub("^<iq ", "<iq xmlns='jabber:client' ")));
-			assert.same(st.preserialize(parsed.tags[1]), st.preserialize(out.tags[1]));
-			assert.same(out, st.clone(out));
+			local back = engine:form(push().form);
+			assert.is_true(st.is_stanza(back));
+			assert.same(st.preserialize(enable_iq(nil, form).tags[1].tags[1]), st.preserialize(back));
+			assert.equal("a & b <ü☃𝄞>", back.tags[2]:find("{jabber:x:data}value#"));
+			assert.same(back, st.clone(back));
 		end);
 
 		it("may hold attributes and namespaces of every kind", function ()
-			local odd = [[<x xmlns='jabber:x:data' xmlns:o='urn:odd' type='submit' xml:lang='de' o:way='1'>text
+			local odd = [[<x xmlns='jabber:x:data' xmlns:o='urn:odd' o:way='1' type='submit' xml:lang='de'>text
 				<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>more
 				<o:thing a='&apos;&quot;&lt;'><b/>&amp;</o:thing></x>]];
 			make_absent_member(enable_iq(nil, odd));
 			engine:message(facts(), message(), 10);
-			local sent = push().stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish-options/{jabber:x:data}x");
 			local given = enable_iq(nil, odd).tags[1].tags[1];
-			assert.same(st.preserialize(given), st.preserialize(sent));
+			assert.same(st.preserialize(given), st.preserialize(engine:form(push().form)));
 		end);
 
+		it("is equal for equal forms, and for no others", function ()
+			local forms = {};
+			for place, iq in ipairs { enable_iq(nil, form), enable_iq("jid='push.localhost' node='n2'", form), enable_iq(nil, (form:gsub("𝄞", ""))) } do
+				make_absent_member(iq);
+				engine:message(facts(), message(), 10);
+				forms[place] = push().form;
+				engine:register(user, nil);
+			end
+			assert.equal(forms[1], forms[2]);
+			assert.not_equal(forms[1], forms[3]);
+		end);
+	end);
+
+	describe("a stanza", function ()
 		it("may be built by a module, with numbers for text and without namespaces", function ()
 			make_absent_member();
 			local built = message():tag("x", { xmlns = "urn:x" }):tag("y"):up():up();
 			built.attr.id, built.tags[2].attr.n = 5, 1.5;
 			table.insert(built.tags[2], 7);
 			assert.equal(1, engine:message(facts { keep_original = true }, built, 10));
-			local original = push(true).original;
+			local original = push(true).event.original;
 			assert.equal("5", original.attr.id);
 			assert.equal("Hello", original:get_child_text("body"));
 			assert.equal("1.5", original:find("{urn:x}x@n"));
@@ -273,30 +290,53 @@ describe("boundary", function ()
 	end);
 
 	describe("a push", function ()
-		it("comes with its event only when that is asked for", function ()
+		it("is six values", function ()
 			make_absent_member(enable_iq(nil, form));
-			engine:message(facts { keep_original = true }, message(), 10);
-			local plain = push(false);
-			assert.same({ "app_server", "id", "stanza", "user" }, (function ()
-				local keys = {};
-				for key in pairs(plain) do table.insert(keys, key); end
-				table.sort(keys);
-				return keys;
-			end)());
-			assert.equal(user, plain.user);
-			assert.equal("push.localhost", plain.app_server);
-			assert.equal(plain.id, plain.stanza.attr.id);
-			assert.matches("^%x+$", plain.id);
-			assert.equal(32, #plain.id);
+			engine:message(facts(), message(), 10);
+			local only, count = push();
+			assert.equal(1, count);
+			assert.equal(user, only.user);
+			assert.equal("push.localhost", only.app_server);
+			assert.equal("n1", only.node);
+			assert.same({ ["message-count"] = "1", ["last-message-body"] = "New Message!" }, only.summary);
+			assert.matches("^%x+$", only.id);
+			assert.equal(48, #only.id);
+			assert.is_nil(only.event);
+		end);
 
-			engine:reply(plain.id, "push.localhost", false, nil, nil, 11);
+		it("has false for a node and a form that there are not", function ()
+			make_absent_member(enable_iq("jid='push.localhost'"));
+			engine:message(facts(), message(), 10);
+			local only = push();
+			assert.is_false(only.node);
+			assert.is_false(only.form);
+		end);
+
+		it("comes with its event when that is asked for", function ()
+			make_absent_member(enable_iq(nil, form));
 			engine:message(facts { keep_original = true }, message("Again"), 12);
-			local full = push(true);
-			assert.equal("Again", full.original:get_child_text("body"));
-			assert.same({ ["message-count"] = "2", ["last-message-body"] = "New Message!" }, full.summary);
-			assert.equal(room, full.room);
-			assert.is_false(full.mentioned);
-			assert.equal("n1", full.push_info.node);
+			local event = push(true).event;
+			assert.equal("Again", event.original:get_child_text("body"));
+			assert.equal(room, event.room);
+			assert.is_false(event.mentioned);
+			assert.equal("n1", event.push_info.node);
+		end);
+
+		it("shares its summary with those that say the same", function ()
+			local users = {};
+			for number = 1, 3 do
+				local other = "user"..number.."@users.localhost";
+				engine:register(other, { ["a<b"] = { jid = "a", node = "b" } });
+				table.insert(users, other);
+				table.insert(users, false);
+			end
+			engine:set_members(room, users);
+			engine:set_occupants(room, {});
+			engine:message(facts(), message(), 10);
+			local pushes, summaries = engine:turn(10, 100, false);
+			assert.equal(18, #pushes);
+			assert.equal(1, #summaries);
+			assert.same({ 1, 1, 1 }, { pushes[6], pushes[12], pushes[18] });
 		end);
 
 		it("has an id that no other has", function ()
@@ -346,21 +386,21 @@ describe("boundary", function ()
 
 	describe("a room", function ()
 		it("is known step by step", function ()
-			assert.equal("nothing", engine:knowledge(room));
+			local function knowledge() return { engine:knowledge(room) }; end
+			assert.same({ "nothing", false }, knowledge());
 			engine:register(user, { ["a<b"] = { jid = "a", node = "b" } });
 			engine:set_members(room, { user, "alice", "nobody@users.localhost", false });
-			assert.equal("members", engine:knowledge(room));
+			assert.same({ "members", true }, knowledge());
 			engine:set_occupants(room, { "nobody@users.localhost", "nobody" });
-			assert.equal("complete", engine:knowledge(room));
+			assert.same({ "complete", true }, knowledge());
 			assert.same({ user }, engine:absent(room));
-			assert.is_true(engine:is_anybody_absent(room));
 			engine:occupant_present(room, user, "alice");
 			assert.same({}, engine:absent(room));
-			assert.is_false(engine:is_anybody_absent(room));
+			assert.same({ "complete", false }, knowledge());
 			engine:occupant_gone(room, user, "alice");
 			assert.same({ user }, engine:absent(room));
 			engine:room_restored(room);
-			assert.equal("nothing", engine:knowledge(room));
+			assert.equal("nothing", (engine:knowledge(room)));
 			engine:room_destroyed(room);
 			assert.same({}, engine:absent(room));
 		end);
@@ -383,7 +423,7 @@ describe("boundary", function ()
 			engine = native.open("conference.localhost", options { with_body = true }, st.stanza_mt);
 			engine:register(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } });
 			assert.same({ room }, engine:restore(snapshot, 20));
-			assert.equal("What is up?", push(true).summary["last-message-body"]);
+			assert.equal("What is up?", push().summary["last-message-body"]);
 		end);
 
 		it("is empty when there is nothing to keep", function ()
@@ -393,13 +433,21 @@ describe("boundary", function ()
 		end);
 	end);
 
+	describe("a message that was held", function ()
+		it("is for nobody who was there when it was sent", function ()
+			make_absent_member();
+			assert.equal(0, engine:message(facts(), message(), 10, { "bob@users.localhost", user }));
+			assert.equal(1, engine:message(facts(), message(), 10, { "bob@users.localhost" }));
+		end);
+	end);
+
 	describe("a ping", function ()
 		it("pushes every device of a user, without a message", function ()
 			assert.equal(0, engine:ping(user));
 			make_absent_member();
 			assert.equal(1, engine:ping(user));
 			local pushed = push(true);
-			assert.is_nil(pushed.room);
+			assert.is_nil(pushed.event.room);
 			assert.same({ ["message-count"] = "0" }, pushed.summary);
 		end);
 

@@ -1,5 +1,6 @@
 //! The address of an app server: where the publishes of a device go (XEP-0357, section 3).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jid::Jid;
@@ -47,6 +48,29 @@ impl AppServer {
     }
 }
 
+/// The app servers in use, so that all devices of one share its address.
+#[derive(Debug, Default)]
+pub struct AppServers {
+    shared: HashSet<AppServer>,
+    /// How many there may be before those out of use are let go.
+    limit: usize,
+}
+
+impl AppServers {
+    /// Replaces an address by the equal one that others use already.
+    pub fn share(&mut self, app_server: &mut AppServer) {
+        if let Some(known) = self.shared.get(app_server) {
+            *app_server = known.clone();
+            return;
+        }
+        if self.shared.len() >= self.limit {
+            self.shared.retain(|known| Arc::strong_count(&known.0) > 1);
+            self.limit = self.shared.len() * 2 + 16;
+        }
+        self.shared.insert(app_server.clone());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +93,22 @@ mod tests {
     #[test]
     fn keeps_a_stored_address_that_it_does_not_understand() {
         assert_eq!(AppServer::stored("ab--cd.example").as_str(), "ab--cd.example");
+    }
+
+    #[test]
+    fn is_shared_while_it_is_in_use() {
+        let mut app_servers = AppServers::default();
+        let mut first = AppServer::stored("push.example");
+        let mut second = AppServer::stored("push.example");
+        app_servers.share(&mut first);
+        app_servers.share(&mut second);
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+        for number in 0..1000 {
+            app_servers.share(&mut AppServer::stored(&format!("push-{number}.example")));
+        }
+        assert!(app_servers.shared.len() < 50);
+        let mut third = AppServer::stored("push.example");
+        app_servers.share(&mut third);
+        assert!(Arc::ptr_eq(&first.0, &third.0));
     }
 }

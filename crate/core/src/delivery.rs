@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::app_server::AppServer;
 use crate::circuit::Permit;
-use crate::device::State;
+use crate::device::{InFlight, State, Trouble};
 use crate::engine::Engine;
 use crate::key::DeviceId;
-use crate::outbox::{InFlight, Random};
-use crate::push::{Push, Summary};
+use crate::outbox::Random;
+use crate::push::{Push, PushId, Summary};
 use crate::reply::Outcome;
 
 /// A device that is not pushed to any more; the store is to be told.
@@ -88,15 +88,11 @@ impl Engine {
         now: f64,
         random: &mut dyn Random,
     ) -> Handling {
-        let Some(device) = self.outbox.device(id) else { return Handling::Unknown };
-        match self.devices.get(device) {
-            Some(device) if device.registration.app_server.as_str() != from => return Handling::Unknown,
-            Some(_) => {}
-            // The device was removed meanwhile.
-            None => {
-                self.outbox.land(id);
-                return Handling::Taken;
-            }
+        let Ok(id) = id.parse::<PushId>() else { return Handling::Unknown };
+        let Some(device) = self.devices.get(id.device) else { return Handling::Unknown };
+        let is_expected = device.in_flight().is_some_and(|in_flight| in_flight.id == id);
+        if !is_expected || device.registration.app_server.as_str() != from {
+            return Handling::Unknown;
         }
         match self.outcome(id, outcome, now, random) {
             Some(disabled) => Handling::Disabled(disabled),
@@ -106,23 +102,23 @@ impl Engine {
 
     /// A push that was handed out is not sent after all: another module has stopped it.
     pub fn withdraw(&mut self, id: &str) {
-        if let Some(in_flight) = self.outbox.land(id) {
-            self.settle(in_flight.device);
+        let Ok(id) = id.parse::<PushId>() else { return };
+        if self.devices.get_mut(id.device).is_some_and(|device| device.land(id).is_some()) {
+            self.settle(id.device);
         }
     }
 
     /// A push that was handed out could not be sent, as when an app server in the same process fails: it is
     /// told again later.
     pub fn sending_failed(&mut self, id: &str, now: f64, random: &mut dyn Random) -> Option<Disabled> {
-        self.outcome(id, Outcome::Silent, now, random)
+        self.outcome(id.parse().ok()?, Outcome::Silent, now, random)
     }
 
     /// A publish was not answered in time, or the time of a retry has come.
     fn deadline_passed(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) -> Option<Disabled> {
         let device = self.devices.get_mut(id)?;
-        if let State::InFlight { id: push_id, .. } = &device.state {
-            let push_id = push_id.clone();
-            return self.outcome(&push_id, Outcome::Silent, now, random);
+        if let Some(id) = device.in_flight().map(|in_flight| in_flight.id) {
+            return self.outcome(id, Outcome::Silent, now, random);
         }
         device.state = State::Idle;
         self.outbox.announce(id, device);
@@ -152,9 +148,8 @@ impl Engine {
         let important_body = Some(&*self.options.important_body).filter(|_| content.is_some());
         let body = content.as_ref().and_then(|content| content.body.as_deref()).or(important_body);
         let push = Push {
-            id: random.push_id(),
+            id: PushId { device: id, secret: random.secret() },
             user: self.users.get(device.user)?.jid.clone(),
-            key: device.registration.key.clone(),
             app_server: device.registration.app_server.clone(),
             node: device.registration.node.clone(),
             publish_options: device.registration.publish_options.clone(),
@@ -166,59 +161,57 @@ impl Engine {
             mentioned: told.iter().any(|(_, pending)| pending.mentioned),
             content,
         };
-        let in_flight = InFlight { device: id, told, pinged };
-        self.outbox.sent(push.id.clone(), in_flight, device, now, now + self.options.reply_timeout);
+        let in_flight = InFlight { id: push.id, since: now, told, pinged };
+        self.outbox.sent(device, in_flight, now + self.options.reply_timeout);
         Some(push)
     }
 
     /// A publish has ended one way or another.
-    fn outcome(&mut self, id: &str, outcome: Outcome, now: f64, random: &mut dyn Random) -> Option<Disabled> {
-        let in_flight = self.outbox.land(id)?;
-        let device = self.devices.get_mut(in_flight.device)?;
+    fn outcome(
+        &mut self,
+        id: PushId,
+        outcome: Outcome,
+        now: f64,
+        random: &mut dyn Random,
+    ) -> Option<Disabled> {
+        let device = self.devices.get_mut(id.device)?;
+        let in_flight = device.land(id)?;
         match outcome {
             Outcome::Silent => self.circuits.silent(&device.registration.app_server, now, &self.options),
             _ => self.circuits.answered(&device.registration.app_server),
         }
         match outcome {
-            Outcome::Delivered => {
-                device.errors = 0;
-                device.attempts = 0;
-                device.failing_since = None;
-                self.settle(in_flight.device);
-                None
-            }
+            Outcome::Delivered => device.trouble = None,
             Outcome::Rejected => {
-                device.errors = device.errors.saturating_add(1);
-                device.attempts = 0;
-                device.failing_since = None;
-                let errors = device.errors;
+                let errors = device.trouble.as_ref().map_or(0, |trouble| trouble.errors).saturating_add(1);
                 if errors >= self.options.max_errors {
-                    return self.disable_device(in_flight.device, Reason::Rejected(errors));
+                    return self.disable_device(id.device, Reason::Rejected(errors));
                 }
-                self.settle(in_flight.device);
-                None
+                device.trouble = Some(Box::new(Trouble { errors, ..Trouble::default() }));
             }
             Outcome::Transient | Outcome::Silent => {
-                let failing_since = *device.failing_since.get_or_insert(now);
-                let attempts = device.attempts.saturating_add(1);
-                // Two errors with nothing between them but weeks without a message prove nothing.
-                if attempts >= self.options.max_errors && now - failing_since >= self.options.give_up_after {
-                    return self.disable_device(in_flight.device, Reason::Unreachable);
-                }
                 device.pinged |= in_flight.pinged;
                 device.put_back(in_flight.told);
-                self.retry_later(in_flight.device, now, random);
-                None
+                return self.retry_later(id.device, now, random);
             }
         }
+        self.settle(id.device);
+        None
     }
 
-    /// Back-off with jitter: between half of the delay and all of it.
-    fn retry_later(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) {
-        let Some(device) = self.devices.get_mut(id) else { return };
-        let delay = self.options.back_off(device.attempts);
-        device.attempts = device.attempts.saturating_add(1);
+    /// Back-off with jitter: between half of the delay and all of it. A device that has failed for too long
+    /// is disabled; two errors with nothing between them but weeks without a message prove nothing.
+    fn retry_later(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) -> Option<Disabled> {
+        let device = self.devices.get_mut(id)?;
+        let trouble = device.trouble.get_or_insert_default();
+        let delay = self.options.back_off(trouble.attempts);
+        trouble.attempts = trouble.attempts.saturating_add(1);
+        let failing_for = now - *trouble.failing_since.get_or_insert(now);
+        if trouble.attempts >= self.options.max_errors && failing_for >= self.options.give_up_after {
+            return self.disable_device(id, Reason::Unreachable);
+        }
         self.outbox.rest(id, device, now + delay * (0.5 + random.fraction() / 2.0));
+        None
     }
 
     /// Nothing is on its way to a device any more: what has come up meanwhile is next.
@@ -231,6 +224,7 @@ impl Engine {
 
     fn disable_device(&mut self, id: DeviceId, reason: Reason) -> Option<Disabled> {
         let (user, registration) = self.remove_device(id)?;
-        Some(Disabled { user, key: registration.key, app_server: registration.app_server, reason })
+        let key = registration.key().into();
+        Some(Disabled { user, key, app_server: registration.app_server, reason })
     }
 }

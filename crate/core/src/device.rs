@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::key::{RoomId, UserId};
+use crate::push::PushId;
 use crate::registration::Registration;
 
 /// What a push says about the newest message of a room, shared by all who get one.
@@ -44,25 +45,44 @@ pub struct Missed {
     pub pending: Option<Pending>,
 }
 
+/// A publish that is not answered yet.
+#[derive(Debug)]
+pub struct InFlight {
+    /// Its id.
+    pub id: PushId,
+    /// When it was sent.
+    pub since: f64,
+    /// What it tells, to be told again should it fail.
+    pub told: Vec<(RoomId, Pending)>,
+    /// Whether another module had asked for it.
+    pub pinged: bool,
+}
+
 /// Where a device stands with its app server.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum State {
     /// Nothing is to be told.
     Idle,
     /// In the queue of the outbox.
     Queued,
-    /// A publish was sent at this time and is not answered yet.
-    InFlight {
-        /// The id of the publish.
-        id: Box<str>,
-        /// When it was sent.
-        since: f64,
-    },
+    /// A publish is on its way.
+    InFlight(Box<InFlight>),
     /// After a transient error: not before this time.
     Resting {
         /// When the next attempt is due.
         until: f64,
     },
+}
+
+/// What has gone wrong with a device lately. Most devices have none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trouble {
+    /// Persistent errors in a row.
+    pub errors: u32,
+    /// Transient errors in a row, which the back-off grows with.
+    pub attempts: u32,
+    /// Since when it has had nothing but transient errors.
+    pub failing_since: Option<f64>,
 }
 
 /// One registration and all that goes with it.
@@ -72,12 +92,8 @@ pub struct Device {
     pub user: UserId,
     /// What was registered.
     pub registration: Registration,
-    /// Persistent errors in a row.
-    pub errors: u32,
-    /// Transient errors in a row, which the back-off grows with.
-    pub attempts: u32,
-    /// Since when it has had nothing but transient errors.
-    pub failing_since: Option<f64>,
+    /// What has gone wrong.
+    pub trouble: Option<Box<Trouble>>,
     /// The rooms in which something was missed.
     pub missed: Vec<Missed>,
     /// Another module asked for a push without a message.
@@ -94,9 +110,7 @@ impl Device {
         Device {
             user,
             registration,
-            errors: 0,
-            attempts: 0,
-            failing_since: None,
+            trouble: None,
             missed: Vec::new(),
             pinged: false,
             state: State::Idle,
@@ -104,13 +118,30 @@ impl Device {
         }
     }
 
+    /// The publish that is on its way to it.
+    pub fn in_flight(&self) -> Option<&InFlight> {
+        match &self.state {
+            State::InFlight(in_flight) => Some(in_flight),
+            _ => None,
+        }
+    }
+
+    /// The publish with this id is answered, or given up.
+    pub fn land(&mut self, id: PushId) -> Option<InFlight> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::InFlight(in_flight) if in_flight.id == id => Some(*in_flight),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
     /// The client registered it again: what went wrong before is forgotten, what was missed is not, and it
     /// need not wait any longer.
     pub fn renew(&mut self, registration: Registration) {
         self.registration = registration;
-        self.errors = 0;
-        self.attempts = 0;
-        self.failing_since = None;
+        self.trouble = None;
         if matches!(self.state, State::Resting { .. }) {
             self.state = State::Idle;
         }
@@ -131,6 +162,9 @@ impl Device {
     /// Its owner is in a room again, or has no business there any more: nothing of it was missed.
     pub fn catch_up(&mut self, room: RoomId) {
         self.missed.retain(|missed| missed.room != room);
+        if let State::InFlight(in_flight) = &mut self.state {
+            in_flight.told.retain(|(told, _)| *told != room);
+        }
     }
 
     /// What is older than `oldest` is not told any more.

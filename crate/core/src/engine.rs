@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use minidom::Element;
 use slotmap::SlotMap;
+use smallvec::SmallVec;
 
+use crate::app_server::AppServers;
 use crate::circuit::Circuits;
 use crate::device::Device;
 use crate::error::RequestError;
@@ -24,7 +26,7 @@ use crate::room::Room;
 pub(crate) struct User {
     /// The bare JID, as the server has prepared it.
     pub(crate) jid: Arc<str>,
-    pub(crate) devices: Vec<DeviceId>,
+    pub(crate) devices: SmallVec<[DeviceId; 2]>,
 }
 
 /// The engine of one MUC service.
@@ -42,6 +44,7 @@ pub struct Engine {
     pub(crate) room_ids: HashMap<Arc<str>, RoomId>,
     pub(crate) outbox: Outbox,
     pub(crate) circuits: Circuits,
+    pub(crate) app_servers: AppServers,
     /// How many messages were told of so far: tells which of two is the newer one.
     pub(crate) messages: u64,
 }
@@ -81,6 +84,7 @@ impl Engine {
             room_ids: HashMap::new(),
             outbox: Outbox::default(),
             circuits: Circuits::default(),
+            app_servers: AppServers::default(),
             messages: 0,
         }
     }
@@ -110,7 +114,7 @@ impl Engine {
     ) -> Result<Change, RequestError> {
         let payload = request::payload(iq, "enable").ok_or(RequestError::MissingAppServer)?;
         let registration = Registration::new(Enable::read(payload, user, &self.host, &self.options)?, now);
-        let added = registration.key.clone();
+        let added = registration.key().into();
         let removed = record.add(registration, self.options.max_devices).len();
         Ok(Change { record, added: Some(added), removed })
     }
@@ -141,14 +145,15 @@ impl Engine {
         let mut before: HashMap<Box<str>, DeviceId> = before
             .into_iter()
             .flatten()
-            .filter_map(|id| Some((self.devices.get(id)?.registration.key.clone(), id)))
+            .filter_map(|id| Some((self.devices.get(id)?.registration.key().into(), id)))
             .collect();
-        let mut devices = Vec::with_capacity(registrations.len());
-        for registration in registrations {
-            let known = before.remove(&registration.key);
+        let mut devices = SmallVec::with_capacity(registrations.len());
+        for mut registration in registrations {
+            self.app_servers.share(&mut registration.app_server);
+            let known = before.remove(&*registration.key());
             match known.and_then(|id| Some((id, self.devices.get_mut(id)?))) {
                 Some((id, device)) => {
-                    if renewed == Some(&*registration.key) {
+                    if renewed == Some(&*registration.key()) {
                         device.renew(registration);
                         self.outbox.announce(id, device);
                     } else {
@@ -173,12 +178,9 @@ impl Engine {
         self.user_ids.contains_key(user)
     }
 
-    /// The registration of a device, by its user and key.
-    pub fn registration(&self, user: &str, key: &str) -> Option<&Registration> {
-        let user = self.users.get(*self.user_ids.get(user)?)?;
-        let mut registrations =
-            user.devices.iter().filter_map(|&id| Some(&self.devices.get(id)?.registration));
-        registrations.find(|registration| &*registration.key == key)
+    /// What was registered for a device.
+    pub fn registration(&self, device: DeviceId) -> Option<&Registration> {
+        self.devices.get(device).map(|device| &device.registration)
     }
 
     /// How much the engine holds.
@@ -186,7 +188,7 @@ impl Engine {
         Census {
             users: self.users.len(),
             devices: self.devices.len(),
-            in_flight: self.outbox.in_flight().count(),
+            in_flight: self.devices.values().filter(|device| device.in_flight().is_some()).count(),
         }
     }
 
@@ -194,7 +196,7 @@ impl Engine {
     pub(crate) fn remove_device(&mut self, id: DeviceId) -> Option<(Arc<str>, Registration)> {
         let device = self.devices.remove(id)?;
         let user = self.users.get_mut(device.user)?;
-        user.devices.retain(|&other| other != id);
+        user.devices.retain(|other| *other != id);
         let jid = user.jid.clone();
         if user.devices.is_empty() {
             self.unregister(&jid);
@@ -207,18 +209,16 @@ impl Engine {
             return id;
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: Vec::new() });
+        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
         self.user_ids.insert(jid, id);
         id
     }
 
+    /// The rooms' indices are not gone through: there, the key of a user who is gone finds nobody.
     fn unregister(&mut self, user: &str) {
         let Some(id) = self.user_ids.remove(user) else { return };
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
             self.devices.remove(device);
-        }
-        for room in self.rooms.values_mut() {
-            room.remove_member(id);
         }
     }
 }

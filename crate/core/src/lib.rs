@@ -6,6 +6,7 @@
 
 pub mod app_server;
 pub mod circuit;
+pub mod compact;
 pub mod delivery;
 pub mod device;
 pub mod engine;

@@ -1,30 +1,19 @@
 //! The outbox: which devices are to be told something, which publishes are on their way, and what is due when.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use slotmap::SlotMap;
 
-use crate::device::{Device, Pending, State};
-use crate::key::{DeviceId, RoomId};
+use crate::device::{Device, InFlight, State};
+use crate::key::DeviceId;
 
 /// Where ids and chance come from. The engine has none of its own.
 pub trait Random {
-    /// An id for a publish: unique, and not to be guessed.
-    fn push_id(&mut self) -> Box<str>;
+    /// 128 bits that nobody can guess.
+    fn secret(&mut self) -> [u8; 16];
     /// A number from 0 up to, but not including, 1.
     fn fraction(&mut self) -> f64;
-}
-
-/// A publish that is not answered yet.
-#[derive(Debug)]
-pub struct InFlight {
-    /// The device it was sent to.
-    pub device: DeviceId,
-    /// What it told, to be told again should it fail.
-    pub told: Vec<(RoomId, Pending)>,
-    /// Whether another module had asked for it.
-    pub pinged: bool,
 }
 
 /// The devices that something is to be done with. A device is in the queue at most once, has at most one
@@ -32,7 +21,6 @@ pub struct InFlight {
 #[derive(Debug, Default)]
 pub struct Outbox {
     queue: VecDeque<DeviceId>,
-    in_flight: HashMap<Box<str>, InFlight>,
     deadlines: BinaryHeap<Reverse<Deadline>>,
 }
 
@@ -59,7 +47,7 @@ impl PartialOrd for Deadline {
 impl Outbox {
     /// A device has something to be told. One that waits for an answer or a retry goes on waiting.
     pub fn announce(&mut self, id: DeviceId, device: &mut Device) {
-        if device.state == State::Idle && device.has_pending() {
+        if matches!(device.state, State::Idle) && device.has_pending() {
             device.state = State::Queued;
             self.queue.push_back(id);
         }
@@ -71,40 +59,16 @@ impl Outbox {
     }
 
     /// A publish is on its way; without an answer it is due at `deadline`.
-    pub fn sent(&mut self, id: Box<str>, in_flight: InFlight, device: &mut Device, now: f64, deadline: f64) {
-        device.state = State::InFlight { id: id.clone(), since: now };
-        self.arm(in_flight.device, device, deadline);
-        self.in_flight.insert(id, in_flight);
+    pub fn sent(&mut self, device: &mut Device, in_flight: InFlight, deadline: f64) {
+        let id = in_flight.id.device;
+        device.state = State::InFlight(Box::new(in_flight));
+        self.arm(id, device, deadline);
     }
 
     /// A device is not to be asked before `until`.
     pub fn rest(&mut self, id: DeviceId, device: &mut Device, until: f64) {
         device.state = State::Resting { until };
         self.arm(id, device, until);
-    }
-
-    /// The device that a publish went to.
-    pub fn device(&self, id: &str) -> Option<DeviceId> {
-        self.in_flight.get(id).map(|in_flight| in_flight.device)
-    }
-
-    /// Every publish that is not answered yet.
-    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
-        self.in_flight.values()
-    }
-
-    /// What a device was told of a room is not told again, should it fail.
-    pub fn forget(&mut self, device: &Device, room: RoomId) {
-        if let State::InFlight { id, .. } = &device.state
-            && let Some(in_flight) = self.in_flight.get_mut(id)
-        {
-            in_flight.told.retain(|(told, _)| *told != room);
-        }
-    }
-
-    /// A publish is answered, or given up.
-    pub fn land(&mut self, id: &str) -> Option<InFlight> {
-        self.in_flight.remove(id)
     }
 
     /// The next device whose deadline has passed at `now`. Deadlines that were put off meanwhile are armed
@@ -117,18 +81,13 @@ impl Outbox {
     ) -> Option<DeviceId> {
         while self.deadlines.peek().is_some_and(|Reverse(deadline)| deadline.at <= now) {
             let Some(Reverse(Deadline { at, device: id })) = self.deadlines.pop() else { break };
-            let Some(device) = devices.get_mut(id) else {
-                // Nobody waits for the answer any more.
-                self.in_flight.retain(|_, in_flight| in_flight.device != id);
+            let Some(device) = devices.get_mut(id).filter(|device| device.armed == Some(at)) else {
                 continue;
             };
-            if device.armed != Some(at) {
-                continue;
-            }
             device.armed = None;
-            let due = match device.state {
-                State::InFlight { since, .. } => since + reply_timeout,
-                State::Resting { until } => until,
+            let due = match &device.state {
+                State::InFlight(in_flight) => in_flight.since + reply_timeout,
+                State::Resting { until } => *until,
                 State::Idle | State::Queued => continue,
             };
             if due <= now {

@@ -2,6 +2,7 @@
 
 use minidom::{Element, Node};
 
+use crate::compact;
 use crate::error::RequestError;
 use crate::ns;
 
@@ -11,20 +12,48 @@ pub const MAX_SIZE: usize = 8192;
 /// The deepest nesting that is accepted: a plain field's value is at level 2.
 pub const MAX_DEPTH: usize = 8;
 
+/// A publish-options form, as it came. There is one for every device, so it is kept small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishOptions(Box<[u8]>);
+
+impl From<&Element> for PublishOptions {
+    fn from(form: &Element) -> Self {
+        PublishOptions(compact::write(form))
+    }
+}
+
+impl PublishOptions {
+    /// The form from its [bytes](PublishOptions::as_bytes).
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        PublishOptions(bytes.into())
+    }
+
+    /// What the form is kept as: equal for equal forms.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The form, as it came.
+    pub fn element(&self) -> Element {
+        // What was written can be read; an empty form is the worst that could come of it.
+        compact::read(&self.0).unwrap_or_else(|| Element::bare("x", ns::DATA_FORMS))
+    }
+}
+
 /// Finds the publish-options form among the children of `<enable/>`; none is fine.
 ///
 /// # Errors
 ///
 /// [`RequestError::NotPublishOptions`] where there is a data form, but none that is a submitted
 /// publish-options form; [`RequestError::LargeForm`] and [`RequestError::DeepForm`] beyond the limits.
-pub fn read(enable: &Element) -> Result<Option<Element>, RequestError> {
+pub fn read(enable: &Element) -> Result<Option<PublishOptions>, RequestError> {
     let mut forms = enable.children().filter(|child| child.is("x", ns::DATA_FORMS)).peekable();
     if forms.peek().is_none() {
         return Ok(None);
     }
     let form = forms.find(|form| is_publish_options(form)).ok_or(RequestError::NotPublishOptions)?;
     check_size(form)?;
-    Ok(Some(form.clone()))
+    Ok(Some(form.into()))
 }
 
 /// Whether a form is a submitted publish-options form. `FORM_TYPE` is found by its `var`: it may stand

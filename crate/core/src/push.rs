@@ -1,29 +1,64 @@
 //! A push: the publish that tells an app server that a user missed something (XEP-0357, section 7).
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use minidom::Element;
-use rxml::xml_ncname;
+use slotmap::{Key, KeyData};
 
 use crate::app_server::AppServer;
 use crate::device::Content;
-use crate::ns;
+use crate::key::DeviceId;
+use crate::publish_options::PublishOptions;
+
+/// The id of a publish: the device it goes to, and what makes it unique and not to be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PushId {
+    /// The device.
+    pub device: DeviceId,
+    /// 128 bits of randomness.
+    pub secret: [u8; 16],
+}
+
+impl fmt::Display for PushId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}{:032x}", self.device.data().as_ffi(), u128::from_be_bytes(self.secret))
+    }
+}
+
+/// This is no id of a publish of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of a publish")]
+pub struct ForeignId;
+
+impl FromStr for PushId {
+    type Err = ForeignId;
+
+    fn from_str(id: &str) -> Result<Self, ForeignId> {
+        // Only what we write ourselves: no upper case, no sign.
+        if id.len() != 48 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(ForeignId);
+        }
+        let (device, secret) = id.split_at_checked(16).ok_or(ForeignId)?;
+        let device = u64::from_str_radix(device, 16).map_err(|_| ForeignId)?;
+        let secret = u128::from_str_radix(secret, 16).map_err(|_| ForeignId)?;
+        Ok(PushId { device: KeyData::from_ffi(device).into(), secret: secret.to_be_bytes() })
+    }
+}
 
 /// A publish that is to be sent now.
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// The id of the IQ: unique, and not to be guessed.
-    pub id: Box<str>,
+    /// The id of the IQ.
+    pub id: PushId,
     /// The bare JID of the user.
     pub user: Arc<str>,
-    /// The push identifier of the device.
-    pub key: Box<str>,
     /// The app server it goes to.
     pub app_server: AppServer,
     /// The node at the app server.
     pub node: Option<Box<str>>,
     /// The form that goes along.
-    pub publish_options: Option<Arc<Element>>,
+    pub publish_options: Option<PublishOptions>,
     /// What it says.
     pub summary: Summary,
     /// Whether one of the messages it stands for mentions the user.
@@ -33,7 +68,7 @@ pub struct Push {
 }
 
 /// What a push says: the fields of the summary form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Summary {
     /// `message-count`: how many messages the user has missed, in all rooms of the service.
     pub message_count: u32,
@@ -41,31 +76,6 @@ pub struct Summary {
     pub last_message_sender: Option<Box<str>>,
     /// `last-message-body`: its text, or a text in its place.
     pub last_message_body: Option<Box<str>>,
-}
-
-impl Push {
-    /// The IQ, sent by the service `host` in its own name.
-    pub fn stanza(&self, host: &str) -> Element {
-        let notification = Element::builder("notification", ns::PUSH).append(self.summary.form()).build();
-        let item = Element::builder("item", ns::PUBSUB).append(notification).build();
-        let publish = Element::builder("publish", ns::PUBSUB)
-            .attr(xml_ncname!("node").into(), self.node.as_deref())
-            .append(item)
-            .build();
-        let mut pubsub = Element::builder("pubsub", ns::PUBSUB).append(publish).build();
-        if let Some(form) = &self.publish_options {
-            let options =
-                Element::builder("publish-options", ns::PUBSUB).append(Element::clone(form)).build();
-            pubsub.append_child(options);
-        }
-        Element::builder("iq", ns::CLIENT)
-            .attr(xml_ncname!("type").into(), "set")
-            .attr(xml_ncname!("from").into(), host)
-            .attr(xml_ncname!("to").into(), self.app_server.as_str())
-            .attr(xml_ncname!("id").into(), &*self.id)
-            .append(pubsub)
-            .build()
-    }
 }
 
 impl Summary {
@@ -77,22 +87,27 @@ impl Summary {
         let body = self.last_message_body.iter().map(|body| ("last-message-body", body.to_string()));
         std::iter::once(count).chain(sender).chain(body)
     }
-
-    /// The form. App servers want `type='submit'` on it and `type='hidden'` on its `FORM_TYPE`.
-    fn form(&self) -> Element {
-        let form_type = field("FORM_TYPE", ns::PUSH_SUMMARY, Some("hidden"));
-        Element::builder("x", ns::DATA_FORMS)
-            .attr(xml_ncname!("type").into(), "submit")
-            .append(form_type)
-            .append_all(self.fields().map(|(var, value)| field(var, &value, None)))
-            .build()
-    }
 }
 
-fn field(var: &str, value: &str, field_type: Option<&str>) -> Element {
-    Element::builder("field", ns::DATA_FORMS)
-        .attr(xml_ncname!("var").into(), var)
-        .attr(xml_ncname!("type").into(), field_type)
-        .append(Element::builder("value", ns::DATA_FORMS).append(value.to_owned()).build())
-        .build()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_written() {
+        let id = PushId { device: KeyData::from_ffi(0x1_0000_0002).into(), secret: [0xAB; 16] };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().len(), 48);
+    }
+
+    #[test]
+    fn what_others_write_is_no_id() {
+        let id = PushId { device: KeyData::from_ffi(1).into(), secret: [1; 16] }.to_string();
+        for foreign in
+            ["", "x", &id[1..], &format!("{id}0"), &id.replace('1', "g"), &format!("+{}", &id[1..])]
+        {
+            assert_eq!(foreign.parse::<PushId>(), Err(ForeignId), "{foreign}");
+        }
+        assert_eq!("\u{e9}".repeat(24).parse::<PushId>(), Err(ForeignId));
+    }
 }

@@ -1,10 +1,9 @@
 //! What a user has registered, as it is stored: one record per bare JID, one registration per device.
 
-use std::sync::Arc;
-
-use minidom::Element;
+use std::borrow::Cow;
 
 use crate::app_server::AppServer;
+use crate::publish_options::PublishOptions;
 use crate::request::Enable;
 
 /// The longest node that is accepted, in bytes.
@@ -37,40 +36,77 @@ pub type StoredTable = Vec<(StoredValue, StoredValue)>;
 /// An enable request that was accepted (XEP-0357, section 5): one device of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registration {
-    /// The push identifier, `jid<node`: the registration's key in the record.
-    pub key: Box<str>,
     /// The `jid` attribute.
     pub app_server: AppServer,
     /// The `node` attribute.
     pub node: Option<Box<str>>,
     /// The form that goes back with every publish, as it came.
-    pub publish_options: Option<Arc<Element>>,
+    pub publish_options: Option<PublishOptions>,
     /// When it was registered, in seconds since 1970.
     pub timestamp: f64,
-    /// Everything else that stands in the stored registration.
-    pub extra: StoredTable,
+    /// What most registrations do without.
+    unusual: Option<Box<Unusual>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Unusual {
+    /// The key, where it is not [`push_identifier`] of the app server and node.
+    key: Option<Box<str>>,
+    extra: StoredTable,
+}
+
+/// The push identifier of an app server and node, `jid<node`: the key of their registration in the record.
+pub fn push_identifier(app_server: &AppServer, node: Option<&str>) -> String {
+    format!("{}<{}", app_server.as_str(), node.unwrap_or_default())
 }
 
 impl Registration {
-    /// The push identifier of an app server and node.
-    pub fn key(app_server: &AppServer, node: Option<&str>) -> Box<str> {
-        format!("{}<{}", app_server.as_str(), node.unwrap_or_default()).into()
-    }
-
     /// The registration that follows from a request at `now`, in seconds since 1970.
     pub fn new(enable: Enable, now: f64) -> Self {
-        Registration {
-            key: Self::key(&enable.app_server, enable.node.as_deref()),
+        let include_payload = enable.include_payload.as_deref().map(StoredValue::from);
+        let extra = include_payload.map(|value| ("include_payload".into(), value)).into_iter().collect();
+        let registration = Registration {
             app_server: enable.app_server,
             node: enable.node,
-            publish_options: enable.publish_options.map(Arc::new),
+            publish_options: enable.publish_options,
             timestamp: now,
-            extra: enable
-                .include_payload
-                .map(|value| ("include_payload".into(), StoredValue::from(&*value)))
-                .into_iter()
-                .collect(),
+            unusual: None,
+        };
+        registration.with_extra(extra)
+    }
+
+    /// A registration as it is stored under a key, without what else stands there.
+    pub fn stored(
+        key: &str,
+        app_server: AppServer,
+        node: Option<Box<str>>,
+        publish_options: Option<PublishOptions>,
+        timestamp: f64,
+    ) -> Self {
+        let is_usual = push_identifier(&app_server, node.as_deref()) == key;
+        let unusual = (!is_usual).then(|| Box::new(Unusual { key: Some(key.into()), extra: Vec::new() }));
+        Registration { app_server, node, publish_options, timestamp, unusual }
+    }
+
+    /// The same, with what other modules have stored in it.
+    pub fn with_extra(mut self, extra: StoredTable) -> Self {
+        if !extra.is_empty() {
+            self.unusual.get_or_insert_default().extra = extra;
         }
+        self
+    }
+
+    /// The push identifier: the registration's key in the record.
+    pub fn key(&self) -> Cow<'_, str> {
+        match self.unusual.as_ref().and_then(|unusual| unusual.key.as_deref()) {
+            Some(key) => Cow::Borrowed(key),
+            None => Cow::Owned(push_identifier(&self.app_server, self.node.as_deref())),
+        }
+    }
+
+    /// Everything else that stands in the stored registration.
+    pub fn extra(&self) -> &[(StoredValue, StoredValue)] {
+        self.unusual.as_ref().map_or(&[], |unusual| &unusual.extra)
     }
 
     fn is_of(&self, app_server: &AppServer, node: Option<&str>) -> bool {
@@ -95,10 +131,9 @@ impl Record {
         let room = max_devices.saturating_sub(1);
         let mut removed = Vec::new();
         while self.registrations.len() > room {
-            let oldest =
-                self.registrations.iter().enumerate().min_by(|(_, a), (_, b)| {
-                    a.timestamp.total_cmp(&b.timestamp).then_with(|| a.key.cmp(&b.key))
-                });
+            let oldest = self.registrations.iter().enumerate().min_by(|(_, a), (_, b)| {
+                a.timestamp.total_cmp(&b.timestamp).then_with(|| a.key().cmp(&b.key()))
+            });
             match oldest.map(|(index, _)| index) {
                 Some(index) => removed.push(self.registrations.swap_remove(index)),
                 None => break,
@@ -122,7 +157,7 @@ impl Record {
     /// Removes the registration with this key, and returns whether it was there.
     pub fn remove_key(&mut self, key: &str) -> bool {
         let before = self.registrations.len();
-        self.registrations.retain(|registration| &*registration.key != key);
+        self.registrations.retain(|registration| registration.key() != key);
         before > self.registrations.len()
     }
 

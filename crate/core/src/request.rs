@@ -6,7 +6,7 @@ use crate::app_server::AppServer;
 use crate::error::RequestError;
 use crate::ns;
 use crate::options::Options;
-use crate::publish_options;
+use crate::publish_options::{self, PublishOptions};
 use crate::registration::MAX_NODE;
 
 /// A request to push to a node of an app server (XEP-0357, section 5).
@@ -17,7 +17,7 @@ pub struct Enable {
     /// The `node` attribute: the provisioned node of the app server.
     pub node: Option<Box<str>>,
     /// The publish-options form.
-    pub publish_options: Option<Element>,
+    pub publish_options: Option<PublishOptions>,
     /// The `include_payload` attribute, which some clients send and mod_cloud_notify stores.
     pub include_payload: Option<Box<str>>,
 }

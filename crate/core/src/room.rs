@@ -123,6 +123,11 @@ impl Room {
         }
     }
 
+    /// Members who have no device any more are forgotten.
+    pub fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
+        self.members.retain(|&user, _| has_device(user));
+    }
+
     /// Somebody entered under a nickname, or registered it: it no longer means who used it before.
     pub fn take_nickname(&mut self, user: Option<UserId>, nick: &str) {
         let Some(&last_user) = self.last_users.get(nick) else { return };

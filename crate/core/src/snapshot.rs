@@ -2,15 +2,13 @@
 //!
 //! Registrations are not in it: they are in the store all the time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Content, Device, Missed, Pending};
+use crate::device::{Content, Device, Missed, Pending, Trouble};
 use crate::engine::Engine;
-use crate::key::{DeviceId, RoomId};
-use crate::outbox::InFlight;
+use crate::key::RoomId;
 
 /// The state of every device that has any. Times are ages: seconds before the snapshot was taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -69,16 +67,22 @@ pub struct PendingState {
     pub age: f64,
 }
 
+impl DeviceState {
+    fn trouble(&self, now: f64) -> Option<Trouble> {
+        let is_any = self.errors > 0 || self.attempts > 0 || self.failing_for.is_some();
+        is_any.then(|| Trouble {
+            errors: self.errors,
+            attempts: self.attempts,
+            failing_since: self.failing_for.map(|age| now - age),
+        })
+    }
+}
+
 impl Engine {
     /// Takes a snapshot at `now`. A publish that was not answered yet is in it as if it had not been sent:
     /// better told twice than never.
     pub fn snapshot(&self, now: f64) -> Snapshot {
-        let in_flight: HashMap<DeviceId, &InFlight> =
-            self.outbox.in_flight().map(|in_flight| (in_flight.device, in_flight)).collect();
-        let states = self
-            .devices
-            .iter()
-            .map(|(id, device)| self.device_state(device, in_flight.get(&id).copied(), now));
+        let states = self.devices.values().map(|device| self.device_state(device, now));
         Snapshot { devices: states.flatten().collect() }
     }
 
@@ -90,7 +94,7 @@ impl Engine {
             let user = self.user_ids.get(&*state.user).and_then(|&id| Some((id, self.users.get(id)?)));
             let Some((user_id, user)) = user else { continue };
             let id = user.devices.iter().copied().find(|&id| {
-                self.devices.get(id).is_some_and(|device| *device.registration.key == *state.key)
+                self.devices.get(id).is_some_and(|device| device.registration.key() == state.key)
             });
             let Some(id) = id else { continue };
             for missed in &state.missed {
@@ -104,9 +108,7 @@ impl Engine {
                 }
             }
             if let Some(device) = self.devices.get_mut(id) {
-                device.errors = state.errors;
-                device.attempts = state.attempts;
-                device.failing_since = state.failing_for.map(|age| now - age);
+                device.trouble = state.trouble(now).map(Box::new);
                 device.pinged = state.pinged;
                 self.outbox.announce(id, device);
             }
@@ -117,7 +119,8 @@ impl Engine {
         rooms
     }
 
-    fn device_state(&self, device: &Device, in_flight: Option<&InFlight>, now: f64) -> Option<DeviceState> {
+    fn device_state(&self, device: &Device, now: f64) -> Option<DeviceState> {
+        let in_flight = device.in_flight();
         let told = in_flight.map_or(&[][..], |in_flight| &*in_flight.told);
         let mut missed: Vec<(Option<u64>, MissedState)> = device
             .missed
@@ -141,13 +144,14 @@ impl Engine {
         missed.sort_by_key(|(order, _)| *order);
         let missed: Vec<MissedState> = missed.into_iter().map(|(_, state)| state).collect();
         let pinged = device.pinged || in_flight.is_some_and(|in_flight| in_flight.pinged);
-        let has_state = !missed.is_empty() || device.errors > 0 || device.failing_since.is_some() || pinged;
+        let has_state = !missed.is_empty() || device.trouble.is_some() || pinged;
+        let trouble = device.trouble.as_deref().copied().unwrap_or_default();
         has_state.then(|| DeviceState {
             user: self.users.get(device.user).map_or_else(String::new, |user| user.jid.to_string()),
-            key: device.registration.key.to_string(),
-            errors: device.errors,
-            attempts: device.attempts,
-            failing_for: device.failing_since.map(|since| now - since),
+            key: device.registration.key().into_owned(),
+            errors: trouble.errors,
+            attempts: trouble.attempts,
+            failing_for: trouble.failing_since.map(|since| now - since),
             pinged,
             missed,
         })

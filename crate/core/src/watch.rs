@@ -1,8 +1,10 @@
 //! What happens in rooms: who is affiliated, who comes and goes, and what is said.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use minidom::Element;
+use smallvec::SmallVec;
 
 use crate::device::{Content, Pending};
 use crate::engine::Engine;
@@ -25,6 +27,8 @@ pub struct Broadcast<'a> {
     pub privacy: RoomPrivacy,
     /// Whether another module wants to see the message with each push.
     pub keep_original: bool,
+    /// The bare JIDs of who was in the room when it was sent, where that was not just now.
+    pub present: &'a [String],
 }
 
 impl Engine {
@@ -133,13 +137,15 @@ impl Engine {
 
     /// Whether any member with a device is not in the room: if not, no message concerns anybody.
     pub fn is_anybody_absent(&self, room: &str) -> bool {
-        self.room(room).is_some_and(|room| room.absent().next().is_some())
+        let absent = self.room(room).into_iter().flat_map(Room::absent);
+        absent.into_iter().any(|(user, _)| self.users.contains_key(user))
     }
 
     /// A room broadcasts a message. Returns how many devices are told: none where [`Engine::knowledge`] of the
     /// room is not complete.
     pub fn message(&mut self, broadcast: Broadcast<'_>, now: f64) -> usize {
         let Some(&room_id) = self.room_ids.get(broadcast.room) else { return 0 };
+        self.forget_strangers(room_id);
         let recipients = self.recipients(&broadcast, room_id);
         if recipients.is_empty() {
             return 0;
@@ -160,7 +166,7 @@ impl Engine {
     /// Another module wants every device of a user to be pushed, without a message. Returns how many are.
     pub fn ping(&mut self, user: &str) -> usize {
         let user = self.user_ids.get(user).and_then(|&id| self.users.get(id));
-        let devices = user.map_or_else(Vec::new, |user| user.devices.clone());
+        let devices = user.map_or_else(SmallVec::new, |user| user.devices.clone());
         for &id in &devices {
             if let Some(device) = self.devices.get_mut(id) {
                 device.pinged = true;
@@ -168,6 +174,14 @@ impl Engine {
             }
         }
         devices.len()
+    }
+
+    /// Who has no device any more is still in the indices of rooms until a message comes.
+    fn forget_strangers(&mut self, room: RoomId) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        if room.absent().any(|(user, _)| !self.users.contains_key(user)) {
+            room.forget_all_but(|user| self.users.contains_key(user));
+        }
     }
 
     /// The devices that are to be told of a message, each with whether it mentions the owner.
@@ -178,11 +192,13 @@ impl Engine {
             return Vec::new();
         }
         let mentions = Mentions::read(broadcast.message, broadcast.room);
+        let present: HashSet<&str> = broadcast.present.iter().map(String::as_str).collect();
         let mut recipients = Vec::new();
         for (id, member) in room.absent() {
-            let Some(user) = self.users.get(id).filter(|user| broadcast.sender != Some(&*user.jid)) else {
+            let Some(user) = self.users.get(id) else { continue };
+            if broadcast.sender == Some(&*user.jid) || present.contains(&*user.jid) {
                 continue;
-            };
+            }
             let mentioned = mentions.concern(&user.jid, member.nicknames());
             for &device in &user.devices {
                 let wanted = match self.level(device, member, broadcast.privacy) {
@@ -221,7 +237,6 @@ impl Engine {
         for &id in &user.devices {
             if let Some(device) = self.devices.get_mut(id) {
                 device.catch_up(room);
-                self.outbox.forget(device, room);
             }
         }
     }

@@ -6,6 +6,7 @@ use common::{HOST, JULIET, ORCHARD, iq};
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::{ErrorType, RequestError};
 use muc_cloud_notify_core::options::Options;
+use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE};
 use muc_cloud_notify_core::registration::{MAX_NODE, Record, Registration};
 
@@ -24,7 +25,7 @@ fn enable_with(options: Options, attributes: &str, children: &str) -> Result<Reg
     assert_eq!(change.removed, 0);
     assert_eq!(change.record.registrations.len(), 1);
     let registration = change.record.registrations[0].clone();
-    assert_eq!(change.added.as_deref(), Some(&*registration.key));
+    assert_eq!(change.added.as_deref(), Some(&*registration.key()));
     assert_eq!(registration.timestamp, 7.0);
     Ok(registration)
 }
@@ -37,12 +38,12 @@ fn enable(attributes: &str, children: &str) -> Result<Registration, RequestError
 fn registers_app_server_node_and_form() {
     let registration =
         enable("jid='push.example' node='phone'", &form(&format!("{FORM_TYPE}{SECRET}"))).unwrap();
-    assert_eq!(&*registration.key, "push.example<phone");
+    assert_eq!(&*registration.key(), "push.example<phone");
     assert_eq!(registration.app_server.as_str(), "push.example");
     assert_eq!(registration.node.as_deref(), Some("phone"));
     let expected = common::xml(&form(&format!("{FORM_TYPE}{SECRET}")));
-    assert_eq!(registration.publish_options.as_deref(), Some(&expected));
-    assert_eq!(registration.extra, []);
+    assert_eq!(registration.publish_options.as_ref().map(PublishOptions::element), Some(expected));
+    assert_eq!(registration.extra(), []);
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn needs_neither_node_nor_form() {
         [("no node", "jid='push.example'"), ("empty node", "jid='push.example' node=''")]
     {
         let registration = enable(attributes, "").unwrap();
-        assert_eq!(&*registration.key, "push.example<", "{case}");
+        assert_eq!(&*registration.key(), "push.example<", "{case}");
         assert_eq!(registration.node, None, "{case}");
         assert_eq!(registration.publish_options, None, "{case}");
     }
@@ -60,7 +61,7 @@ fn needs_neither_node_nor_form() {
 #[test]
 fn keeps_include_payload_for_the_store() {
     let registration = enable("jid='push.example' include_payload='true'", "").unwrap();
-    assert_eq!(registration.extra, [("include_payload".into(), "true".into())]);
+    assert_eq!(registration.extra(), [("include_payload".into(), "true".into())]);
 }
 
 #[test]

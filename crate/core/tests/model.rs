@@ -197,7 +197,7 @@ impl World {
     fn keep_registered_devices(&mut self, user: usize) {
         let record = self.service.store.entry(USERS[user].to_owned()).or_default();
         assert!(record.registrations.len() <= MAX_DEVICES);
-        let keys: BTreeSet<_> = record.registrations.iter().map(|it| it.key.to_string()).collect();
+        let keys: BTreeSet<_> = record.registrations.iter().map(|it| it.key().into_owned()).collect();
         self.devices.retain(|&(owner, node), _| owner != user || keys.contains(&key(NODES[node])));
         assert_eq!(self.devices.keys().filter(|(owner, _)| *owner == user).count(), keys.len());
     }
@@ -306,9 +306,13 @@ impl World {
         if device.errors < MAX_ERRORS {
             assert_eq!(handling, Handling::Taken);
         } else {
-            assert!(matches!(handling, Handling::Disabled(disabled) if disabled.key == push.key));
+            let key = common::key(push.node.as_deref().unwrap_or_default());
+            assert!(
+                matches!(&handling, Handling::Disabled(disabled) if *disabled.key == *key),
+                "{handling:?}"
+            );
             self.devices.remove(&(user, node));
-            self.service.store.entry(USERS[user].to_owned()).or_default().remove_key(&push.key);
+            self.service.store.entry(USERS[user].to_owned()).or_default().remove_key(&key);
         }
         assert_eq!(self.service.reply(&push, outcome), Handling::Unknown, "it is answered");
     }
@@ -318,7 +322,7 @@ impl World {
         if let Some((push, _, _)) = in_flight.get(which % in_flight.len().max(1)) {
             let service = &mut self.service;
             let handling = service.engine.reply(
-                &push.id,
+                &push.id.to_string(),
                 "evil.example",
                 Outcome::Rejected,
                 service.now,

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, key, nodes, with_body};
+use common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, nodes, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
@@ -14,7 +14,7 @@ fn an_idle_device_is_pushed_at_once() {
     service.say(ORCHARD, "But soft!");
     assert!(service.engine.next_turn().is_some_and(|at| at <= service.now));
     let push = service.push();
-    assert_eq!((&*push.user, &*push.key), (JULIET, &*key("phone")));
+    assert_eq!((&*push.user, push.node.as_deref()), (JULIET, Some("phone")));
     assert_eq!((push.app_server.as_str(), push.node.as_deref()), (PUSHER, Some("phone")));
     assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
     assert!(!push.mentioned);
@@ -177,7 +177,7 @@ fn what_is_registered_again_is_used_from_the_next_push_on() {
     assert_eq!(service.reply(&first, Outcome::Delivered), Handling::Taken);
     let second = service.push();
     assert_eq!(count(&second), 2, "what was missed is not forgotten");
-    assert!(second.publish_options.is_some_and(|form| String::from(&*form).contains(">new<")));
+    assert!(second.publish_options.is_some_and(|form| String::from(&form.element()).contains(">new<")));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
-    service.engine.withdraw(&push.id);
+    service.engine.withdraw(&push.id.to_string());
     assert_eq!(service.engine.census().in_flight, 0);
     service.wait(1e6);
     service.assert_quiet("it was withdrawn");
@@ -194,7 +194,7 @@ fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
     let push = service.push();
     assert_eq!((count(&push), body(&push)), (2, Some("2")));
     service.say(ORCHARD, "3");
-    service.engine.withdraw(&push.id);
+    service.engine.withdraw(&push.id.to_string());
     assert_eq!(body(&service.push()), Some("3"), "what came in meanwhile is next");
 }
 

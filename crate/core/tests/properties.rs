@@ -149,8 +149,8 @@ proptest! {
             Ok(change) => {
                 prop_assert_eq!(change.record.registrations.len(), 1);
                 let registration = &change.record.registrations[0];
-                prop_assert_eq!(change.added.as_ref(), Some(&registration.key));
-                prop_assert!(registration.publish_options.as_ref().is_none_or(|form| payload.children().any(|child| *child == **form)));
+                prop_assert_eq!(change.added.as_ref(), Some(&registration.key().into()));
+                prop_assert!(registration.publish_options.as_ref().is_none_or(|form| payload.children().any(|child| *child == form.element())));
                 let mut disable = Element::builder("disable", "urn:xmpp:push:0").build();
                 for (name, value) in [("jid", payload.attr("jid")), ("node", payload.attr("node"))] {
                     set(&mut disable, name, value);
@@ -188,14 +188,13 @@ proptest! {
         message.append_child(Element::builder("body", "jabber:client").append(body.as_str()).build());
         let mut service = Service::with_juliet(Options { with_body: true, with_sender: true, ..Options::default() });
         let privacy = if public { PUBLIC } else { PRIVATE };
-        let broadcast = Broadcast { room: ORCHARD, sender: None, message: &message, privacy, keep_original: true };
+        let broadcast = Broadcast { room: ORCHARD, sender: None, message: &message, privacy, keep_original: true, present: &[] };
         let told = service.engine.message(broadcast, 0.0);
         let pushes = service.pushes();
         prop_assert_eq!(pushes.len(), told);
         for push in pushes {
             prop_assert!(push.mentioned || !public);
-            let stanza = push.stanza(HOST);
-            prop_assert_eq!(stanza.attr("to"), Some("push.example"));
+            prop_assert_eq!(push.app_server.as_str(), "push.example");
         }
     }
 }
@@ -228,12 +227,12 @@ proptest! {
         for (request, now) in requests.into_iter().zip(0_u8..) {
             record = apply(&engine, record, request, f64::from(now));
             prop_assert!(record.registrations.len() <= max_devices);
-            let mut keys: Vec<_> = record.registrations.iter().map(|it| &it.key).collect();
+            let mut keys: Vec<_> = record.registrations.iter().map(|it| it.key()).collect();
             keys.sort_unstable();
             keys.dedup();
             prop_assert_eq!(keys.len(), record.registrations.len(), "each device once");
             let key = format!("push{}.example<{}", request.0, request.1.map_or_else(String::new, |node| node.to_string()));
-            let is_there = record.registrations.iter().any(|it| *it.key == *key);
+            let is_there = record.registrations.iter().any(|it| it.key() == key);
             prop_assert_eq!(is_there, request.2, "the last request wins");
         }
     }

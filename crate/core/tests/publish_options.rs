@@ -7,7 +7,7 @@ use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE};
+use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE, PublishOptions};
 use muc_cloud_notify_core::registration::Record;
 
 const FORM_TYPE: &str =
@@ -22,7 +22,7 @@ fn form(fields: &str) -> String {
 fn registered_form(children: &str) -> Result<Option<Element>, RequestError> {
     let iq = iq(&format!("<enable xmlns='urn:xmpp:push:0' jid='push.example'>{children}</enable>"));
     let change = Engine::new(HOST, Options::default()).enable(JULIET, &iq, Record::default(), 0.0)?;
-    Ok(change.record.registrations[0].publish_options.as_deref().cloned())
+    Ok(change.record.registrations[0].publish_options.as_ref().map(PublishOptions::element))
 }
 
 #[test]

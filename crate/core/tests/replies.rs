@@ -6,6 +6,7 @@ use common::{JULIET, NURSE, ORCHARD, PUSHER, Service, count, key};
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::push::Push;
+use muc_cloud_notify_core::push::PushId;
 use muc_cloud_notify_core::reply::Outcome;
 
 /// A push for a new message.
@@ -69,7 +70,9 @@ fn other_devices_are_not_concerned() {
     let pushes = service.pushes();
     for push in &pushes {
         match push.node.as_deref() {
-            Some("phone") => assert_eq!(service.reply_disables(push, Outcome::Rejected).key, push.key),
+            Some("phone") => {
+                assert_eq!(&*service.reply_disables(push, Outcome::Rejected).key, common::key("phone"))
+            }
             _ => assert_eq!(service.reply(push, Outcome::Delivered), Handling::Taken),
         }
     }
@@ -144,14 +147,17 @@ fn what_answers_nothing_of_ours_changes_nothing() {
         let mut service = Service::with_juliet(Options { max_errors: 1, ..Options::default() });
         let push = next(&mut service);
         service.say(ORCHARD, "Ay me!");
+        let id = push.id.to_string();
+        let unknown = PushId { secret: [7; 16], ..push.id }.to_string();
         for (case, id, from) in [
-            ("an unknown id", "push-0", PUSHER),
+            ("another id", "push-0", PUSHER),
+            ("an unknown id of the same device", &*unknown, PUSHER),
             ("no id", "", PUSHER),
-            ("somebody else", &*push.id, "evil.example"),
-            ("a user of the app server", &*push.id, "evil@push.example"),
-            ("a resource of the app server", &*push.id, "push.example/evil"),
-            ("the user", &*push.id, JULIET),
-            ("nobody", &*push.id, ""),
+            ("somebody else", &*id, "evil.example"),
+            ("a user of the app server", &*id, "evil@push.example"),
+            ("a resource of the app server", &*id, "push.example/evil"),
+            ("the user", &*id, JULIET),
+            ("nobody", &*id, ""),
         ] {
             let handling = service.engine.reply(id, from, outcome, service.now, &mut service.chance);
             assert_eq!(handling, Handling::Unknown, "{case}");
@@ -181,8 +187,8 @@ fn an_answer_for_a_device_that_was_removed_changes_nothing() {
     service.disable(JULIET, None);
     service.enable(JULIET, "phone");
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Taken);
     assert_eq!(service.engine.census().in_flight, 0);
+    assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Unknown);
     assert!(service.engine.is_registered(JULIET), "the new registration has had no error");
     assert_eq!(count(&next(&mut service)), 1);
 }

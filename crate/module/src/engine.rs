@@ -14,7 +14,8 @@ use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::outbox::Random;
-use muc_cloud_notify_core::push::Push;
+use muc_cloud_notify_core::publish_options::PublishOptions;
+use muc_cloud_notify_core::registration::Registration;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::snapshot::Snapshot;
@@ -27,6 +28,7 @@ use crate::facts::{self, BroadcastFacts};
 use crate::record;
 use crate::registry::{self, SharedEngine};
 use crate::stanza::{self, Form};
+use crate::turn;
 
 /// The engine of a MUC service, in Lua's hands.
 struct Handle {
@@ -40,8 +42,8 @@ struct Handle {
 struct Entropy(StdRng);
 
 impl Random for Entropy {
-    fn push_id(&mut self) -> Box<str> {
-        format!("{:032x}", self.0.random::<u128>()).into()
+    fn secret(&mut self) -> [u8; 16] {
+        self.0.random()
     }
 
     fn fraction(&mut self) -> f64 {
@@ -123,8 +125,13 @@ impl Handle {
         this.ask("register", |engine, _| engine.register(&user, record.registrations, renewed.as_deref()))
     }
 
-    /// `facts, message` → how many devices are told.
-    fn message(lua: &Lua, this: &Self, (broadcast, message, now): (Value, Table, f64)) -> Result<usize> {
+    /// `facts, message, now, present` → how many devices are told. `present`, an array of bare JIDs, is who was
+    /// there when the message was sent; it may be left out where that was just now.
+    fn message(
+        lua: &Lua,
+        this: &Self,
+        (broadcast, message, now, present): (Value, Table, f64, Option<Vec<String>>),
+    ) -> Result<usize> {
         let broadcast: BroadcastFacts = facts::read(lua, broadcast)?;
         let message = element(&message)?;
         let broadcast = Broadcast {
@@ -133,67 +140,47 @@ impl Handle {
             message: &message,
             privacy: broadcast.privacy(),
             keep_original: broadcast.keep_original,
+            present: present.as_deref().unwrap_or_default(),
         };
         this.ask("message", |engine, _| engine.message(broadcast, now))
     }
 
-    /// `now, limit, with_event` → an array of pushes and one of disabled devices. With `with_event` each
-    /// push comes with what the events for other modules want to know.
-    fn turn(lua: &Lua, this: &Self, (now, limit, with_event): (f64, usize, bool)) -> Result<(Table, Table)> {
-        let turn = this.ask("turn", |engine, random| {
+    /// `now, limit, with_events` → what is to be sent, in as few values as it takes:
+    ///
+    /// - pushes: an array with six values for each, `id, user, app_server, node, form, summary`, where `node`
+    ///   and `form` may be `false`, `form` is what [`Handle::form`] makes a stanza of (equal for equal forms),
+    ///   and `summary` is a place in
+    /// - summaries: an array of tables of the summary form's fields. Pushes that say the same share one.
+    /// - disabled: an array of the devices that were disabled.
+    /// - events: with `with_events`, an array with a table for each push of what other modules want to know:
+    ///   `push_info`, `mentioned`, `room`, `original`.
+    fn turn(
+        lua: &Lua,
+        this: &Self,
+        (now, limit, with_events): (f64, usize, bool),
+    ) -> Result<(Table, Table, Table, Option<Table>)> {
+        let (turn, registrations) = this.ask("turn", |engine, random| {
             let turn = engine.turn(now, limit, random);
-            let registrations: Vec<_> = turn
-                .pushes
-                .iter()
-                .map(|push| {
-                    let registration = engine.registration(&push.user, &push.key);
-                    registration.filter(|_| with_event).cloned()
-                })
-                .collect();
-            (turn, registrations, engine.host().to_owned())
+            let pushed = turn.pushes.iter().filter(|_| with_events);
+            let registrations: Vec<Option<Registration>> =
+                pushed.map(|push| engine.registration(push.id.device).cloned()).collect();
+            (turn, registrations)
         })?;
-        let (turn, registrations, host) = turn;
-        let pushes = lua.create_table()?;
-        for (push, registration) in turn.pushes.iter().zip(registrations) {
-            let table = this.write_push(lua, push, &host)?;
-            if let Some(registration) = registration {
-                table.raw_set("push_info", record::write_registration(lua, &registration)?)?;
-                this.write_event(lua, push, &table)?;
-            }
-            pushes.raw_push(table)?;
-        }
+        let (pushes, summaries) = turn::write_pushes(lua, &turn.pushes)?;
         let disabled = lua.create_table()?;
         for device in &turn.disabled {
             disabled.raw_push(write_disabled(lua, device)?)?;
         }
-        Ok((pushes, disabled))
+        let events = with_events
+            .then(|| turn::write_events(lua, &turn.pushes, &registrations, Form::Stanza(&this.stanza_mt)))
+            .transpose()?;
+        Ok((pushes, summaries, disabled, events))
     }
 
-    fn write_push(&self, lua: &Lua, push: &Push, host: &str) -> Result<Table> {
-        let table = lua.create_table()?;
-        table.raw_set("id", &*push.id)?;
-        table.raw_set("user", &*push.user)?;
-        table.raw_set("app_server", push.app_server.as_str())?;
-        let stanza = stanza::from_element(lua, &push.stanza(host), Form::Stanza(&self.stanza_mt))?;
-        table.raw_set("stanza", stanza)?;
-        Ok(table)
-    }
-
-    fn write_event(&self, lua: &Lua, push: &Push, table: &Table) -> Result<()> {
-        let summary = lua.create_table()?;
-        for (field, value) in push.summary.fields() {
-            summary.raw_set(field, value)?;
-        }
-        table.raw_set("summary", summary)?;
-        table.raw_set("mentioned", push.mentioned)?;
-        if let Some(content) = &push.content {
-            table.raw_set("room", &*content.room)?;
-            if let Some(original) = &content.original {
-                let original = stanza::from_element(lua, original, Form::Stanza(&self.stanza_mt))?;
-                table.raw_set("original", original)?;
-            }
-        }
-        Ok(())
+    /// `form` → the publish-options form as a stanza.
+    fn form(lua: &Lua, this: &Self, form: mlua::LuaString) -> Result<Table> {
+        let form = PublishOptions::from_bytes(&form.as_bytes()).element();
+        stanza::from_element(lua, &form, Form::Stanza(&this.stanza_mt))
     }
 
     /// `id, from, error_type, condition, now` → whether it was expected, and what was disabled. Without an
@@ -259,11 +246,15 @@ impl UserData for Handle {
         methods.add_method("is_registered", |_, this, user: String| {
             this.ask("is_registered", |engine, _| engine.is_registered(&user))
         });
-        methods.add_method("knowledge", |_, this, room: String| {
-            this.ask("knowledge", |engine, _| match engine.knowledge(&room) {
-                Knowledge::Nothing => "nothing",
-                Knowledge::Members => "members",
-                Knowledge::Complete => "complete",
+        methods.add_method("knowledge", |_, this, room: mlua::LuaString| {
+            let room = room.to_str()?;
+            this.ask("knowledge", |engine, _| {
+                let knowledge = match engine.knowledge(&room) {
+                    Knowledge::Nothing => "nothing",
+                    Knowledge::Members => "members",
+                    Knowledge::Complete => "complete",
+                };
+                (knowledge, engine.is_anybody_absent(&room))
             })
         });
         methods.add_method("set_members", Handle::set_members);
@@ -296,12 +287,10 @@ impl UserData for Handle {
                 engine.absent(&room).into_iter().map(str::to_owned).collect()
             })
         });
-        methods.add_method("is_anybody_absent", |_, this, room: String| {
-            this.ask("is_anybody_absent", |engine, _| engine.is_anybody_absent(&room))
-        });
         methods.add_method("message", Handle::message);
         methods.add_method("ping", |_, this, user: String| this.ask("ping", |engine, _| engine.ping(&user)));
         methods.add_method("turn", Handle::turn);
+        methods.add_method("form", Handle::form);
         methods.add_method("next_turn", |_, this, ()| this.ask("next_turn", |engine, _| engine.next_turn()));
         methods.add_method("reply", Handle::reply);
         methods.add_method("withdraw", |_, this, id: String| {

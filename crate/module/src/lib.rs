@@ -12,6 +12,7 @@ mod record;
 mod registry;
 mod stanza;
 mod stored;
+mod turn;
 
 use mlua::{Lua, Result, Table};
 

@@ -4,10 +4,9 @@
 //! `options` (the publish-options form, preserialized) and `timestamp`. What else stands in a registration
 //! is other modules' and is kept.
 
-use std::sync::Arc;
-
 use mlua::{Lua, Result, Table, Value};
 use muc_cloud_notify_core::app_server::AppServer;
+use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::registration::{Record, Registration};
 
 use crate::stanza::{self, Form};
@@ -41,7 +40,7 @@ pub(crate) fn write(lua: &Lua, record: &Record) -> Result<Option<Table>> {
     }
     let table = lua.create_table()?;
     for registration in &record.registrations {
-        table.raw_set(&*registration.key, write_registration(lua, registration)?)?;
+        table.raw_set(&*registration.key(), write_registration(lua, registration)?)?;
     }
     stored::write_into(lua, &record.unreadable, &table)?;
     Ok(Some(table))
@@ -50,12 +49,12 @@ pub(crate) fn write(lua: &Lua, record: &Record) -> Result<Option<Table>> {
 /// Writes one registration: what `push_info` is in the events for other modules.
 pub(crate) fn write_registration(lua: &Lua, registration: &Registration) -> Result<Table> {
     let table = lua.create_table()?;
-    stored::write_into(lua, &registration.extra, &table)?;
+    stored::write_into(lua, registration.extra(), &table)?;
     table.raw_set("jid", registration.app_server.as_str())?;
     table.raw_set("node", registration.node.as_deref())?;
     table.raw_set("timestamp", number(registration.timestamp))?;
     if let Some(form) = &registration.publish_options {
-        table.raw_set("options", stanza::from_element(lua, form, Form::Preserialized)?)?;
+        table.raw_set("options", stanza::from_element(lua, &form.element(), Form::Preserialized)?)?;
     }
     Ok(table)
 }
@@ -75,7 +74,7 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     };
     let publish_options = match table.raw_get("options")? {
         Value::Table(form) => match stanza::to_element(&form)? {
-            Some(form) => Some(Arc::new(form)),
+            Some(form) => Some(PublishOptions::from(&form)),
             None => return Ok(None),
         },
         _ => None,
@@ -83,12 +82,9 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     let timestamp: Option<f64> = table.raw_get("timestamp").unwrap_or_default();
     let mut extra = stored::read_table(table, 0)?;
     extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
-    Ok(Some(Registration {
-        key: key.to_string_lossy().into(),
-        app_server: AppServer::stored(&jid.to_string_lossy()),
-        node,
-        publish_options,
-        timestamp: timestamp.unwrap_or_default(),
-        extra,
-    }))
+    let app_server = AppServer::stored(&jid.to_string_lossy());
+    let timestamp = timestamp.unwrap_or_default();
+    let registration =
+        Registration::stored(&key.to_string_lossy(), app_server, node, publish_options, timestamp);
+    Ok(Some(registration.with_extra(extra)))
 }

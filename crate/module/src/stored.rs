@@ -41,7 +41,7 @@ pub(crate) fn read(value: &Value, depth: usize) -> Result<StoredValue> {
 }
 
 /// Writes the fields of a table into a Lua table.
-pub(crate) fn write_into(lua: &Lua, fields: &StoredTable, table: &Table) -> Result<()> {
+pub(crate) fn write_into(lua: &Lua, fields: &[(StoredValue, StoredValue)], table: &Table) -> Result<()> {
     fields.iter().try_for_each(|(key, value)| table.raw_set(write(lua, key)?, write(lua, value)?))
 }
 

@@ -77,9 +77,9 @@ pub(crate) struct Chance {
 }
 
 impl Random for Chance {
-    fn push_id(&mut self) -> Box<str> {
+    fn secret(&mut self) -> [u8; 16] {
         self.ids += 1;
-        format!("push-{}", self.ids).into()
+        u128::from(self.ids).to_be_bytes()
     }
 
     fn fraction(&mut self) -> f64 {
@@ -178,7 +178,8 @@ impl Service {
     ) -> usize {
         let message =
             xml(&format!("<message type='groupchat' from='{room}/Romeo' id='1'>{content}</message>"));
-        let broadcast = Broadcast { room, sender, message: &message, privacy, keep_original: false };
+        let broadcast =
+            Broadcast { room, sender, message: &message, privacy, keep_original: false, present: &[] };
         self.engine.message(broadcast, self.now)
     }
 
@@ -220,7 +221,7 @@ impl Service {
 
     /// The app server that a push went to answers.
     pub(crate) fn reply(&mut self, push: &Push, outcome: Outcome) -> Handling {
-        self.engine.reply(&push.id, push.app_server.as_str(), outcome, self.now, &mut self.chance)
+        self.engine.reply(&push.id.to_string(), push.app_server.as_str(), outcome, self.now, &mut self.chance)
     }
 
     /// As [`Service::reply`], where the answer disables the device.

@@ -1,0 +1,91 @@
+-- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
+--
+-- This file is MIT/X11 licensed.
+
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+
+local guard = module:require "lua/guard";
+
+-- How often a task may ask for a pause before the clock is looked at.
+local asked_per_look = 16;
+
+-- seconds_per_turn: how long the other users of the event loop are kept waiting at most
+local function new(seconds_per_turn)
+	local tasks = {}; -- in the order they were given
+	local is_planned = false;
+	local deadline, asked = 0, 0;
+
+	-- Called by a task wherever it can be interrupted.
+	local function pause()
+		asked = asked + 1;
+		if asked % asked_per_look == 0 and monotonic() > deadline then
+			coroutine.yield();
+		end
+	end
+
+	-- Does as much of a task as fits into so many seconds. Returns whether it is done, or has failed.
+	local function advance(task, seconds)
+		deadline = monotonic() + seconds;
+		guard.attempt(task.what, function ()
+			local ok, err = coroutine.resume(task.thread);
+			if not ok then
+				error(debug.traceback(task.thread, tostring(err)), 0);
+			end
+		end);
+		return coroutine.status(task.thread) == "dead";
+	end
+
+	local function remove(task)
+		for place, other in ipairs(tasks) do
+			if other == task then
+				table.remove(tasks, place);
+				return;
+			end
+		end
+	end
+
+	local plan;
+
+	local function on_timer()
+		is_planned = false;
+		local task = tasks[1];
+		if task and advance(task, seconds_per_turn) then
+			remove(task);
+			guard.attempt(task.what, task.on_end);
+		end
+		plan();
+	end
+
+	function plan()
+		if tasks[1] and not is_planned then
+			is_planned = true;
+			module:add_timer(0, on_timer);
+		end
+	end
+
+	-- Starts a task: func(pause) is run bit by bit, and on_end() when it is done or has failed. What fits into
+	-- a turn is done at once; then on_end() is called before this returns.
+	-- Returns the task, which can be cancelled.
+	local function start(what, func, on_end)
+		local task = { what = what, on_end = on_end, thread = coroutine.create(function () func(pause); end) };
+		if advance(task, seconds_per_turn) then
+			on_end();
+		else
+			table.insert(tasks, task);
+			plan();
+		end
+		return task;
+	end
+
+	-- Does the rest of a task, if there is any, at once.
+	local function finish(task)
+		if coroutine.status(task.thread) == "dead" then return; end
+		while not advance(task, math.huge) do end -- luacheck: ignore 542
+		remove(task);
+		task.on_end();
+	end
+
+	return { start = start, cancel = remove, finish = finish };
+end
+
+return { new = new };

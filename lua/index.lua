@@ -1,0 +1,156 @@
+-- Keeps what the engine knows of rooms complete: who is a member, and who of them is there.
+--
+-- A room is read once, after a start or when Prosody restores it, and followed from then on. A room may
+-- have a hundred thousand affiliations: it is read in slices. Messages that come in before it is read, or before
+-- the registrations are loaded, are held until then, so that nobody is missed.
+--
+-- This file is MIT/X11 licensed.
+
+local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
+
+local is_member = { owner = true, admin = true, member = true };
+
+-- Whether any session of an occupant is there. An occupant who is about to go, or to change the nickname,
+-- still has its sessions, but they are unavailable.
+local function is_present(occupant)
+	if occupant.role == nil then return false; end
+	for _, presence in occupant:each_session() do
+		if presence.attr.type == nil then return true; end
+	end
+	return false;
+end
+
+-- engine: the engine; background: see lua/background.lua; is_loaded: whether the registrations are loaded;
+-- on_message(message): called with each message, in order, once its room is read
+local function new(engine, background, is_loaded, on_message)
+	local readings = {}; -- room JID -> { room, task }
+	local held = {}; -- room JID -> messages
+
+	local function read_members(room, pause)
+		local members = {};
+		for bare_jid, affiliation, data in room:each_affiliation() do
+			if is_member[affiliation] and engine:is_registered(bare_jid) then
+				table.insert(members, bare_jid);
+				table.insert(members, data and data.reserved_nickname or false);
+			end
+			pause();
+		end
+		engine:set_members(room.jid, members);
+	end
+
+	-- Without a pause: who comes or goes meanwhile would be missed. To send them one message takes longer.
+	local function read_occupants(room)
+		local occupants = {};
+		for _, occupant in room:each_occupant() do
+			if is_present(occupant) then
+				table.insert(occupants, occupant.bare_jid);
+				table.insert(occupants, jid_resource(occupant.nick));
+			end
+		end
+		engine:set_occupants(room.jid, occupants);
+	end
+
+	local function read(room, pause)
+		local knowledge = engine:knowledge(room.jid);
+		if knowledge == "nothing" then
+			read_members(room, pause);
+		end
+		if knowledge ~= "complete" then
+			read_occupants(room);
+		end
+	end
+
+	local function release(room_jid)
+		local messages = held[room_jid];
+		held[room_jid] = nil;
+		for _, message in ipairs(messages or {}) do
+			on_message(message);
+		end
+	end
+
+	-- Reads a room, as far as that fits into a turn of the event loop, and then the rest in later turns.
+	local function start(room)
+		if not is_loaded or readings[room.jid] then return; end
+		local reading = { room = room };
+		readings[room.jid] = reading;
+		local task = background.start("read the room "..room.jid, function (pause)
+			read(room, pause);
+		end, function ()
+			readings[room.jid] = nil;
+			release(room.jid);
+		end);
+		reading.task = task;
+	end
+
+	-- Something happened to a room while it is being read: what was read so far may be wrong.
+	local function start_again(room)
+		local reading = readings[room.jid];
+		if reading then
+			background.cancel(reading.task);
+			readings[room.jid] = nil;
+			start(room);
+		end
+	end
+
+	local function forget(room_jid)
+		local reading = readings[room_jid];
+		if reading then
+			background.cancel(reading.task);
+			readings[room_jid] = nil;
+		end
+		held[room_jid] = nil;
+	end
+
+	-- Whether a room is read; what fits into a turn is read now. The second result is whether any member with a
+	-- device is absent.
+	local function is_read(room)
+		local knowledge, is_anybody_absent = engine:knowledge(room.jid);
+		if knowledge ~= "complete" and is_loaded then
+			start(room);
+			knowledge, is_anybody_absent = engine:knowledge(room.jid);
+		end
+		return knowledge == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+	end
+
+	-- Reads a room to its end.
+	local function read_now(room)
+		start(room);
+		if readings[room.jid] then
+			background.finish(readings[room.jid].task);
+		end
+	end
+
+	-- Keeps a message until its room is read.
+	local function hold(message)
+		local present = {};
+		for _, occupant in message.room:each_occupant() do
+			table.insert(present, occupant.bare_jid);
+		end
+		message.present = present;
+		local messages = held[message.room.jid] or {};
+		held[message.room.jid] = messages;
+		table.insert(messages, message);
+	end
+
+	-- The registrations are loaded: rooms can be read.
+	local function registrations_loaded(live_rooms)
+		is_loaded = true;
+		for room in live_rooms do
+			start(room);
+		end
+	end
+
+	-- Reads at once what is still to be read, so that no message is held any more.
+	local function finish()
+		for _, reading in pairs(readings) do
+			background.finish(reading.task);
+		end
+	end
+
+	return {
+		is_read = is_read, read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
+		registrations_loaded = registrations_loaded; is_present = is_present;
+	};
+end
+
+return { new = new };
