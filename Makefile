@@ -9,7 +9,7 @@ PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARY := muc_cloud_notify.so
 LUA_FILES := mod_muc_cloud_notify.lua $(wildcard lua/*.lua)
 
-.PHONY: help build install demo test lint faults clean
+.PHONY: help build install demo test bench lint faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ demo: ## Show how members who are away get a push (KEEP=1: stay up)
 test: ## Run everything that is checked, and sum it up
 	@tools/provision test
 	@tools/test
+
+bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works)
+	@tools/provision bench
+	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
+	QUICK=$(QUICK) $(CARGO) bench --locked --package muc-cloud-notify-core --bench engine
+	QUICK=$(QUICK) $(CARGO) run --release --locked --package muc-cloud-notify-core --example bytes_per_device
+	@QUICK=$(QUICK) tools/bench
 
 lint: ## Check the form of the Rust and Lua code
 	@tools/provision test

@@ -1,0 +1,55 @@
+-- What /proc tells of a process, and what a list of samples comes to.
+
+local lfs = require "lfs";
+
+local measure = {};
+
+local function read_line(path)
+	local file = io.open(path, "r");
+	if not file then return nil; end
+	local line = file:read("*l");
+	file:close();
+	return line;
+end
+
+-- Seconds that a process has spent on a CPU, all its threads together. Exact while it sleeps.
+function measure.cpu(pid)
+	local total = 0;
+	local folder = string.format("/proc/%d/task", pid);
+	for thread in lfs.dir(folder) do
+		local line = thread:match("^%d+$") and read_line(string.format("%s/%s/schedstat", folder, thread));
+		if line then
+			total = total + tonumber(line:match("^%d+"));
+		end
+	end
+	return total / 1e9;
+end
+
+-- Bytes of a process that are in memory, without the pages of files, such as libraries.
+function measure.rss(pid)
+	local file = assert(io.open(string.format("/proc/%d/smaps_rollup", pid), "r"));
+	local text = file:read("*a");
+	file:close();
+	return tonumber(text:match("\nAnonymous:%s*(%d+) kB")) * 1024;
+end
+
+local function sorted(samples)
+	local list = table.move(samples, 1, #samples, 1, {});
+	table.sort(list);
+	return list;
+end
+
+function measure.median(samples)
+	local list = sorted(samples);
+	local middle = (#list + 1) // 2;
+	if #list % 2 == 1 then return list[middle]; end
+	return (list[middle] + list[middle + 1]) / 2;
+end
+
+-- The median, the least and the greatest.
+function measure.summary(samples)
+	local list = sorted(samples);
+	return measure.median(samples), list[1], list[#list];
+end
+
+return measure;

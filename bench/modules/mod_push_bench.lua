@@ -1,0 +1,222 @@
+-- The part of the benchmark that has to be inside the server. For the benchmark only.
+--
+-- What is global here can be called through the console of the specs, see bench/rig.lua.
+
+-- luacheck: globals module make_room collect trim load_floor floor probe_start probe_stop hook_time broadcast_times
+
+local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
+local parse = require "util.xml".parse;
+local st = require "util.stanza";
+local timer = require "util.timer";
+
+local clock = os.clock;
+
+local measured_module = "muc_cloud_notify";
+local broadcast_event = "muc-broadcast-message";
+local burst = 100;
+
+local muc = module:depends "muc";
+local events = prosody.hosts[module.host].events;
+
+-- A room with affiliations, of which no module has heard. groups: list of { prefix, count, host }
+function make_room(node, groups, is_persistent)
+	local room = assert(muc.create_room(node.."@"..module.host));
+	for _, group in ipairs(groups) do
+		for i = 1, group.count do
+			room._affiliations[group.prefix..i.."@"..group.host] = "member";
+		end
+	end
+	room:set_persistent(is_persistent or false);
+	if is_persistent then
+		assert(room:save(true));
+	end
+	module:fire_event("muc-room-restored", { jid = room.jid, room = room });
+	return room.jid;
+end
+
+-- Makes the garbage of what was before no matter of what comes next.
+function collect()
+	collectgarbage();
+	collectgarbage();
+end
+
+-- Gives back all the memory that can be given back.
+function trim()
+	collect();
+	-- It takes whatever the first argument is for what to leave at the top of the heap; the rest is given back.
+	local malloc_trim = package.loadlib("libc.so.6", "malloc_trim");
+	if malloc_trim then
+		malloc_trim(nil);
+	end
+	return malloc_trim ~= nil;
+end
+
+-- The floor: what the server needs for the same IQs when nothing has to be found out or built.
+
+local prebuilt, ids;
+
+-- texts: the IQs as they were on the wire; count: how many are going to be sent
+function load_floor(texts, count)
+	prebuilt, ids = {}, {};
+	local id_length;
+	for i, text in ipairs(texts) do
+		prebuilt[i] = assert(parse(text));
+		id_length = #prebuilt[i].attr.id;
+	end
+	for i = 1, count do
+		local id = "floor-"..i;
+		ids[i] = id..("-"):rep(id_length - #id);
+	end
+end
+
+-- Sends `count` of them in bursts.
+function floor(count)
+	local sent, answered = 0, 0;
+	local function take_in(event)
+		if event.stanza.attr.type ~= "result" then return; end
+		answered = answered + 1;
+		if answered == count then
+			-- Not from inside the event that it belongs to.
+			timer.add_task(0, function () module:unhook("iq/host", take_in); end);
+		end
+		return true;
+	end
+	module:hook("iq/host", take_in, 1000);
+	timer.add_task(0, function ()
+		for _ = 1, math.min(burst, count - sent) do
+			local stanza = prebuilt[sent % #prebuilt + 1];
+			sent = sent + 1;
+			stanza.attr.id = ids[sent];
+			module:send(stanza);
+		end
+		return sent < count and 0 or nil;
+	end);
+end
+
+-- A timer every millisecond, and how late it was at worst.
+
+local interval = 0.001;
+local probe;
+
+function probe_start()
+	local this = { latest = 0, busiest = 0, ticks = 0, planned = monotonic() + interval, clock = clock() };
+	probe = this;
+	timer.add_task(interval, function ()
+		if probe ~= this then return; end
+		local now, used = monotonic(), clock();
+		this.ticks = this.ticks + 1;
+		this.latest = math.max(this.latest, now - this.planned);
+		this.busiest = math.max(this.busiest, used - this.clock);
+		this.planned, this.clock = now + interval, used;
+		return interval;
+	end);
+end
+
+-- In seconds: how late it was at worst, and the most CPU that the server took between two ticks.
+function probe_stop()
+	local this = probe;
+	probe = nil;
+	-- It may be late right now.
+	return math.max(this.latest, monotonic() - this.planned), math.max(this.busiest, clock() - this.clock), this.ticks;
+end
+
+-- The hooks of the module that is measured.
+local function measured_handlers()
+	local found = {};
+	local loaded = prosody.hosts[module.host].modules[measured_module];
+	for object, event, handler in loaded.module.event_handlers:iter(nil, nil, nil) do
+		if object == events and event == broadcast_event then
+			table.insert(found, handler);
+		end
+	end
+	assert(found[1], "the module does not hook "..broadcast_event);
+	return found;
+end
+
+local last_id = 0;
+
+local function new_message(room, nick)
+	last_id = last_id + 1;
+	return st.message({ type = "groupchat", from = room.jid.."/"..nick, id = "bench-"..last_id })
+		:text_tag("body", "Message "..last_id.." of the benchmark");
+end
+
+-- What the module takes in its hook for one message, in seconds.
+function hook_time(room_jid, nick)
+	local room = muc.get_room_from_jid(room_jid);
+	local handlers = measured_handlers();
+	local event = { room = room, stanza = new_message(room, nick) };
+	collectgarbage("stop"); -- a cycle comes once in many messages, and takes as long as many
+	local started = monotonic();
+	for _, handler in ipairs(handlers) do
+		handler(event);
+	end
+	local seconds = monotonic() - started;
+	collectgarbage("restart");
+	return seconds;
+end
+
+local function settle()
+	local wait, done = async.waiter();
+	timer.add_task(0.02, function () done(); end);
+	wait();
+end
+
+-- Seconds of CPU per broadcast. A cycle of the garbage collector takes as long as many broadcasts and comes once in
+-- many, so that it would hit one side or the other: it has to wait.
+local function broadcasts(room, nick, count)
+	local stanzas = {};
+	for i = 1, count do
+		stanzas[i] = new_message(room, nick);
+	end
+	collect();
+	collectgarbage("stop");
+	local started = clock();
+	for i = 1, count do
+		room:broadcast_message(stanzas[i]);
+	end
+	local seconds = clock() - started;
+	collectgarbage("restart");
+	return seconds / count;
+end
+
+-- Seconds of CPU per broadcast without and with the module's hooks, measured by turns: two lists.
+function broadcast_times(room_jid, nick, pairs_wanted, count)
+	local room = muc.get_room_from_jid(room_jid);
+	local handlers, priorities = measured_handlers(), {};
+	for i, handler in ipairs(handlers) do
+		priorities[i] = events._event_map[broadcast_event][handler];
+	end
+	local function without()
+		for _, handler in ipairs(handlers) do
+			events.remove_handler(broadcast_event, handler);
+		end
+		local ok, seconds = pcall(broadcasts, room, nick, count);
+		for i, handler in ipairs(handlers) do
+			events.add_handler(broadcast_event, handler, priorities[i]);
+		end
+		settle();
+		return ok and seconds or error(seconds, 0);
+	end
+	local function with()
+		local seconds = broadcasts(room, nick, count);
+		settle();
+		return seconds;
+	end
+	local bare, hooked = {}, {};
+	for i = 1, pairs_wanted do
+		-- What comes second may find the caches warmer.
+		if i % 2 == 0 then
+			bare[i], hooked[i] = without(), with();
+		else
+			hooked[i] = with();
+			bare[i] = without();
+		end
+	end
+	return bare, hooked;
+end
+
+if module:get_option_boolean("push_bench_probe", false) then
+	module:hook_global("server-started", probe_start);
+end

@@ -1,0 +1,279 @@
+-- A real Prosody that is measured: started with or without the module, with a store that was written beforehand.
+
+local lfs = require "lfs";
+local socket = require "socket";
+
+local loop = require "spec.support.loop";
+local prosody = require "spec.support.prosody";
+
+local cast = require "bench.cast";
+local measure = require "bench.measure";
+local wire = require "bench.wire";
+
+local service = "conference.localhost";
+local users_host = "users.localhost";
+local app_host = "push.localhost";
+local start_timeout = 180;
+
+-- As long as the bar asks for.
+local node_length, secret_length = 64, 32;
+
+local rig = { users_host = users_host };
+
+local rig_methods = {};
+local rig_mt = { __index = rig_methods };
+
+local function read_file(path)
+	local file = io.open(path, "rb");
+	if not file then return nil; end
+	local text = file:read("*a");
+	file:close();
+	return text;
+end
+
+local function write_file(path, text)
+	local file = assert(io.open(path, "wb"));
+	assert(file:write(text));
+	assert(file:close());
+end
+
+local function encode(text)
+	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
+end
+
+local function free_port()
+	local conn = assert(socket.bind("127.0.0.1", 0));
+	local _, port = conn:getsockname();
+	conn:close();
+	return tonumber(port);
+end
+
+local function padded(name, length)
+	return name .. ("x"):rep(length - #name);
+end
+
+local function store_folder(self, data)
+	return string.format("%s/%s/%s/muc_cloud_notify", self.server.folder, data, encode(service));
+end
+
+local function record_path(self, data, user)
+	return string.format("%s/%s.dat", store_folder(self, data), encode(user .. "@" .. users_host));
+end
+
+-- Letters only, as they are looked for with patterns.
+local template_node, template_secret = padded("templatenode", node_length), padded("templatesecret", secret_length);
+
+-- What the module itself writes for a device, so that what we write for others is in its format.
+local function read_template(self)
+	self:connect();
+	local form = {};
+	for _, field in ipairs {
+		{ "FORM_TYPE", "http://jabber.org/protocol/pubsub#publish-options", " type='hidden'" };
+		{ "secret", template_secret, "" };
+	} do
+		table.insert(form, string.format("<field var='%s'%s><value>%s</value></field>", field[1], field[3], field[2]));
+	end
+	self.users:request("template", service, string.format("<enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'>"
+		.. "<x xmlns='jabber:x:data' type='submit'>%s</x></enable>", app_host, template_node, table.concat(form)));
+	local path = record_path(self, "data", "template");
+	self.template = assert(read_file(path), "there is no record of a registered device");
+	assert(self.template:find(template_node, 1, true) and self.template:find(template_secret, 1, true), "the record lacks node or secret");
+	return path;
+end
+
+-- version: of Prosody; rooms: what the rooms are that are there from the start, node -> groups as make_room() has them;
+-- timeout: for whatever is to come from the server
+function rig.open(version, rooms, timeout)
+	local port = free_port();
+	local self = setmetatable({
+		port = port;
+		problem_count = 0;
+		problems = {}; -- what is not as it has to be, in words
+		service = service;
+		timeout = timeout;
+		users_host = users_host;
+		version = version;
+	}, rig_mt);
+	self.server = prosody.start {
+		version = version;
+		log_level = "info";
+		components = { app_host, users_host };
+		plugin_paths = { prosody.root .. "/bench/modules" };
+		global = {
+			component_ports = { port };
+			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
+		};
+		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always" };
+	};
+	local path = read_template(self);
+	self.full_version = self.server:admin("return prosody.version");
+	self.lua_version = self.server:admin("return _VERSION");
+	for node, groups in pairs(rooms) do
+		self:make_room(node, groups, true);
+	end
+	self:disconnect();
+	self.server:stop();
+	os.remove(path);
+	return self;
+end
+
+-- Puts a data folder next to the first one, with the same rooms and some devices. groups: list of { prefix, count }
+function rig_methods:new_data(data, groups)
+	assert(os.execute(string.format("cp -R '%s/data' '%s/%s'", self.server.folder, self.server.folder, data)));
+	lfs.mkdir(store_folder(self, data));
+	for _, group in ipairs(groups) do
+		for i = 1, group.count do
+			local name = group.prefix .. i;
+			local record = self.template:gsub(template_node, padded(name .. "z", node_length))
+				:gsub(template_secret, padded("secret" .. name .. "z", secret_length));
+			write_file(record_path(self, data, name), record);
+		end
+	end
+	-- What the kernel has to write now would be taken for the server's slowness later.
+	os.execute("sync -f '" .. self.server.folder .. "'");
+end
+
+function rig_methods:problem(text, ...)
+	local problem = string.format("Prosody %s: " .. text, self.version, ...);
+	self.problem_count = self.problem_count + 1;
+	if not self.problems[problem] then
+		self.problems[problem] = true;
+		table.insert(self.problems, problem);
+	end
+end
+
+function rig_methods:admin(code, ...)
+	return self.server:admin(code, ...);
+end
+
+-- Calls a function of bench/modules/mod_push_bench.lua.
+function rig_methods:call(name, ...)
+	return self.server:admin([[
+		local name = ...;
+		return prosody.hosts[module.host].modules.push_bench[name](select(2, ...));
+	]], name, ...);
+end
+
+function rig_methods:make_room(node, groups, is_persistent)
+	return self:call("make_room", node, groups, is_persistent);
+end
+
+function rig_methods:connect_app(is_over)
+	self.app = cast.app_server { jid = app_host, port = self.port, service = service, timeout = start_timeout, is_over = is_over };
+end
+
+function rig_methods:connect_users()
+	self.users = cast.users { jid = users_host, port = self.port };
+end
+
+function rig_methods:connect()
+	self:connect_app();
+	self:connect_users();
+end
+
+function rig_methods:disconnect()
+	wire.close_all();
+	self.app, self.users = nil, nil;
+end
+
+-- Starts the server. options: data, the data folder; module, whether with the module; probe, whether with a timer from
+-- the start. Returns the seconds until the app server was let in.
+function rig_methods:start(options)
+	local server = self.server;
+	server:reconfigure({
+		modules_enabled = options.module and { "muc_cloud_notify", "push_bench" } or { "push_bench" };
+		push_bench_probe = options.probe or false;
+	}, { data_path = server.folder .. "/" .. options.data });
+	for _, name in ipairs { "pid", "exit", "console.port", "prosody.log" } do
+		os.remove(server.folder .. "/" .. name);
+	end
+	assert(server.guard:write("start\n"));
+	assert(server.guard:flush());
+	self.started = loop.now();
+	self:connect_app(function ()
+		return read_file(server.folder .. "/exit");
+	end);
+	server.pid = tonumber(read_file(server.folder .. "/pid"));
+	return self.app.accepted - self.started;
+end
+
+-- Waits until all registrations are loaded. Returns the seconds since the start.
+function rig_methods:wait_until_loaded()
+	local log = assert(io.open(self.server.log_path, "r"));
+	local text = "";
+	local devices = wire.wait(function ()
+		text = text .. (log:read("*a") or "");
+		return text:match("(%d+) device%(s%) of %d+ user%(s%) are registered");
+	end, start_timeout);
+	log:close();
+	assert(devices, "the module does not say that it has loaded the registrations");
+	return loop.now() - self.started, tonumber(devices);
+end
+
+-- Ends the server as a crash would: nothing is saved, so that every start is from the same data.
+function rig_methods:kill()
+	self:disconnect();
+	self.server:kill();
+end
+
+function rig_methods:close()
+	self:disconnect();
+	self.server:close();
+end
+
+-- Bytes in memory once all that is garbage was given back.
+function rig_methods:memory()
+	self:call("trim");
+	self.server:settle();
+	self:call("trim");
+	return measure.rss(self.server.pid);
+end
+
+function rig_methods:cpu()
+	return measure.cpu(self.server.pid);
+end
+
+-- Returns when the server has handled all that we have sent, and sleeps.
+function rig_methods:rest()
+	self.app:ping();
+	wire.pause(0.015);
+end
+
+-- A message of Bob in a room that leads to `count` pushes to as many devices; returns when all answers were taken in.
+function rig_methods:fan_out(room, count)
+	local app = self.app;
+	app:reset();
+	local id = self.users:say("bob", room);
+	wire.wait(function () return app.pushes >= count; end, self.timeout);
+	if not self.users:wait_for_echo(id) then
+		self:problem("a message in %s was not passed on", room);
+	end
+	app:ping();
+	if app.nodes ~= count then
+		self:problem("a message in %s reached %d of %d devices", room, app.nodes, count);
+	elseif app.pushes ~= count then
+		self:problem("a message in %s led to %d pushes to %d devices", room, app.pushes, count);
+	end
+	for what, times in pairs(app.problems) do
+		self:problem("in %s, %s (%d times)", room, what, times);
+	end
+end
+
+-- The same number of IQs from a bare loop, see bench/modules/mod_push_bench.lua.
+function rig_methods:floor(count)
+	local app = self.app;
+	app:reset();
+	self:call("floor", count);
+	wire.wait(function () return app.floor >= count; end, self.timeout);
+	app:ping();
+	if app.floor ~= count then
+		self:problem("%d of %d prebuilt IQs came", app.floor, count);
+	end
+end
+
+rig.close_all = function ()
+	wire.close_all();
+	prosody.close_all();
+end
+
+return rig;

@@ -1,0 +1,122 @@
+-- Measures what a push costs: lua5.4 bench/run.lua <root> [--quick]
+
+local loop = require "spec.support.loop";
+local prosody = require "spec.support.prosody";
+
+local figures = require "bench.figures";
+local report = require "bench.report";
+local rig = require "bench.rig";
+
+local root = assert(arg[1], "usage: bench/run.lua <root> [--quick]");
+local is_quick = arg[2] == "--quick";
+
+local sizes = is_quick and {
+	devices = 100;
+	many_devices = 1000;
+	repetitions = 3;
+	long_repetitions = 1;
+	idle_seconds = 0.3;
+	flood_messages = 100;
+	idle_affiliations = 1000;
+	idle_pairs = 10;
+	idle_broadcasts = 10;
+	hook_members = 20;
+	hook_repetitions = 10;
+	rooms = { 100, 1000 };
+	stored_devices = 2000;
+	starts = 1;
+	timeout = 20;
+} or {
+	devices = 1000;
+	many_devices = 10000;
+	repetitions = 15;
+	long_repetitions = 5;
+	idle_seconds = 2;
+	flood_messages = 1000;
+	idle_affiliations = 10000;
+	idle_pairs = 100;
+	idle_broadcasts = 50;
+	hook_members = 100;
+	hook_repetitions = 60;
+	rooms = { 100, 1000, 10000, 100000 };
+	stored_devices = 100000;
+	starts = 3;
+	timeout = 120;
+};
+
+local start_room = "start";
+local bench = figures.new { is_quick = is_quick, sizes = sizes, versions = prosody.versions, start_room = start_room };
+local problems = {};
+
+local function traceback(err)
+	return os.getenv("BENCH_TRACE") and debug.traceback(err, 2) or tostring(err);
+end
+
+-- Nothing that goes wrong in one row keeps the others from being measured.
+local function run_row(name, machine, version)
+	local row = require("bench.rows." .. name);
+	local started = loop.now();
+	io.stderr:write(string.format("bench: Prosody %s, %s … ", version, row.name));
+	local known = machine.problem_count;
+	local ok, err = xpcall(row.run, traceback, bench, machine);
+	if not ok then
+		table.insert(problems, string.format("Prosody %s: %q could not be measured: %s", version, row.name, err));
+	end
+	io.stderr:write(string.format("%.0f s%s\n", loop.now() - started, ok and machine.problem_count == known and "" or ", with a problem"));
+	return ok;
+end
+
+local function run_all(version, names, options)
+	local machine = options.machine;
+	local ok, err = xpcall(function ()
+		machine:start { data = options.data, module = true };
+		machine:connect_users();
+		machine:wait_until_loaded();
+	end, traceback);
+	if not ok then
+		table.insert(problems, string.format("Prosody %s could not be started: %s", version, err));
+		return;
+	end
+	for _, name in ipairs(names) do
+		run_row(name, machine, version);
+	end
+	machine:kill();
+end
+
+local function run_version(version)
+	bench:set_version(version);
+	local machine = rig.open(version, { [start_room] = { { prefix = "u", count = sizes.devices, host = rig.users_host } } }, sizes.timeout);
+	report.about(version, machine.full_version, machine.lua_version);
+	machine:new_data("main", {
+		{ prefix = "d", count = math.max(sizes.devices, sizes.many_devices) };
+		{ prefix = "f", count = sizes.devices };
+		{ prefix = "h", count = sizes.hook_members };
+	});
+	run_all(version, { "cpu", "lateness", "flood", "idle", "hook" }, { machine = machine, data = "main" });
+	machine:new_data("empty", {});
+	machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
+	run_row("start", machine, version);
+	for _, problem in ipairs(machine.problems) do
+		table.insert(problems, problem);
+	end
+	machine:close();
+end
+
+local started = loop.now();
+for _, version in ipairs(prosody.versions) do
+	local ok, err = xpcall(run_version, traceback, version);
+	if not ok then
+		table.insert(problems, string.format("Prosody %s: %s", version, err));
+	end
+	rig.close_all();
+end
+
+local ok, has_engine = xpcall(require("bench.rows.engine").run, traceback, bench, root);
+if not ok then
+	table.insert(problems, has_engine);
+elseif not has_engine then
+	io.stderr:write("bench: the engine alone was not measured: there is nothing in target/criterion\n");
+end
+
+report.write { bench = bench, is_quick = is_quick, problems = problems, root = root, seconds = loop.now() - started };
+os.exit(#problems == 0 and 0 or 1, true);

@@ -1,0 +1,86 @@
+//! What the engine takes for a message, a turn, a reply and a registration, in services of which one is a
+//! hundred times as large as the other (`QUICK=1`: ten times). It should take the same in both.
+//!
+//! `cargo bench --bench engine` prints `engine/message/1000000` and so on, and leaves figures under
+//! `criterion/` in the target directory. Without `--bench`, as under `cargo test`, it runs everything once.
+//!
+//! | benchmark | what is timed |
+//! |---|---|
+//! | `engine/message` | a message that concerns 100 devices, up to all of them being queued |
+//! | `engine/turn` | the turn that hands out those 100 pushes |
+//! | `engine/reply` | one answer to a publish |
+//! | `engine/enable` | a request of a user who has a device already, with the registration that follows |
+//! | `engine/enable-new` | the same for a user who had none |
+
+#[path = "world/mod.rs"]
+mod world;
+
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion};
+
+use world::{ABSENT, Round, World};
+
+fn main() {
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
+    let is_quick = is_test || world::is_quick();
+    let mut criterion = criterion(is_quick).configure_from_args();
+    for devices in world::sizes(is_quick) {
+        bench(&mut criterion, devices);
+    }
+    criterion.final_summary();
+}
+
+/// Short times: what is not timed takes several times as long again.
+fn criterion(is_quick: bool) -> Criterion {
+    let criterion = Criterion::default();
+    if is_quick {
+        let moment = Duration::from_millis(50);
+        criterion.sample_size(10).nresamples(1000).warm_up_time(moment).measurement_time(moment)
+    } else {
+        criterion
+            .sample_size(50)
+            .warm_up_time(Duration::from_secs(1))
+            .measurement_time(Duration::from_secs(2))
+    }
+}
+
+fn bench(criterion: &mut Criterion, devices: usize) {
+    let start = Instant::now();
+    let mut world = World::new(devices);
+    let setup = start.elapsed();
+
+    run(criterion, "enable-new", devices, |iterations| (0..iterations).map(|_| world.enable_new()).sum());
+    world.dismiss_newcomers();
+
+    let start = Instant::now();
+    world.read_rooms();
+    world.warm_up();
+    report(devices, setup + start.elapsed());
+
+    let mut rounds = |iterations: u64, part: fn(&Round) -> Duration| -> Duration {
+        (0..iterations).map(|_| part(&world.round())).sum()
+    };
+    run(criterion, "message", devices, |iterations| rounds(iterations, |round| round.message));
+    run(criterion, "turn", devices, |iterations| rounds(iterations, |round| round.turn));
+    run(criterion, "reply", devices, |iterations| {
+        // A round has many replies. Those that are too many count in proportion.
+        let count = iterations.div_ceil(ABSENT as u64);
+        let took = rounds(count, |round| round.replies);
+        took.mul_f64(iterations as f64 / (count * ABSENT as u64) as f64)
+    });
+    run(criterion, "enable", devices, |iterations| (0..iterations).map(|_| world.enable_again()).sum());
+}
+
+/// Runs a benchmark that takes a number of iterations and returns how long they took.
+fn run(criterion: &mut Criterion, name: &str, devices: usize, mut routine: impl FnMut(u64) -> Duration) {
+    criterion
+        .benchmark_group(format!("engine/{name}"))
+        .bench_function(BenchmarkId::from_parameter(devices), |bencher| bencher.iter_custom(&mut routine));
+}
+
+/// Says what the services cost to make: nobody is to wonder where the time went.
+#[expect(clippy::print_stderr, reason = "it is for who sits in front of the benchmark")]
+fn report(devices: usize, setup: Duration) {
+    eprintln!("{devices} devices were made in {:.1} s", setup.as_secs_f64());
+}
