@@ -16,6 +16,7 @@ local hosts = prosody.hosts;
 
 local pushes_at_once = 25;
 local values_per_push = 6;
+local seconds_after_failure = 2;
 
 -- Whether an app server is a module of this Prosody, and so is handed the stanza itself.
 local function is_in_process(app_server)
@@ -113,8 +114,10 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 
 	local function on_timer()
 		timer, due = nil, nil;
-		if guard.attempt("push what is due", turn) then
-			guard.attempt("plan the next pushes", wake);
+		if not (guard.attempt("push what is due", turn) and guard.attempt("plan the next pushes", wake)) and not timer then
+			-- What is due is still due. Not at once: what fails now will fail then.
+			due = monotonic() + seconds_after_failure;
+			timer = module:add_timer(seconds_after_failure, on_timer);
 		end
 	end
 

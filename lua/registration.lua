@@ -90,7 +90,9 @@ local function handle(engine, on_new_user, may_register)
 			return refuse(event, err);
 		end
 		if change.removed > 0 then
-			commit(engine, user, before, change.record);
+			if commit(engine, user, before, change.record) then
+				on_new_user(user); -- the others of their devices were unknown: the record could not be read before
+			end
 			module:log("info", "%s has disabled %d device(s)", user, change.removed);
 		elseif engine:register(user, before) then
 			-- Nothing to write, but the engine may have known another record: that of a store which failed to write

@@ -213,6 +213,17 @@ for _, version in ipairs(prosody.versions) do
 			end
 		end
 
+		for _, method in ipairs { "turn", "next_turn" } do
+			it("pushes what is due after a failure in " .. method .. ", though nothing else happens", function ()
+				break_method(method, "panic");
+				say "while it fails";
+				app.component:sync();
+				assert.same({}, app.pushes);
+				mend();
+				assert.truthy(app:next_push(6));
+			end);
+		end
+
 		describe("with an app server in the same Prosody", function ()
 			local rob;
 

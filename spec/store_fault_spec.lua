@@ -135,6 +135,21 @@ local function describe_storage(version, storage)
 			assert.same({ "n1", "n3" }, stage:pushed(room));
 		end);
 
+		it("knows the other devices of who disables one, when the record can be read again", function ()
+			local user, room, bare_jid = stage:new_member();
+			assert.equal("result", enable(user, "n1"));
+			assert.equal("result", enable(user, "n2"));
+			local mend;
+			stage:restart("stop", function ()
+				mend = storage.garble(server, bare_jid);
+			end);
+			assert.same({}, stage:pushed(room));
+			mend();
+			user = server:user(user.jid);
+			assert.equal("result", disable(user, "n1"));
+			assert.same({ "n2" }, stage:pushed(room));
+		end);
+
 		it("has logged nobody's node or secret above the level of debug", function ()
 			local entries = scene.entries(server:log());
 			assert.truthy(entries.info[1]);

@@ -22,9 +22,10 @@ local prosody = {
 	versions = { "0.12", "13.0" };
 };
 
-if os.getenv("PROSODY_VERSIONS") then
+local chosen_versions = os.getenv("PROSODY_VERSIONS") or "";
+if chosen_versions ~= "" then
 	prosody.versions = {};
-	for version in os.getenv("PROSODY_VERSIONS"):gmatch("[^%s,]+") do
+	for version in chosen_versions:gmatch("[^%s,]+") do
 		table.insert(prosody.versions, version);
 	end
 end
