@@ -16,10 +16,12 @@ help: ## Say what there is to make
 
 build: ## Build the library for the Lua that Prosody runs on, where the module finds it
 	@tools/provision build
+	@case "$(LUA_VERSION)" in 5.3|5.4) ;; *) echo "Prosody has to run on Lua 5.4 or 5.3, not on $(LUA_VERSION)" >&2; exit 1;; esac
 	$(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
 	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
 
-install: build ## Install the module where a packaged Prosody looks for it
+install: ## Install the module, once it is built, where a packaged Prosody looks for it
+	@test -e $(LIBRARY) || { echo "There is no $(LIBRARY) yet: run 'make build' first" >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua
 	$(INSTALL) -m644 mod_muc_cloud_notify.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
 	$(INSTALL) -m644 lua/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua/

@@ -15,6 +15,11 @@ elseif not prosody.hosts[module.host].modules.muc then
 	return;
 end
 
+if not math.type then
+	module:log_status("error", "mod_%s needs Lua 5.4 or 5.3, but this Prosody runs on %s: see the README", module.name, _VERSION);
+	return;
+end
+
 local muc = module:depends "muc";
 
 local stanza_mt = require "util.stanza".stanza_mt; -- COMPAT 0.12: no prosody.* names
@@ -58,11 +63,16 @@ end
 -- read, so that nobody is told anything who is there by now, or is no member any more.
 local function restore_outbox()
 	local snapshot, err = outbox_store:get(nil);
+	local ok, result = true, nil;
 	if snapshot then
-		return engine:restore(snapshot, monotonic());
-	elseif err then
-		module:log("error", "The outbox of the last run cannot be read: %s", err);
+		ok, result = pcall(engine.restore, engine, snapshot, monotonic());
 	end
+	if err or not ok then
+		-- The details may quote what is stored, which is nothing for the log.
+		module:log("debug", "Reading the outbox: %s", tostring(err or result));
+		error("it cannot be read", 0);
+	end
+	return result;
 end
 
 local function read_restored(room_jids)

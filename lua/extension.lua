@@ -7,6 +7,7 @@ local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
 
 local guard = module:require "lua/guard";
 
+local xmlns_reference = "urn:xmpp:reference:0";
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local events = prosody.hosts[module.host].events;
 
@@ -24,14 +25,25 @@ local function may_register(event, push_info)
 	}) ~= false;
 end
 
+-- What stands for a message that is not there any more.
+local function stand_in(user, push)
+	local message = st.message({ type = "groupchat", from = push.room or module.host });
+	if push.mentioned then
+		message:tag("reference", { xmlns = xmlns_reference, type = "mention", uri = "xmpp:"..user }):up();
+	end
+	return message;
+end
+
 -- Whether all modules agree to a push. They may change it. Should one fail, the push must not leave as it
 -- was: what it would have been changed to may have been encrypted.
 --
 -- stanza: the IQ, which is nobody else's; user: the recipient's bare JID; summary: the fields of its form;
 -- push: what else the engine knows of it.
+--
+-- The second result is whether a module has stopped it, which is not the same as having failed.
 local function may_push(stanza, user, summary, push)
 	-- Without a message, as after a restart, there still is somebody it is for.
-	local original = push.original or st.message({ type = "groupchat", from = push.room or module.host });
+	local original = push.original or stand_in(user, push);
 	original.attr.to = user;
 	local event = {
 		notification_stanza = stanza;
@@ -48,7 +60,7 @@ local function may_push(stanza, user, summary, push)
 	if ok and blocked then
 		module:log("debug", "A push to %s was stopped: %s", user, event.reason or "no reason given");
 	end
-	return ok and not blocked;
+	return ok and not blocked, ok and blocked and true or false;
 end
 
 -- Other modules announce their part of XEP-0357 where accounts are asked for it. Here the service is asked.

@@ -47,19 +47,27 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 	local function send(pushes, summaries, events)
 		local items, own = {}, {};
 		local place = 1;
+		-- Who sees a stanza may answer it by a disable, or by something else that changes who is to be pushed to.
+		local may_have_changed = false;
 
 		local function send_one(first)
 			local id, user, app_server, node, form, summary = table.unpack(pushes, first, first + values_per_push - 1);
+			if may_have_changed and not engine:is_wanted(id) then
+				engine:withdraw(id, false);
+				return;
+			end
 			if own[app_server] == nil then
 				own[app_server] = is_in_process(app_server);
 			end
+			may_have_changed = may_have_changed or events ~= nil or own[app_server];
 			local stanza;
 			if events then
 				local fields = {};
 				for name, value in pairs(summaries[summary]) do fields[name] = value; end
 				stanza = own_iq(id, app_server, node, form, fields);
-				if not extension.may_push(stanza, user, fields, events[(first - 1) // values_per_push + 1]) then
-					engine:withdraw(id);
+				local may_push, is_stopped = extension.may_push(stanza, user, fields, events[(first - 1) // values_per_push + 1]);
+				if not may_push or not engine:is_wanted(id) then
+					engine:withdraw(id, is_stopped);
 					return;
 				end
 			elseif own[app_server] then

@@ -191,7 +191,8 @@ describe("boundary", function ()
 		end);
 
 		it("keeps entries that are no registrations", function ()
-			local junk = { __orderedIndex = { "x" }; ["a<b"] = "text"; ["c<d"] = { node = "d" }; [1] = true };
+			local junk = { __orderedIndex = { "x" }; ["a<b"] = "text"; ["c<d"] = { node = "d" }; [1] = true;
+				["e<f"] = { jid = "e", node = 5 }; ["g<h"] = { jid = "g", options = "text" }; ["i<j"] = { jid = "i", timestamp = {} } };
 			local change = engine:enable(user, enable_iq(), junk, 1);
 			for key, value in pairs(junk) do
 				assert.same(value, change.record[key]);
@@ -415,7 +416,7 @@ describe("boundary", function ()
 			assert.same({ devices = { {
 				user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
 				missed = { { room = room, count = 1, pending = {
-					sender = room.."/bob", body = "What is up?", mentioned = false, age = 2.0;
+					sender = room.."/bob", body = "What is up?", mentioned = false, messages = 1, age = 2.0;
 				} } };
 			} } }, snapshot);
 
@@ -456,7 +457,9 @@ describe("boundary", function ()
 			engine:ping(user);
 			local id = push().id;
 			assert.equal(1, engine:census().in_flight);
-			engine:withdraw(id);
+			assert.is_true(engine:is_wanted(id));
+			engine:withdraw(id, true);
+			assert.is_false(engine:is_wanted(id));
 			assert.equal(0, engine:census().in_flight);
 			assert.is_nil(engine:sending_failed(id, 11));
 		end);

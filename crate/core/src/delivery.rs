@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app_server::AppServer;
 use crate::circuit::Permit;
-use crate::device::{InFlight, State, Trouble};
+use crate::device::{Device, InFlight, State, Trouble};
 use crate::engine::Engine;
 use crate::key::DeviceId;
 use crate::outbox::Random;
@@ -53,10 +53,27 @@ pub enum Handling {
     Disabled(Disabled),
 }
 
+/// How many rooms a push may be about.
+#[derive(Debug, Clone, Copy)]
+enum Telling {
+    AllRooms,
+    OneRoom,
+}
+
 impl Engine {
     /// Does what is due at `now`, and hands out at most `limit` pushes. When they are handed out they count
     /// as sent; the caller sends them when it has left the engine.
     pub fn turn(&mut self, now: f64, limit: usize, random: &mut dyn Random) -> Turn {
+        self.turn_telling(Telling::AllRooms, now, limit, random)
+    }
+
+    /// As [`Engine::turn`], but no push is about more than one room: other modules judge each by a message of
+    /// its room, and what they stop must not take the other rooms with it.
+    pub fn turn_by_room(&mut self, now: f64, limit: usize, random: &mut dyn Random) -> Turn {
+        self.turn_telling(Telling::OneRoom, now, limit, random)
+    }
+
+    fn turn_telling(&mut self, telling: Telling, now: f64, limit: usize, random: &mut dyn Random) -> Turn {
         let mut turn = Turn::default();
         for _ in 0..limit {
             match self.outbox.due(&mut self.devices, now, self.options.reply_timeout) {
@@ -66,7 +83,7 @@ impl Engine {
         }
         for _ in 0..limit {
             match self.outbox.pop() {
-                Some(device) => turn.pushes.extend(self.push(device, now, random)),
+                Some(device) => turn.pushes.extend(self.push(device, telling, now, random)),
                 None => break,
             }
         }
@@ -100,12 +117,25 @@ impl Engine {
         }
     }
 
-    /// A push that was handed out is not sent after all: another module has stopped it.
-    pub fn withdraw(&mut self, id: &str) {
+    /// Whether a push that was handed out still is to be sent: its device may be gone by now, and its user
+    /// back.
+    pub fn is_wanted(&self, id: &str) -> bool {
+        let Ok(id) = id.parse::<PushId>() else { return false };
+        let in_flight = self.devices.get(id.device).and_then(Device::in_flight);
+        in_flight
+            .is_some_and(|in_flight| in_flight.id == id && (in_flight.pinged || !in_flight.told.is_empty()))
+    }
+
+    /// A push that was handed out is not sent after all. With `is_unwanted`, because another module has
+    /// stopped it: then what it would have told does not count as missed.
+    pub fn withdraw(&mut self, id: &str, is_unwanted: bool) {
         let Ok(id) = id.parse::<PushId>() else { return };
-        if self.devices.get_mut(id.device).is_some_and(|device| device.land(id).is_some()) {
-            self.settle(id.device);
+        let Some(device) = self.devices.get_mut(id.device) else { return };
+        let Some(in_flight) = device.land(id) else { return };
+        if is_unwanted {
+            device.uncount(&in_flight.told);
         }
+        self.settle(id.device);
     }
 
     /// A push that was handed out could not be sent, as when an app server in the same process fails: it is
@@ -126,7 +156,7 @@ impl Engine {
     }
 
     /// The push that a device of the queue is to get, if there still is anything to tell it.
-    fn push(&mut self, id: DeviceId, now: f64, random: &mut dyn Random) -> Option<Push> {
+    fn push(&mut self, id: DeviceId, telling: Telling, now: f64, random: &mut dyn Random) -> Option<Push> {
         let device = self.devices.get_mut(id)?;
         device.state = State::Idle;
         device.expire(now - self.options.time_to_live);
@@ -141,10 +171,15 @@ impl Engine {
             self.outbox.rest(id, device, until);
             return None;
         }
-        let told = device.take_pending();
+        let told = match telling {
+            Telling::AllRooms => device.take_pending(),
+            Telling::OneRoom => device.take_oldest_pending(),
+        };
         let pinged = std::mem::take(&mut device.pinged);
         let newest = told.iter().map(|(_, pending)| pending).max_by_key(|pending| pending.order);
         let content = newest.map(|pending| pending.content.clone());
+        let mentions = told.iter().filter_map(|(_, pending)| Some((pending.order, pending.mention.clone()?)));
+        let mention = mentions.max_by_key(|(order, _)| *order).map(|(_, mention)| mention);
         let important_body = Some(&*self.options.important_body).filter(|_| content.is_some());
         let body = content.as_ref().and_then(|content| content.body.as_deref()).or(important_body);
         let push = Push {
@@ -158,7 +193,8 @@ impl Engine {
                 last_message_sender: content.as_ref().and_then(|content| content.sender.clone()),
                 last_message_body: body.filter(|body| !body.is_empty()).map(Into::into),
             },
-            mentioned: told.iter().any(|(_, pending)| pending.mentioned),
+            mentioned: mention.is_some(),
+            judged_by: mention.or_else(|| content.clone()),
             content,
         };
         let in_flight = InFlight { id: push.id, since: now, told, pinged };

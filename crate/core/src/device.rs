@@ -26,8 +26,10 @@ pub struct Content {
 pub struct Pending {
     /// The newest message.
     pub content: Arc<Content>,
-    /// Whether any of the messages mentions the owner.
-    pub mentioned: bool,
+    /// The newest message that mentions the owner.
+    pub mention: Option<Arc<Content>>,
+    /// How many messages it stands for.
+    pub messages: u32,
     /// When the newest message was sent; seconds on the engine's clock.
     pub since: f64,
     /// Tells which of two messages is the newer one.
@@ -104,6 +106,14 @@ pub struct Device {
     pub armed: Option<f64>,
 }
 
+impl Pending {
+    /// Takes over what an older one stands for.
+    fn absorb(&mut self, older: Pending) {
+        self.mention = self.mention.take().or(older.mention);
+        self.messages = self.messages.saturating_add(older.messages);
+    }
+}
+
 impl Device {
     /// A device that was just registered.
     pub fn new(user: UserId, registration: Registration) -> Self {
@@ -148,12 +158,14 @@ impl Device {
     }
 
     /// Its owner has missed a message in a room.
-    pub fn miss(&mut self, room: RoomId, pending: Pending) {
+    pub fn miss(&mut self, room: RoomId, mut pending: Pending) {
         match self.missed.iter_mut().find(|missed| missed.room == room) {
             Some(missed) => {
                 missed.count = missed.count.saturating_add(1);
-                let mentioned = missed.pending.as_ref().is_some_and(|before| before.mentioned);
-                missed.pending = Some(Pending { mentioned: pending.mentioned || mentioned, ..pending });
+                if let Some(older) = missed.pending.take() {
+                    pending.absorb(older);
+                }
+                missed.pending = Some(pending);
             }
             None => self.missed.push(Missed { room, count: 1, pending: Some(pending) }),
         }
@@ -179,12 +191,29 @@ impl Device {
         self.missed.iter_mut().filter_map(|missed| Some((missed.room, missed.pending.take()?))).collect()
     }
 
+    /// Takes what is to be told out of the room where it has waited longest.
+    pub fn take_oldest_pending(&mut self) -> Vec<(RoomId, Pending)> {
+        let waiting = self.missed.iter_mut().filter(|missed| missed.pending.is_some());
+        let oldest = waiting.min_by_key(|missed| missed.pending.as_ref().map(|pending| pending.order));
+        oldest.and_then(|missed| Some((missed.room, missed.pending.take()?))).into_iter().collect()
+    }
+
+    /// What was told was not wanted: it does not count as missed.
+    pub fn uncount(&mut self, told: &[(RoomId, Pending)]) {
+        for (room, pending) in told {
+            if let Some(missed) = self.missed.iter_mut().find(|missed| missed.room == *room) {
+                missed.count = missed.count.saturating_sub(pending.messages);
+            }
+        }
+        self.missed.retain(|missed| missed.count > 0);
+    }
+
     /// Puts back what could not be told. It merges into what is newer.
     pub fn put_back(&mut self, told: Vec<(RoomId, Pending)>) {
         for (room, pending) in told {
             let Some(missed) = self.missed.iter_mut().find(|missed| missed.room == room) else { continue };
             match &mut missed.pending {
-                Some(newer) => newer.mentioned |= pending.mentioned,
+                Some(newer) => newer.absorb(pending),
                 none => *none = Some(pending),
             }
         }
@@ -195,8 +224,11 @@ impl Device {
         self.pinged || self.missed.iter().any(|missed| missed.pending.is_some())
     }
 
-    /// How many messages its owner has missed, in all rooms.
+    /// How many messages its owner has missed, in all rooms, but for those that are still to be told.
     pub fn count(&self) -> u32 {
-        self.missed.iter().fold(0, |sum, missed| sum.saturating_add(missed.count))
+        self.missed.iter().fold(0, |sum, missed| {
+            let untold = missed.pending.as_ref().map_or(0, |pending| pending.messages);
+            sum.saturating_add(missed.count.saturating_sub(untold))
+        })
     }
 }

@@ -65,6 +65,9 @@ pub struct Push {
     pub mentioned: bool,
     /// The newest message it stands for; `None` where another module asked for a push without one.
     pub content: Option<Arc<Content>>,
+    /// The message that other modules are to judge it by: one that mentions the user, if there is any, else
+    /// the newest one.
+    pub judged_by: Option<Arc<Content>>,
 }
 
 /// What a push says: the fields of the summary form.

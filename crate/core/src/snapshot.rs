@@ -63,6 +63,8 @@ pub struct PendingState {
     pub body: Option<String>,
     /// Whether the owner is mentioned.
     pub mentioned: bool,
+    /// How many messages it stands for.
+    pub messages: u32,
     /// How old the newest message is.
     pub age: f64,
 }
@@ -127,6 +129,7 @@ impl Engine {
             .iter()
             .filter_map(|missed| {
                 let told = told.iter().find(|(room, _)| *room == missed.room).map(|(_, pending)| pending);
+                let untold = missed.pending.as_ref().map_or(0, |pending| pending.messages);
                 let pending = missed.pending.as_ref().or(told);
                 let state = MissedState {
                     room: self.rooms.get(missed.room)?.jid.to_string(),
@@ -134,7 +137,9 @@ impl Engine {
                     pending: pending.map(|pending| PendingState {
                         sender: pending.content.sender.as_deref().map(str::to_owned),
                         body: pending.content.body.as_deref().map(str::to_owned),
-                        mentioned: pending.mentioned || told.is_some_and(|told| told.mentioned),
+                        mentioned: pending.mention.is_some()
+                            || told.is_some_and(|told| told.mention.is_some()),
+                        messages: untold + told.map_or(0, |told| told.messages),
                         age: now - pending.since,
                     }),
                 };
@@ -166,9 +171,11 @@ impl Engine {
                 body: pending.body.as_deref().map(Into::into),
                 original: None,
             };
+            let content = Arc::new(content);
             Pending {
-                content: Arc::new(content),
-                mentioned: pending.mentioned,
+                mention: pending.mentioned.then(|| content.clone()),
+                messages: pending.messages,
+                content,
                 since: now - pending.age,
                 order: self.messages,
             }

@@ -154,8 +154,13 @@ impl Engine {
         self.messages += 1;
         for &(id, mentioned) in &recipients {
             if let Some(device) = self.devices.get_mut(id) {
-                let pending =
-                    Pending { content: content.clone(), mentioned, since: now, order: self.messages };
+                let pending = Pending {
+                    content: content.clone(),
+                    mention: mentioned.then(|| content.clone()),
+                    messages: 1,
+                    since: now,
+                    order: self.messages,
+                };
                 device.miss(room_id, pending);
                 self.outbox.announce(id, device);
             }

@@ -185,7 +185,7 @@ fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
-    service.engine.withdraw(&push.id.to_string());
+    service.engine.withdraw(&push.id.to_string(), false);
     assert_eq!(service.engine.census().in_flight, 0);
     service.wait(1e6);
     service.assert_quiet("it was withdrawn");
@@ -194,7 +194,7 @@ fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
     let push = service.push();
     assert_eq!((count(&push), body(&push)), (2, Some("2")));
     service.say(ORCHARD, "3");
-    service.engine.withdraw(&push.id.to_string());
+    service.engine.withdraw(&push.id.to_string(), false);
     assert_eq!(body(&service.push()), Some("3"), "what came in meanwhile is next");
 }
 

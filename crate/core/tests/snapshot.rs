@@ -47,6 +47,7 @@ fn says_for_each_device_what_there_is_to_say() {
             sender: Some(format!("{room}/Romeo")),
             body: Some(text.to_owned()),
             mentioned,
+            messages: 1,
             age,
         }),
     };

@@ -152,7 +152,7 @@ impl Handle {
     ///   and `summary` is a place in
     /// - summaries: an array of tables of the summary form's fields. Pushes that say the same share one.
     /// - disabled: an array of the devices that were disabled.
-    /// - events: with `with_events`, an array with a table for each push of what other modules want to know:
+    /// - events: with `with_events`, when no push is about more than one room, an array with a table for each push of what other modules want to know:
     ///   `push_info`, `mentioned`, `room`, `original`.
     fn turn(
         lua: &Lua,
@@ -160,7 +160,11 @@ impl Handle {
         (now, limit, with_events): (f64, usize, bool),
     ) -> Result<(Table, Table, Table, Option<Table>)> {
         let (turn, registrations) = this.ask("turn", |engine, random| {
-            let turn = engine.turn(now, limit, random);
+            let turn = if with_events {
+                engine.turn_by_room(now, limit, random)
+            } else {
+                engine.turn(now, limit, random)
+            };
             let pushed = turn.pushes.iter().filter(|_| with_events);
             let registrations: Vec<Option<Registration>> =
                 pushed.map(|push| engine.registration(push.id.device).cloned()).collect();
@@ -293,8 +297,11 @@ impl UserData for Handle {
         methods.add_method("form", Handle::form);
         methods.add_method("next_turn", |_, this, ()| this.ask("next_turn", |engine, _| engine.next_turn()));
         methods.add_method("reply", Handle::reply);
-        methods.add_method("withdraw", |_, this, id: String| {
-            this.ask("withdraw", |engine, _| engine.withdraw(&id))
+        methods.add_method("is_wanted", |_, this, id: String| {
+            this.ask("is_wanted", |engine, _| engine.is_wanted(&id))
+        });
+        methods.add_method("withdraw", |_, this, (id, is_unwanted): (String, bool)| {
+            this.ask("withdraw", |engine, _| engine.withdraw(&id, is_unwanted))
         });
         methods.add_method("sending_failed", Handle::sending_failed);
         methods.add_method("snapshot", |lua, this, now: f64| {

@@ -68,22 +68,29 @@ fn number(seconds: f64) -> Value {
 fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     let (Value::String(key), Value::Table(table)) = (key, value) else { return Ok(None) };
     let Value::String(jid) = table.raw_get("jid")? else { return Ok(None) };
+    // What is of another type than ours is nothing we can read: it is kept as it is, not guessed at.
     let node = match table.raw_get("node")? {
         Value::String(node) if !node.as_bytes().is_empty() => Some(node.to_string_lossy().into()),
-        _ => None,
+        Value::String(_) | Value::Nil => None,
+        _ => return Ok(None),
     };
     let publish_options = match table.raw_get("options")? {
         Value::Table(form) => match stanza::to_element(&form)? {
             Some(form) => Some(PublishOptions::from(&form)),
             None => return Ok(None),
         },
-        _ => None,
+        Value::Nil => None,
+        _ => return Ok(None),
     };
-    let timestamp: Option<f64> = table.raw_get("timestamp").unwrap_or_default();
+    let timestamp = match table.raw_get("timestamp")? {
+        Value::Integer(seconds) => seconds as f64,
+        Value::Number(seconds) => seconds,
+        Value::Nil => 0.0,
+        _ => return Ok(None),
+    };
     let mut extra = stored::read_table(table, 0)?;
     extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
     let app_server = AppServer::stored(&jid.to_string_lossy());
-    let timestamp = timestamp.unwrap_or_default();
     let registration =
         Registration::stored(&key.to_string_lossy(), app_server, node, publish_options, timestamp);
     Ok(Some(registration.with_extra(extra)))

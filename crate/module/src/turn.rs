@@ -50,7 +50,7 @@ pub(crate) fn write_events(
             table.raw_set("push_info", record::write_registration(lua, registration)?)?;
         }
         table.raw_set("mentioned", push.mentioned)?;
-        if let Some(content) = &push.content {
+        if let Some(content) = &push.judged_by {
             table.raw_set("room", &*content.room)?;
             if let Some(original) = &content.original {
                 table.raw_set("original", stanza::from_element(lua, original, form)?)?;
