@@ -259,6 +259,12 @@ function rig_methods:fan_out(room, count)
 	end
 end
 
+-- Gives the server some of the pushes that came, for it to send `count` such IQs from a bare loop.
+function rig_methods:load_floor(captured, count)
+	local burst = self:admin([[return prosody.hosts[module.host].modules.push_bench.burst]]);
+	self:call("load_floor", table.move(captured, 1, math.min(burst, #captured), 1, {}), count);
+end
+
 -- The same number of IQs from a bare loop, see bench/modules/mod_push_bench.lua.
 function rig_methods:floor(count)
 	local app = self.app;

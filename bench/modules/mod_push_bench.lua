@@ -2,7 +2,7 @@
 --
 -- What is global here can be called through the console of the specs, see bench/rig.lua.
 
--- luacheck: globals module make_room collect trim load_floor floor probe_start probe_stop hook_time broadcast_times
+-- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
 
 local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
@@ -14,7 +14,7 @@ local clock = os.clock;
 
 local measured_module = "muc_cloud_notify";
 local broadcast_event = "muc-broadcast-message";
-local burst = 100;
+burst = 100; -- IQs of the floor that are sent in one turn of the event loop
 
 local muc = module:depends "muc";
 local events = prosody.hosts[module.host].events;
@@ -56,7 +56,8 @@ end
 
 local prebuilt, ids;
 
--- texts: the IQs as they were on the wire; count: how many are going to be sent
+-- texts: the IQs as they were on the wire, which are sent again and again: what is kept in Lua makes every cycle of the
+-- garbage collector longer, and pushes are measured next to it; count: how many are going to be sent
 function load_floor(texts, count)
 	prebuilt, ids = {}, {};
 	local id_length;
@@ -68,6 +69,10 @@ function load_floor(texts, count)
 		local id = "floor-"..i;
 		ids[i] = id..("-"):rep(id_length - #id);
 	end
+end
+
+function unload_floor()
+	prebuilt, ids = nil, nil;
 end
 
 -- Sends `count` of them in bursts.
