@@ -5,6 +5,7 @@ local lfs = require "lfs";
 
 local chart = require "bench.chart";
 local figures = require "bench.figures";
+local files = require "spec.support.files";
 
 local report = {};
 
@@ -14,20 +15,6 @@ local servers = {}; -- { version =, full =, lua = }
 
 function report.about(version, full_version, lua_version)
 	table.insert(servers, { version = version, full = full_version, lua = lua_version });
-end
-
-local function read_file(path)
-	local file = io.open(path, "rb");
-	if not file then return nil; end
-	local text = file:read("*a");
-	file:close();
-	return text;
-end
-
-local function write_file(path, text)
-	local file = assert(io.open(path, "wb"));
-	assert(file:write(text));
-	assert(file:close());
 end
 
 -- The first line of what a command says.
@@ -40,12 +27,12 @@ end
 
 -- Where and of what it was measured. Nothing that names this machine or its folders.
 local function provenance(options)
-	local cpuinfo = read_file("/proc/cpuinfo") or "";
+	local cpuinfo = files.read("/proc/cpuinfo") or "";
 	local _, cores = cpuinfo:gsub("processor%s*:", "");
 	local git = "git -C '" .. options.root .. "' ";
 	local commit = ask(git .. "rev-parse --short=12 HEAD");
 	local is_changed = ask(git .. "status --porcelain -- . ':!docs/performance.md' ':!docs/performance.svg'") ~= nil;
-	local kilobytes = (read_file("/proc/meminfo") or ""):match("MemTotal:%s*(%d+)");
+	local kilobytes = (files.read("/proc/meminfo") or ""):match("MemTotal:%s*(%d+)");
 	return {
 		cpu = cpuinfo:match("model name%s*:%s*([^\n]+)") or "unknown";
 		cores = cores;
@@ -175,7 +162,7 @@ function report.write(options)
 
 	local folder = make_folders(root, options.is_quick and "target/bench/quick" or "target/bench");
 	local result = { about = about, figures = bench.list, problems = options.problems[1] and options.problems };
-	write_file(folder .. "/result.json", json.encode(result) .. "\n");
+	files.write(folder .. "/result.json", json.encode(result) .. "\n");
 	-- What could not be measured, or should not have come out like this, is nothing to publish.
 	local is_complete = #options.problems == 0 and not options.is_quick and not os.getenv("PROSODY_VERSIONS");
 	local shown = is_complete and make_folders(root, "docs") or folder;
@@ -184,7 +171,7 @@ function report.write(options)
 		table.insert(options.problems, "there is no chart: " .. tostring(err));
 	end
 	local path = shown .. "/performance.md";
-	write_file(path, document(bench, about, notes_of(read_file(root .. "/docs/performance.md")), has_chart and "performance.svg"));
+	files.write(path, document(bench, about, notes_of(files.read(root .. "/docs/performance.md")), has_chart and "performance.svg"));
 	print(string.format("Written: %s and %s", folder:sub(#root + 2) .. "/result.json", path:sub(#root + 2)));
 	for _, problem in ipairs(options.problems) do
 		print("Problem: " .. problem);

@@ -3,6 +3,7 @@
 local lfs = require "lfs";
 local socket = require "socket";
 
+local files = require "spec.support.files";
 local loop = require "spec.support.loop";
 local prosody = require "spec.support.prosody";
 
@@ -22,20 +23,6 @@ local rig = { users_host = users_host };
 
 local rig_methods = {};
 local rig_mt = { __index = rig_methods };
-
-local function read_file(path)
-	local file = io.open(path, "rb");
-	if not file then return nil; end
-	local text = file:read("*a");
-	file:close();
-	return text;
-end
-
-local function write_file(path, text)
-	local file = assert(io.open(path, "wb"));
-	assert(file:write(text));
-	assert(file:close());
-end
 
 local function encode(text)
 	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
@@ -76,7 +63,7 @@ local function read_template(self)
 	self.users:request("template", service, string.format("<enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'>"
 		.. "<x xmlns='jabber:x:data' type='submit'>%s</x></enable>", app_host, template_node, table.concat(form)));
 	local path = record_path(self, "data", "template");
-	self.template = assert(read_file(path), "there is no record of a registered device");
+	self.template = assert(files.read(path), "there is no record of a registered device");
 	assert(self.template:find(template_node, 1, true) and self.template:find(template_secret, 1, true), "the record lacks node or secret");
 	return path;
 end
@@ -126,7 +113,7 @@ function rig_methods:new_data(data, groups)
 			local name = group.prefix .. i;
 			local record = self.template:gsub(template_node, padded(name .. "z", node_length))
 				:gsub(template_secret, padded("secret" .. name .. "z", secret_length));
-			write_file(record_path(self, data, name), record);
+			files.write(record_path(self, data, name), record);
 		end
 	end
 	-- What the kernel has to write now would be taken for the server's slowness later.
@@ -191,9 +178,9 @@ function rig_methods:start(options)
 	assert(server.guard:flush());
 	self.started = loop.now();
 	self:connect_app(function ()
-		return read_file(server.folder .. "/exit");
+		return files.read(server.folder .. "/exit");
 	end);
-	server.pid = tonumber(read_file(server.folder .. "/pid"));
+	server.pid = tonumber(files.read(server.folder .. "/pid"));
 	return self.app.accepted - self.started;
 end
 

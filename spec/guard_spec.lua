@@ -36,14 +36,7 @@ for _, version in ipairs(prosody.versions) do
 
 		-- The nodes of what is pushed until the server has nothing left to do.
 		local function pushed()
-			app.component:sync();
-			local nodes = {};
-			for _, push in ipairs(app.pushes) do
-				table.insert(nodes, push.node);
-			end
-			app:clear();
-			table.sort(nodes);
-			return nodes;
+			return app:take_nodes();
 		end
 
 		local function say(body)

@@ -3,38 +3,26 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
+local files = require "spec.support.files";
 local prosody = require "spec.support.prosody";
 local scene = require "spec.support.scene";
 
 local library = prosody.root .. "/muc_cloud_notify.so";
 local other_version = "999.0.0";
 
-local function read_file(path)
-	local file = assert(io.open(path, "rb"));
-	local text = file:read("*a");
-	file:close();
-	return text;
-end
-
-local function write_file(path, text)
-	local file = assert(io.open(path, "wb"));
-	assert(file:write(text));
-	assert(file:close());
-end
-
 local function run(command)
 	assert(os.execute(command), command);
 end
 
 local function expected_version()
-	return read_file(prosody.root .. "/lua/native.lua"):match("local expected_version = \"([^\"]+)\"");
+	return assert(files.read(prosody.root .. "/lua/native.lua")):match("local expected_version = \"([^\"]+)\"");
 end
 
 local folder;
 
 -- A library of C: what a library looks like that is not ours.
 local function compile(name, source)
-	write_file(folder .. "/" .. name .. ".c", source);
+	files.write(folder .. "/" .. name .. ".c", source);
 	run(string.format("cc -shared -fPIC -o '%s/%s.so' '%s/%s.c'", folder, name, folder, name));
 end
 
@@ -43,9 +31,9 @@ local function copy_module()
 	local target = folder .. "/modules";
 	assert(lfs.mkdir(target));
 	run(string.format("cp -R '%s/mod_muc_cloud_notify.lua' '%s/lua' '%s'", prosody.root, prosody.root, target));
-	local text, count = read_file(target .. "/lua/native.lua"):gsub("(expected_version = )\"[^\"]+\"", "%1\"" .. other_version .. "\"");
+	local text, count = assert(files.read(target .. "/lua/native.lua")):gsub("(expected_version = )\"[^\"]+\"", "%1\"" .. other_version .. "\"");
 	assert(count == 1);
-	write_file(target .. "/lua/native.lua", text);
+	files.write(target .. "/lua/native.lua", text);
 	return target;
 end
 
@@ -59,7 +47,7 @@ describe("library", function ()
 			int luaopen_muc_cloud_notify(void *L) { (void)L; lua_newuserdata_of_another_lua(); return 0; }
 		]]);
 		compile("other_module", "int luaopen_something_else(void *L) { (void)L; return 0; }\n");
-		write_file(folder .. "/text.so", "This is no library.\n");
+		files.write(folder .. "/text.so", "This is no library.\n");
 		copy_module();
 	end);
 
@@ -71,7 +59,7 @@ describe("library", function ()
 	end);
 
 	it("has the version that the Lua files expect", function ()
-		local manifest = read_file(prosody.root .. "/Cargo.toml");
+		local manifest = assert(files.read(prosody.root .. "/Cargo.toml"));
 		local package = manifest:match("%[workspace%.package%](.-)\n%[") or manifest;
 		assert.equal(package:match("\nversion%s*=%s*\"([^\"]+)\""), expected_version());
 		assert.is_not.equal(other_version, expected_version());
@@ -110,16 +98,6 @@ describe("library", function ()
 
 			lazy_teardown(prosody.close_all);
 
-			local function errors_at(host)
-				local found = {};
-				for _, entry in ipairs(scene.entries(server:log()).error) do
-					if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
-						table.insert(found, entry);
-					end
-				end
-				return found;
-			end
-
 			local function assert_absent(host)
 				assert.equal("error", (server:admin("return prosody.hosts[...].modules.muc_cloud_notify.module:get_status()", host)));
 				assert.equal("error", stage.bob:enable({ jid = "push.localhost", node = "n1", to = host }).attr.type);
@@ -131,7 +109,7 @@ describe("library", function ()
 
 			for _, case in ipairs(cases) do
 				it("says what is wrong at " .. case.host, function ()
-					local errors = errors_at(case.host);
+					local errors = stage:errors_at(case.host);
 					assert.equal(1, #errors);
 					for _, text in ipairs { case.text, case.text_too or "make build", "Run 'make build", folder .. "/" .. case.file } do
 						assert.truthy(errors[1]:find(text, 1, true), errors[1]);
@@ -146,7 +124,7 @@ describe("library", function ()
 			end
 
 			it("works where it fits", function ()
-				assert.same({}, errors_at(server.muc_host));
+				assert.same({}, stage:errors_at(server.muc_host));
 				local user, room = stage:new_member();
 				assert.equal("result", user:enable({ jid = "push.localhost", node = "n1" }).attr.type);
 				assert.same({ "n1" }, (stage:pushed(room)));
@@ -163,7 +141,7 @@ describe("library", function ()
 					mucs = { ["alone.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
 				};
 				stage = scene.new(server);
-				local errors = errors_at(server.muc_host);
+				local errors = stage:errors_at(server.muc_host);
 				assert.equal(1, #errors);
 				for _, text in ipairs { library, "is version " .. expected_version(), "the Lua files are version " .. other_version,
 					"Run 'make build'", "restart Prosody" } do
@@ -171,7 +149,7 @@ describe("library", function ()
 				end
 				assert_absent(server.muc_host);
 
-				errors = errors_at("alone.localhost");
+				errors = stage:errors_at("alone.localhost");
 				assert.equal(1, #errors);
 				assert.truthy(errors[1]:find("is missing", 1, true), errors[1]);
 				assert.truthy(errors[1]:find(module_folder .. "/muc_cloud_notify.so", 1, true), errors[1]);

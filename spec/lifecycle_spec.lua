@@ -49,9 +49,7 @@ for _, version in ipairs(prosody.versions) do
 		lazy_teardown(prosody.close_all);
 
 		after_each(function ()
-			app.answer = "result";
-			app.component:sync();
-			app:clear();
+			app:start_anew();
 		end);
 
 		local function new_device(node, at)
@@ -64,25 +62,15 @@ for _, version in ipairs(prosody.versions) do
 			return push.summary["message-count"];
 		end
 
-		local function errors_at(host)
-			local found = {};
-			for _, entry in ipairs(scene.entries(server:log()).error) do
-				if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
-					table.insert(found, entry);
-				end
-			end
-			return found;
-		end
-
 		for _, host in ipairs { "localhost", "pubsub.localhost" } do
 			it("says that it does not belong under " .. host .. ", and the server runs", function ()
-				local errors = errors_at(host);
+				local errors = stage:errors_at(host);
 				assert.equal(1, #errors);
 				assert.truthy(errors[1]:find("mod_muc_cloud_notify belongs under a MUC component", 1, true), errors[1]);
 				assert.equal("error", (server:admin("return prosody.hosts[...].modules.muc_cloud_notify.module:get_status()", host)));
 				local reply = stage.bob:enable { jid = app.jid, node = "n1", to = host };
 				assert.equal("error", reply.attr.type);
-				assert.same({}, errors_at(service));
+				assert.same({}, stage:errors_at(service));
 				assert.same({ "n1" }, (stage:pushed((new_device("n1")))));
 			end);
 		end
@@ -266,7 +254,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("has logged no error where it belongs", function ()
 			for _, host in ipairs { service, other_service, hasty_service } do
-				assert.same({}, errors_at(host));
+				assert.same({}, stage:errors_at(host));
 			end
 		end);
 
@@ -285,7 +273,7 @@ for _, version in ipairs(prosody.versions) do
 			user:leave(room);
 			stage:say(room);
 			reload("/missing.so");
-			assert.equal(1, #errors_at(service));
+			assert.equal(1, #stage:errors_at(service));
 			local other_room = stage:new_room();
 			stage:say(other_room);
 			user:join(room, "member");

@@ -98,14 +98,7 @@ for _, version in ipairs(prosody.versions) do
 		-- The nodes that a message is pushed to.
 		local function told(room_jid, body, children)
 			olga:say(room_jid, body, children);
-			app.component:sync();
-			local nodes = {};
-			for _, push in ipairs(app.pushes) do
-				table.insert(nodes, push.node);
-			end
-			app:clear();
-			table.sort(nodes);
-			return nodes;
+			return app:take_nodes();
 		end
 
 		lazy_setup(function ()

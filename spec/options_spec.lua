@@ -59,23 +59,13 @@ for _, version in ipairs(prosody.versions) do
 
 		lazy_teardown(prosody.close_all);
 
-		local function errors_at(host)
-			local found = {};
-			for _, entry in ipairs(scene.entries(server:log()).error) do
-				if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
-					table.insert(found, entry);
-				end
-			end
-			return found;
-		end
-
 		for _, option in ipairs(options) do
 			local name, values, expected, default = option[1], option[2], option[3], option[4];
 
 			it("says what is wrong with " .. name, function ()
 				for i, value in ipairs(values) do
 					local lines = {};
-					for _, entry in ipairs(errors_at(bad_service(i))) do
+					for _, entry in ipairs(stage:errors_at(bad_service(i))) do
 						if entry:find("Option " .. name .. " is ", 1, true) then
 							table.insert(lines, entry);
 						end
@@ -92,10 +82,10 @@ for _, version in ipairs(prosody.versions) do
 
 		it("says nothing else, and nothing where all is well", function ()
 			for i = 1, 3 do
-				assert.equal(#options, #errors_at(bad_service(i)));
+				assert.equal(#options, #stage:errors_at(bad_service(i)));
 			end
-			assert.same({}, errors_at(good_service));
-			assert.same({}, errors_at(server.muc_host));
+			assert.same({}, stage:errors_at(good_service));
+			assert.same({}, stage:errors_at(server.muc_host));
 		end);
 
 		for i = 1, 3 do

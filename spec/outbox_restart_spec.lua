@@ -31,9 +31,7 @@ local function describe_restarts(version, storage)
 		lazy_teardown(prosody.close_all);
 
 		after_each(function ()
-			stage.app.answer = "result";
-			stage.app.component:sync();
-			stage.app:clear();
+			stage.app:start_anew();
 		end);
 
 		local function enable(user, node)

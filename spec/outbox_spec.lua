@@ -36,9 +36,7 @@ for _, version in ipairs(prosody.versions) do
 				device.user:disable { jid = app.jid, node = device.node };
 			end
 			devices = {};
-			app.answer = "result";
-			app.component:sync();
-			app:clear();
+			app:start_anew();
 		end);
 
 		local function enable(user, node)

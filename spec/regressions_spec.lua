@@ -32,14 +32,7 @@ for _, version in ipairs(prosody.versions) do
 		-- The nodes that a message is pushed to.
 		local function told(room, body, children)
 			stage.bob:say(room, body, children);
-			app.component:sync();
-			local nodes = {};
-			for _, push in ipairs(app.pushes) do
-				table.insert(nodes, push.node);
-			end
-			app:clear();
-			table.sort(nodes);
-			return nodes;
+			return app:take_nodes();
 		end
 
 		local function manage(action)

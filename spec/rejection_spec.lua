@@ -39,9 +39,7 @@ local function describe_rejections(version, storage)
 		lazy_teardown(prosody.close_all);
 
 		after_each(function ()
-			app.answer = "result";
-			app.component:sync();
-			app:clear();
+			app:start_anew();
 		end);
 
 		local function new_device(service)

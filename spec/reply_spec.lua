@@ -38,9 +38,7 @@ for _, version in ipairs(prosody.versions) do
 		lazy_teardown(prosody.close_all);
 
 		after_each(function ()
-			app.answer = "result";
-			app.component:sync();
-			app:clear();
+			app:start_anew();
 		end);
 
 		local function new_device(service)

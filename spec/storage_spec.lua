@@ -33,24 +33,14 @@ local function describe_storage(version, storage)
 
 		lazy_teardown(prosody.close_all);
 
-		local function enable(user, node, secret)
-			local reply = user:enable { jid = "push.localhost", node = node, form = secret and { { "secret", secret } } };
-			return reply.attr.type, reply:get_error();
-		end
-
-		local function disable(user, node)
-			local reply = user:disable { jid = "push.localhost", node = node };
-			return reply.attr.type, reply:get_error();
-		end
-
 		for _, finish in ipairs { "stop", "kill" } do
 			it("has what was confirmed before a " .. finish, function ()
 				local user, room, bare_jid = stage:new_member();
 				for i = 1, 3 do
-					assert.equal("result", enable(user, "n" .. i, "private-" .. i));
+					assert.equal("result", stage:enable(user, "n" .. i, "private-" .. i));
 				end
-				assert.equal("result", enable(user, "n2", "private-new"));
-				assert.equal("result", disable(user, "n1"));
+				assert.equal("result", stage:enable(user, "n2", "private-new"));
+				assert.equal("result", stage:disable(user, "n1"));
 				stage:restart(finish);
 				local nodes, pushes = stage:pushed(room);
 				assert.same({ "n2", "n3" }, nodes);
@@ -58,7 +48,7 @@ local function describe_storage(version, storage)
 				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-3" }, scene.options(pushes.n3));
 
 				user = server:user(bare_jid .. "/phone");
-				assert.equal("result", disable(user));
+				assert.equal("result", stage:disable(user));
 				stage:restart(finish);
 				assert.same({}, stage:pushed(room));
 				assert.is_nil(storage.read(server, bare_jid));
@@ -72,7 +62,7 @@ local function describe_storage(version, storage)
 				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = stage.app.jid, node = "n1", include_payload = "true" })
 					:add_child(st.deserialize(form({ xmlns = "jabber:x:data", type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "s<1>" })));
 			assert.equal("result", user:iq(iq:reset()).attr.type);
-			assert.equal("result", enable(user));
+			assert.equal("result", stage:enable(user));
 
 			local record = storage.read(server, bare_jid);
 			for key, registration in pairs(record) do
@@ -128,10 +118,10 @@ local function describe_storage(version, storage)
 			check();
 
 			user = server:user(user.jid);
-			assert.equal("result", disable(user, "unknown"));
+			assert.equal("result", stage:disable(user, "unknown"));
 			assert.same(written, storage.read(server, bare_jid));
-			assert.equal("result", disable(user, "other"));
-			assert.equal("result", enable(user, "other"));
+			assert.equal("result", stage:disable(user, "other"));
+			assert.equal("result", stage:enable(user, "other"));
 			local rewritten = storage.read(server, bare_jid);
 			assert.equal("other", rewritten["push.localhost<other"].node);
 			rewritten["push.localhost<other"], written["other key"] = nil, nil;

@@ -22,16 +22,6 @@ local function describe_storage(version, storage)
 
 		lazy_teardown(prosody.close_all);
 
-		local function enable(user, node, secret)
-			local reply = user:enable { jid = "push.localhost", node = node, form = secret and { { "secret", secret } } };
-			return reply.attr.type, reply:get_error();
-		end
-
-		local function disable(user, node)
-			local reply = user:disable { jid = "push.localhost", node = node };
-			return reply.attr.type, reply:get_error();
-		end
-
 		local function assert_refused(result, error_type, condition, text)
 			assert.same({ "error", "wait", "internal-server-error" }, { result, error_type, condition });
 			assert.truthy(text and text ~= "");
@@ -40,8 +30,8 @@ local function describe_storage(version, storage)
 		for _, fault in ipairs { "reads", "writes" } do
 			it(string.format("changes nothing while %s fail", fault), function ()
 				local user, room, bare_jid = stage:new_member();
-				assert.equal("result", enable(user, "n0"));
-				assert.equal("result", enable(user, "n1", "private-1"));
+				assert.equal("result", stage:enable(user, "n0"));
+				assert.equal("result", stage:enable(user, "n1", "private-1"));
 				local before = storage.read(server, bare_jid);
 				local function check()
 					local nodes, pushes = stage:pushed(room);
@@ -50,9 +40,9 @@ local function describe_storage(version, storage)
 				end
 
 				local mend = storage["break_" .. fault](server, bare_jid);
-				assert_refused(enable(user, "n1", "private-2"));
-				assert_refused(enable(user, "n2"));
-				assert_refused(disable(user, "n1"));
+				assert_refused(stage:enable(user, "n1", "private-2"));
+				assert_refused(stage:enable(user, "n2"));
+				assert_refused(stage:disable(user, "n1"));
 				check();
 				mend();
 				assert.same(before, storage.read(server, bare_jid));
@@ -61,9 +51,9 @@ local function describe_storage(version, storage)
 				check();
 
 				user = server:user(user.jid);
-				assert.equal("result", enable(user, "n2"));
+				assert.equal("result", stage:enable(user, "n2"));
 				assert.same({ "n0", "n1", "n2" }, stage:pushed(room));
-				assert.equal("result", disable(user, "n1"));
+				assert.equal("result", stage:disable(user, "n1"));
 				stage:restart("kill");
 				assert.same({ "n0", "n2" }, stage:pushed(room));
 			end);
@@ -71,24 +61,24 @@ local function describe_storage(version, storage)
 			it(string.format("has a first device only when %s do not fail", fault), function ()
 				local user, room, bare_jid = stage:new_member();
 				local mend = storage["break_" .. fault](server, bare_jid);
-				assert_refused(enable(user, "n1"));
+				assert_refused(stage:enable(user, "n1"));
 				assert.same({}, stage:pushed(room));
 				mend();
-				storage.recover(function () enable(user, "n1"); end);
-				assert.equal("result", enable(user, "n1"));
+				storage.recover(function () stage:enable(user, "n1"); end);
+				assert.equal("result", stage:enable(user, "n1"));
 				assert.same({ "n1" }, stage:pushed(room));
 			end);
 
 			-- storage_internal removes a file that it could not empty, and still calls that a failure.
 			it(string.format("lets go of the last device at the second try when %s fail at the first", fault), function ()
 				local user, room, bare_jid = stage:new_member();
-				assert.equal("result", enable(user, "n1"));
+				assert.equal("result", stage:enable(user, "n1"));
 				local mend = storage["break_" .. fault](server, bare_jid);
-				assert_refused(disable(user, "n1"));
+				assert_refused(stage:disable(user, "n1"));
 				assert.same({ "n1" }, stage:pushed(room));
 				mend();
-				storage.recover(function () disable(user, "n1"); end);
-				assert.equal("result", disable(user, "n1"));
+				storage.recover(function () stage:disable(user, "n1"); end);
+				assert.equal("result", stage:disable(user, "n1"));
 				assert.same({}, stage:pushed(room));
 				stage:restart("kill");
 				assert.same({}, stage:pushed(room));
@@ -97,7 +87,7 @@ local function describe_storage(version, storage)
 
 		it("reads the registrations when they could not be listed at first", function ()
 			local user, room, bare_jid = stage:new_member();
-			assert.equal("result", enable(user, "n1"));
+			assert.equal("result", stage:enable(user, "n1"));
 			local before, start = storage.read(server, bare_jid), #server:log();
 			local function manage(action)
 				return server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
@@ -120,8 +110,8 @@ local function describe_storage(version, storage)
 		it("does not take a record that cannot be read at the start for none", function ()
 			local user, room, bare_jid = stage:new_member();
 			local other_user, other_room = stage:new_member();
-			assert.equal("result", enable(user, "n1"));
-			assert.equal("result", enable(other_user, "n2"));
+			assert.equal("result", stage:enable(user, "n1"));
+			assert.equal("result", stage:enable(other_user, "n2"));
 			local mend;
 			stage:restart("stop", function ()
 				mend = storage.garble(server, bare_jid);
@@ -129,16 +119,16 @@ local function describe_storage(version, storage)
 			assert.same({}, stage:pushed(room));
 			assert.same({ "n2" }, stage:pushed(other_room));
 			user = server:user(user.jid);
-			assert_refused(enable(user, "n3"));
+			assert_refused(stage:enable(user, "n3"));
 			mend();
-			assert.equal("result", enable(user, "n3"));
+			assert.equal("result", stage:enable(user, "n3"));
 			assert.same({ "n1", "n3" }, stage:pushed(room));
 		end);
 
 		it("knows the other devices of who disables one, when the record can be read again", function ()
 			local user, room, bare_jid = stage:new_member();
-			assert.equal("result", enable(user, "n1"));
-			assert.equal("result", enable(user, "n2"));
+			assert.equal("result", stage:enable(user, "n1"));
+			assert.equal("result", stage:enable(user, "n2"));
 			local mend;
 			stage:restart("stop", function ()
 				mend = storage.garble(server, bare_jid);
@@ -146,7 +136,7 @@ local function describe_storage(version, storage)
 			assert.same({}, stage:pushed(room));
 			mend();
 			user = server:user(user.jid);
-			assert.equal("result", disable(user, "n1"));
+			assert.equal("result", stage:disable(user, "n1"));
 			assert.same({ "n2" }, stage:pushed(room));
 		end);
 

@@ -130,6 +130,26 @@ function app_methods:expect_push(timeout, wanted)
 	return push;
 end
 
+-- Takes all pushes that are there or still to come of anything that was sent so far. Returns their nodes, in
+-- alphabetical order.
+function app_methods:take_nodes()
+	self.component:sync();
+	local nodes = {};
+	for _, push in ipairs(self.pushes) do
+		table.insert(nodes, push.node);
+	end
+	self:clear();
+	table.sort(nodes);
+	return nodes;
+end
+
+-- Answers everything from now on, and forgets what came before.
+function app_methods:start_anew()
+	self.answer = "result";
+	self.component:sync();
+	self:clear();
+end
+
 -- Raises an error if there is a push, or if one is still to come of anything that was sent so far.
 function app_methods:expect_no_push()
 	self.component:sync();

@@ -4,6 +4,7 @@ local lfs = require "lfs";
 local socket = require "socket";
 local serialization = require "util.serialization";
 
+local files = require "spec.support.files";
 local app_server = require "spec.support.app_server";
 local component = require "spec.support.component";
 local loop = require "spec.support.loop";
@@ -34,20 +35,6 @@ local server_methods = {};
 local server_mt = { __index = server_methods };
 
 local open_servers = {};
-
-local function read_file(path)
-	local file = io.open(path, "rb");
-	if not file then return nil; end
-	local text = file:read("*a");
-	file:close();
-	return text;
-end
-
-local function write_file(path, text)
-	local file = assert(io.open(path, "wb"));
-	assert(file:write(text));
-	assert(file:close());
-end
 
 local function make_folder()
 	local command = assert(io.popen("mktemp -d", "r"));
@@ -165,7 +152,7 @@ local function config_text(self)
 end
 
 local function write_config(self)
-	write_file(self:config_path(), config_text(self));
+	files.write(self:config_path(), config_text(self));
 end
 
 local function command(self, name)
@@ -175,7 +162,7 @@ end
 
 -- The exit status, once the process has ended.
 local function exit_status(self)
-	return tonumber(read_file(self.folder .. "/exit"));
+	return tonumber(files.read(self.folder .. "/exit"));
 end
 
 local function tail(text, count)
@@ -188,11 +175,11 @@ end
 
 local function describe_failure(self, what)
 	return string.format("Prosody %s %s. Its output:\n%s\nThe end of its log:\n%s", self.version, what,
-		tail(read_file(self.folder .. "/output"), 20), tail(self:log(), 40));
+		tail(files.read(self.folder .. "/output"), 20), tail(self:log(), 40));
 end
 
 local function connect_console(self)
-	local port = read_file(self.folder .. "/console.port");
+	local port = files.read(self.folder .. "/console.port");
 	if not port then return nil; end
 	local conn = assert(socket.tcp());
 	conn:settimeout(1);
@@ -238,7 +225,7 @@ local function launch(self)
 	elseif not up then
 		error(describe_failure(self, string.format("was not up after %d s", start_timeout)), 0);
 	end
-	self.pid = tonumber(read_file(self.folder .. "/pid"));
+	self.pid = tonumber(files.read(self.folder .. "/pid"));
 	self.component_port = self:admin("return port_of('component')");
 end
 
@@ -307,7 +294,7 @@ end
 
 -- The log so far; from, if given, is how much of it to leave out.
 function server_methods:log(from)
-	return (read_file(self.log_path) or ""):sub((from or 0) + 1);
+	return (files.read(self.log_path) or ""):sub((from or 0) + 1);
 end
 
 -- Waits until the log has a text, taken as it is or as a pattern, after its first `from` bytes.

@@ -97,6 +97,29 @@ function scene.entries(log)
 	return entries;
 end
 
+-- What this module has logged as an error for a host.
+function scene_methods:errors_at(host)
+	local found = {};
+	for _, entry in ipairs(scene.entries(self.server:log()).error) do
+		if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
+			table.insert(found, entry);
+		end
+	end
+	return found;
+end
+
+-- Requests of a user for a node of the app server, with a secret if one is given. Each returns what st's
+-- get_error() does, after the type of the reply.
+function scene_methods:enable(user, node, secret)
+	local reply = user:enable { jid = self.app.jid, node = node, form = secret and { { "secret", secret } } };
+	return reply.attr.type, reply:get_error();
+end
+
+function scene_methods:disable(user, node)
+	local reply = user:disable { jid = self.app.jid, node = node };
+	return reply.attr.type, reply:get_error();
+end
+
 -- Takes the next push and answers it, where the app server itself is silent. Returns its message-count.
 function scene_methods:answer(answer, timeout)
 	local push = self.app:expect_push(timeout or default_timeout);

@@ -8,6 +8,8 @@ local json = require "util.json";
 local lfs = require "lfs";
 local serialization = require "util.serialization";
 
+local files = require "spec.support.files";
+
 local service = "conference.localhost";
 
 local function encode(text)
@@ -24,18 +26,12 @@ function internal.path(server, user)
 end
 
 function internal.read_raw(server, user)
-	local file = io.open(internal.path(server, user), "rb");
-	if not file then return nil; end
-	local text = file:read("*a");
-	file:close();
-	return text;
+	return files.read(internal.path(server, user));
 end
 
 function internal.write_raw(server, user, text)
 	lfs.mkdir((internal.path(server, user):gsub("/[^/]*$", "")));
-	local file = assert(io.open(internal.path(server, user), "wb"));
-	assert(file:write(text));
-	assert(file:close());
+	files.write(internal.path(server, user), text);
 end
 
 function internal.read(server, user)
