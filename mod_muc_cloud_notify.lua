@@ -107,6 +107,7 @@ local function on_loaded()
 end
 
 local function begin()
+	if has_begun then return; end
 	has_begun = true;
 	if is_new then
 		loading = background.start("load the registrations", function (pause)
@@ -118,13 +119,11 @@ local function begin()
 end
 
 -- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-module:add_timer(0, guard.watch("begin", function ()
-	if not has_begun then begin(); end
-end));
+module:add_timer(0, guard.watch("begin", begin));
 
 -- What is being loaded or held is dealt with now: who comes next finds an engine that is complete.
 local function finish()
-	if not has_begun then begin(); end
+	begin();
 	if loading then background.finish(loading); end
 	rooms.finish();
 end

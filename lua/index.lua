@@ -149,8 +149,8 @@ local function new(engine, background, is_loaded, on_message)
 
 	return {
 		is_read = is_read, read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
-		registrations_loaded = registrations_loaded; is_present = is_present;
+		registrations_loaded = registrations_loaded;
 	};
 end
 
-return { new = new };
+return { new = new, is_member = is_member, is_present = is_present };

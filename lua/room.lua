@@ -9,8 +9,9 @@ local monotonic = require "util.time".monotonic;
 local st = require "util.stanza";
 
 local guard = module:require "lua/guard";
+local indices = module:require "lua/index";
 
-local is_member = { owner = true, admin = true, member = true };
+local is_member, is_present = indices.is_member, indices.is_present;
 
 -- engine: the engine; muc: the environment of mod_muc; background: see lua/background.lua; is_loaded: whether
 -- the registrations are loaded; on_message(): called when there is something to push; wants_message(): whether
@@ -24,7 +25,7 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 		end
 	end
 
-	local index = module:require "lua/index".new(engine, background, is_loaded, guard.watch("push a message that was held", push));
+	local index = indices.new(engine, background, is_loaded, guard.watch("push a message that was held", push));
 
 	-- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which
 	-- makes them no members.
@@ -84,7 +85,7 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
 		local occupant = event.occupant;
 		local nick = jid_resource(occupant.nick);
-		if index.is_present(occupant) then
+		if is_present(occupant) then
 			engine:occupant_present(event.room.jid, occupant.bare_jid, nick);
 		else
 			engine:occupant_gone(event.room.jid, occupant.bare_jid, nick);

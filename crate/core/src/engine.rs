@@ -89,11 +89,6 @@ impl Engine {
         }
     }
 
-    /// The JID of the service.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
     /// The options were read again.
     pub fn configure(&mut self, options: Options) {
         self.options = options;

@@ -6,8 +6,6 @@ pub const CLIENT: &str = "jabber:client";
 pub const DATA_FORMS: &str = "jabber:x:data";
 /// XEP-0027: Current Jabber OpenPGP Usage
 pub const LEGACY_OPENPGP: &str = "jabber:x:encrypted";
-/// XEP-0060: Publish-Subscribe
-pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 /// XEP-0060: the `FORM_TYPE` of publish-options
 pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
 /// XEP-0203: Delayed Delivery
@@ -18,8 +16,6 @@ pub const MESSAGE_CORRECT: &str = "urn:xmpp:message-correct:0";
 pub const HINTS: &str = "urn:xmpp:hints";
 /// XEP-0357: Push Notifications
 pub const PUSH: &str = "urn:xmpp:push:0";
-/// XEP-0357: the `FORM_TYPE` of the summary in a notification
-pub const PUSH_SUMMARY: &str = "urn:xmpp:push:summary";
 /// XEP-0372: References
 pub const REFERENCE: &str = "urn:xmpp:reference:0";
 /// XEP-0373: OpenPGP for XMPP

@@ -7,7 +7,7 @@ use crate::key::UserId;
 use crate::mention::Nickname;
 
 /// How much of a room the index holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Knowledge {
     /// Nothing: its affiliations and occupants have to be read.
     Nothing,
@@ -116,7 +116,7 @@ impl Room {
         self.members.entry(user).or_default().reserved = reserved.map(Nickname::new);
     }
 
-    /// A user is no member any more, or has no device any more.
+    /// A user is no member any more.
     pub fn remove_member(&mut self, user: UserId) {
         if let Some(nick) = self.members.remove(&user).and_then(|member| member.last_used) {
             self.last_users.remove(nick.as_str());
@@ -126,6 +126,7 @@ impl Room {
     /// Members who have no device any more are forgotten.
     pub fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
         self.members.retain(|&user, _| has_device(user));
+        self.last_users.retain(|_, &mut user| has_device(user));
     }
 
     /// Somebody entered under a nickname, or registered it: it no longer means who used it before.

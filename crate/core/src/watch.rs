@@ -31,6 +31,15 @@ pub struct Broadcast<'a> {
     pub present: &'a [String],
 }
 
+/// Who is to be told of a message.
+#[derive(Debug, Default)]
+struct Recipients {
+    /// The devices, each with whether the message mentions its owner.
+    devices: Vec<(DeviceId, bool)>,
+    /// Whether somebody was come across who has no device any more: they stay in a room's index until then.
+    are_strangers_among: bool,
+}
+
 impl Engine {
     /// How much of a room is known: what has to be read before a message can be judged.
     pub fn knowledge(&self, room: &str) -> Knowledge {
@@ -137,22 +146,24 @@ impl Engine {
 
     /// Whether any member with a device is not in the room: if not, no message concerns anybody.
     pub fn is_anybody_absent(&self, room: &str) -> bool {
-        let absent = self.room(room).into_iter().flat_map(Room::absent);
-        absent.into_iter().any(|(user, _)| self.users.contains_key(user))
+        let mut absent = self.room(room).into_iter().flat_map(Room::absent);
+        absent.any(|(user, _)| self.users.contains_key(user))
     }
 
     /// A room broadcasts a message. Returns how many devices are told: none where [`Engine::knowledge`] of the
     /// room is not complete.
     pub fn message(&mut self, broadcast: Broadcast<'_>, now: f64) -> usize {
         let Some(&room_id) = self.room_ids.get(broadcast.room) else { return 0 };
-        self.forget_strangers(room_id);
-        let recipients = self.recipients(&broadcast, room_id);
-        if recipients.is_empty() {
+        let Recipients { devices, are_strangers_among } = self.recipients(&broadcast, room_id);
+        if let (true, Some(room)) = (are_strangers_among, self.rooms.get_mut(room_id)) {
+            room.forget_all_but(|user| self.users.contains_key(user));
+        }
+        if devices.is_empty() {
             return 0;
         }
         let content = Arc::new(self.content(&broadcast, room_id));
         self.messages += 1;
-        for &(id, mentioned) in &recipients {
+        for &(id, mentioned) in &devices {
             if let Some(device) = self.devices.get_mut(id) {
                 let pending = Pending {
                     content: content.clone(),
@@ -165,7 +176,7 @@ impl Engine {
                 self.outbox.announce(id, device);
             }
         }
-        recipients.len()
+        devices.len()
     }
 
     /// Another module wants every device of a user to be pushed, without a message. Returns how many are.
@@ -181,26 +192,21 @@ impl Engine {
         devices.len()
     }
 
-    /// Who has no device any more is still in the indices of rooms until a message comes.
-    fn forget_strangers(&mut self, room: RoomId) {
-        let Some(room) = self.rooms.get_mut(room) else { return };
-        if room.absent().any(|(user, _)| !self.users.contains_key(user)) {
-            room.forget_all_but(|user| self.users.contains_key(user));
-        }
-    }
-
-    /// The devices that are to be told of a message, each with whether it mentions the owner.
-    fn recipients(&self, broadcast: &Broadcast<'_>, room: RoomId) -> Vec<(DeviceId, bool)> {
+    /// Who is to be told of a message.
+    fn recipients(&self, broadcast: &Broadcast<'_>, room: RoomId) -> Recipients {
+        let mut recipients = Recipients::default();
         let room = self.rooms.get(room).filter(|room| room.knowledge() == Knowledge::Complete);
-        let Some(room) = room else { return Vec::new() };
+        let Some(room) = room else { return recipients };
         if !message::is_worth_a_push(broadcast.message, broadcast.room) {
-            return Vec::new();
+            return recipients;
         }
         let mentions = Mentions::read(broadcast.message, broadcast.room);
         let present: HashSet<&str> = broadcast.present.iter().map(String::as_str).collect();
-        let mut recipients = Vec::new();
         for (id, member) in room.absent() {
-            let Some(user) = self.users.get(id) else { continue };
+            let Some(user) = self.users.get(id) else {
+                recipients.are_strangers_among = true;
+                continue;
+            };
             if broadcast.sender == Some(&*user.jid) || present.contains(&*user.jid) {
                 continue;
             }
@@ -212,7 +218,7 @@ impl Engine {
                     Level::Never => false,
                 };
                 if wanted {
-                    recipients.push((device, mentioned));
+                    recipients.devices.push((device, mentioned));
                 }
             }
         }

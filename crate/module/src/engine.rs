@@ -152,8 +152,8 @@ impl Handle {
     ///   and `summary` is a place in
     /// - summaries: an array of tables of the summary form's fields. Pushes that say the same share one.
     /// - disabled: an array of the devices that were disabled.
-    /// - events: with `with_events`, when no push is about more than one room, an array with a table for each push of what other modules want to know:
-    ///   `push_info`, `mentioned`, `room`, `original`.
+    /// - events: with `with_events`, when no push is about more than one room, an array with a table for each
+    ///   push of what other modules want to know: `push_info`, `mentioned`, `room`, `original`.
     fn turn(
         lua: &Lua,
         this: &Self,
@@ -187,8 +187,7 @@ impl Handle {
         stanza::from_element(lua, &form, Form::Stanza(&this.stanza_mt))
     }
 
-    /// `id, from, error_type, condition, now` → whether it was expected, and what was disabled. Without an
-    /// `error_type` and a `condition` it is a result.
+    /// `id, from, is_error, error_type, condition, now` → whether it was expected, and what was disabled.
     fn reply(
         lua: &Lua,
         this: &Self,
