@@ -25,6 +25,7 @@ end
 local function new(engine, background, is_loaded, on_message)
 	local readings = {}; -- room JID -> { room, task }
 	local held = {}; -- room JID -> messages
+	local quiet = {}; -- room JID -> true, where nobody is absent: a message there costs nothing but this look
 
 	local function read_members(room, pause)
 		local members = {};
@@ -101,6 +102,20 @@ local function new(engine, background, is_loaded, on_message)
 		held[room_jid] = nil;
 	end
 
+	-- Whether it is known that no message of a room concerns anybody.
+	local function is_quiet(room_jid)
+		return quiet[room_jid] == true;
+	end
+
+	-- Something happened to a room, or to all rooms, that may make somebody absent.
+	local function disturb(room_jid)
+		if room_jid then
+			quiet[room_jid] = nil;
+		else
+			quiet = {};
+		end
+	end
+
 	-- Whether a room is read; what fits into a turn is read now. The second result is whether any member with a
 	-- device is absent.
 	local function is_read(room)
@@ -109,7 +124,11 @@ local function new(engine, background, is_loaded, on_message)
 			start(room);
 			knowledge, is_anybody_absent = engine:knowledge(room.jid);
 		end
-		return knowledge == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+		local is_complete = knowledge == "complete" and is_loaded and not readings[room.jid];
+		if is_complete and not is_anybody_absent then
+			quiet[room.jid] = true;
+		end
+		return is_complete, is_anybody_absent;
 	end
 
 	-- Reads a room to its end.
@@ -148,7 +167,8 @@ local function new(engine, background, is_loaded, on_message)
 	end
 
 	return {
-		is_read = is_read, read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
+		is_quiet = is_quiet, disturb = disturb, is_read = is_read;
+		read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
 		registrations_loaded = registrations_loaded;
 	};
 end

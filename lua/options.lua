@@ -71,7 +71,7 @@ local specification = {
 
 -- The same for what is not the engine's.
 local own_specification = {
-	slice = { "muc_push_slice", milliseconds, "a number of milliseconds from 0.1 to 1000", 3 };
+	slice = { "muc_push_slice", milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
 local function show(value)

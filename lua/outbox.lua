@@ -6,22 +6,24 @@
 --
 -- This file is MIT/X11 licensed.
 
-local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local clone = require "util.stanza".clone; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host;
 local monotonic = require "util.time".monotonic;
 
 local guard = module:require "lua/guard";
 local publish = module:require "lua/publish";
 
-local hosts = prosody.hosts;
+local host, hosts = module.host, prosody.hosts;
 
-local pushes_at_once = 25;
-local values_per_push = 6;
+-- The clock is looked at after so many.
+local pushes_at_once = 10;
+local values_per_push = 3;
 local seconds_after_failure = 2;
 
 -- Whether an app server is a module of this Prosody, and so is handed the stanza itself.
 local function is_in_process(app_server)
-	local host = hosts[jid_host(app_server)];
-	return host ~= nil and not host.modules.component;
+	local app_server_host = hosts[jid_host(app_server)];
+	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
 -- engine: the engine; extension: the events for other modules; seconds_per_turn: how long the other users of
@@ -31,56 +33,48 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 	local timer, due;
 	local wake;
 
-	local function form_stanza(form)
-		return engine:form(form);
-	end
-
-	local kept_options = publish.keep_options(form_stanza);
-
-	-- Who may change a stanza, another module or an app server in this process, gets one of its own.
-	local function own_iq(id, app_server, node, form, summary)
-		local options = form and publish.publish_options(form_stanza(form));
-		return publish.iq(id, module.host, app_server, node, publish.item(summary), options);
-	end
+	local find_addressee, forget_addressee = publish.keep_addressees(engine);
+	local find_items = publish.keep_items();
 
 	-- Sends pushes, as they come from engine:turn().
 	local function send(pushes, summaries, events)
 		local items, own = {}, {};
 		local place = 1;
+		local app_server;
 		-- Who sees a stanza may answer it by a disable, or by something else that changes who is to be pushed to.
 		local may_have_changed = false;
 
 		local function send_one(first)
-			local id, user, app_server, node, form, summary = table.unpack(pushes, first, first + values_per_push - 1);
-			if may_have_changed and not engine:is_wanted(id) then
+			local id, device, summary = pushes[first], pushes[first + 1], pushes[first + 2];
+			app_server = nil;
+			local to = find_addressee(device);
+			if not to or may_have_changed and not engine:is_wanted(id) then
 				engine:withdraw(id, false);
 				return;
 			end
+			app_server = to.app_server;
 			if own[app_server] == nil then
 				own[app_server] = is_in_process(app_server);
 			end
-			may_have_changed = may_have_changed or events ~= nil or own[app_server];
-			local stanza;
+			if not items[summary] then
+				items[summary] = find_items(summaries[summary]);
+			end
+			local stanza = publish.iq(id, host, to, items[summary]);
+			if events or own[app_server] then
+				may_have_changed = true;
+				-- Who may change a stanza, another module or an app server in this process, gets one of its own.
+				stanza = clone(stanza);
+			end
 			if events then
 				local fields = {};
 				for name, value in pairs(summaries[summary]) do fields[name] = value; end
-				stanza = own_iq(id, app_server, node, form, fields);
-				local may_push, is_stopped = extension.may_push(stanza, user, fields, events[(first - 1) // values_per_push + 1]);
+				local may_push, is_stopped = extension.may_push(stanza, to.user, fields, events[(first - 1) // values_per_push + 1]);
 				if not may_push or not engine:is_wanted(id) then
 					engine:withdraw(id, is_stopped);
 					return;
 				end
-			elseif own[app_server] then
-				stanza = own_iq(id, app_server, node, form, summaries[summary]);
-			else
-				local item = items[summary];
-				if not item then
-					item = publish.item(summaries[summary]);
-					items[summary] = item;
-				end
-				stanza = publish.iq(id, module.host, app_server, node, item, form and kept_options(form));
 			end
-			module:log("debug", "Pushing to %s through %s", user, app_server);
+			module:log("debug", "Pushing to %s through %s", to.user, app_server);
 			module:send(stanza);
 		end
 
@@ -93,7 +87,7 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 		end
 
 		local function what()
-			return "send a push to "..pushes[place - values_per_push + 2];
+			return "send a push to "..(app_server or "a device");
 		end
 
 		local function sending_failed()
@@ -112,9 +106,12 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 	local function turn()
 		local started = monotonic();
 		repeat
-			local pushes, summaries, disabled, events = engine:turn(monotonic(), pushes_at_once, extension.is_listening());
+			local pushes, summaries, disabled, changed, events = engine:turn(monotonic(), pushes_at_once, extension.is_listening());
 			for _, device in ipairs(disabled) do
 				on_disabled(device);
+			end
+			for _, device in ipairs(changed) do
+				forget_addressee(device);
 			end
 			send(pushes, summaries, events);
 		until #pushes == 0 or monotonic() - started > seconds_per_turn;

@@ -1,4 +1,8 @@
--- Builds publishes (XEP-0357, section 7). What is the same for many is built once and shared.
+-- Builds publishes (XEP-0357, section 7). What is the same for many is built once and shared: an <item/> by all
+-- pushes that say the same, and what surrounds it by all pushes to the same device.
+--
+-- So a publish must not be changed: who may do that gets a copy. Nor is it worth anything once there is another
+-- one for its device.
 --
 -- Every element gets its xmlns, as from Prosody's parser: an app server in this process finds the same as
 -- one at the other end of a connection.
@@ -14,19 +18,25 @@ local xmlns_push = "urn:xmpp:push:0";
 local form_type = "urn:xmpp:push:summary";
 local summary_fields = { "message-count", "last-message-sender", "last-message-body" };
 
--- How many forms are kept as stanzas, so that the next push to the device need not make one: two
--- generations of so many.
-local forms_kept = 2000;
+-- How many <item/>s are kept. Most of the pushes for a message say the same.
+local items_kept = 32;
+-- How many addressees are kept. Each costs the garbage collector time for as long as it is kept, which is time that
+-- everybody waits: a thousand make a cycle of it one to two milliseconds longer.
+local addressees_kept = 1000;
 
--- Never changed, and so shared by all publishes that leave the process.
 local pubsub_attr = { xmlns = xmlns_pubsub };
+
+local function element(name, attr, tags)
+	local children = table.move(tags, 1, #tags, 1, { name = name, attr = attr, tags = tags });
+	return setmetatable(children, stanza_mt);
+end
 
 local function add_field(form, name, value, field_type)
 	form:tag("field", { xmlns = xmlns_data, var = name, type = field_type })
 		:tag("value", { xmlns = xmlns_data }):text(value):up():up();
 end
 
--- The <item/> of pushes that say the same: summary is a table of the summary form's fields.
+-- summary: a table of the summary form's fields
 local function item(summary)
 	local stanza = st.stanza("item", { xmlns = xmlns_pubsub })
 		:tag("notification", { xmlns = xmlns_push })
@@ -40,40 +50,68 @@ local function item(summary)
 	return stanza:reset();
 end
 
--- The <publish-options/> around a form.
-local function publish_options(form)
-	return st.stanza("publish-options", { xmlns = xmlns_pubsub }):add_child(form);
-end
-
--- The IQ. A node and options may be nil or false. Written out, for there is one for every push, and the
--- builder of util.stanza takes five times as long.
-local function iq(id, from, to, node, push_item, options)
-	local publish = setmetatable({
-		name = "publish", attr = { xmlns = xmlns_pubsub, node = node or nil }, tags = { push_item }, push_item,
-	}, stanza_mt);
-	local pubsub = setmetatable({
-		name = "pubsub", attr = pubsub_attr, tags = { publish, options or nil }, publish, options or nil,
-	}, stanza_mt);
-	return setmetatable({
-		name = "iq", attr = { type = "set", id = id, from = from, to = to }, tags = { pubsub }, pubsub,
-	}, stanza_mt);
-end
-
--- to_stanza(form) makes a stanza of a form of the engine's. Returns a function that gives the
--- <publish-options/> around it, always the same one while it is kept.
-local function keep_options(to_stanza)
-	local young, old, count = {}, {}, 0;
-	return function (form)
-		local options = young[form];
-		if options then return options; end
-		options = old[form] or publish_options(to_stanza(form));
-		if count >= forms_kept then
-			young, old, count = {}, young, 0;
+-- Returns a function that gives the <item/> for a summary, in a list of its own: always the same one while it is kept.
+local function keep_items()
+	local kept, count = {}, 0;
+	return function (summary)
+		local key = {};
+		for i, name in ipairs(summary_fields) do
+			key[i] = summary[name] or "";
 		end
-		young[form] = options;
-		count = count + 1;
-		return options;
+		key = table.concat(key, "\0"); -- which is in no XML
+		if not kept[key] then
+			if count == items_kept then
+				kept, count = {}, 0;
+			end
+			kept[key], count = { item(summary) }, count + 1;
+		end
+		return kept[key];
 	end
 end
 
-return { item = item, publish_options = publish_options, iq = iq, keep_options = keep_options };
+-- Where the pushes of a device go, and what they all have in common. A node and a form may be nil.
+local function addressee(user, app_server, node, form)
+	local publish = element("publish", { xmlns = xmlns_pubsub, node = node }, {});
+	local options = form and element("publish-options", pubsub_attr, { form });
+	return {
+		user = user, app_server = app_server, publish = publish;
+		tags = { element("pubsub", pubsub_attr, { publish, options }) };
+	};
+end
+
+-- Keeps where the pushes of devices go, so that the next push to a device need not find it out. Devices are numbers, as
+-- from engine:turn(). Returns a function that gives the addressee, nil where the device is gone; and one that forgets it.
+local function keep_addressees(engine)
+	local kept, count = {}, 0;
+
+	local function find(device)
+		local found = kept[device];
+		if found then return found; end
+		local user, app_server, node, form = engine:addressee(device);
+		if not user then return nil; end
+		if count == addressees_kept then
+			kept, count = {}, 0;
+		end
+		found = addressee(user, app_server, node, form);
+		kept[device], count = found, count + 1;
+		return found;
+	end
+
+	local function forget(device)
+		if kept[device] then
+			kept[device], count = nil, count - 1;
+		end
+	end
+
+	return find, forget;
+end
+
+-- The IQ. Written out, for there is one for every push, and the builder of util.stanza takes five times as long.
+local function iq(id, from, to, push_items)
+	to.publish[1], to.publish.tags = push_items[1], push_items;
+	return setmetatable({
+		name = "iq", attr = { type = "set", id = id, from = from, to = to.app_server }, tags = to.tags, to.tags[1],
+	}, stanza_mt);
+end
+
+return { keep_items = keep_items, addressee = addressee, keep_addressees = keep_addressees, iq = iq };

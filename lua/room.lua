@@ -54,6 +54,7 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 	-- A user has a device now: tells the engine where they are a member. They are registered, whatever happens
 	-- here: should it fail, all rooms are read again.
 	local function add_user(bare_jid)
+		index.disturb();
 		if not guard.attempt("find the rooms of "..bare_jid, find_rooms, bare_jid) then
 			engine:rooms_unwatched();
 		end
@@ -63,6 +64,7 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 	-- room is read again.
 	local function note(what, handler)
 		return guard.watch(what, function (event)
+			index.disturb(event.room.jid);
 			local ok, err = pcall(handler, event);
 			if not ok then
 				engine:room_restored(event.room.jid);
@@ -93,18 +95,19 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 	end), 1000);
 
 	module:hook("muc-room-restored", guard.watch("take note of a restored room", function (event)
+		index.disturb(event.room.jid);
 		engine:room_restored(event.room.jid);
 		index.start_again(event.room);
 		index.start(event.room);
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)
+		index.disturb(event.room.jid);
 		index.forget(event.room.jid);
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
 
-	-- Below every filter: what a module has stopped is no message, and what it has changed is what counts.
-	module:hook("muc-broadcast-message", guard.watch("push a message", function (event)
+	local push_or_hold = guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
 		local is_read, is_anybody_absent = index.is_read(room);
 		if is_read and not is_anybody_absent then return; end
@@ -126,7 +129,14 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 			message.stanza = st.clone(stanza);
 			index.hold(message);
 		end
-	end), -1000);
+	end);
+
+	-- Below every filter: what a module has stopped is no message, and what it has changed is what counts.
+	module:hook("muc-broadcast-message", function (event)
+		if not index.is_quiet(event.room.jid) then
+			push_or_hold(event);
+		end
+	end, -1000);
 
 	return {
 		read_now = index.read_now, add_user = add_user, finish = index.finish;

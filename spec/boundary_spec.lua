@@ -60,12 +60,14 @@ describe("boundary", function ()
 
 	-- The first push of a turn, by the names of its values.
 	local function push(with_event)
-		local pushes, summaries, disabled, events = engine:turn(10, 100, with_event or false);
+		local pushes, summaries, disabled, changed, events = engine:turn(10, 100, with_event or false);
 		assert.same({}, disabled);
+		local recipient, app_server, node, known_form = engine:addressee(pushes[2]);
 		return {
-			id = pushes[1], user = pushes[2], app_server = pushes[3], node = pushes[4], form = pushes[5];
-			summary = summaries[pushes[6]]; event = events and events[1];
-		}, #pushes / 6;
+			id = pushes[1], device = pushes[2], summary = summaries[pushes[3]];
+			user = recipient, app_server = app_server, node = node, form = known_form;
+			is_changed = changed[1] == pushes[2], event = events and events[1];
+		}, #pushes / 3;
 	end
 
 	describe("open", function ()
@@ -229,7 +231,7 @@ describe("boundary", function ()
 		it("comes back as Prosody's parser would have made it", function ()
 			make_absent_member(enable_iq(nil, form));
 			assert.equal(1, engine:message(facts(), message(), 10));
-			local back = engine:form(push().form);
+			local back = push().form;
 			assert.is_true(st.is_stanza(back));
 			assert.same(st.preserialize(enable_iq(nil, form).tags[1].tags[1]), st.preserialize(back));
 			assert.equal("a & b <ü☃𝄞>", back.tags[2]:find("{jabber:x:data}value#"));
@@ -243,19 +245,42 @@ describe("boundary", function ()
 			make_absent_member(enable_iq(nil, odd));
 			engine:message(facts(), message(), 10);
 			local given = enable_iq(nil, odd).tags[1].tags[1];
-			assert.same(st.preserialize(given), st.preserialize(engine:form(push().form)));
+			assert.same(st.preserialize(given), st.preserialize(push().form));
 		end);
 
-		it("is equal for equal forms, and for no others", function ()
+		it("shares nothing of its own with other forms", function ()
 			local forms = {};
-			for place, iq in ipairs { enable_iq(nil, form), enable_iq("jid='push.localhost' node='n2'", form), enable_iq(nil, (form:gsub("𝄞", ""))) } do
-				make_absent_member(iq);
+			for place, secret in ipairs { "one", "two" } do
+				make_absent_member(enable_iq(nil, (form:gsub("a &amp; b", secret))));
 				engine:message(facts(), message(), 10);
 				forms[place] = push().form;
 				engine:register(user, nil);
 			end
-			assert.equal(forms[1], forms[2]);
-			assert.not_equal(forms[1], forms[3]);
+			assert.equal("one <ü☃𝄞>", forms[1].tags[2]:find("{jabber:x:data}value#"));
+			assert.equal("two <ü☃𝄞>", forms[2].tags[2]:find("{jabber:x:data}value#"));
+			assert.equal(forms[1].tags[1], forms[2].tags[1]);
+		end);
+
+		it("is another one when the device was registered anew with another", function ()
+			local key = make_absent_member(enable_iq(nil, form)).added;
+			local function push_again(reply_to)
+				if reply_to then engine:reply(reply_to.id, "push.localhost", false, nil, nil, 10); end
+				engine:message(facts(), message(), 10);
+				return push();
+			end
+			local function enable(other_form)
+				local change = engine:enable(user, enable_iq(nil, other_form), nil, 2);
+				engine:register(user, change.record, key);
+			end
+			local first = push_again();
+			enable(form);
+			local second = push_again(first);
+			enable((form:gsub("𝄞", "")));
+			local third = push_again(second);
+			local fourth = push_again(third);
+			assert.same({ false, false, true, false }, { first.is_changed, second.is_changed, third.is_changed, fourth.is_changed });
+			assert.same({ first.device, first.device }, { third.device, fourth.device });
+			assert.equal("a & b <ü☃>", third.form.tags[2]:find("{jabber:x:data}value#"));
 		end);
 	end);
 
@@ -291,7 +316,7 @@ describe("boundary", function ()
 	end);
 
 	describe("a push", function ()
-		it("is six values", function ()
+		it("is three values", function ()
 			make_absent_member(enable_iq(nil, form));
 			engine:message(facts(), message(), 10);
 			local only, count = push();
@@ -305,12 +330,12 @@ describe("boundary", function ()
 			assert.is_nil(only.event);
 		end);
 
-		it("has false for a node and a form that there are not", function ()
+		it("has no node and no form where there are none", function ()
 			make_absent_member(enable_iq("jid='push.localhost'"));
 			engine:message(facts(), message(), 10);
 			local only = push();
-			assert.is_false(only.node);
-			assert.is_false(only.form);
+			assert.is_nil(only.node);
+			assert.is_nil(only.form);
 		end);
 
 		it("comes with its event when that is asked for", function ()
@@ -335,9 +360,9 @@ describe("boundary", function ()
 			engine:set_occupants(room, {});
 			engine:message(facts(), message(), 10);
 			local pushes, summaries = engine:turn(10, 100, false);
-			assert.equal(18, #pushes);
+			assert.equal(9, #pushes);
 			assert.equal(1, #summaries);
-			assert.same({ 1, 1, 1 }, { pushes[6], pushes[12], pushes[18] });
+			assert.same({ 1, 1, 1 }, { pushes[3], pushes[6], pushes[9] });
 		end);
 
 		it("has an id that no other has", function ()
@@ -462,6 +487,19 @@ describe("boundary", function ()
 			assert.is_false(engine:is_wanted(id));
 			assert.equal(0, engine:census().in_flight);
 			assert.is_nil(engine:sending_failed(id, 11));
+		end);
+	end);
+
+	describe("an addressee", function ()
+		it("is nobody once the device is gone", function ()
+			make_absent_member();
+			engine:message(facts(), message(), 10);
+			local device = push().device;
+			assert.equal(user, (engine:addressee(device)));
+			engine:register(user, nil);
+			assert.equal(0, select("#", engine:addressee(device)));
+			assert.equal(0, select("#", engine:addressee(0)));
+			assert.equal(0, select("#", engine:addressee(-1)));
 		end);
 	end);
 end);

@@ -217,6 +217,21 @@ for _, version in ipairs(prosody.versions) do
 			end);
 		end
 
+		for _, kind in ipairs { "error", "panic" } do
+			it("pushes again what it could not address because of an " .. kind, function ()
+				lin_goes();
+				lin_comes_back(); -- as another device than the one that was pushed to before
+				app.component:sync();
+				local log_length = #server:log();
+				break_method("addressee", kind);
+				say "while it fails";
+				assert.same({ "mary" }, pushed());
+				assert.truthy(server:log(log_length):find("Failed to send a push to a device", 1, true));
+				mend();
+				assert.truthy(is_pushed "lin");
+			end);
+		end
+
 		describe("with an app server in the same Prosody", function ()
 			local rob;
 

@@ -1,11 +1,13 @@
 -- The index of absent members, against Prosody's real MUC code: whatever happens, in whatever order, it
--- holds the same members as a scan of the room.
+-- holds the same members as a scan of the room, and a message is pushed to them and nobody else.
 --
 -- SEED=n repeats a sequence.
 
+local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 
 local prosody = require "spec.support.prosody";
+local new_scene = require "spec.support.scene".new;
 
 local rooms = { "den@conference.localhost", "attic@conference.localhost" };
 local owner = "owner@users.localhost/desk";
@@ -36,6 +38,13 @@ local compare = [[
 	return table.concat(scanned, " "), table.concat(indexed, " ");
 ]];
 
+local say = [[
+	local room = muc.get_room_from_jid(...);
+	if not room then return; end
+	local st = require "util.stanza";
+	room:broadcast_message(st.message({ type = "groupchat", from = room.jid.."/nobody" }):body("Hello"));
+]];
+
 local evict_and_restore = [[
 	local room = muc.get_room_from_jid(...);
 	if room then
@@ -46,6 +55,17 @@ local evict_and_restore = [[
 ]];
 
 local reload = [[ require "core.modulemanager".reload(module.host, ...); ]];
+
+-- Whom a message in a room is pushed to.
+local function pushed(server, app, users, room)
+	app:clear();
+	server:admin(say, room);
+	users:sync();
+	local nodes = {};
+	for _, push in ipairs(app.pushes) do table.insert(nodes, push.node); end
+	table.sort(nodes);
+	return table.concat(nodes, " ");
+end
 
 local function steps(server, random)
 	local function pick(list) return list[random(#list)]; end
@@ -62,8 +82,9 @@ local function steps(server, random)
 		send(from, st.presence({ to = room.."/"..nick }):tag("x", { xmlns = "http://jabber.org/protocol/muc" }):up());
 	end
 	local function push_request(name)
-		send(someone(), st.iq({ type = "set", to = "conference.localhost", id = name })
-			:tag(name, { xmlns = "urn:xmpp:push:0", jid = "push.localhost" }):up());
+		local from = someone();
+		send(from, st.iq({ type = "set", to = "conference.localhost", id = name })
+			:tag(name, { xmlns = "urn:xmpp:push:0", jid = "push.localhost", node = jid_bare(from) }):up());
 	end
 
 	local function seldom(step)
@@ -122,12 +143,12 @@ for _, version in ipairs(prosody.versions) do
 				-- Prosody takes its admins for owners of every room, listed or not.
 				global = { admins = { "owner@users.localhost", "eve@users.localhost" } };
 				muc = {
-					modules_enabled = { "muc_cloud_notify" };
+					modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always";
 					muc_room_default_persistent = true; muc_room_locking = false; muc_tombstones = false;
 				};
 			};
 			local users = server:component("users.localhost");
-			server:app_server("push.localhost");
+			local app = server:app_server("push.localhost");
 			local all = steps(server, math.random);
 			local found, absent = 0, 0;
 			for _, room in ipairs(rooms) do all.enter(room); end
@@ -138,7 +159,11 @@ for _, version in ipairs(prosody.versions) do
 				users:sync();
 				for _, room in ipairs(rooms) do
 					local scanned, indexed = server:admin(compare, room);
-					assert.equal(scanned, indexed, ("SEED=%d, round %d, room %s"):format(seed, round, room));
+					local where = ("SEED=%d, round %d, room %s"):format(seed, round, room);
+					assert.equal(scanned, indexed, where);
+					if room == rooms[round % #rooms + 1] then
+						assert.equal(scanned == "no room" and "" or scanned, pushed(server, app, users, room), where);
+					end
 					if scanned ~= "no room" then found = found + 1; end
 					if scanned:find("@", 1, true) then absent = absent + 1; end
 				end
@@ -148,6 +173,23 @@ for _, version in ipairs(prosody.versions) do
 			assert.is_true(found > rounds / 2, "rooms were there too seldom");
 			assert.is_true(absent > rounds / 5, "hardly anybody was ever absent");
 			assert.is_nil(server:log():match("[^\n]*error\t[^\n]*"));
+		end);
+
+		it("has who registers, or leaves, after a message that concerned nobody", function ()
+			local server = prosody.start {
+				version = version;
+				components = { "users.localhost", "push.localhost" };
+				muc = { modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always" };
+			};
+			local scene = new_scene(server);
+			local ann, room = scene:new_member();
+			assert.same({}, scene:pushed(room));
+			scene:enable(ann, "phone");
+			assert.same({ "phone" }, scene:pushed(room));
+			ann:join(room, "ann");
+			assert.same({}, scene:pushed(room));
+			ann:leave(room);
+			assert.same({ "phone" }, scene:pushed(room));
 		end);
 	end);
 end

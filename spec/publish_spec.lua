@@ -17,8 +17,8 @@ local function expected(source)
 end
 
 local function iq(node, summary, form)
-	return publish.iq("id1", "conference.localhost", "push.localhost", node, publish.item(summary),
-		form and publish.publish_options(xml.parse(form)));
+	local to = publish.addressee("mary@localhost", "push.localhost", node, form and xml.parse(form));
+	return publish.iq("id1", "conference.localhost", to, publish.keep_items()(summary));
 end
 
 local form = "<x xmlns='jabber:x:data' type='submit'><field var='secret'><value>a &amp; b</value></field></x>";
@@ -51,24 +51,22 @@ describe("a publish", function ()
 	end);
 
 	it("has neither node nor options nor fields where there are none", function ()
-		for _, none in ipairs { false, "nil" } do
-			local stanza = iq(none ~= "nil" and none or nil, { ["message-count"] = "0" }, nil);
-			assert.same(expected [[
-				<iq type='set' id='id1' from='conference.localhost' to='push.localhost'>
-					<pubsub xmlns='http://jabber.org/protocol/pubsub'>
-						<publish>
-							<item>
-								<notification xmlns='urn:xmpp:push:0'>
-									<x xmlns='jabber:x:data' type='submit'>
-										<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:push:summary</value></field>
-										<field var='message-count'><value>0</value></field>
-									</x>
-								</notification>
-							</item>
-						</publish>
-					</pubsub>
-				</iq>]], st.preserialize(stanza));
-		end
+		local stanza = iq(nil, { ["message-count"] = "0" }, nil);
+		assert.same(expected [[
+			<iq type='set' id='id1' from='conference.localhost' to='push.localhost'>
+				<pubsub xmlns='http://jabber.org/protocol/pubsub'>
+					<publish>
+						<item>
+							<notification xmlns='urn:xmpp:push:0'>
+								<x xmlns='jabber:x:data' type='submit'>
+									<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:push:summary</value></field>
+									<field var='message-count'><value>0</value></field>
+								</x>
+							</notification>
+						</item>
+					</publish>
+				</pubsub>
+			</iq>]], st.preserialize(stanza));
 	end);
 
 	it("is a stanza like any other: tags, clones and text", function ()
@@ -83,34 +81,69 @@ describe("a publish", function ()
 	end);
 end);
 
-describe("the options that are kept", function ()
-	local made;
-	local function to_stanza(name)
-		made = made + 1;
-		return st.stanza("x", { xmlns = "jabber:x:data", name = name });
+describe("the items that are kept", function ()
+	local function item(items, count, body)
+		return items({ ["message-count"] = tostring(count), ["last-message-body"] = body })[1];
 	end
 
-	before_each(function () made = 0; end);
-
-	it("are made once", function ()
-		local options = publish.keep_options(to_stanza);
-		local first = options("a");
-		assert.equal("publish-options", first.name);
-		assert.equal("a", first.tags[1].attr.name);
-		assert.equal(first, options("a"));
-		assert.not_equal(first, options("b"));
-		assert.equal(2, made);
+	it("are made once for all pushes that say the same", function ()
+		local items = publish.keep_items();
+		local first = item(items, 1, "a");
+		assert.equal(first, item(items, 1, "a"));
+		for _, other in ipairs { { 2, "a" }, { 1, "b" }, { 1 }, { "1a" } } do
+			assert.not_equal(first, item(items, other[1], other[2]));
+		end
+		assert.equal("1", first:find("{urn:xmpp:push:0}notification/{jabber:x:data}x").tags[2]:get_child_text("value"));
 	end);
 
-	it("are let go when there are too many, the oldest first", function ()
-		local options = publish.keep_options(to_stanza);
-		for number = 1, 10000 do
-			options("form"..number);
+	it("are let go when there are too many", function ()
+		local items = publish.keep_items();
+		local first = item(items, 1);
+		for count = 2, 1000 do item(items, count); end
+		local again = item(items, 1);
+		assert.not_equal(first, again);
+		assert.same(st.preserialize(first), st.preserialize(again));
+	end);
+end);
+
+describe("the addressees that are kept", function ()
+	local asked, engine;
+
+	before_each(function ()
+		asked = 0;
+		engine = {};
+		function engine:addressee(device) -- luacheck: ignore 212/self
+			asked = asked + 1;
+			if device > 0 then return "user"..device, "push.localhost", "n"..device; end
 		end
-		assert.equal(10000, made);
-		options("form10000");
-		assert.equal(10000, made);
-		options("form1");
-		assert.equal(10001, made);
+	end);
+
+	it("are asked for once", function ()
+		local find = publish.keep_addressees(engine);
+		local first = find(1);
+		assert.same({ "user1", "push.localhost" }, { first.user, first.app_server });
+		assert.equal("n1", first.tags[1].tags[1].attr.node);
+		assert.equal(first, find(1));
+		assert.not_equal(first, find(2));
+		assert.equal(2, asked);
+	end);
+
+	it("are asked for again when they were forgotten, or are too many", function ()
+		local find, forget = publish.keep_addressees(engine);
+		find(1);
+		forget(1);
+		forget(2);
+		find(1);
+		assert.equal(2, asked);
+		for device = 1, 10000 do find(device); end
+		asked = 0;
+		find(10000);
+		assert.equal(0, asked);
+		find(1);
+		assert.equal(1, asked);
+	end);
+
+	it("are none where the device is gone", function ()
+		assert.is_nil((publish.keep_addressees(engine))(0));
 	end);
 end);

@@ -40,6 +40,8 @@ pub struct Turn {
     pub pushes: Vec<Push>,
     /// What was disabled.
     pub disabled: Vec<Disabled>,
+    /// The devices among those pushed to whose publish-options are not those of their last push.
+    pub changed: Vec<DeviceId>,
 }
 
 /// How the answer to a publish was taken.
@@ -87,6 +89,11 @@ impl Engine {
                 None => break,
             }
         }
+        let pushed = turn.pushes.iter().map(|push| push.id.device);
+        turn.changed.extend(pushed.filter(|&id| {
+            let device = self.devices.get_mut(id);
+            device.is_some_and(|device| std::mem::take(&mut device.is_changed))
+        }));
         turn
     }
 

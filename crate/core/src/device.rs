@@ -100,6 +100,8 @@ pub struct Device {
     pub missed: Vec<Missed>,
     /// Another module asked for a push without a message.
     pub pinged: bool,
+    /// Whether the form that goes along with a push is another one than at the last push.
+    pub is_changed: bool,
     /// Where it stands with its app server.
     pub state: State,
     /// The time of its valid entry among the outbox's deadlines.
@@ -123,6 +125,7 @@ impl Device {
             trouble: None,
             missed: Vec::new(),
             pinged: false,
+            is_changed: false,
             state: State::Idle,
             armed: None,
         }
@@ -147,10 +150,16 @@ impl Device {
         }
     }
 
+    /// What is registered for it is not what it was.
+    pub fn change(&mut self, registration: Registration) {
+        self.is_changed |= self.registration.publish_options != registration.publish_options;
+        self.registration = registration;
+    }
+
     /// The client registered it again: what went wrong before is forgotten, what was missed is not, and it
     /// need not wait any longer.
     pub fn renew(&mut self, registration: Registration) {
-        self.registration = registration;
+        self.change(registration);
         self.trouble = None;
         if matches!(self.state, State::Resting { .. }) {
             self.state = State::Idle;

@@ -152,7 +152,7 @@ impl Engine {
                         device.renew(registration);
                         self.outbox.announce(id, device);
                     } else {
-                        device.registration = registration;
+                        device.change(registration);
                     }
                     devices.push(id);
                 }
@@ -173,9 +173,10 @@ impl Engine {
         self.user_ids.contains_key(user)
     }
 
-    /// What was registered for a device.
-    pub fn registration(&self, device: DeviceId) -> Option<&Registration> {
-        self.devices.get(device).map(|device| &device.registration)
+    /// Whose a device is, by their bare JID, and what was registered for it.
+    pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
+        let device = self.devices.get(device)?;
+        Some((&*self.users.get(device.user)?.jid, &device.registration))
     }
 
     /// How much the engine holds.

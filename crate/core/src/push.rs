@@ -4,8 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use slotmap::{Key, KeyData};
-
 use crate::app_server::AppServer;
 use crate::device::Content;
 use crate::key::DeviceId;
@@ -22,7 +20,7 @@ pub struct PushId {
 
 impl fmt::Display for PushId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}{:032x}", self.device.data().as_ffi(), u128::from_be_bytes(self.secret))
+        write!(formatter, "{:016x}{:032x}", self.device.number(), u128::from_be_bytes(self.secret))
     }
 }
 
@@ -42,7 +40,7 @@ impl FromStr for PushId {
         let (device, secret) = id.split_at_checked(16).ok_or(ForeignId)?;
         let device = u64::from_str_radix(device, 16).map_err(|_| ForeignId)?;
         let secret = u128::from_str_radix(secret, 16).map_err(|_| ForeignId)?;
-        Ok(PushId { device: KeyData::from_ffi(device).into(), secret: secret.to_be_bytes() })
+        Ok(PushId { device: DeviceId::from_number(device), secret: secret.to_be_bytes() })
     }
 }
 
@@ -98,14 +96,14 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_was_written() {
-        let id = PushId { device: KeyData::from_ffi(0x1_0000_0002).into(), secret: [0xAB; 16] };
+        let id = PushId { device: DeviceId::from_number(0x1_0000_0002), secret: [0xAB; 16] };
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), 48);
     }
 
     #[test]
     fn what_others_write_is_no_id() {
-        let id = PushId { device: KeyData::from_ffi(1).into(), secret: [1; 16] }.to_string();
+        let id = PushId { device: DeviceId::from_number(1), secret: [1; 16] }.to_string();
         for foreign in
             ["", "x", &id[1..], &format!("{id}0"), &id.replace('1', "g"), &format!("+{}", &id[1..])]
         {

@@ -7,7 +7,9 @@
 //! raised.
 
 use mlua::serde::ser::Options as SerializeOptions;
-use mlua::{Error, Lua, LuaSerdeExt, MultiValue, Result, Table, UserData, UserDataMethods, Value};
+use mlua::{
+    Error, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Result, Table, UserData, UserDataMethods, Value,
+};
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::engine::Change;
@@ -25,6 +27,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::facts::{self, BroadcastFacts};
+use crate::form::Forms;
 use crate::record;
 use crate::registry::{self, SharedEngine};
 use crate::stanza::{self, Form};
@@ -36,6 +39,7 @@ struct Handle {
     random: Mutex<Entropy>,
     /// The metatable of `util.stanza`'s stanzas.
     stanza_mt: Table,
+    forms: Forms,
 }
 
 /// A generator that is seeded by the operating system, and whose output cannot be guessed.
@@ -64,7 +68,8 @@ pub(crate) fn open(
     let options: Options = facts::read(lua, options)?;
     let random = StdRng::try_from_rng(&mut rand::rngs::SysRng).map_err(Error::external)?;
     let (engine, is_new) = registry::open(&host, options.clone());
-    let handle = Handle { engine, random: Mutex::new(Entropy(random)), stanza_mt };
+    let forms = Forms::new(lua, stanza_mt.clone())?;
+    let handle = Handle { engine, random: Mutex::new(Entropy(random)), stanza_mt, forms };
     handle.ask("configure", |engine, _| engine.configure(options))?;
     Ok((lua.create_userdata(handle)?, is_new))
 }
@@ -147,18 +152,14 @@ impl Handle {
 
     /// `now, limit, with_events` → what is to be sent, in as few values as it takes:
     ///
-    /// - pushes: an array with six values for each, `id, user, app_server, node, form, summary`, where `node`
-    ///   and `form` may be `false`, `form` is what [`Handle::form`] makes a stanza of (equal for equal forms),
-    ///   and `summary` is a place in
+    /// - pushes: an array with three values for each, `id, device, summary`, where `device` is a number that
+    ///   [`Handle::addressee`] knows, and `summary` a place in
     /// - summaries: an array of tables of the summary form's fields. Pushes that say the same share one.
     /// - disabled: an array of the devices that were disabled.
+    /// - changed: an array of the numbers of devices whose addressee is not what it was at their last push.
     /// - events: with `with_events`, when no push is about more than one room, an array with a table for each
     ///   push of what other modules want to know: `push_info`, `mentioned`, `room`, `original`.
-    fn turn(
-        lua: &Lua,
-        this: &Self,
-        (now, limit, with_events): (f64, usize, bool),
-    ) -> Result<(Table, Table, Table, Option<Table>)> {
+    fn turn(lua: &Lua, this: &Self, (now, limit, with_events): (f64, usize, bool)) -> Result<MultiValue> {
         let (turn, registrations) = this.ask("turn", |engine, random| {
             let turn = if with_events {
                 engine.turn_by_room(now, limit, random)
@@ -167,7 +168,7 @@ impl Handle {
             };
             let pushed = turn.pushes.iter().filter(|_| with_events);
             let registrations: Vec<Option<Registration>> =
-                pushed.map(|push| engine.registration(push.id.device).cloned()).collect();
+                pushed.map(|push| Some(engine.addressee(push.id.device)?.1.clone())).collect();
             (turn, registrations)
         })?;
         let (pushes, summaries) = turn::write_pushes(lua, &turn.pushes)?;
@@ -175,16 +176,24 @@ impl Handle {
         for device in &turn.disabled {
             disabled.raw_push(write_disabled(lua, device)?)?;
         }
+        let changed: Vec<i64> = turn.changed.into_iter().map(turn::device_number).collect();
         let events = with_events
             .then(|| turn::write_events(lua, &turn.pushes, &registrations, Form::Stanza(&this.stanza_mt)))
             .transpose()?;
-        Ok((pushes, summaries, disabled, events))
+        (pushes, summaries, disabled, changed, events).into_lua_multi(lua)
     }
 
-    /// `form` → the publish-options form as a stanza.
-    fn form(lua: &Lua, this: &Self, form: mlua::LuaString) -> Result<Table> {
-        let form = PublishOptions::from_bytes(&form.as_bytes()).element();
-        stanza::from_element(lua, &form, Form::Stanza(&this.stanza_mt))
+    /// `device` → `user, app_server, node, form`, or nothing where it is gone. `node` and `form` may be `nil`;
+    /// `form` is the publish-options form as a stanza that shares parts with others, and must not be changed.
+    fn addressee(lua: &Lua, this: &Self, device: i64) -> Result<MultiValue> {
+        let found = this.ask("addressee", |engine, _| {
+            let (user, registration) = engine.addressee(turn::device(device))?;
+            let form = registration.publish_options.as_ref().map(PublishOptions::element);
+            Some((user.to_owned(), registration.app_server.clone(), registration.node.clone(), form))
+        })?;
+        let Some((user, app_server, node, form)) = found else { return Ok(MultiValue::new()) };
+        let form = form.map(|form| this.forms.write(lua, &form)).transpose()?;
+        (user, app_server.as_str(), node.as_deref(), form).into_lua_multi(lua)
     }
 
     /// `id, from, is_error, error_type, condition, now` → whether it was expected, and what was disabled.
@@ -293,7 +302,7 @@ impl UserData for Handle {
         methods.add_method("message", Handle::message);
         methods.add_method("ping", |_, this, user: String| this.ask("ping", |engine, _| engine.ping(&user)));
         methods.add_method("turn", Handle::turn);
-        methods.add_method("form", Handle::form);
+        methods.add_method("addressee", Handle::addressee);
         methods.add_method("next_turn", |_, this, ()| this.ask("next_turn", |engine, _| engine.next_turn()));
         methods.add_method("reply", Handle::reply);
         methods.add_method("is_wanted", |_, this, id: String| {

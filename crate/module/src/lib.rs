@@ -8,6 +8,7 @@ mod engine;
 mod facts;
 #[cfg(feature = "faults")]
 mod fault;
+mod form;
 mod record;
 mod registry;
 mod stanza;

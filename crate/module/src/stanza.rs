@@ -66,17 +66,9 @@ fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Elemen
 /// namespace gets its `xmlns`, as Prosody's parser does it: who receives the stanza inside the process
 /// finds the same as who parses it.
 pub(crate) fn from_element(lua: &Lua, element: &Element, form: Form<'_>) -> Result<Table> {
-    let attr = lua.create_table()?;
-    let own_ns = element.ns();
-    if own_ns != ns::CLIENT {
-        attr.raw_set("xmlns", own_ns)?;
-    }
-    for ((namespace, name), value) in element.attrs() {
-        attr.raw_set(prosody_name(namespace, name), value.as_str())?;
-    }
     let table = lua.create_table()?;
     table.raw_set("name", element.name())?;
-    table.raw_set("attr", attr)?;
+    table.raw_set("attr", attributes(lua, element)?)?;
     let tags = lua.create_table()?;
     for (index, node) in element.nodes().enumerate() {
         match node {
@@ -93,6 +85,19 @@ pub(crate) fn from_element(lua: &Lua, element: &Element, form: Form<'_>) -> Resu
         table.set_metatable(Some(metatable.clone()))?;
     }
     Ok(table)
+}
+
+/// Writes the attributes of an element.
+pub(crate) fn attributes(lua: &Lua, element: &Element) -> Result<Table> {
+    let attr = lua.create_table()?;
+    let own_ns = element.ns();
+    if own_ns != ns::CLIENT {
+        attr.raw_set("xmlns", own_ns)?;
+    }
+    for ((namespace, name), value) in element.attrs() {
+        attr.raw_set(prosody_name(namespace, name), value.as_str())?;
+    }
+    Ok(attr)
 }
 
 /// The text of a child node or an attribute; modules also put numbers there.

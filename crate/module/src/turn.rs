@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use mlua::{Either, IntoLua, Lua, Result, Table};
+use mlua::{Lua, Result, Table};
+use muc_cloud_notify_core::key::DeviceId;
 use muc_cloud_notify_core::push::{Push, Summary};
 use muc_cloud_notify_core::registration::Registration;
 
@@ -11,7 +12,7 @@ use crate::record;
 use crate::stanza::{self, Form};
 
 /// How many values there are for each push.
-const VALUES: usize = 6;
+const VALUES: usize = 3;
 
 /// Writes the pushes, and the summaries that they share.
 pub(crate) fn write_pushes(lua: &Lua, pushes: &[Push]) -> Result<(Table, Table)> {
@@ -24,14 +25,10 @@ pub(crate) fn write_pushes(lua: &Lua, pushes: &[Push]) -> Result<(Table, Table)>
         if place == next_place {
             summaries.raw_seti(place, write_summary(lua, &push.summary)?)?;
         }
-        let form = push.publish_options.as_ref().map(|form| lua.create_string(form.as_bytes()));
         let first = index * VALUES;
         table.raw_seti(first + 1, push.id.to_string())?;
-        table.raw_seti(first + 2, &*push.user)?;
-        table.raw_seti(first + 3, push.app_server.as_str())?;
-        table.raw_seti(first + 4, or_false(push.node.as_deref()))?;
-        table.raw_seti(first + 5, or_false(form.transpose()?))?;
-        table.raw_seti(first + 6, place)?;
+        table.raw_seti(first + 2, device_number(push.id.device))?;
+        table.raw_seti(first + 3, place)?;
     }
     Ok((table, summaries))
 }
@@ -69,6 +66,12 @@ fn write_summary(lua: &Lua, summary: &Summary) -> Result<Table> {
     Ok(table)
 }
 
-fn or_false(value: Option<impl IntoLua>) -> impl IntoLua {
-    value.map_or(Either::Right(false), Either::Left)
+/// What a device is called in Lua.
+pub(crate) fn device_number(device: DeviceId) -> i64 {
+    device.number().cast_signed()
+}
+
+/// The device that is called so in Lua.
+pub(crate) fn device(number: i64) -> DeviceId {
+    DeviceId::from_number(number.cast_unsigned())
 }
