@@ -8,7 +8,7 @@ local loop = require "spec.support.loop";
 
 local find, sub = string.find, string.sub;
 
-local secret = "spec"; -- of all components, see spec/support/prosody.lua
+local secret = "spec"; -- of all components, see spec/support/configuration.lua
 local poll_interval = 0.002;
 local default_timeout = 30;
 

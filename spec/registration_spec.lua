@@ -2,9 +2,9 @@
 
 local st = require "util.stanza";
 
-local component = require "spec.support.component";
 local prosody = require "spec.support.prosody";
 local scene = require "spec.support.scene";
+local stream = require "spec.support.stream";
 
 local service = "conference.localhost";
 local guarded_service = "guarded.localhost";
@@ -48,7 +48,7 @@ for _, version in ipairs(prosody.versions) do
 
 		-- Sends a request as XML, as it is, and returns the reply.
 		local function request(user, payload, to)
-			local id = component.new_id();
+			local id = stream.new_id();
 			user:send(string.format("<iq type='set' id='%s' from='%s' to='%s'>%s</iq>", id, user.jid, to or service, payload));
 			return user:expect { name = "iq", id = id };
 		end
@@ -128,7 +128,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("may come twice at once", function ()
 			local user, room = new_member();
-			local ids = { component.new_id(), component.new_id(), component.new_id() };
+			local ids = { stream.new_id(), stream.new_id(), stream.new_id() };
 			local xml = {};
 			for i, node in ipairs { "same", "same", "another" } do
 				xml[i] = string.format("<iq type='set' id='%s' from='%s' to='%s'><enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'/></iq>",

@@ -1,19 +1,25 @@
 -- A real Prosody as a child process, on loopback, on ports that the system chooses, and in a folder of its own.
 
 local lfs = require "lfs";
-local socket = require "socket";
-local serialization = require "util.serialization";
+local jid_split = require "util.jid".split;
 
-local files = require "spec.support.files";
 local app_server = require "spec.support.app_server";
+local client = require "spec.support.client";
 local component = require "spec.support.component";
+local configuration = require "spec.support.configuration";
+local console = require "spec.support.console";
+local files = require "spec.support.files";
 local loop = require "spec.support.loop";
+local srv = require "spec.support.srv";
+local tables = require "spec.support.tables";
 local user = require "spec.support.user";
+
+local merge = tables.merge;
 
 local start_timeout = 20;
 local stop_timeout = 20;
 local poll_interval = 0.005;
-local component_secret = "spec";
+local account_password = "spec";
 
 local source = debug.getinfo(1, "S").source:match("^@(.*)/spec/support/[^/]*$") or ".";
 local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
@@ -47,112 +53,8 @@ local function shell_quote(text)
 	return "'" .. text:gsub("'", "'\\''") .. "'";
 end
 
-local function merge(into, from)
-	for key, value in pairs(from or {}) do
-		into[key] = value;
-	end
-	return into;
-end
-
-local function with_item(list, item)
-	local all = { item };
-	for _, other in ipairs(list or {}) do
-		table.insert(all, other);
-	end
-	return all;
-end
-
-local literal = serialization.new { preset = "oneline" };
-
-local function write_options(lines, options)
-	local names = {};
-	for name in pairs(options) do
-		table.insert(names, name);
-	end
-	table.sort(names);
-	for _, name in ipairs(names) do
-		table.insert(lines, string.format("%s = %s;", name, literal(options[name])));
-	end
-end
-
-local function write_section(lines, opening, options)
-	table.insert(lines, "");
-	table.insert(lines, opening);
-	write_options(lines, options);
-end
-
-local function sorted_keys(map)
-	local keys = {};
-	for key in pairs(map) do
-		table.insert(keys, key);
-	end
-	table.sort(keys);
-	return keys;
-end
-
-local function config_text(self)
-	local options = self.options;
-	local plugin_paths = {};
-	for _, path in ipairs(options.plugin_paths or {}) do
-		table.insert(plugin_paths, path);
-	end
-	table.insert(plugin_paths, root);
-	table.insert(plugin_paths, root .. "/spec/support/modules");
-	if options.community_modules then
-		table.insert(plugin_paths, prosody.community_modules(options.version));
-	end
-
-	local lines = {};
-	write_options(lines, merge({
-		authentication = "internal_plain";
-		c2s_direct_tls_ports = {};
-		c2s_ports = {};
-		certificates = self.folder .. "/certificates";
-		component_interfaces = { "127.0.0.1" };
-		component_ports = { 0 }; -- one that is free
-		data_path = self.data_dir;
-		http_ports = {};
-		https_ports = {};
-		interfaces = { "127.0.0.1" };
-		log = { [options.log_level or "debug"] = self.log_path };
-		modules_disabled = { "c2s", "s2s", "s2s_auth_certs" };
-		modules_enabled = {};
-		pidfile = self.folder .. "/prosody.pid";
-		plugin_paths = plugin_paths;
-		run_as_root = true; -- a test may be run by root, as in a container
-		s2s_direct_tls_ports = {};
-		s2s_ports = {};
-		storage = "internal";
-	}, options.global));
-
-	local hosts = options.hosts or { localhost = {} };
-	for _, host in ipairs(sorted_keys(hosts)) do
-		write_section(lines, string.format("VirtualHost %q", host), hosts[host]);
-	end
-
-	local muc = merge({ restrict_room_creation = false }, options.muc);
-	muc.modules_enabled = with_item(muc.modules_enabled, "spec_console");
-	muc.spec_console_port_file = self.folder .. "/console.port";
-	write_section(lines, string.format("Component %q %q", self.muc_host, "muc"), muc);
-	for _, host in ipairs(sorted_keys(options.mucs or {})) do
-		write_section(lines, string.format("Component %q %q", host, "muc"),
-			merge({ restrict_room_creation = false }, options.mucs[host]));
-	end
-
-	for _, host in ipairs(sorted_keys(options.internal or {})) do
-		local component_options = merge({}, options.internal[host]);
-		local name = component_options.module;
-		component_options.module = nil;
-		write_section(lines, string.format("Component %q %q", host, name), component_options);
-	end
-	for _, host in ipairs(options.components or {}) do
-		write_section(lines, string.format("Component %q", host), { component_secret = component_secret });
-	end
-	return table.concat(lines, "\n") .. "\n";
-end
-
 local function write_config(self)
-	files.write(self:config_path(), config_text(self));
+	files.write(self:config_path(), configuration.text(self));
 end
 
 local function command(self, name)
@@ -179,31 +81,12 @@ local function describe_failure(self, what)
 end
 
 local function connect_console(self)
-	local port = files.read(self.folder .. "/console.port");
-	if not port then return nil; end
-	local conn = assert(socket.tcp());
-	conn:settimeout(1);
-	if not conn:connect("127.0.0.1", tonumber(port)) then
-		conn:close();
-		return nil;
-	end
-	conn:setoption("tcp-nodelay", true);
-	conn:settimeout(0);
-	self.console = conn;
-	self.console_buffer = "";
-	loop.add(conn, function ()
-		local data, err, partial = conn:receive(65536);
-		self.console_buffer = self.console_buffer .. (data or partial or "");
-		if err == "closed" then
-			self:disconnect_console();
-		end
-	end);
-	return conn;
+	self.console = console.connect(self.folder .. "/console.port");
+	return self.console;
 end
 
-function server_methods:disconnect_console()
+local function disconnect_console(self)
 	if self.console then
-		loop.remove(self.console);
 		self.console:close();
 		self.console = nil;
 	end
@@ -227,11 +110,28 @@ local function launch(self)
 	end
 	self.pid = tonumber(files.read(self.folder .. "/pid"));
 	self.component_port = self:admin("return port_of('component')");
+	self.c2s_port, self.c2s_address = self:admin("return port_of('c2s')");
+	if self.options.s2s then
+		srv.add(self);
+	end
 end
 
 -- Where the modules of the prosody-modules package for a version are.
 function prosody.community_modules(version)
 	return string.format("%s/.test/modules-%s/usr/lib/prosody/modules", root, version);
+end
+
+local function plugin_paths(options)
+	local paths = {};
+	for _, path in ipairs(options.plugin_paths or {}) do
+		table.insert(paths, path);
+	end
+	table.insert(paths, root);
+	table.insert(paths, root .. "/spec/support/modules");
+	if options.community_modules then
+		table.insert(paths, prosody.community_modules(options.version));
+	end
+	return paths;
 end
 
 -- options:
@@ -242,6 +142,8 @@ end
 --   mucs               further MUC components: name -> options
 --   internal           other components inside the server: name -> options, of which `module` is the module
 --   hosts              VirtualHosts: name -> options; one "localhost" if not given
+--   c2s                true: clients can log in, see server:client()
+--   s2s                true: other servers of this process that have it, and their hosts, are reached by dialback
 --   global             global options
 --   plugin_paths       searched before the checkout
 --   community_modules  true: those of prosody-modules can be loaded
@@ -252,12 +154,15 @@ function prosody.start(options)
 
 	local folder = make_folder();
 	local self = setmetatable({
+		clients = {};
 		components = {};
 		data_dir = folder .. "/data";
 		folder = folder;
 		log_path = folder .. "/prosody.log";
 		muc_host = options.muc_host or "conference.localhost";
 		options = merge({}, options);
+		plugin_paths = plugin_paths(options);
+		srv_path = folder .. "/srv";
 		version = options.version;
 	}, server_mt);
 	self.options.muc = merge({}, options.muc);
@@ -314,24 +219,60 @@ function server_methods:is_running()
 	return self.guard ~= nil and self.pid ~= nil and exit_status(self) == nil;
 end
 
--- The open connections of this process to this server.
+-- The connections of this process to this server that are open, and answered at this end.
 function server_methods:connections()
 	local list = {};
-	for _, host in ipairs(sorted_keys(self.components)) do
+	for _, host in ipairs(tables.sorted_keys(self.components)) do
 		if not self.components[host].closed then
 			table.insert(list, self.components[host]);
 		end
 	end
+	for _, connection in ipairs(self.clients) do
+		if connection:is_alive() then
+			table.insert(list, connection);
+		end
+	end
 	return list;
+end
+
+local function close_connections(self)
+	for _, connection in pairs(self.components) do
+		connection:close();
+	end
+	for _, connection in ipairs(self.clients) do
+		connection:close();
+	end
 end
 
 -- The connection of an external component, made when there is none.
 function server_methods:component(host)
 	local connection = self.components[host];
 	if not connection or connection.closed then
-		connection = component.connect { jid = host, port = self.component_port, secret = component_secret, server = self };
+		connection = component.connect { jid = host, port = self.component_port,
+			secret = configuration.component_secret, server = self };
 		self.components[host] = connection;
 	end
+	return connection;
+end
+
+-- A client of an account, which is made when there is none. options: see spec.support.client
+function server_methods:client(full_jid, options)
+	local username, host = jid_split(full_jid);
+	self:admin([[
+		local usermanager = require "core.usermanager";
+		local username, host, password = ...;
+		if not usermanager.user_exists(username, host) then
+			assert(usermanager.create_user(username, password, host));
+		end
+	]], username, host, account_password);
+	local connection = client.connect(merge({
+		host = self.c2s_address;
+		jid = full_jid;
+		password = account_password;
+		port = self.c2s_port;
+		server = self;
+	}, options));
+	table.insert(self.clients, connection);
 	return connection;
 end
 
@@ -345,38 +286,18 @@ function server_methods:app_server(host)
 	return app_server.new(self:component(host));
 end
 
-local function take_answer(self)
-	local length, start = self.console_buffer:match("^(%d+)\n()");
-	local finish = length and start + tonumber(length) - 1;
-	if not finish or #self.console_buffer < finish then return nil; end
-	local payload = self.console_buffer:sub(start, finish);
-	self.console_buffer = self.console_buffer:sub(finish + 1);
-	return payload;
-end
-
 -- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
 -- tables of such (other values come as text). The chunk gets the arguments as `...`, and in its environment
 -- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), st, jid, timer and async; it may wait
 -- as util.async does. An error inside becomes an error here.
 function server_methods:admin(code, ...)
-	if not self.console and not connect_console(self) then
+	if not (self.console and not self.console.closed) and not connect_console(self) then
 		error(describe_failure(self, "does not let itself be administrated"), 2);
 	end
-	local request = serialization.serialize({ n = select("#", ...) + 1, code, ... }, { preset = "compact", multiref = true });
-	self.console:settimeout(5);
-	assert(self.console:send(string.format("%d\n%s", #request, request)));
-	self.console:settimeout(0);
-	local answer;
-	loop.wait_until(function ()
-		answer = take_answer(self);
-		return answer or not self.console;
-	end, 10);
-	if not answer then
-		self:disconnect_console(); -- what it says later must not be taken for the answer to the next request
+	local result = self.console:run(code, ...);
+	if not result then
 		error(describe_failure(self, "did not answer the spec's console"), 2);
-	end
-	local result = assert(serialization.deserialize(answer));
-	if not result[1] then
+	elseif not result[1] then
 		error("inside the server: " .. tostring(result[2]), 2);
 	end
 	return table.unpack(result, 2, result.n);
@@ -388,10 +309,8 @@ function server_methods:settle(turns)
 end
 
 local function ended(self)
-	self:disconnect_console();
-	for _, connection in ipairs(self:connections()) do
-		connection:close();
-	end
+	disconnect_console(self);
+	close_connections(self);
 	self.pid = nil;
 end
 
@@ -458,13 +377,12 @@ end
 -- Ends the server if it still runs, and removes its folder unless KEEP is set in the environment.
 function server_methods:close()
 	if not self.guard then return; end
-	self:disconnect_console();
-	for _, connection in ipairs(self:connections()) do
-		connection:close();
-	end
+	disconnect_console(self);
+	close_connections(self);
 	self.guard:close(); -- ends it, and waits until it has
 	self.guard, self.pid = nil, nil;
 	open_servers[self] = nil;
+	srv.remove(self);
 	if os.getenv("KEEP") then
 		io.stderr:write(string.format("Prosody %s was kept in %s\n", self.version, self.folder));
 	end

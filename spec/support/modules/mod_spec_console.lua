@@ -20,12 +20,13 @@ local serialize = serialization.new {
 	end;
 };
 
--- The port of a service that was left to the system to choose; nil when nothing uses the service.
+-- The port of a service that was left to the system to choose, and its address; nil when nothing uses the service.
 local function port_of(service)
-	local listening = require "core.portmanager".get_active_services():get(service, "127.0.0.1", 0);
+	local _, by_port = next(require "core.portmanager".get_active_services():get(service) or {});
+	local listening = by_port and by_port[0];
 	if not listening then return nil; end
-	local _, port = listening[1].server:socket():getsockname();
-	return tonumber(port);
+	local address, port = listening[1].server:socket():getsockname();
+	return tonumber(port), address;
 end
 
 local function muc_of(host)
