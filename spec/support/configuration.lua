@@ -2,9 +2,12 @@
 
 local serialization = require "util.serialization";
 
+local certificates = require "spec.support.certificates";
 local tables = require "spec.support.tables";
 
 local merge, sorted_keys = tables.merge, tables.sorted_keys;
+
+local default_hosts = { localhost = {} };
 
 local configuration = {
 	component_secret = "spec"; -- of all external components
@@ -41,20 +44,42 @@ local function add_c2s(global, modules)
 	global.c2s_require_encryption = false;
 end
 
--- What it takes to talk with other servers, which are authenticated by dialback alone.
-local function add_s2s(global, modules, srv_path)
-	table.insert(modules, "dialback");
+local function all_hosts(self)
+	local options = self.options;
+	local all = { self.muc_host };
+	for _, by_host in ipairs { options.hosts or default_hosts, options.mucs or {}, options.internal or {} } do
+		for _, host in ipairs(sorted_keys(by_host)) do
+			table.insert(all, host);
+		end
+	end
+	for _, host in ipairs(options.components or {}) do
+		table.insert(all, host);
+	end
+	return all;
+end
+
+-- What it takes to talk with other servers.
+local function add_s2s(self, global, modules)
 	table.insert(modules, "spec_srv");
 	global.s2s_interfaces = { "127.0.0.3" };
 	global.s2s_ports = { 0 };
-	global.s2s_require_encryption = false;
-	global.s2s_secure_auth = false;
-	global.spec_srv_file = srv_path;
+	global.spec_srv_file = self.srv_path;
+	if self.options.s2s == "certificates" then
+		table.insert(modules, "saslauth");
+		table.insert(modules, "tls");
+		global.s2s_secure_auth = true;
+		global.ssl = certificates.issue(global.certificates, all_hosts(self));
+	else
+		table.insert(modules, "dialback");
+		table.insert(global.modules_disabled, "s2s_auth_certs");
+		global.s2s_require_encryption = false;
+		global.s2s_secure_auth = false;
+	end
 end
 
 local function global_options(self)
 	local options = self.options;
-	local disabled, modules = { "s2s_auth_certs" }, {};
+	local disabled, modules = {}, {};
 	local global = {
 		authentication = "internal_plain";
 		c2s_direct_tls_ports = {};
@@ -82,9 +107,10 @@ local function global_options(self)
 		table.insert(disabled, "c2s");
 	end
 	if options.s2s then
-		add_s2s(global, modules, self.srv_path);
+		add_s2s(self, global, modules);
 	else
 		table.insert(disabled, "s2s");
+		table.insert(disabled, "s2s_auth_certs");
 	end
 	for _, name in ipairs(options.global.modules_enabled or {}) do
 		table.insert(modules, name);
@@ -98,7 +124,7 @@ function configuration.text(self)
 	local lines = {};
 	write_options(lines, global_options(self));
 
-	local hosts = options.hosts or { localhost = {} };
+	local hosts = options.hosts or default_hosts;
 	for _, host in ipairs(sorted_keys(hosts)) do
 		write_section(lines, string.format("VirtualHost %q", host), hosts[host]);
 	end

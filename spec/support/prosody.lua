@@ -143,7 +143,8 @@ end
 --   internal           other components inside the server: name -> options, of which `module` is the module
 --   hosts              VirtualHosts: name -> options; one "localhost" if not given
 --   c2s                true: clients can log in, see server:client()
---   s2s                true: other servers of this process that have it, and their hosts, are reached by dialback
+--   s2s                other servers of this process that have it are reached, and known: "dialback", without TLS; or
+--                      "certificates", with TLS and SASL EXTERNAL, and stream management if that module is enabled
 --   global             global options
 --   plugin_paths       searched before the checkout
 --   community_modules  true: those of prosody-modules can be loaded
@@ -323,6 +324,17 @@ end
 -- Sends a signal to the process, such as "STOP", "CONT" or "HUP".
 function server_methods:signal(name)
 	command(self, name);
+end
+
+-- Halts the process: its connections stay, and nothing is read from them. signal("CONT") lets it go on.
+function server_methods:freeze()
+	self:signal("STOP");
+	local halted = loop.wait_until(function ()
+		return (files.read(string.format("/proc/%d/stat", self.pid)) or ""):match("%) T");
+	end, stop_timeout, poll_interval);
+	if not halted then
+		error(describe_failure(self, "cannot be halted"), 2);
+	end
 end
 
 -- Stops the server as its operator would. Its folder stays, for start_again(); see close().

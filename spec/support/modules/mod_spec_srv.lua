@@ -8,7 +8,7 @@ local service = require "net.resolvers.service";
 
 module:set_global();
 
-local new_with_dns = service.new;
+local new = service.new;
 
 -- It is read each time, since a server that is started again has another port.
 local function record_of(hostname)
@@ -19,16 +19,13 @@ local function record_of(hostname)
 end
 
 function service.new(hostname, name, conn_type, extra)
-	if name ~= "xmpp-server" then
-		return new_with_dns(hostname, name, conn_type, extra);
-	end
-	local record = record_of(hostname);
-	if not record then
+	local record = name == "xmpp-server" and record_of(hostname);
+	if not record then -- nor is there direct TLS anywhere
 		return manual.new({}, conn_type, extra);
 	end
 	return basic.new(record.address, record.port, conn_type, extra);
 end
 
 function module.unload()
-	service.new = new_with_dns;
+	service.new = new;
 end
