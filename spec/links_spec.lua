@@ -3,6 +3,7 @@
 
 local loop = require "spec.support.loop";
 local prosody = require "spec.support.prosody";
+local tables = require "spec.support.tables";
 
 local muc_host = "conference.localhost";
 local far_host = "far.example";
@@ -28,10 +29,7 @@ local function start(version, s2s, options)
 end
 
 local function start_far(version, s2s, options)
-	options = options or {};
-	options.hosts = { [far_host] = {} };
-	options.muc_host = "rooms." .. far_host;
-	return start(version, s2s, options);
+	return start(version, s2s, tables.merge({ hosts = { [far_host] = {} }, muc_host = "rooms." .. far_host }, options));
 end
 
 -- Notes the errors and unavailable presences that reach the MUC service, and takes the place of no handler.
@@ -309,7 +307,7 @@ for _, version in ipairs(prosody.versions) do
 				set_up { read_timeout = 1, ack_delay = 1 };
 				far:freeze();
 				local id = alice:say(room, "unread");
-				local left = alice:receive(5, { name = "presence", from = room .. "/bob", type = "unavailable" });
+				local left = alice:receive(3, { name = "presence", from = room .. "/bob", type = "unavailable" });
 				if s2s == "certificates" then
 					assert.truthy(left);
 					assert.same(bounce(id, bob_jid, room .. "/alice", "recipient-unavailable"), seen(near)[1]);

@@ -8,6 +8,7 @@ local st = require "util.stanza";
 local loop = require "spec.support.loop";
 local participant = require "spec.support.participant";
 local stream = require "spec.support.stream";
+local tables = require "spec.support.tables";
 
 local xmlns_bind = "urn:ietf:params:xml:ns:xmpp-bind";
 local xmlns_sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
@@ -50,60 +51,51 @@ function client_methods:intercept(stanza)
 	return false;
 end
 
--- Waits for something that the negotiation of a stream goes on with: one of some elements of a namespace.
-local function next_step(self, xmlns, names)
+local function fail(self, what, reason)
+	self:disconnected("closed by the spec");
+	error(string.format("client %s cannot %s: %s", self.jid, what, reason), 0);
+end
+
+-- Waits for what the negotiation of a stream goes on with: one of some elements of a namespace.
+local function next_step(self, what, xmlns, names)
 	local step = self:receive(nil, function (stanza)
 		return stanza.attr.xmlns == xmlns and names[stanza.name];
 	end);
 	if not step then
-		local wanted = {};
-		for name in pairs(names) do
-			table.insert(wanted, name);
-		end
-		table.sort(wanted);
-		error(string.format("client %s did not get on: no %s of %s came. What waits:\n%s",
-			self.jid, table.concat(wanted, " or "), xmlns, self:dump()), 0);
+		fail(self, what, string.format("there came no %s of %s. What waits:\n%s",
+			table.concat(tables.sorted_keys(names), " or "), xmlns, self:dump()));
+	elseif step.name == "failure" or step.name == "failed" then
+		fail(self, what, tostring(step));
 	end
 	return step;
-end
-
-local function failed(self, what, answer)
-	self:disconnected("closed by the spec");
-	error(string.format("client %s cannot %s: %s", self.jid, what, tostring(answer)), 0);
 end
 
 -- Connects, and logs in with the account's password.
 local function authenticate(self)
 	local username, host = jid.split(self.jid);
 	self:connect(host);
-	next_step(self, xmlns_stream, { features = true });
+	next_step(self, "log in", xmlns_stream, { features = true });
 	self:send(st.stanza("auth", { xmlns = xmlns_sasl, mechanism = "PLAIN" })
 		:text(base64("\0" .. username .. "\0" .. self.password)));
-	local answer = next_step(self, xmlns_sasl, { success = true, failure = true });
-	if answer.name == "failure" then
-		failed(self, "log in", answer);
-	end
+	next_step(self, "log in", xmlns_sasl, { success = true, failure = true });
 	self:begin_stream(host);
-	next_step(self, xmlns_stream, { features = true });
+	next_step(self, "log in", xmlns_stream, { features = true });
 end
 
 local function bind(self)
 	local id = stream.new_id();
 	self:send(st.stanza("iq", { type = "set", id = id })
 		:tag("bind", { xmlns = xmlns_bind }):text_tag("resource", jid.resource(self.jid)):reset());
-	local answer = self:expect { name = "iq", id = id };
-	local bound = answer:get_child("bind", xmlns_bind);
+	local answer = self:receive(nil, { name = "iq", id = id });
+	local bound = answer and answer:get_child("bind", xmlns_bind);
 	if not bound or bound:get_child_text("jid") ~= self.jid then
-		failed(self, "bind its resource", answer);
+		fail(self, "bind its resource", answer and tostring(answer) or "no answer");
 	end
 end
 
 local function enable_stream_management(self)
 	self:send(st.stanza("enable", { xmlns = xmlns_sm, resume = "true" }));
-	local answer = next_step(self, xmlns_sm, { enabled = true, failed = true });
-	if answer.name == "failed" then
-		failed(self, "enable stream management", answer);
-	end
+	next_step(self, "enable stream management", xmlns_sm, { enabled = true, failed = true });
 end
 
 -- Logs in and becomes available. options: jid (a full one), password, port; acknowledges, false: without an answer
@@ -153,12 +145,9 @@ function client_methods:resume()
 	end
 	authenticate(self);
 	self:send(st.stanza("resume", { xmlns = xmlns_sm, previd = self.previd, h = string.format("%d", self.handled) }));
-	local answer = next_step(self, xmlns_sm, { resumed = true, failed = true });
+	local answer = next_step(self, "resume", xmlns_sm, { resumed = true, failed = true });
 	if abandoned then
 		abandoned:close();
-	end
-	if answer.name == "failed" then
-		failed(self, "resume", answer);
 	end
 	self.silent = nil;
 	return answer;

@@ -329,12 +329,9 @@ end
 -- Halts the process: its connections stay, and nothing is read from them. signal("CONT") lets it go on.
 function server_methods:freeze()
 	self:signal("STOP");
-	local halted = loop.wait_until(function ()
-		return (files.read(string.format("/proc/%d/stat", self.pid)) or ""):match("%) T");
-	end, stop_timeout, poll_interval);
-	if not halted then
-		error(describe_failure(self, "cannot be halted"), 2);
-	end
+	assert(loop.wait_until(function ()
+		return files.read(string.format("/proc/%d/stat", self.pid)):match("%) T");
+	end, stop_timeout, poll_interval), "the process does not halt");
 end
 
 -- Stops the server as its operator would. Its folder stays, for start_again(); see close().
