@@ -136,6 +136,12 @@ function client_methods:go_silent()
 	loop.remove(self.conn);
 end
 
+local function take_up(self)
+	authenticate(self);
+	self:send(st.stanza("resume", { xmlns = xmlns_sm, previd = self.previd, h = string.format("%d", self.handled) }));
+	return next_step(self, "resume", xmlns_sm, { resumed = true, failed = true });
+end
+
 -- Takes the session up on a new connection, and tells what it has got so far. Where the old connection still
 -- stands it does so until the server puts the new one in its place. Returns the server's answer.
 function client_methods:resume()
@@ -143,11 +149,12 @@ function client_methods:resume()
 	if abandoned then
 		loop.remove(abandoned);
 	end
-	authenticate(self);
-	self:send(st.stanza("resume", { xmlns = xmlns_sm, previd = self.previd, h = string.format("%d", self.handled) }));
-	local answer = next_step(self, "resume", xmlns_sm, { resumed = true, failed = true });
+	local ok, answer = pcall(take_up, self);
 	if abandoned then
 		abandoned:close();
+	end
+	if not ok then
+		error(answer, 0);
 	end
 	self.silent = nil;
 	return answer;
