@@ -20,12 +20,16 @@ build: ## Build the library for the Lua that Prosody runs on, where the module f
 	$(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
 	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
 
-install: ## Install the module, once it is built, where a packaged Prosody looks for it
+install: ## Install the modules, once they are built, where a packaged Prosody looks for it
 	@test -e $(LIBRARY) || { echo "There is no $(LIBRARY) yet: run 'make build' first" >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua
 	$(INSTALL) -m644 mod_muc_cloud_notify.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
 	$(INSTALL) -m644 lua/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua/
 	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
+	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered
+	$(INSTALL) -m644 mod_muc_undelivered.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/
+	$(INSTALL) -m644 lua/guard.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/lua/
+	$(INSTALL) -m644 undelivered/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered/
 
 demo: ## Show how members who are away get a push (KEEP=1: stay up)
 	@tools/provision demo

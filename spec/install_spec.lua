@@ -1,6 +1,7 @@
--- `make install` makes a module that a packaged Prosody finds by itself.
+-- `make install` makes modules that a packaged Prosody finds by itself.
 
 local prosody = require "spec.support.prosody";
+local scene = require "spec.support.scene";
 
 local function run(command)
 	local pipe = io.popen(command.." 2>&1");
@@ -23,14 +24,16 @@ for _, version in ipairs(prosody.versions) do
 			run("rm -r "..folder);
 		end);
 
-		it("puts everything into the module's own folder", function ()
+		it("puts everything into the modules' own folders", function ()
 			local files = run(("cd %s && find . -type f | sort"):format(folder));
-			local own = "./usr/lib/prosody/modules/mod_muc_cloud_notify/";
 			for file in files:gmatch("%S+") do
-				assert.equal(own, file:sub(1, #own));
+				assert.matches("^%./usr/lib/prosody/modules/mod_muc_[cu][%a_]+/", file);
 			end
-			for _, name in ipairs { "mod_muc_cloud_notify.lua", "muc_cloud_notify.so", "lua/native.lua" } do
-				assert.matches(own..name, files, 1, true);
+			for _, name in ipairs {
+				"mod_muc_cloud_notify/mod_muc_cloud_notify.lua", "mod_muc_cloud_notify/muc_cloud_notify.so", "mod_muc_cloud_notify/lua/native.lua",
+				"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/undelivered/stays.lua", "mod_muc_undelivered/lua/guard.lua",
+			} do
+				assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);
 			end
 		end);
 
@@ -48,6 +51,27 @@ for _, version in ipairs(prosody.versions) do
 			maps:close();
 			local reply = server:user("alice@users.localhost/phone"):enable { jid = "push.localhost", node = "n1" };
 			assert.equal("result", reply.attr.type);
+			server:stop();
+		end);
+
+		-- From a folder that has nothing else. The checkout is searched too, but after it.
+		it("installs mod_muc_undelivered as a module of its own", function ()
+			local plugins = folder.."/usr/lib/prosody/modules";
+			local alone = folder.."/alone";
+			run(("mkdir %s && cp -r %s/mod_muc_undelivered %s"):format(alone, plugins, alone));
+			local server = prosody.start { version = version, plugin_paths = { alone }, muc = { modules_enabled = { "muc_undelivered" } } };
+			local sources = server:admin([[
+				local loaded = {};
+				for _, name in ipairs { "mod_muc_undelivered.lua", "undelivered/stays.lua", "undelivered/archive.lua", "lua/guard.lua" } do
+					local _, path = require "util.pluginloader".load_resource("muc_undelivered", name);
+					table.insert(loaded, path);
+				end
+				return table.concat(loaded, " "), prosody.hosts[module.host].modules.muc_undelivered.module.path;
+			]]);
+			local own = alone.."/mod_muc_undelivered/";
+			assert.equal(table.concat({ own.."mod_muc_undelivered.lua", own.."undelivered/stays.lua", own.."undelivered/archive.lua",
+				own.."lua/guard.lua" }, " "), sources);
+			assert.same({}, scene.entries(server:log()).error);
 			server:stop();
 		end);
 	end);
