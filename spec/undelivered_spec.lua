@@ -16,7 +16,7 @@ for _, version in ipairs(prosody.versions) do
 			local alone = { modules_enabled = { "muc_undelivered", "spec_undelivered" } };
 			server = prosody.start {
 				version = version;
-				components = { "users.localhost", "push.localhost" };
+				components = { "users.localhost", "push.localhost", "remote.localhost" };
 				muc = alone;
 				mucs = {
 					["beside.localhost"] = { modules_enabled = { "muc_cloud_notify", "muc_undelivered", "spec_undelivered" } };
@@ -203,6 +203,19 @@ for _, version in ipairs(prosody.versions) do
 			assert.same({ "Bob's" }, service:bodies());
 		end);
 
+		it("tells of what Prosody itself cannot route", function ()
+			local eve = server:user "eve@remote.localhost/phone";
+			eve:join(room, "Eve");
+			eve.component:close();
+			server:settle();
+			undelivered.say(bob, room, "lunch?");
+			bob.component:sync();
+			local seen = service:seen();
+			assert.equal(1, #seen);
+			assert.same({ eve.jid, "lunch?", "remote-server-timeout", true }, { seen[1].real_jid, seen[1].body, seen[1].condition, seen[1].was_present });
+			assert.falsy(service:is_present(room, eve));
+		end);
+
 		it("knows a change of the subject, which has no id", function ()
 			bob:send(("<message type='groupchat' from='%s' to='%s'><subject>new</subject></message>"):format(bob.jid, room));
 			bob:expect "<subject>new</subject>";
@@ -252,6 +265,25 @@ for _, version in ipairs(prosody.versions) do
 			undelivered.bounce(ann, room .. "/Bob", first);
 			undelivered.bounce(ann, room .. "/Bob", second);
 			assert.same({ "one", "two" }, service:bodies());
+		end);
+
+		it("takes those for occupants who were there before it was loaded", function ()
+			local carl = service:user "carl/desk";
+			carl:join(room, "Carl");
+			local before = undelivered.say(bob, room, "one");
+			server:admin([[
+				local modulemanager = require "core.modulemanager";
+				assert(modulemanager.unload(module.host, "muc_undelivered"));
+				assert(modulemanager.load(module.host, "muc_undelivered"));
+			]]);
+			local id = undelivered.say(bob, room, "two");
+			carl:leave(room);
+			local after = undelivered.say(bob, room, "three");
+			for _, each in ipairs { before, after, id } do
+				undelivered.bounce(carl, room .. "/Bob", each);
+			end
+			undelivered.bounce(ann, room .. "/Bob", id);
+			assert.same({ carl.jid, ann.jid }, service:pluck "real_jid");
 		end);
 
 		it("forgets a room that is destroyed", function ()
