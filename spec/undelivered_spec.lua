@@ -1,5 +1,6 @@
 -- mod_muc_undelivered: an event for a message that could not be delivered to an occupant.
 
+local loop = require "spec.support.loop";
 local prosody = require "spec.support.prosody";
 local undelivered = require "spec.support.undelivered";
 
@@ -17,6 +18,7 @@ for _, version in ipairs(prosody.versions) do
 			server = prosody.start {
 				version = version;
 				components = { "users.localhost", "push.localhost", "remote.localhost" };
+				global = { modules_disabled = { "c2s", "s2s_auth_certs" } };
 				muc = alone;
 				mucs = {
 					["beside.localhost"] = { modules_enabled = { "muc_cloud_notify", "muc_undelivered", "spec_undelivered" } };
@@ -214,6 +216,32 @@ for _, version in ipairs(prosody.versions) do
 			assert.equal(1, #seen);
 			assert.same({ eve.jid, "lunch?", "remote-server-timeout", true }, { seen[1].real_jid, seen[1].body, seen[1].condition, seen[1].was_present });
 			assert.falsy(service:is_present(room, eve));
+		end);
+
+		it("tells of what mod_s2s returns when another server is out of reach", function ()
+			-- All in one turn of the event loop, so that everything is still waiting for the connection.
+			server:admin([[
+				local room_jid, muc_user = ...;
+				local eve = "eve@127.0.0.1/phone";
+				local origin = { type = "s2sin", from_host = "127.0.0.1", to_host = module.host, send = function () end };
+				prosody.core_post_stanza(origin, st.presence({ from = eve, to = room_jid .. "/Eve" }):tag("x", { xmlns = muc_user }):up());
+				for i = 1, 3 do
+					room(room_jid):broadcast_message(st.message({ type = "groupchat", from = room_jid .. "/Bob", id = "s2s-" .. i }, "message " .. i));
+				end
+			]], room, "http://jabber.org/protocol/muc");
+			assert.truthy(loop.wait_until(function ()
+				return not server:admin("return room(...):get_occupant_jid('eve@127.0.0.1/phone')", room);
+			end, 5, 0.02));
+			server:settle();
+			local seen = service:seen();
+			local got = {};
+			for i, event in ipairs(seen) do
+				got[i] = table.concat({ event.real_jid, event.body, event.nick:match("/(.*)"), event.condition }, " ");
+			end
+			assert.same({
+				"eve@127.0.0.1/phone message 1 Eve remote-server-not-found", "eve@127.0.0.1/phone message 2 Eve remote-server-not-found",
+				"eve@127.0.0.1/phone message 3 Eve remote-server-not-found",
+			}, got);
 		end);
 
 		it("knows a change of the subject, which has no id", function ()
