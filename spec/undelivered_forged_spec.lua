@@ -113,6 +113,18 @@ for _, version in ipairs(prosody.versions) do
 			expect_bodies();
 		end);
 
+		it("tells nothing to who has gone in a way that nobody was told of", function ()
+			server:admin([[
+				local room, real_jid = room((...)), select(2, ...);
+				local occupant = room:get_occupant_by_real_jid(real_jid);
+				occupant:remove_session(real_jid);
+				room:save_occupant(occupant);
+			]], room, ann.jid);
+			local id = undelivered.say(bob, room, "good");
+			undelivered.bounce(ann, room .. "/Bob", id);
+			expect_bodies();
+		end);
+
 		it("tells nothing to who was refused", function ()
 			bob:affiliate(room, mallory.bare_jid, "outcast");
 			mallory:send(("<presence from='%s' to='%s/Mallory'><x xmlns='http://jabber.org/protocol/muc'/></presence>"):format(mallory.jid, room));
@@ -217,6 +229,19 @@ for _, version in ipairs(prosody.versions) do
 				expect_bodies();
 				undelivered.bounce(ann, room .. "/Bob", "same", { echo = "<body>lunch?</body>" });
 				expect_bodies "lunch?";
+			end);
+
+			it("goes by what the bounce echoes, in whichever order they come back", function ()
+				undelivered.say(bob, room, "lunch?", "same");
+				whisper "same";
+				undelivered.bounce(ann, room .. "/Bob", "same", { echo = "<body>lunch?</body>" });
+				expect_bodies "lunch?";
+			end);
+
+			it("tells nothing when the bounce echoes their mark, and the message had none", function ()
+				local id = undelivered.say(bob, room, "lunch?");
+				undelivered.bounce(ann, room .. "/Bob", id, { echo = muc_user });
+				expect_bodies();
 			end);
 
 			it("tells of the message to somebody else who was not whispered to", function ()

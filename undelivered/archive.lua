@@ -37,7 +37,6 @@ local function new(limit)
 	local function load_page(page, room_jid)
 		for stanza_id, stanza in read(room_jid) do
 			page.length = page.length + 1;
-			if page.length > limit then break; end
 			page.positions[stanza_id] = page.length;
 			stanza = st.is_stanza(stanza) and stanza or st.deserialize(stanza);
 			if stanza.name == "message" and stanza.attr.type == "groupchat" then
