@@ -237,6 +237,7 @@ for _, version in ipairs(prosody.versions) do
 				expect_bodies "lunch?";
 				local carl = service:user "carl/desk";
 				carl:join(room, "Carl");
+				undelivered.say(bob, room, "secret", nil, "<no-store xmlns='urn:xmpp:hints'/>");
 				undelivered.bounce(carl, room .. "/Bob", id);
 				expect_bodies();
 			end);

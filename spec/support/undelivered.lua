@@ -2,7 +2,6 @@
 
 local st = require "util.stanza";
 
-local component = require "spec.support.component";
 local scene = require "spec.support.scene";
 
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
@@ -101,7 +100,5 @@ function methods:errors()
 	self.log_length = self.log_length + #log;
 	return scene.entries(log).error;
 end
-
-undelivered.new_id = component.new_id;
 
 return undelivered;
