@@ -33,6 +33,8 @@ if not native then
 	return;
 end
 
+module:depends "muc_undelivered";
+
 local extension = module:require "lua/extension";
 local registration = module:require "lua/registration";
 local outbox_store = module:open_store(module.name.."_outbox");
@@ -47,7 +49,8 @@ local background = module:require "lua/background".new(seconds_per_turn);
 local outbox = module:require "lua/outbox".open(engine, extension, seconds_per_turn, function (device)
 	registration.remove(engine, device);
 end);
-local rooms = module:require "lua/room".watch(engine, muc, background, not is_new, outbox.wake, extension.is_listening);
+local rooms = module:require "lua/room".watch(engine, muc, background, not is_new, options.count_hibernating,
+	outbox.wake, extension.is_listening);
 registration.handle(engine, rooms.add_user, extension.may_register);
 module:add_feature("urn:xmpp:push:0");
 

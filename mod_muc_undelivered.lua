@@ -6,7 +6,7 @@
 -- mod_muc takes an error of an occupant for the sign that they are gone, and removes them; what came back is
 -- lost. This module sees the error first and fires, on the MUC host,
 --
--- muc-undelivered-message { room, occupant, real_jid, bare_jid, message, stanza_id, condition, bounce }
+-- muc-undelivered-message { room, occupant, real_jid, bare_jid, message, stanza_id, sent, condition, bounce }
 --
 -- once for each message and session. It changes nothing in what mod_muc does.
 
@@ -227,6 +227,7 @@ local function on_error(event)
 		bare_jid = bare_jid;
 		message = message and copy(message, real_jid);
 		stanza_id = message and message.stanza_id;
+		sent = message and message.time;
 		condition = condition or "malformed error"; -- as mod_muc has it
 		bounce = stanza;
 	});

@@ -7,24 +7,17 @@
 -- This file is MIT/X11 licensed.
 
 local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
+
+local guard = module:require "lua/guard";
 
 local is_member = { owner = true, admin = true, member = true };
 
--- Whether any session of an occupant is there. An occupant who is about to go, or to change the nickname,
--- still has its sessions, but they are unavailable.
-local function is_present(occupant)
-	if occupant.role == nil then return false; end
-	for _, presence in occupant:each_session() do
-		if presence.attr.type == nil then return true; end
-	end
-	return false;
-end
-
--- engine: the engine; background: see lua/background.lua; is_loaded: whether the registrations are loaded;
--- on_message(message): called with each message, in order, once its room is read
-local function new(engine, background, is_loaded, on_message)
+-- engine: the engine; background: see lua/background.lua; is_present(occupant): see lua/presence.lua;
+-- is_loaded: whether the registrations are loaded
+local function new(engine, background, is_present, is_loaded)
 	local readings = {}; -- room JID -> { room, task }
-	local held = {}; -- room JID -> messages
+	local held = {}; -- room JID -> what is to be done with messages, in their order
 	local quiet = {}; -- room JID -> true, where nobody is absent: a message there costs nothing but this look
 
 	local function read_members(room, pause)
@@ -48,7 +41,7 @@ local function new(engine, background, is_loaded, on_message)
 				table.insert(occupants, jid_resource(occupant.nick));
 			end
 		end
-		engine:set_occupants(room.jid, occupants);
+		engine:set_occupants(room.jid, occupants, monotonic());
 	end
 
 	local function read(room, pause)
@@ -65,7 +58,7 @@ local function new(engine, background, is_loaded, on_message)
 		local messages = held[room_jid];
 		held[room_jid] = nil;
 		for _, message in ipairs(messages or {}) do
-			on_message(message);
+			guard.attempt("push a message that was held", message.push, message.present);
 		end
 	end
 
@@ -139,16 +132,27 @@ local function new(engine, background, is_loaded, on_message)
 		end
 	end
 
-	-- Keeps a message until its room is read.
-	local function hold(message)
+	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of who was there now
+	local function hold(room, push)
 		local present = {};
-		for _, occupant in message.room:each_occupant() do
-			table.insert(present, occupant.bare_jid);
+		for _, occupant in room:each_occupant() do
+			if is_present(occupant) then
+				table.insert(present, occupant.bare_jid);
+			end
 		end
-		message.present = present;
-		local messages = held[message.room.jid] or {};
-		held[message.room.jid] = messages;
-		table.insert(messages, message);
+		held[room.jid] = held[room.jid] or {};
+		table.insert(held[room.jid], { push = push, present = present });
+	end
+
+	-- The sessions of an occupant may have changed.
+	local function look_at(room, occupant)
+		disturb(room.jid);
+		local nick = jid_resource(occupant.nick);
+		if is_present(occupant) then
+			engine:occupant_present(room.jid, occupant.bare_jid, nick);
+		else
+			engine:occupant_gone(room.jid, occupant.bare_jid, nick, monotonic());
+		end
 	end
 
 	-- The registrations are loaded: rooms can be read.
@@ -168,9 +172,9 @@ local function new(engine, background, is_loaded, on_message)
 
 	return {
 		is_quiet = is_quiet, disturb = disturb, is_read = is_read;
-		read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
+		look_at = look_at, read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
 		registrations_loaded = registrations_loaded;
 	};
 end
 
-return { new = new, is_member = is_member, is_present = is_present };
+return { new = new, is_member = is_member };

@@ -71,6 +71,7 @@ local specification = {
 
 -- The same for what is not the engine's.
 local own_specification = {
+	count_hibernating = { "muc_push_hibernating", boolean, "true or false", true };
 	slice = { "muc_push_slice", milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 

@@ -4,28 +4,23 @@
 --
 -- This file is MIT/X11 licensed.
 
-local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
-local monotonic = require "util.time".monotonic;
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
 
+local ghost = module:require "lua/ghost";
 local guard = module:require "lua/guard";
 local indices = module:require "lua/index";
+local presence = module:require "lua/presence";
 
-local is_member, is_present = indices.is_member, indices.is_present;
+local is_member = indices.is_member;
 
 -- engine: the engine; muc: the environment of mod_muc; background: see lua/background.lua; is_loaded: whether
--- the registrations are loaded; on_message(): called when there is something to push; wants_message(): whether
--- another module wants to see the message with each push
-local function watch(engine, muc, background, is_loaded, on_message, wants_message)
-	local function push(message)
-		local told = engine:message(message.facts, message.stanza, monotonic(), message.present);
-		if told > 0 then
-			module:log("debug", "A message in %s is pushed to %d device(s)", message.room.jid, told);
-			on_message();
-		end
-	end
-
-	local index = indices.new(engine, background, is_loaded, guard.watch("push a message that was held", push));
+-- the registrations are loaded; count_hibernating: whether a session that hibernates is taken for absent;
+-- on_message(): called when there is something to push; wants_message(): whether another module wants to see the
+-- message with each push
+local function watch(engine, muc, background, is_loaded, count_hibernating, on_message, wants_message)
+	local is_present = presence.new(count_hibernating);
+	local index = indices.new(engine, background, is_present, is_loaded);
 
 	-- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which
 	-- makes them no members.
@@ -85,13 +80,7 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
 	-- a change of nickname, and muc-occupant-joined is not.
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
-		local occupant = event.occupant;
-		local nick = jid_resource(occupant.nick);
-		if is_present(occupant) then
-			engine:occupant_present(event.room.jid, occupant.bare_jid, nick);
-		else
-			engine:occupant_gone(event.room.jid, occupant.bare_jid, nick);
-		end
+		index.look_at(event.room, event.occupant);
 	end), 1000);
 
 	module:hook("muc-room-restored", guard.watch("take note of a restored room", function (event)
@@ -107,27 +96,35 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
 
+	-- What is to be told of every message.
+	local function facts_of(room)
+		return {
+			room = room.jid;
+			members_only = room:get_members_only() and true or false;
+			public = room:get_public() and true or false;
+			keep_original = wants_message();
+		};
+	end
+
 	local push_or_hold = guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
 		local is_read, is_anybody_absent = index.is_read(room);
 		if is_read and not is_anybody_absent then return; end
 		local sender = room:get_occupant_by_nick(stanza.attr.from);
-		local message = {
-			room = room;
-			stanza = stanza;
-			facts = {
-				room = room.jid;
-				sender = sender and sender.bare_jid;
-				members_only = room:get_members_only() and true or false;
-				public = room:get_public() and true or false;
-				keep_original = wants_message();
-			};
-		};
+		local facts = facts_of(room);
+		facts.sender = sender and sender.bare_jid;
+		local function push(present)
+			local told = engine:message(facts, stanza, monotonic(), present);
+			if told > 0 then
+				module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, told);
+				on_message();
+			end
+		end
 		if is_read then
-			push(message);
+			push();
 		else
-			message.stanza = st.clone(stanza);
-			index.hold(message);
+			stanza = st.clone(stanza);
+			index.hold(room, push);
 		end
 	end);
 
@@ -137,6 +134,11 @@ local function watch(engine, muc, background, is_loaded, on_message, wants_messa
 			push_or_hold(event);
 		end
 	end, -1000);
+
+	if count_hibernating then
+		ghost.watch_hibernation(engine, muc, index);
+	end
+	ghost.watch_undelivered(engine, index, is_present, facts_of, count_hibernating, on_message);
 
 	return {
 		read_now = index.read_now, add_user = add_user, finish = index.finish;

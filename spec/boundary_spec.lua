@@ -54,7 +54,7 @@ describe("boundary", function ()
 		local change = assert(engine:enable(user, iq or enable_iq(), nil, 1));
 		engine:register(user, change.record);
 		engine:set_members(room, { user, false });
-		engine:set_occupants(room, {});
+		engine:set_occupants(room, {}, 1);
 		return change;
 	end
 
@@ -357,7 +357,7 @@ describe("boundary", function ()
 				table.insert(users, false);
 			end
 			engine:set_members(room, users);
-			engine:set_occupants(room, {});
+			engine:set_occupants(room, {}, 1);
 			engine:message(facts(), message(), 10);
 			local pushes, summaries = engine:turn(10, 100, false);
 			assert.equal(9, #pushes);
@@ -417,13 +417,13 @@ describe("boundary", function ()
 			engine:register(user, { ["a<b"] = { jid = "a", node = "b" } });
 			engine:set_members(room, { user, "alice", "nobody@users.localhost", false });
 			assert.same({ "members", true }, knowledge());
-			engine:set_occupants(room, { "nobody@users.localhost", "nobody" });
+			engine:set_occupants(room, { "nobody@users.localhost", "nobody" }, 1);
 			assert.same({ "complete", true }, knowledge());
 			assert.same({ user }, engine:absent(room));
 			engine:occupant_present(room, user, "alice");
 			assert.same({}, engine:absent(room));
 			assert.same({ "complete", false }, knowledge());
-			engine:occupant_gone(room, user, "alice");
+			engine:occupant_gone(room, user, "alice", 2);
 			assert.same({ user }, engine:absent(room));
 			engine:room_restored(room);
 			assert.equal("nothing", (engine:knowledge(room)));

@@ -218,7 +218,7 @@ for _, version in ipairs(prosody.versions) do
 			]], room);
 			assert.is_nil(quiet);
 			assert.equal(3, newest_room);
-			assert.truthy(left > 8000 and left <= 10000, left);
+			assert.truthy(left > 1600 and left <= 2000, left);
 			undelivered.bounce(ann, room .. "/Bob", id);
 			assert.same({ "-" }, service:bodies());
 		end);

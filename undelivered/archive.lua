@@ -7,6 +7,8 @@
 
 local jid_node = require "util.jid".node; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
+local monotonic = require "util.time".monotonic;
+local now = require "util.time".now;
 
 local guard = module:require "lua/guard";
 
@@ -35,14 +37,16 @@ local function new(limit)
 	end
 
 	local function load_page(page, room_jid)
-		for stanza_id, stanza in read(room_jid) do
+		-- What is archived has a time of the day. On Prosody 0.12 it is that of the second that was just over.
+		local since_monotonic = now() - monotonic();
+		for stanza_id, stanza, when in read(room_jid) do
 			page.length = page.length + 1;
 			page.positions[stanza_id] = page.length;
 			stanza = st.is_stanza(stanza) and stanza or st.deserialize(stanza);
 			if stanza.name == "message" and stanza.attr.type == "groupchat" then
 				stanza:maptags(is_broadcast);
 				stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
-				table.insert(page, { stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, position = page.length });
+				table.insert(page, { stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, position = page.length, time = when - since_monotonic });
 			end
 		end
 	end

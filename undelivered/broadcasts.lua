@@ -9,8 +9,8 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local xmlns_sid = "urn:xmpp:sid:0";
 
--- In all rooms: some 25 MB of ordinary messages.
-local max_total = 10000;
+-- In all rooms: some 5 MB of ordinary messages. What is kept makes every cycle of the garbage collector longer.
+local max_total = 2000;
 
 -- The archive's id of a message in a room. Only mod_muc_mam keeps others from giving one themselves.
 local function stanza_id_of(stanza, room_jid)

@@ -1,5 +1,6 @@
 //! A device: one registration, what its owner has missed, and how its app server answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use minidom::Element;
@@ -45,7 +46,14 @@ pub struct Missed {
     pub count: u32,
     /// What is still to be told of them.
     pub pending: Option<Pending>,
+    /// The newest of those that were sent while they were absent, and its order.
+    pub newest: Option<(u64, Arc<Content>)>,
+    /// Those that came back undelivered, by hashes of their keys.
+    pub returned: Option<Box<HashSet<u64>>>,
 }
+
+/// How many messages that came back are told apart. Beyond that, one that comes back from two sessions counts twice.
+const RETURNED_KEPT: usize = 1000;
 
 /// A publish that is not answered yet.
 #[derive(Debug)]
@@ -116,6 +124,47 @@ impl Pending {
     }
 }
 
+impl Missed {
+    /// Nothing yet.
+    pub fn none(room: RoomId) -> Self {
+        Missed { room, count: 0, pending: None, newest: None, returned: None }
+    }
+
+    /// A message was sent while they were absent: it is the newest one.
+    fn add(&mut self, mut pending: Pending) {
+        self.count = self.count.saturating_add(1);
+        self.newest = Some((pending.order, pending.content.clone()));
+        if let Some(older) = self.pending.take() {
+            pending.absorb(older);
+        }
+        self.pending = Some(pending);
+    }
+
+    /// A message came back that was sent while they seemed to be there. Whatever was sent while they were absent
+    /// is newer, and goes on speaking for all.
+    fn add_returned(&mut self, mut pending: Pending) {
+        self.count = self.count.saturating_add(1);
+        self.pending = Some(match (self.pending.take(), &self.newest) {
+            (Some(mut newer), Some(_)) => {
+                newer.absorb(pending);
+                newer
+            }
+            (Some(older), None) => {
+                pending.absorb(older);
+                pending
+            }
+            (None, Some((order, content))) => Pending { order: *order, content: content.clone(), ..pending },
+            (None, None) => pending,
+        });
+    }
+
+    /// Whether a message has not come back before.
+    fn is_news(&mut self, key: u64) -> bool {
+        let returned = self.returned.get_or_insert_default();
+        returned.len() >= RETURNED_KEPT || returned.insert(key)
+    }
+}
+
 impl Device {
     /// A device that was just registered.
     pub fn new(user: UserId, registration: Registration) -> Self {
@@ -167,17 +216,27 @@ impl Device {
     }
 
     /// Its owner has missed a message in a room.
-    pub fn miss(&mut self, room: RoomId, mut pending: Pending) {
-        match self.missed.iter_mut().find(|missed| missed.room == room) {
-            Some(missed) => {
-                missed.count = missed.count.saturating_add(1);
-                if let Some(older) = missed.pending.take() {
-                    pending.absorb(older);
-                }
-                missed.pending = Some(pending);
-            }
-            None => self.missed.push(Missed { room, count: 1, pending: Some(pending) }),
+    pub fn miss(&mut self, room: RoomId, pending: Pending) {
+        self.missed_in(room).add(pending);
+    }
+
+    /// A message came back that was sent to its owner. Returns whether it is the first time.
+    pub fn miss_returned(&mut self, room: RoomId, pending: Pending, key: u64) -> bool {
+        let missed = self.missed_in(room);
+        let is_news = missed.is_news(key);
+        if is_news {
+            missed.add_returned(pending);
         }
+        is_news
+    }
+
+    fn missed_in(&mut self, room: RoomId) -> &mut Missed {
+        let place = self.missed.iter().position(|missed| missed.room == room);
+        let place = place.unwrap_or_else(|| {
+            self.missed.push(Missed::none(room));
+            self.missed.len() - 1
+        });
+        &mut self.missed[place]
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it was missed.

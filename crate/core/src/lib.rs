@@ -25,6 +25,7 @@ pub mod reply;
 pub mod request;
 pub mod room;
 pub mod snapshot;
+pub mod undelivered;
 pub mod watch;
 
 pub use engine::Engine;

@@ -18,7 +18,7 @@ pub enum Knowledge {
 }
 
 /// An affiliated user (owner, admin or member; XEP-0045, section 5.2) who has a device.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Member {
     /// The nickname registered with the room (XEP-0045, section 7.10).
     reserved: Option<Nickname>,
@@ -26,12 +26,34 @@ pub struct Member {
     last_used: Option<Nickname>,
     /// The nicknames of the member's occupants: an occupant is one or more sessions under one nickname.
     occupants: Vec<Box<str>>,
+    /// Since when none of them is there: for ever where none ever was, infinitely late while one is.
+    absent_since: f64,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Member { reserved: None, last_used: None, occupants: Vec::new(), absent_since: f64::NEG_INFINITY }
+    }
 }
 
 impl Member {
     /// Whether no session of the member is in the room.
     pub fn is_absent(&self) -> bool {
         self.occupants.is_empty()
+    }
+
+    /// Whoever is not there any more is absent from `now` on.
+    fn note_absence(&mut self, now: f64) {
+        if self.is_absent() && self.absent_since == f64::INFINITY {
+            self.absent_since = now;
+        }
+    }
+
+    /// Whether a message that came back counts as missed: the member is not there, but for the occupant `gone` that it
+    /// came back from, and was when it was sent.
+    pub fn misses_returned(&self, gone: Option<&str>, sent: Option<f64>) -> bool {
+        let is_elsewhere = self.occupants.iter().any(|nick| Some(&**nick) != gone);
+        !is_elsewhere && sent.is_none_or(|sent| sent < self.absent_since)
     }
 
     /// The nicknames that mean this member.
@@ -81,9 +103,11 @@ impl Room {
     ) -> Vec<UserId> {
         let mut before = std::mem::take(&mut self.members);
         for (user, reserved) in members {
-            let last_used = before.remove(&user).and_then(|member| member.last_used);
-            let reserved = reserved.map(Nickname::new);
-            self.members.insert(user, Member { reserved, last_used, occupants: Vec::new() });
+            let before = before.remove(&user).unwrap_or_default();
+            self.members.insert(
+                user,
+                Member { reserved: reserved.map(Nickname::new), occupants: Vec::new(), ..before },
+            );
         }
         let members = &self.members;
         self.last_users.retain(|_, user| members.contains_key(user));
@@ -91,14 +115,15 @@ impl Room {
         before.into_keys().collect()
     }
 
-    /// Takes over the occupants of the room as they are: who is there under which nickname.
-    pub fn set_occupants<'a>(&mut self, occupants: impl IntoIterator<Item = (UserId, &'a str)>) {
+    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname.
+    pub fn set_occupants<'a>(&mut self, occupants: impl IntoIterator<Item = (UserId, &'a str)>, now: f64) {
         for member in self.members.values_mut() {
             member.occupants.clear();
         }
         for (user, nick) in occupants {
             self.enter(Some(user), nick);
         }
+        self.members.values_mut().for_each(|member| member.note_absence(now));
         if self.knowledge == Knowledge::Members {
             self.knowledge = Knowledge::Complete;
         }
@@ -147,6 +172,7 @@ impl Room {
         let Some(member) = self.members.get_mut(&user) else { return };
         if !member.occupants.iter().any(|occupant| **occupant == *nick) {
             member.occupants.push(nick.into());
+            member.absent_since = f64::INFINITY;
         }
         if member.last_used.as_ref().map(Nickname::as_str) != Some(nick) {
             if let Some(before) = member.last_used.replace(Nickname::new(nick)) {
@@ -156,11 +182,17 @@ impl Room {
         }
     }
 
-    /// An occupant is gone.
-    pub fn leave(&mut self, user: UserId, nick: &str) {
+    /// An occupant is gone at `now`.
+    pub fn leave(&mut self, user: UserId, nick: &str, now: f64) {
         if let Some(member) = self.members.get_mut(&user) {
             member.occupants.retain(|occupant| **occupant != *nick);
+            member.note_absence(now);
         }
+    }
+
+    /// A member, there or not.
+    pub fn member(&self, user: UserId) -> Option<&Member> {
+        self.members.get(&user)
     }
 
     /// The members, there or not.

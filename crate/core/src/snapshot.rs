@@ -180,6 +180,6 @@ impl Engine {
                 order: self.messages,
             }
         });
-        Missed { room, count: state.count, pending }
+        Missed { count: state.count, pending, ..Missed::none(room) }
     }
 }

@@ -7,7 +7,7 @@ use minidom::Element;
 use smallvec::SmallVec;
 
 use crate::device::{Content, Pending};
-use crate::engine::Engine;
+use crate::engine::{Engine, User};
 use crate::key::{DeviceId, RoomId, UserId};
 use crate::level::{Level, RoomPrivacy};
 use crate::mention::Mentions;
@@ -62,8 +62,13 @@ impl Engine {
         }
     }
 
-    /// Takes over a room's occupants as they are: bare JID and nickname. Who is there has missed nothing.
-    pub fn set_occupants<'a>(&mut self, room: &str, occupants: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    /// Takes over a room's occupants as they are at `now`: bare JID and nickname. Who is there has missed nothing.
+    pub fn set_occupants<'a>(
+        &mut self,
+        room: &str,
+        occupants: impl IntoIterator<Item = (&'a str, &'a str)>,
+        now: f64,
+    ) {
         let id = self.room_id(room);
         let users = &self.user_ids;
         let occupants: Vec<(UserId, &str)> =
@@ -72,7 +77,7 @@ impl Engine {
             self.catch_up(*user, id);
         }
         if let Some(room) = self.rooms.get_mut(id) {
-            room.set_occupants(occupants);
+            room.set_occupants(occupants, now);
         }
     }
 
@@ -130,11 +135,11 @@ impl Engine {
         }
     }
 
-    /// The last session of an occupant is gone.
-    pub fn occupant_gone(&mut self, room: &str, jid: &str, nick: &str) {
+    /// The last session of an occupant is gone at `now`.
+    pub fn occupant_gone(&mut self, room: &str, jid: &str, nick: &str, now: f64) {
         let (Some(&room), Some(&user)) = (self.room_ids.get(room), self.user_ids.get(jid)) else { return };
         if let Some(room) = self.rooms.get_mut(room) {
-            room.leave(user, nick);
+            room.leave(user, nick, now);
         }
     }
 
@@ -161,7 +166,8 @@ impl Engine {
         if devices.is_empty() {
             return 0;
         }
-        let content = Arc::new(self.content(&broadcast, room_id));
+        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let content = Arc::new(self.content(Some(broadcast.message), broadcast.keep_original, room));
         self.messages += 1;
         for &(id, mentioned) in &devices {
             if let Some(device) = self.devices.get_mut(id) {
@@ -211,18 +217,25 @@ impl Engine {
                 continue;
             }
             let mentioned = mentions.concern(&user.jid, member.nicknames());
-            for &device in &user.devices {
-                let wanted = match self.level(device, member, broadcast.privacy) {
-                    Level::Always => true,
-                    Level::OnMention => mentioned,
-                    Level::Never => false,
-                };
-                if wanted {
-                    recipients.devices.push((device, mentioned));
-                }
-            }
+            recipients.devices.extend(self.wanting(user, member, mentioned, broadcast.privacy));
         }
         recipients
+    }
+
+    /// The devices of a member that want to hear of a message, each with whether it mentions the member.
+    pub(crate) fn wanting(
+        &self,
+        user: &User,
+        member: &Member,
+        mentioned: bool,
+        privacy: RoomPrivacy,
+    ) -> impl Iterator<Item = (DeviceId, bool)> {
+        let wanting = user.devices.iter().filter(move |&&device| match self.level(device, member, privacy) {
+            Level::Always => true,
+            Level::OnMention => mentioned,
+            Level::Never => false,
+        });
+        wanting.map(move |&device| (device, mentioned))
     }
 
     /// Which messages of a room a device is told of. So far nobody can say: the room's default decides.
@@ -231,14 +244,15 @@ impl Engine {
     }
 
     /// What may be told of a message: nothing is kept that the app server may not know.
-    fn content(&self, broadcast: &Broadcast<'_>, room: RoomId) -> Content {
-        let sender = broadcast.message.attr("from").filter(|_| self.options.with_sender);
-        let body = broadcast.message.get_child("body", crate::ns::CLIENT).filter(|_| self.options.with_body);
+    pub(crate) fn content(&self, message: Option<&Element>, keep_original: bool, room: &Room) -> Content {
+        let sender = message.and_then(|message| message.attr("from")).filter(|_| self.options.with_sender);
+        let body = message.and_then(|message| message.get_child("body", crate::ns::CLIENT));
+        let body = body.filter(|_| self.options.with_body).map(Element::text);
         Content {
-            room: self.rooms.get(room).map_or_else(|| broadcast.room.into(), |room| room.jid.clone()),
+            room: room.jid.clone(),
             sender: sender.map(Into::into),
-            body: body.map(Element::text).filter(|body| !body.is_empty()).map(Into::into),
-            original: broadcast.keep_original.then(|| broadcast.message.clone()),
+            body: body.filter(|body| !body.is_empty()).map(Into::into),
+            original: message.filter(|_| keep_original).cloned(),
         }
     }
 

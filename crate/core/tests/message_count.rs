@@ -38,7 +38,7 @@ fn entering_a_room_clears_its_share() {
             told_count(&mut service, room);
         }
         service.engine.occupant_present(room, JULIET, "Juliet");
-        service.engine.occupant_gone(room, JULIET, "Juliet");
+        service.engine.occupant_gone(room, JULIET, "Juliet", service.now);
         assert_eq!(told_count(&mut service, room), left + 1, "after a visit to {room}");
     }
 }
@@ -136,7 +136,7 @@ fn a_visit_while_a_push_is_in_flight_is_the_end_of_what_it_told() {
     let push = service.push();
     assert!(push.mentioned);
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     service.say(ORCHARD, "2");
     service.reply(&push, Outcome::Transient);
     service.wait(10.0);

@@ -213,13 +213,13 @@ impl World {
     }
 
     fn tell(&mut self, room: usize, event: Event) {
-        let (engine, room) = (&mut self.service.engine, ROOMS[room]);
+        let (engine, room, now) = (&mut self.service.engine, ROOMS[room], self.service.now);
         match event {
             Event::Affiliation(user, is_member) => {
                 engine.affiliation_changed(room, USERS[user], is_member, None);
             }
             Event::Enter(user, nick) => engine.occupant_present(room, USERS[user], &nickname(user, nick)),
-            Event::Leave(user, nick) => engine.occupant_gone(room, USERS[user], &nickname(user, nick)),
+            Event::Leave(user, nick) => engine.occupant_gone(room, USERS[user], &nickname(user, nick), now),
         }
     }
 
@@ -233,6 +233,7 @@ impl World {
     }
 
     fn read(&mut self, room: usize) {
+        let now = self.service.now;
         let (engine, name, room) = (&mut self.service.engine, ROOMS[room], &self.rooms[room]);
         if engine.knowledge(name) == Knowledge::Nothing {
             engine.set_members(name, room.members.iter().map(|&user| (USERS[user], None)));
@@ -240,7 +241,7 @@ impl World {
         if engine.knowledge(name) == Knowledge::Members {
             let occupants: Vec<_> =
                 room.occupants.iter().map(|&(user, nick)| (USERS[user], nickname(user, nick))).collect();
-            engine.set_occupants(name, occupants.iter().map(|(user, nick)| (*user, &**nick)));
+            engine.set_occupants(name, occupants.iter().map(|(user, nick)| (*user, &**nick)), now);
         }
         assert_eq!(engine.knowledge(name), Knowledge::Complete);
     }

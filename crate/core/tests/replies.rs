@@ -102,7 +102,7 @@ fn transient_errors_neither_count_nor_set_the_errors_back() {
             let push = service.push();
             assert_eq!(service.reply(&push, outcome), Handling::Taken);
             service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-            service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+            service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
             service.wait(3600.0);
             service.assert_quiet("she was there");
         }

@@ -259,7 +259,7 @@ fn a_few_transient_errors_with_weeks_of_quiet_between_them_prove_nothing() {
         let push = service.push();
         assert_eq!(service.reply(&push, Outcome::Transient), Handling::Taken, "{step}");
         service.engine.occupant_present(ORCHARD, JULIET, "juliet");
-        service.engine.occupant_gone(ORCHARD, JULIET, "juliet");
+        service.engine.occupant_gone(ORCHARD, JULIET, "juliet", service.now);
         service.wait(5000.0);
         service.assert_quiet("there is nothing to tell");
     }

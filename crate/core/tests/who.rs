@@ -37,7 +37,7 @@ fn absent_members_are_told_and_nobody_else() {
     service.engine.occupant_present(ORCHARD, NURSE, "Nurse");
     assert!(!service.engine.is_anybody_absent(ORCHARD));
     assert!(told(&mut service).is_empty());
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     assert!(service.engine.is_anybody_absent(ORCHARD));
     assert_eq!(service.engine.absent(ORCHARD), [JULIET]);
     assert_eq!(told(&mut service), ["juliet"]);
@@ -70,9 +70,9 @@ fn a_member_with_two_occupants_is_there_until_the_last_one_is_gone() {
     let mut service = service();
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet's phone");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     assert_eq!(told(&mut service), ["nurse"]);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet's phone");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet's phone", service.now);
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -82,7 +82,7 @@ fn a_further_session_of_an_occupant_is_still_that_occupant() {
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["nurse"]);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -94,12 +94,12 @@ fn a_nickname_change_does_not_take_anybody_away() {
         if new_first {
             service.engine.occupant_present(ORCHARD, JULIET, "Capulet");
         }
-        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
         service.engine.occupant_present(ORCHARD, JULIET, "Capulet");
         assert_eq!(told(&mut service), ["nurse"], "{case}");
-        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
         assert_eq!(told(&mut service), ["nurse"], "{case}: the old nickname is not hers any more");
-        service.engine.occupant_gone(ORCHARD, JULIET, "Capulet");
+        service.engine.occupant_gone(ORCHARD, JULIET, "Capulet", service.now);
         assert_eq!(told(&mut service), ["juliet", "nurse"], "{case}");
     }
 }
@@ -108,7 +108,7 @@ fn a_nickname_change_does_not_take_anybody_away() {
 fn somebody_elses_nickname_does_not_make_a_member_present() {
     let mut service = service();
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     service.engine.occupant_present(ORCHARD, ROMEO, "Juliet");
     service.engine.occupant_present(ORCHARD, "tybalt@capulet.example", "Nurse");
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
@@ -134,7 +134,7 @@ fn who_is_no_member_is_not_told() {
     service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
     assert_eq!(told(&mut service), ["nurse"], "an outcast");
     service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
     assert_eq!(told(&mut service), ["nurse"], "who comes and goes is still no member");
 }
 
@@ -197,7 +197,7 @@ fn who_gets_the_affiliation_back_starts_anew() {
     service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
     service.engine.affiliation_changed(ORCHARD, JULIET, true, None);
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members, "whether she is there is not known");
-    service.engine.set_occupants(ORCHARD, []);
+    service.engine.set_occupants(ORCHARD, [], service.now);
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
     let of_juliet = pushes.iter().find(|push| &*push.user == JULIET);
@@ -210,7 +210,7 @@ fn who_is_made_a_member_while_there_is_present() {
     service.engine.occupant_present(ORCHARD, ROMEO, "Romeo");
     service.engine.affiliation_changed(ORCHARD, ROMEO, true, None);
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")], service.now);
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
     service.say_as(ORCHARD, None, "Curfew!");
     assert_eq!(nodes(&service.pushes()), ["juliet", "nurse"]);
@@ -235,7 +235,7 @@ fn a_member_who_registers_later_is_told_from_then_on() {
         service.engine.affiliation_changed(ORCHARD, user, true, None);
     }
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
+    service.engine.set_occupants(ORCHARD, [(JULIET, "Juliet")], service.now);
     assert_eq!(told(&mut service), ["nurse"]);
 }
 
@@ -260,7 +260,7 @@ fn a_restored_room_has_to_be_read_again() {
     assert_eq!(service.engine.knowledge(HALL), Knowledge::Complete);
     service.engine.set_members(ORCHARD, [(JULIET, None), (ROMEO, None)]);
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")], service.now);
     assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
     assert_eq!(told(&mut service), ["juliet"]);
     service.engine.rooms_unwatched();

@@ -21,12 +21,13 @@ use muc_cloud_notify_core::registration::Registration;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::snapshot::Snapshot;
+use muc_cloud_notify_core::undelivered::Undelivered;
 use muc_cloud_notify_core::watch::Broadcast;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::facts::{self, BroadcastFacts};
+use crate::facts::{self, BroadcastFacts, UndeliveredFacts};
 use crate::form::Forms;
 use crate::record;
 use crate::registry::{self, SharedEngine};
@@ -150,6 +151,28 @@ impl Handle {
         this.ask("message", |engine, _| engine.message(broadcast, now))
     }
 
+    /// `facts, message, now` → how many devices are told. `message` may be `nil`.
+    fn undelivered(
+        lua: &Lua,
+        this: &Self,
+        (facts, message, now): (Value, Option<Table>, f64),
+    ) -> Result<usize> {
+        let facts: UndeliveredFacts = facts::read(lua, facts)?;
+        let message = message.as_ref().map(element).transpose()?;
+        let undelivered = Undelivered {
+            room: &facts.room,
+            user: &facts.user,
+            gone: facts.gone.as_deref(),
+            sender: facts.sender.as_deref(),
+            message: message.as_ref(),
+            key: &facts.key,
+            sent: facts.sent,
+            privacy: facts.privacy(),
+            keep_original: facts.keep_original,
+        };
+        this.ask("undelivered", |engine, _| engine.undelivered(undelivered, now))
+    }
+
     /// `now, limit, with_events` → what is to be sent, in as few values as it takes:
     ///
     /// - pushes: an array with three values for each, `id, device, summary`, where `device` is a number that
@@ -239,13 +262,13 @@ impl Handle {
         this.ask("set_members", |engine, _| engine.set_members(&room, pairs))
     }
 
-    /// `room, occupants` with occupants `{ jid, nick, jid, nick, … }`.
-    fn set_occupants(_: &Lua, this: &Self, (room, occupants): (String, Vec<String>)) -> Result<()> {
+    /// `room, occupants, now` with occupants `{ jid, nick, jid, nick, … }`.
+    fn set_occupants(_: &Lua, this: &Self, (room, occupants, now): (String, Vec<String>, f64)) -> Result<()> {
         let pairs = occupants.chunks_exact(2).filter_map(|pair| match pair {
             [jid, nick] => Some((jid.as_str(), nick.as_str())),
             _ => None,
         });
-        this.ask("set_occupants", |engine, _| engine.set_occupants(&room, pairs))
+        this.ask("set_occupants", |engine, _| engine.set_occupants(&room, pairs, now))
     }
 }
 
@@ -291,15 +314,19 @@ impl UserData for Handle {
         methods.add_method("occupant_present", |_, this, (room, jid, nick): (String, String, String)| {
             this.ask("occupant_present", |engine, _| engine.occupant_present(&room, &jid, &nick))
         });
-        methods.add_method("occupant_gone", |_, this, (room, jid, nick): (String, String, String)| {
-            this.ask("occupant_gone", |engine, _| engine.occupant_gone(&room, &jid, &nick))
-        });
+        methods.add_method(
+            "occupant_gone",
+            |_, this, (room, jid, nick, now): (String, String, String, f64)| {
+                this.ask("occupant_gone", |engine, _| engine.occupant_gone(&room, &jid, &nick, now))
+            },
+        );
         methods.add_method("absent", |_, this, room: String| {
             this.ask("absent", |engine, _| -> Vec<String> {
                 engine.absent(&room).into_iter().map(str::to_owned).collect()
             })
         });
         methods.add_method("message", Handle::message);
+        methods.add_method("undelivered", Handle::undelivered);
         methods.add_method("ping", |_, this, user: String| this.ask("ping", |engine, _| engine.ping(&user)));
         methods.add_method("turn", Handle::turn);
         methods.add_method("addressee", Handle::addressee);

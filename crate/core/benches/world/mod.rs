@@ -117,7 +117,11 @@ impl World {
             let name = room_jid(room);
             self.engine.set_members(&name, jids.iter().map(|jid| (jid.as_str(), None)));
             let occupants = jids.iter().zip(&nicks).skip(ABSENT);
-            self.engine.set_occupants(&name, occupants.map(|(jid, nick)| (jid.as_str(), nick.as_str())));
+            self.engine.set_occupants(
+                &name,
+                occupants.map(|(jid, nick)| (jid.as_str(), nick.as_str())),
+                self.now,
+            );
         }
     }
 

@@ -150,7 +150,7 @@ impl Service {
     /// A room is read: its members, and its occupants with their nicknames.
     pub(crate) fn read(&mut self, room: &str, members: &[&str], occupants: &[(&str, &str)]) {
         self.engine.set_members(room, members.iter().map(|&jid| (jid, None)));
-        self.engine.set_occupants(room, occupants.iter().copied());
+        self.engine.set_occupants(room, occupants.iter().copied(), self.now);
     }
 
     /// Romeo says something in a private room. Returns how many devices are to be told.

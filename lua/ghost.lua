@@ -1,0 +1,104 @@
+-- Ghosts: occupants who look present and are gone.
+--
+-- A session of a user of this very server that loses its connection hibernates (XEP-0198), and is an occupant all the
+-- while: it counts as absent from then on. Of any other nobody knows, until what it was sent comes back.
+--
+-- This file is MIT/X11 licensed.
+
+local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host;
+local jid_resource = require "util.jid".resource;
+local monotonic = require "util.time".monotonic;
+
+local guard = module:require "lua/guard";
+
+local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
+
+-- engine: the engine; muc: the environment of mod_muc; index: see lua/index.lua
+local function watch_hibernation(engine, muc, index)
+	local function look_into(room_jid, real_jid)
+		-- In a room that is not known yet, occupants are looked at when it is read.
+		local room = engine:knowledge(room_jid) ~= "nothing" and muc.get_room_from_jid(room_jid);
+		local occupant = room and room:get_occupant_by_real_jid(real_jid);
+		if occupant then
+			index.look_at(room, occupant);
+		end
+	end
+
+	-- A session has begun to hibernate, or has resumed. mod_presence knows which rooms it has sent its presence to.
+	local function look_at_session(session)
+		for jid in pairs(session.directed or {}) do
+			if jid_host(jid) == module.host then
+				look_into(jid_bare(jid), session.full_jid);
+			end
+		end
+	end
+
+	local function watch_host(host)
+		local events = hosts[host].events;
+		module:hook_object_event(events, "smacks-hibernation-start", guard.watch("take note of a lost connection", function (event)
+			look_at_session(event.origin);
+		end));
+		module:hook_object_event(events, "smacks-hibernation-end", guard.watch("take note of a resumed session", function (event)
+			look_at_session(event.resumed);
+		end));
+	end
+
+	for host, session in pairs(hosts) do
+		if session.type == "local" then watch_host(host); end
+	end
+	module:hook_global("host-activated", guard.watch("watch a host", function (host)
+		if hosts[host].type == "local" then watch_host(host); end
+	end));
+end
+
+-- What tells a message from all others of its room.
+local function key_of(event)
+	local message = event.message;
+	if not message then return "id "..tostring(event.bounce.attr.id); end
+	return event.stanza_id or ("%s %s %s"):format(message.attr.from, message.attr.id, event.sent);
+end
+
+local function sender_of(event)
+	local message, room = event.message, event.room;
+	if not message then return nil; end
+	if event.occupant and event.occupant.nick == message.attr.from then return event.bare_jid; end
+	local sender = room:get_occupant_by_nick(message.attr.from);
+	return sender and sender.bare_jid;
+end
+
+-- engine: the engine; index: see lua/index.lua; is_present(occupant, gone): see lua/presence.lua; facts(room): what is to be
+-- told of every message; count_hibernating: whether a session that hibernates is taken for absent; on_message(): called
+-- when there is something to push
+local function watch_undelivered(engine, index, is_present, facts_of, count_hibernating, on_message)
+	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
+		local room, message, real_jid = event.room, event.message, event.real_jid;
+		if not engine:is_registered(event.bare_jid) then return; end
+		local session = full_sessions[real_jid];
+		-- Its own server has told the user, see lua/presence.lua.
+		if session and session.push_identifier then return; end
+		-- Nobody knows when it was sent: most of what comes back from a session that hibernated was sent meanwhile.
+		if not message and session and session.hibernating and count_hibernating then return; end
+		local facts = facts_of(room);
+		facts.user = event.bare_jid;
+		facts.sender = sender_of(event);
+		facts.sent = event.sent;
+		facts.key = key_of(event);
+		local function push()
+			local occupant = room:get_occupant_by_real_jid(real_jid);
+			facts.gone = occupant and not is_present(occupant, real_jid) and jid_resource(occupant.nick) or nil;
+			local told = engine:undelivered(facts, message, monotonic());
+			if told > 0 then
+				module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, event.bare_jid, told);
+				on_message();
+			end
+		end
+		if index.is_read(room) then
+			push();
+		else
+			index.hold(room, push);
+		end
+	end));
+end
+
+return { watch_hibernation = watch_hibernation, watch_undelivered = watch_undelivered };
