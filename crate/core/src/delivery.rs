@@ -184,25 +184,21 @@ impl Engine {
         };
         let pinged = std::mem::take(&mut device.pinged);
         let newest = told.iter().map(|(_, pending)| pending).max_by_key(|pending| pending.order);
-        let content = newest.map(|pending| pending.content.clone());
-        let mentions = told.iter().filter_map(|(_, pending)| Some((pending.order, pending.mention.clone()?)));
+        let content = newest.map(|pending| &pending.content);
+        let mentions =
+            told.iter().filter_map(|(_, pending)| Some((pending.order, pending.mention.as_ref()?)));
         let mention = mentions.max_by_key(|(order, _)| *order).map(|(_, mention)| mention);
         let important_body = Some(&*self.options.important_body).filter(|_| content.is_some());
-        let body = content.as_ref().and_then(|content| content.body.as_deref()).or(important_body);
+        let body = content.and_then(|content| content.body.as_deref()).or(important_body);
         let push = Push {
             id: PushId { device: id, secret: random.secret() },
-            user: self.users.get(device.user)?.jid.clone(),
-            app_server: device.registration.app_server.clone(),
-            node: device.registration.node.clone(),
-            publish_options: device.registration.publish_options.clone(),
             summary: Summary {
                 message_count: device.count(),
-                last_message_sender: content.as_ref().and_then(|content| content.sender.clone()),
+                last_message_sender: content.and_then(|content| content.sender.clone()),
                 last_message_body: body.filter(|body| !body.is_empty()).map(Into::into),
             },
             mentioned: mention.is_some(),
-            judged_by: mention.or_else(|| content.clone()),
-            content,
+            judged_by: mention.or(content).cloned(),
         };
         let in_flight = InFlight { id: push.id, since: now, told, pinged };
         self.outbox.sent(device, in_flight, now + self.options.reply_timeout);

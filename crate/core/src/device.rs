@@ -1,6 +1,5 @@
 //! A device: one registration, what its owner has missed, and how its app server answers.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use minidom::Element;
@@ -8,6 +7,7 @@ use minidom::Element;
 use crate::key::{RoomId, UserId};
 use crate::push::PushId;
 use crate::registration::Registration;
+use crate::returned::Returned;
 
 /// What a push says about the newest message of a room, shared by all who get one.
 #[derive(Debug)]
@@ -44,16 +44,7 @@ pub struct Missed {
     pub room: RoomId,
     /// How many messages.
     pub count: u32,
-    /// What is still to be told of them.
-    pub pending: Option<Pending>,
-    /// The newest of those that were sent while they were absent, and its order.
-    pub newest: Option<(u64, Arc<Content>)>,
-    /// Those that came back undelivered, by hashes of their keys.
-    pub returned: Option<Box<HashSet<u64>>>,
 }
-
-/// How many messages that came back are told apart. Beyond that, one that comes back from two sessions counts twice.
-const RETURNED_KEPT: usize = 1000;
 
 /// A publish that is not answered yet.
 #[derive(Debug)]
@@ -106,6 +97,9 @@ pub struct Device {
     pub trouble: Option<Box<Trouble>>,
     /// The rooms in which something was missed.
     pub missed: Vec<Missed>,
+    /// What is still to be told of them. It is not in there: there are many rooms, and for most of the time nothing
+    /// to be told of any.
+    pub pending: Vec<(RoomId, Pending)>,
     /// Another module asked for a push without a message.
     pub pinged: bool,
     /// Whether the form that goes along with a push is another one than at the last push.
@@ -114,6 +108,15 @@ pub struct Device {
     pub state: State,
     /// The time of its valid entry among the outbox's deadlines.
     pub armed: Option<f64>,
+    /// The messages that came back undelivered. Most devices have none.
+    returned: Option<Box<Returned>>,
+}
+
+impl Content {
+    /// The same message, of which nothing is said: there are newer ones that were told of.
+    fn without_words(&self) -> Self {
+        Content { room: self.room.clone(), sender: None, body: None, original: self.original.clone() }
+    }
 }
 
 impl Pending {
@@ -121,47 +124,6 @@ impl Pending {
     fn absorb(&mut self, older: Pending) {
         self.mention = self.mention.take().or(older.mention);
         self.messages = self.messages.saturating_add(older.messages);
-    }
-}
-
-impl Missed {
-    /// Nothing yet.
-    pub fn none(room: RoomId) -> Self {
-        Missed { room, count: 0, pending: None, newest: None, returned: None }
-    }
-
-    /// A message was sent while they were absent: it is the newest one.
-    fn add(&mut self, mut pending: Pending) {
-        self.count = self.count.saturating_add(1);
-        self.newest = Some((pending.order, pending.content.clone()));
-        if let Some(older) = self.pending.take() {
-            pending.absorb(older);
-        }
-        self.pending = Some(pending);
-    }
-
-    /// A message came back that was sent while they seemed to be there. Whatever was sent while they were absent
-    /// is newer, and goes on speaking for all.
-    fn add_returned(&mut self, mut pending: Pending) {
-        self.count = self.count.saturating_add(1);
-        self.pending = Some(match (self.pending.take(), &self.newest) {
-            (Some(mut newer), Some(_)) => {
-                newer.absorb(pending);
-                newer
-            }
-            (Some(older), None) => {
-                pending.absorb(older);
-                pending
-            }
-            (None, Some((order, content))) => Pending { order: *order, content: content.clone(), ..pending },
-            (None, None) => pending,
-        });
-    }
-
-    /// Whether a message has not come back before.
-    fn is_news(&mut self, key: u64) -> bool {
-        let returned = self.returned.get_or_insert_default();
-        returned.len() >= RETURNED_KEPT || returned.insert(key)
     }
 }
 
@@ -173,10 +135,12 @@ impl Device {
             registration,
             trouble: None,
             missed: Vec::new(),
+            pending: Vec::new(),
             pinged: false,
             is_changed: false,
             state: State::Idle,
             armed: None,
+            returned: None,
         }
     }
 
@@ -217,31 +181,72 @@ impl Device {
 
     /// Its owner has missed a message in a room.
     pub fn miss(&mut self, room: RoomId, pending: Pending) {
-        self.missed_in(room).add(pending);
-    }
-
-    /// A message came back that was sent to its owner. Returns whether it is the first time.
-    pub fn miss_returned(&mut self, room: RoomId, pending: Pending, key: u64) -> bool {
-        let missed = self.missed_in(room);
-        let is_news = missed.is_news(key);
-        if is_news {
-            missed.add_returned(pending);
+        self.count_missed(room);
+        match self.pending_in(room) {
+            Some(newest) => {
+                let older = std::mem::replace(newest, pending);
+                newest.absorb(older);
+            }
+            None => self.pend(room, pending),
         }
-        is_news
     }
 
-    fn missed_in(&mut self, room: RoomId) -> &mut Missed {
-        let place = self.missed.iter().position(|missed| missed.room == room);
-        let place = place.unwrap_or_else(|| {
-            self.missed.push(Missed::none(room));
-            self.missed.len() - 1
-        });
-        &mut self.missed[place]
+    /// A message came back that was sent to its owner when they seemed to be there; `key` tells it from others.
+    /// Returns whether it is the first time. Whatever they have missed since then is newer.
+    pub fn miss_returned(&mut self, room: RoomId, mut pending: Pending, key: u64) -> bool {
+        let Some(returned_before) = self.returned.get_or_insert_default().add(room, key) else {
+            return false;
+        };
+        let missed_before = self.count_missed(room);
+        let is_newest = usize::try_from(missed_before).is_ok_and(|missed| missed <= returned_before);
+        match self.pending_in(room) {
+            Some(other) if is_newest => {
+                let older = std::mem::replace(other, pending);
+                other.absorb(older);
+            }
+            Some(newer) => newer.absorb(pending),
+            None => {
+                if !is_newest {
+                    pending.content = Arc::new(pending.content.without_words());
+                }
+                self.pend(room, pending);
+            }
+        }
+        true
+    }
+
+    /// Counts one more message, and returns how many there were before.
+    fn count_missed(&mut self, room: RoomId) -> u32 {
+        match self.missed.iter_mut().find(|missed| missed.room == room) {
+            Some(missed) => {
+                missed.count = missed.count.saturating_add(1);
+                missed.count - 1
+            }
+            None => {
+                self.missed.push(Missed { room, count: 1 });
+                0
+            }
+        }
+    }
+
+    fn pending_in(&mut self, room: RoomId) -> Option<&mut Pending> {
+        self.pending.iter_mut().find(|(other, _)| *other == room).map(|(_, pending)| pending)
+    }
+
+    /// Something is to be told of a room of which nothing was.
+    fn pend(&mut self, room: RoomId, pending: Pending) {
+        if self.pending.is_empty() {
+            // It seldom becomes more.
+            self.pending.reserve_exact(1);
+        }
+        self.pending.push((room, pending));
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it was missed.
     pub fn catch_up(&mut self, room: RoomId) {
         self.missed.retain(|missed| missed.room != room);
+        self.pending.retain(|(pending, _)| *pending != room);
+        self.returned.take_if(|returned| returned.forget(room));
         if let State::InFlight(in_flight) = &mut self.state {
             in_flight.told.retain(|(told, _)| *told != room);
         }
@@ -249,21 +254,19 @@ impl Device {
 
     /// What is older than `oldest` is not told any more.
     pub fn expire(&mut self, oldest: f64) {
-        for missed in &mut self.missed {
-            missed.pending.take_if(|pending| pending.since < oldest);
-        }
+        self.pending.retain(|(_, pending)| pending.since >= oldest);
     }
 
     /// Takes what is to be told out of every room.
     pub fn take_pending(&mut self) -> Vec<(RoomId, Pending)> {
-        self.missed.iter_mut().filter_map(|missed| Some((missed.room, missed.pending.take()?))).collect()
+        std::mem::take(&mut self.pending)
     }
 
     /// Takes what is to be told out of the room where it has waited longest.
     pub fn take_oldest_pending(&mut self) -> Vec<(RoomId, Pending)> {
-        let waiting = self.missed.iter_mut().filter(|missed| missed.pending.is_some());
-        let oldest = waiting.min_by_key(|missed| missed.pending.as_ref().map(|pending| pending.order));
-        oldest.and_then(|missed| Some((missed.room, missed.pending.take()?))).into_iter().collect()
+        let oldest = self.pending.iter().enumerate().min_by_key(|(_, (_, pending))| pending.order);
+        let oldest = oldest.map(|(index, _)| index);
+        oldest.map(|index| self.pending.swap_remove(index)).into_iter().collect()
     }
 
     /// What was told was not wanted: it does not count as missed.
@@ -274,28 +277,37 @@ impl Device {
             }
         }
         self.missed.retain(|missed| missed.count > 0);
+        let missed = &self.missed;
+        self.pending.retain(|(room, _)| missed.iter().any(|missed| missed.room == *room));
     }
 
     /// Puts back what could not be told. It merges into what is newer.
     pub fn put_back(&mut self, told: Vec<(RoomId, Pending)>) {
         for (room, pending) in told {
-            let Some(missed) = self.missed.iter_mut().find(|missed| missed.room == room) else { continue };
-            match &mut missed.pending {
-                Some(newer) => newer.absorb(pending),
-                none => *none = Some(pending),
+            if !self.missed.iter().any(|missed| missed.room == room) {
+                continue;
+            }
+            match self.pending.iter_mut().find(|(other, _)| *other == room) {
+                Some((_, newer)) => newer.absorb(pending),
+                None => self.pend(room, pending),
             }
         }
     }
 
     /// Whether there is anything to be told.
     pub fn has_pending(&self) -> bool {
-        self.pinged || self.missed.iter().any(|missed| missed.pending.is_some())
+        self.pinged || !self.pending.is_empty()
+    }
+
+    /// What is still to be told of a room.
+    pub fn untold(&self, room: RoomId) -> Option<&Pending> {
+        self.pending.iter().find(|(other, _)| *other == room).map(|(_, pending)| pending)
     }
 
     /// How many messages its owner has missed, in all rooms, but for those that are still to be told.
     pub fn count(&self) -> u32 {
         self.missed.iter().fold(0, |sum, missed| {
-            let untold = missed.pending.as_ref().map_or(0, |pending| pending.messages);
+            let untold = self.untold(missed.room).map_or(0, |pending| pending.messages);
             sum.saturating_add(missed.count.saturating_sub(untold))
         })
     }

@@ -23,6 +23,7 @@ pub mod push;
 pub mod registration;
 pub mod reply;
 pub mod request;
+pub mod returned;
 pub mod room;
 pub mod snapshot;
 pub mod undelivered;

@@ -4,10 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::app_server::AppServer;
 use crate::device::Content;
 use crate::key::DeviceId;
-use crate::publish_options::PublishOptions;
 
 /// The id of a publish: the device it goes to, and what makes it unique and not to be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,27 +42,18 @@ impl FromStr for PushId {
     }
 }
 
-/// A publish that is to be sent now.
+/// A publish that is to be sent now. Where it goes is known by its device: see
+/// [`Engine::addressee`](crate::Engine::addressee).
 #[derive(Debug, Clone)]
 pub struct Push {
     /// The id of the IQ.
     pub id: PushId,
-    /// The bare JID of the user.
-    pub user: Arc<str>,
-    /// The app server it goes to.
-    pub app_server: AppServer,
-    /// The node at the app server.
-    pub node: Option<Box<str>>,
-    /// The form that goes along.
-    pub publish_options: Option<PublishOptions>,
     /// What it says.
     pub summary: Summary,
     /// Whether one of the messages it stands for mentions the user.
     pub mentioned: bool,
-    /// The newest message it stands for; `None` where another module asked for a push without one.
-    pub content: Option<Arc<Content>>,
     /// The message that other modules are to judge it by: one that mentions the user, if there is any, else
-    /// the newest one.
+    /// the newest one; `None` where another module asked for a push without one.
     pub judged_by: Option<Arc<Content>>,
 }
 

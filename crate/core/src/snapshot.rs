@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::{Content, Device, Missed, Pending, Trouble};
 use crate::engine::Engine;
-use crate::key::RoomId;
 
 /// The state of every device that has any. Times are ages: seconds before the snapshot was taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -104,9 +103,11 @@ impl Engine {
                 if let Some(room) = self.rooms.get_mut(room) {
                     room.presume_member(user_id);
                 }
-                let missed = self.restore_missed(room, missed, now);
+                let pending =
+                    missed.pending.as_ref().map(|pending| self.restore_pending(&missed.room, pending, now));
                 if let Some(device) = self.devices.get_mut(id) {
-                    device.missed.push(missed);
+                    device.missed.push(Missed { room, count: missed.count });
+                    device.pending.extend(pending.map(|pending| (room, pending)));
                 }
             }
             if let Some(device) = self.devices.get_mut(id) {
@@ -129,8 +130,8 @@ impl Engine {
             .iter()
             .filter_map(|missed| {
                 let told = told.iter().find(|(room, _)| *room == missed.room).map(|(_, pending)| pending);
-                let untold = missed.pending.as_ref().map_or(0, |pending| pending.messages);
-                let pending = missed.pending.as_ref().or(told);
+                let untold = device.untold(missed.room);
+                let pending = untold.or(told);
                 let state = MissedState {
                     room: self.rooms.get(missed.room)?.jid.to_string(),
                     count: missed.count,
@@ -139,7 +140,8 @@ impl Engine {
                         body: pending.content.body.as_deref().map(str::to_owned),
                         mentioned: pending.mention.is_some()
                             || told.is_some_and(|told| told.mention.is_some()),
-                        messages: untold + told.map_or(0, |told| told.messages),
+                        messages: untold.map_or(0, |untold| untold.messages)
+                            + told.map_or(0, |told| told.messages),
                         age: now - pending.since,
                     }),
                 };
@@ -162,24 +164,20 @@ impl Engine {
         })
     }
 
-    fn restore_missed(&mut self, room: RoomId, state: &MissedState, now: f64) -> Missed {
-        let pending = state.pending.as_ref().map(|pending| {
-            self.messages += 1;
-            let content = Content {
-                room: state.room.as_str().into(),
-                sender: pending.sender.as_deref().map(Into::into),
-                body: pending.body.as_deref().map(Into::into),
-                original: None,
-            };
-            let content = Arc::new(content);
-            Pending {
-                mention: pending.mentioned.then(|| content.clone()),
-                messages: pending.messages,
-                content,
-                since: now - pending.age,
-                order: self.messages,
-            }
+    fn restore_pending(&mut self, room: &str, state: &PendingState, now: f64) -> Pending {
+        self.messages += 1;
+        let content = Arc::new(Content {
+            room: room.into(),
+            sender: state.sender.as_deref().map(Into::into),
+            body: state.body.as_deref().map(Into::into),
+            original: None,
         });
-        Missed { count: state.count, pending, ..Missed::none(room) }
+        Pending {
+            mention: state.mentioned.then(|| content.clone()),
+            messages: state.messages,
+            content,
+            since: now - state.age,
+            order: self.messages,
+        }
     }
 }

@@ -207,16 +207,21 @@ impl Engine {
             return recipients;
         }
         let mentions = Mentions::read(broadcast.message, broadcast.room);
-        let present: HashSet<&str> = broadcast.present.iter().map(String::as_str).collect();
+        let mentions = Some(mentions).filter(|mentions| !mentions.is_empty());
+        // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
+        let sender = broadcast.sender.and_then(|jid| self.user_ids.get(jid).copied());
+        let present: HashSet<UserId> =
+            broadcast.present.iter().filter_map(|jid| self.user_ids.get(jid.as_str()).copied()).collect();
         for (id, member) in room.absent() {
             let Some(user) = self.users.get(id) else {
                 recipients.are_strangers_among = true;
                 continue;
             };
-            if broadcast.sender == Some(&*user.jid) || present.contains(&*user.jid) {
+            if sender == Some(id) || present.contains(&id) {
                 continue;
             }
-            let mentioned = mentions.concern(&user.jid, member.nicknames());
+            let mentioned =
+                mentions.as_ref().is_some_and(|mentions| mentions.concern(&user.jid, member.nicknames()));
             recipients.devices.extend(self.wanting(user, member, mentioned, broadcast.privacy));
         }
         recipients

@@ -3,18 +3,18 @@
 
 mod common;
 
-use common::{ALL, HALL, JULIET, ORCHARD, Service, body, count, with_body};
-use muc_cloud_notify_core::push::Push;
+use common::{ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
 use muc_cloud_notify_core::reply::Outcome;
 
 /// The one push that leaves the outbox now, when other modules judge it.
-fn judged(service: &mut Service) -> Push {
-    let mut pushes = service.engine.turn_by_room(service.now, ALL, &mut service.chance).pushes;
+fn judged(service: &mut Service) -> Publish {
+    let pushes = service.engine.turn_by_room(service.now, ALL, &mut service.chance).pushes;
+    let mut pushes = service.publishes(pushes);
     assert_eq!(pushes.len(), 1, "one push leaves: {pushes:?}");
     pushes.remove(0)
 }
 
-fn judged_by(push: &Push) -> Option<&str> {
+fn judged_by(push: &Publish) -> Option<&str> {
     push.judged_by.as_ref().and_then(|content| content.body.as_deref())
 }
 

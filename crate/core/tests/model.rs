@@ -7,10 +7,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO, Service, body, count, key, with_body};
+use common::{ALL, HALL, JULIET, NURSE, ORCHARD, Publish, ROMEO, Service, body, count, key, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::room::Knowledge;
 use proptest::prelude::*;
@@ -96,7 +95,7 @@ struct ModelDevice {
     missed: BTreeMap<usize, u32>,
     /// By room, the newest message that was not told yet.
     untold: BTreeMap<usize, u32>,
-    in_flight: Option<(Push, f64, BTreeMap<usize, u32>)>,
+    in_flight: Option<(Publish, f64, BTreeMap<usize, u32>)>,
 }
 
 impl ModelDevice {
@@ -263,19 +262,19 @@ impl World {
 
     fn turn(&mut self, limit: usize) {
         let now = self.service.now;
-        let late = |(_, since, _): &(Push, f64, _)| since + 120.0 <= now;
+        let late = |(_, since, _): &(Publish, f64, _)| since + 120.0 <= now;
         for device in self.devices.values_mut().filter(|device| device.in_flight.as_ref().is_some_and(late)) {
             device.fail();
         }
         let turn = self.service.engine.turn(now, limit, &mut self.service.chance);
         assert_eq!(turn.disabled, []);
         assert!(turn.pushes.len() <= limit);
-        for push in turn.pushes {
+        for push in self.service.publishes(turn.pushes) {
             self.sent(push);
         }
     }
 
-    fn sent(&mut self, push: Push) {
+    fn sent(&mut self, push: Publish) {
         let user = USERS.iter().position(|user| **user == *push.user).expect("a user");
         let node = NODES.iter().position(|node| push.node.as_deref() == Some(node)).expect("a node");
         let device = self.devices.get_mut(&(user, node)).expect("a device that is registered");

@@ -18,7 +18,7 @@ fn an_idle_device_is_pushed_at_once() {
     assert_eq!((push.app_server.as_str(), push.node.as_deref()), (PUSHER, Some("phone")));
     assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
     assert!(!push.mentioned);
-    assert_eq!(push.content.as_ref().map(|content| &*content.room), Some(ORCHARD));
+    assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(ORCHARD));
     assert_eq!(service.engine.census().in_flight, 1);
 
     service.reply(&push, Outcome::Delivered);
@@ -60,7 +60,7 @@ fn the_newest_message_of_all_rooms_speaks_for_them() {
         service.say(rooms[1], "2");
         let push = service.push();
         assert_eq!((count(&push), body(&push)), (3, Some("2")), "{case}");
-        assert_eq!(push.content.as_ref().map(|content| &*content.room), Some(rooms[1]), "{case}");
+        assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(rooms[1]), "{case}");
     }
 }
 
@@ -107,7 +107,7 @@ fn a_turn_hands_out_no_more_than_its_limit() {
         assert_eq!(more, expected > 0);
         let pushes = service.engine.turn(service.now, 4, &mut service.chance).pushes;
         assert_eq!(pushes.len(), expected);
-        sent.extend(pushes.into_iter().map(|push| push.user));
+        sent.extend(service.publishes(pushes).into_iter().map(|push| push.user));
     }
     sent.sort_unstable();
     sent.dedup();
@@ -210,7 +210,7 @@ fn a_ping_goes_to_every_device_of_a_user_without_a_message() {
     assert_eq!(nodes(&pushes), ["phone", "tablet"]);
     for push in &pushes {
         assert_eq!((count(push), body(push)), (0, None));
-        assert!(push.content.is_none() && !push.mentioned);
+        assert!(push.judged_by.is_none() && !push.mentioned);
         service.reply(push, Outcome::Delivered);
     }
     service.assert_quiet("it was told");

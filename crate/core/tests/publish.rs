@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::{JULIET, ORCHARD, PRIVATE, Service, iq};
+use common::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::Push;
 
 const OMEMO: &str = "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AAAA</payload></encrypted>";
 
@@ -14,7 +13,7 @@ fn options(with_sender: bool, with_body: bool, important_body: &str) -> Options 
 }
 
 /// The push for a message with this content, to what `enable` has registered.
-fn push(options: Options, enable: &str, content: &str) -> Push {
+fn push(options: Options, enable: &str, content: &str) -> Publish {
     let mut service = Service::new(options);
     assert_eq!(service.request_enable(JULIET, &iq(enable)), Ok(true));
     service.read(ORCHARD, &[JULIET], &[]);
@@ -25,7 +24,7 @@ fn push(options: Options, enable: &str, content: &str) -> Push {
 const ENABLE: &str = "<enable xmlns='urn:xmpp:push:0' jid='push.example' node='phone'/>";
 
 /// The fields of the summary form after `FORM_TYPE`, in their order.
-fn fields(push: &Push) -> Vec<(&'static str, String)> {
+fn fields(push: &Publish) -> Vec<(&'static str, String)> {
     push.summary.fields().collect()
 }
 

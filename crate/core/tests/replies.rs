@@ -2,15 +2,14 @@
 
 mod common;
 
-use common::{JULIET, NURSE, ORCHARD, PUSHER, Service, count, key};
+use common::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::push::PushId;
 use muc_cloud_notify_core::reply::Outcome;
 
 /// A push for a new message.
-fn next(service: &mut Service) -> Push {
+fn next(service: &mut Service) -> Publish {
     service.say(ORCHARD, "But soft!");
     service.push()
 }

@@ -3,14 +3,13 @@
 
 mod common;
 
-use common::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
+use common::{HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::reply::Outcome;
 
 /// How long it takes until the next push leaves, and that push. The engine is called when it asks for it.
-fn next_push(service: &mut Service) -> (f64, Push) {
+fn next_push(service: &mut Service) -> (f64, Publish) {
     let start = service.now;
     loop {
         service.wait_for_turn();
@@ -21,7 +20,7 @@ fn next_push(service: &mut Service) -> (f64, Push) {
 }
 
 /// The delays between so many pushes that all meet the same fate, and the one that follows.
-fn delays(service: &mut Service, outcome: Outcome, retries: usize) -> (Vec<f64>, Push) {
+fn delays(service: &mut Service, outcome: Outcome, retries: usize) -> (Vec<f64>, Publish) {
     service.say(ORCHARD, "But soft!");
     let mut push = service.push();
     let mut delays = Vec::new();

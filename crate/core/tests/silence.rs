@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::{ORCHARD, PUSHER, ROMEO, Service};
+use common::{ORCHARD, PUSHER, Publish, ROMEO, Service};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::reply::Outcome;
 
 const USERS: usize = 20;
@@ -22,8 +21,8 @@ fn service() -> Service {
 }
 
 /// The pushes to the silent app server, those to the other one being answered.
-fn pushes(service: &mut Service) -> Vec<Push> {
-    let (silent, other): (Vec<Push>, Vec<Push>) =
+fn pushes(service: &mut Service) -> Vec<Publish> {
+    let (silent, other): (Vec<Publish>, Vec<Publish>) =
         service.pushes().into_iter().partition(|push| push.app_server.as_str() == PUSHER);
     for push in other {
         service.reply(&push, Outcome::Delivered);

@@ -201,7 +201,7 @@ fn who_gets_the_affiliation_back_starts_anew() {
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
     let of_juliet = pushes.iter().find(|push| &*push.user == JULIET);
-    assert_eq!(of_juliet.map(common::count), Some(1));
+    assert_eq!(of_juliet.map(|push| common::count(push)), Some(1));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::ns;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::outbox::Random;
+use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::watch::Broadcast;
@@ -158,14 +159,20 @@ impl World {
         let turn_took = start.elapsed();
         assert_eq!((turn.pushes.len(), turn.disabled.len()), (ABSENT, 0), "one push for each");
 
+        // As they come in: as text.
+        let replies: Vec<(String, String)> = turn.pushes.iter().map(|push| self.reply_to(push)).collect();
         let start = Instant::now();
-        for push in &turn.pushes {
-            // As it comes in: as text.
-            let (id, from) = (push.id.to_string(), push.app_server.as_str());
-            let handling = self.engine.reply(&id, from, Outcome::Delivered, self.now, &mut self.chance);
+        for (id, from) in &replies {
+            let handling = self.engine.reply(id, from, Outcome::Delivered, self.now, &mut self.chance);
             black_box(handling);
         }
         Round { message, turn: turn_took, replies: start.elapsed() }
+    }
+
+    /// What identifies the answer to a push: its id, and who it is from.
+    fn reply_to(&self, push: &Push) -> (String, String) {
+        let (_, registration) = self.engine.addressee(push.id.device).expect("the device is there");
+        (push.id.to_string(), registration.app_server.as_str().to_owned())
     }
 
     /// A user registers again what they have registered. They are taken from everywhere in the service.

@@ -10,15 +10,18 @@
 )]
 
 use std::collections::HashMap;
+use std::ops::Deref;
 
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
+use muc_cloud_notify_core::app_server::AppServer;
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Turn};
 use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::outbox::Random;
+use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
@@ -84,6 +87,24 @@ impl Random for Chance {
 
     fn fraction(&mut self) -> f64 {
         self.fraction
+    }
+}
+
+/// A push, and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Publish {
+    push: Push,
+    pub(crate) user: String,
+    pub(crate) app_server: AppServer,
+    pub(crate) node: Option<Box<str>>,
+    pub(crate) publish_options: Option<PublishOptions>,
+}
+
+impl Deref for Publish {
+    type Target = Push;
+
+    fn deref(&self) -> &Push {
+        &self.push
     }
 }
 
@@ -200,14 +221,29 @@ impl Service {
     }
 
     /// What leaves the outbox now, when nothing is disabled.
-    pub(crate) fn pushes(&mut self) -> Vec<Push> {
+    pub(crate) fn pushes(&mut self) -> Vec<Publish> {
         let turn = self.turn();
         assert_eq!(turn.disabled, [], "nothing is disabled");
-        turn.pushes
+        self.publishes(turn.pushes)
+    }
+
+    /// Pushes that have just left the outbox, with where they go.
+    pub(crate) fn publishes(&self, pushes: Vec<Push>) -> Vec<Publish> {
+        let publish = |push: Push| {
+            let (user, registration) = self.engine.addressee(push.id.device).expect("its device is there");
+            Publish {
+                user: user.to_owned(),
+                app_server: registration.app_server.clone(),
+                node: registration.node.clone(),
+                publish_options: registration.publish_options.clone(),
+                push,
+            }
+        };
+        pushes.into_iter().map(publish).collect()
     }
 
     /// The one push that leaves the outbox now.
-    pub(crate) fn push(&mut self) -> Push {
+    pub(crate) fn push(&mut self) -> Publish {
         let mut pushes = self.pushes();
         assert_eq!(pushes.len(), 1, "one push leaves: {pushes:?}");
         pushes.remove(0)
@@ -220,12 +256,12 @@ impl Service {
     }
 
     /// The app server that a push went to answers.
-    pub(crate) fn reply(&mut self, push: &Push, outcome: Outcome) -> Handling {
+    pub(crate) fn reply(&mut self, push: &Publish, outcome: Outcome) -> Handling {
         self.engine.reply(&push.id.to_string(), push.app_server.as_str(), outcome, self.now, &mut self.chance)
     }
 
     /// As [`Service::reply`], where the answer disables the device.
-    pub(crate) fn reply_disables(&mut self, push: &Push, outcome: Outcome) -> Disabled {
+    pub(crate) fn reply_disables(&mut self, push: &Publish, outcome: Outcome) -> Disabled {
         match self.reply(push, outcome) {
             Handling::Disabled(disabled) => disabled,
             other => panic!("the device is disabled, not {other:?}"),
@@ -234,7 +270,7 @@ impl Service {
 }
 
 /// The nodes that pushes go to, in order of their names.
-pub(crate) fn nodes(pushes: &[Push]) -> Vec<&str> {
+pub(crate) fn nodes(pushes: &[Publish]) -> Vec<&str> {
     let mut nodes: Vec<&str> = pushes.iter().filter_map(|push| push.node.as_deref()).collect();
     nodes.sort_unstable();
     nodes
