@@ -109,7 +109,7 @@ local function launch(self)
 		error(describe_failure(self, string.format("was not up after %d s", start_timeout)), 0);
 	end
 	self.pid = tonumber(files.read(self.folder .. "/pid"));
-	self.component_port = self:admin("return port_of('component')");
+	self.component_port, self.component_address = self:admin("return port_of('component')");
 	self.c2s_port, self.c2s_address = self:admin("return port_of('c2s')");
 	if self.options.s2s then
 		srv.add(self);
@@ -249,7 +249,7 @@ end
 function server_methods:component(host)
 	local connection = self.components[host];
 	if not connection or connection.closed then
-		connection = component.connect { jid = host, port = self.component_port,
+		connection = component.connect { jid = host, host = self.component_address, port = self.component_port,
 			secret = configuration.component_secret, server = self };
 		self.components[host] = connection;
 	end

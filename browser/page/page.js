@@ -1,0 +1,58 @@
+/** The demo's page: two users, and their app server's view. */
+
+import { User } from "./users.js";
+import { showDevices, showPush } from "./app-server.js";
+
+const cast = await (await fetch("cast.json")).json();
+
+const problem = document.querySelector("#problem");
+const membersOnly = document.querySelector("#members-only");
+const telling = document.querySelector("#telling");
+const answers = [...document.querySelectorAll("[data-answer]")];
+
+document.querySelector("#max-errors").textContent = cast.max_errors;
+
+/** When messages were sent by somebody on this page, in milliseconds. */
+const sentAt = [];
+
+for (const person of cast.people) {
+	new User(document.getElementById(person.username), person, cast, (at) => sentAt.push(at));
+}
+
+function tellProblem(text) {
+	problem.textContent = text;
+	problem.hidden = !text;
+}
+
+/** Asks the process of the demo for something. */
+async function ask(path, body) {
+	try {
+		const response = await fetch(cast.feed + path, { method: "POST", body: String(body) });
+		tellProblem(response.ok ? "" : "The demo did not understand that.");
+	} catch {
+		tellProblem("The demo has ended: run make demo again.");
+	}
+}
+
+for (const button of answers) {
+	button.addEventListener("click", () => ask("/answer", button.dataset.answer));
+}
+membersOnly.addEventListener("change", () => ask("/members-only", membersOnly.checked));
+telling.addEventListener("change", () => ask("/telling", telling.checked));
+
+const feed = new EventSource(`${cast.feed}/feed`);
+
+feed.addEventListener("open", () => tellProblem(""));
+feed.addEventListener("error", () => tellProblem("The demo has ended: run make demo again."));
+
+feed.addEventListener("push", ({ data }) => showPush(JSON.parse(data), sentAt));
+
+feed.addEventListener("state", ({ data }) => {
+	const state = JSON.parse(data);
+	for (const button of answers) {
+		button.setAttribute("aria-pressed", button.dataset.answer === state.answer);
+	}
+	membersOnly.checked = state.is_members_only;
+	telling.checked = state.is_telling;
+	showDevices(state.devices, cast.max_errors);
+});

@@ -1,0 +1,48 @@
+/**
+ * One user's Converse.js, with the settings that come in the query: ?settings=<JSON>.
+ *
+ * The page around it says { do: "logout" } and hears { event: "joined" | "sent" | "logged out" | "disconnected" }.
+ */
+
+import converse from "/converse/converse.min.js";
+
+const settings = JSON.parse(new URLSearchParams(location.search).get("settings"));
+
+/** Tells the page around us. */
+function tell(event, details = {}) {
+	parent.postMessage({ event, ...details }, location.origin);
+}
+
+converse.plugins.add("demo", {
+	initialize() {
+		const { api } = this._converse;
+		addEventListener("message", (message) => {
+			if (message.origin === location.origin && message.data.do === "logout") api.user.logout();
+		});
+		api.listen.on("logout", () => tell("logged out"));
+		api.listen.on("disconnected", () => tell("disconnected"));
+		api.listen.on("enteredNewRoom", (room) => tell("joined", { room: room.get("jid") }));
+		api.listen.on("sendMessage", () => tell("sent", { at: Date.now() }));
+	},
+});
+
+converse.initialize({
+	assets_path: "/converse/",
+	authentication: "login",
+	auto_login: true,
+	auto_reconnect: true,
+	blacklisted_plugins: ["converse-omemo"], // which asks for a file outside of its folder
+	discover_connection_methods: false,
+	i18n: "en",
+	loglevel: "info",
+	hide_muc_participants: true,
+	singleton: true,
+	auto_focus: false,
+	show_desktop_notifications: false,
+	persistent_store: "localStorage", // two instances of one origin close IndexedDB on each other
+	play_sounds: false,
+	view_mode: "embedded",
+	websocket_url: `${location.origin.replace("http", "ws")}/xmpp-websocket`,
+	whitelisted_plugins: ["demo"],
+	...settings,
+});
