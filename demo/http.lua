@@ -8,7 +8,7 @@ local socket = require "socket";
 local loop = require "spec.support.loop";
 
 local send_timeout = 2; -- seconds
-local reasons = { [200] = "OK", [403] = "Forbidden", [404] = "Not Found" };
+local reasons = { [200] = "OK", [403] = "Forbidden", [404] = "Not Found", [500] = "Internal Server Error" };
 
 local http = {};
 

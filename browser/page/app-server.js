@@ -40,11 +40,12 @@ export function showPush(push, sentAt) {
 	const head = element("p", "head", "");
 	head.append(element("b", "node", push.node), " ", element("span", "count", missed), " ", time);
 	const text = element("p", "text", "");
-	text.append(element("span", "sender", push.sender ?? "no sender"), " ", element("q", "body", push.body ?? ""));
+	text.append(element("span", "sender", push.sender ?? "no sender"), " ", element("span", "body", push.body === undefined ? "no text" : `“${push.body}”`));
+	const since = timeSinceMessage(at, sentAt);
 	const foot = element("p", "foot", "");
 	foot.append(
-		element("span", "since", timeSinceMessage(at, sentAt)),
-		" ",
+		element("span", "since", since),
+		since && " · ",
 		element("span", "answer", answerTexts[push.answer]),
 		push.answer === "cancel" ? ` (${push.errors} in a row)` : "",
 	);

@@ -37,8 +37,13 @@ async function ask(path, body) {
 for (const button of answers) {
 	button.addEventListener("click", () => ask("/answer", button.dataset.answer));
 }
-membersOnly.addEventListener("change", () => ask("/members-only", membersOnly.checked));
-telling.addEventListener("change", () => ask("/telling", telling.checked));
+for (const [box, path] of [[membersOnly, "/members-only"], [telling, "/telling"]]) {
+	box.addEventListener("change", async () => {
+		box.setAttribute("aria-busy", "true");
+		await ask(path, box.checked);
+		box.removeAttribute("aria-busy");
+	});
+}
 
 const feed = new EventSource(`${cast.feed}/feed`);
 
