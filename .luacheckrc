@@ -1,7 +1,7 @@
 std = "lua54c"
 max_line_length = 150
 cache = false
-exclude_files = { "target", ".test" }
+exclude_files = { "target", ".test", "browser/node_modules" }
 
 read_globals = { "prosody" }
 files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members" } }
@@ -10,3 +10,4 @@ files["lua"] = { globals = { "module" } }
 files["undelivered"] = { globals = { "module" } }
 files["spec"] = { std = "lua54c+busted" }
 files["spec/support/modules"] = { globals = { "module" } }
+files["demo/modules"] = { globals = { "module" } }

@@ -31,10 +31,10 @@ install: ## Install the modules, once they are built, where a packaged Prosody l
 	$(INSTALL) -m644 lua/guard.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/lua/
 	$(INSTALL) -m644 undelivered/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered/
 
-demo: ## Show how members who are away get a push (KEEP=1: stay up)
-	@tools/provision demo
-	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
-	@KEEP=$(KEEP) tools/demo
+# By default a page where somebody is watching, and a story where nobody is.
+demo: ## Show in a browser how members who are away get a push (DEMO=story: tell it here; KEEP=1: and stay up)
+	@demo=$(DEMO); test -n "$$demo" || { test -t 1 && demo=page || demo=story; }; \
+	tools/provision $$demo && $(MAKE) --no-print-directory build LUA_VERSION=5.4 && DEMO=$$demo KEEP=$(KEEP) exec tools/demo
 
 test: ## Run everything that is checked, and sum it up
 	@tools/provision test
@@ -57,4 +57,4 @@ faults: ## Build the library that fails on demand, for the specs
 	$(INSTALL) -m755 target/faults/lib$(LIBRARY) .test/faults/$(LIBRARY)
 
 clean: ## Remove what was built and unpacked
-	rm -rf target .test $(LIBRARY)
+	rm -rf target .test browser/node_modules $(LIBRARY)

@@ -21,7 +21,7 @@ describe("The page of the demo", () => {
 		page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
 		page.setDefaultTimeout(10_000);
 		page.on("requestfailed", (request) => failed.push(request.url()));
-		page.on("response", (response) => response.ok() || failed.push(response.url()));
+		page.on("response", (response) => response.status() < 400 || failed.push(response.url()));
 		page.on("request", (request) => new URL(request.url()).hostname === "127.0.0.1" || failed.push(request.url()));
 	});
 
