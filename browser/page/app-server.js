@@ -67,7 +67,7 @@ export function showDevices(all, maxErrors) {
 		row.append(
 			node,
 			element("td", "", device.is_registered ? whereabouts : "not registered"),
-			element("td", "errors", `${device.errors} of ${maxErrors}`),
+			element("td", "errors", device.is_registered ? `${device.errors} of ${maxErrors}` : "–"),
 		);
 		return row;
 	}));

@@ -18,7 +18,7 @@ describe("The page of the demo", () => {
 	before(async () => {
 		[browser, demo] = await Promise.all([launch(), start("tools/demo", [], { DEMO: "page" })]);
 		await mkdir(pictures, { recursive: true });
-		page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+		page = await browser.newPage({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
 		page.setDefaultTimeout(10_000);
 		page.on("requestfailed", (request) => failed.push(request.url()));
 		page.on("response", (response) => response.status() < 400 || failed.push(response.url()));
