@@ -13,6 +13,11 @@ function tell(event, details = {}) {
 	parent.postMessage({ event, ...details }, location.origin);
 }
 
+// Converse completes nicknames with Tab, also where there is nothing to complete: nobody without a mouse would get away.
+addEventListener("keydown", (event) => {
+	if (event.key === "Tab" && event.target.value === "") event.stopImmediatePropagation();
+}, { capture: true });
+
 converse.plugins.add("demo", {
 	initialize() {
 		const { api } = this._converse;

@@ -76,6 +76,13 @@ describe("The page of the demo", () => {
 		assert.equal(await pushes().count(), 0);
 	});
 
+	it("can be left with the keyboard, from either user", async () => {
+		for (const [name, next] of [["alice", button("Log out: Bob")], ["bob", button("success")]]) {
+			await page.frameLocator(`#${name} iframe`).locator("textarea.chat-textarea").press("Tab");
+			await next.and(page.locator(":focus")).waitFor();
+		}
+	});
+
 	it("shows no push while both are there, and one after a log-out", async () => {
 		await say("alice", "Hello Bob");
 		await button("Log out: Bob").click();
