@@ -47,7 +47,7 @@ bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works
 	QUICK=$(QUICK) $(CARGO) run --release --locked --package muc-cloud-notify-core --example bytes_per_device
 	@QUICK=$(QUICK) tools/bench
 
-lint: ## Check the form of the Rust and Lua code
+lint: ## Check the form of the Rust, Lua and JavaScript code
 	@tools/provision test
 	@tools/test lint
 
