@@ -155,6 +155,19 @@ for (const version of versions) {
 			await pushes(bob, message);
 		});
 
+		scene("is pushed to as a ghost once the tab is gone, until it is back", async () => {
+			const [room, alice, bob] = await cast(["alice", "bob"]);
+			await server.ask("create_room", { room });
+			await Promise.all([settle(room, alice), settle(room, bob)]);
+			await bob.vanish();
+			await alice.say(room, "Nobody is meant by this");
+			await pushesNobody();
+			await pushes(bob, await alice.say(room, "Hello @bob, can you look at this?"));
+			await bob.comeBack();
+			await alice.say(room, "@bob as you are back, this is no reason for a push");
+			await pushesNobody();
+		});
+
 		scene("is not pushed to any more once the app server is disabled in the settings", async () => {
 			const [room, alice, bob] = await cast(["alice", "bob"]);
 			await server.ask("create_room", { room });

@@ -148,9 +148,11 @@ describe("The page of the demo", () => {
 		await device("bobs-phone").getByText("in the room").waitFor();
 	});
 
-	it("lets a cut connection be taken up again", async () => {
+	it("shows a push to a ghost, whose connection is cut, and none once it is taken up again", async () => {
 		await button("Cut connection: Bob").click();
 		assert.equal(await status("bob"), "connection cut");
+		await device("bobs-phone").getByText("away").waitFor();
+		assert.match(await pushAfter(() => say("alice", "Are you a ghost?")), /bobs-phone/);
 		await button("Reconnect: Bob").click();
 		await isOnline("bob");
 		await device("bobs-phone").getByText("in the room").waitFor();

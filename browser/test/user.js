@@ -121,6 +121,19 @@ export class User {
 		await this.page.close();
 	}
 
+	/** Closes the tab's page without logging out, and waits until the server has lost the connection. */
+	async vanish() {
+		await this.page.goto("about:blank");
+		await this.isSession("hibernating");
+	}
+
+	/** Restores the tab, and waits until the session is taken up again. */
+	async comeBack() {
+		await this.page.goto(this.address);
+		await this.receives("<resumed", "urn:xmpp:sm:3");
+		await this.isSession("connected");
+	}
+
 	/** Waits until the server has such a session: "connected", "hibernating", "none". */
 	isSession(state) {
 		return eventually(`${this.jid}: ${state}`, async () => (await this.server.ask("session", { jid: this.jid })) === state);
