@@ -31,7 +31,7 @@ for _, version in ipairs(prosody.versions) do
 		end
 
 		local function is_pushed(what)
-			return app:next_push(4, function (push) return push.node == what; end) ~= nil;
+			return app:next_push(8, function (push) return push.node == what; end) ~= nil;
 		end
 
 		-- The nodes of what is pushed until the server has nothing left to do.
@@ -145,7 +145,7 @@ for _, version in ipairs(prosody.versions) do
 					modules_enabled = { "muc_cloud_notify" };
 					muc_cloud_notify_library = library;
 					muc_push_default = "always";
-					muc_push_reply_timeout = 1;
+					muc_push_reply_timeout = 2;
 					muc_push_retry_delay = 0.1;
 					muc_room_default_persistent = true;
 				};
