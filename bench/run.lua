@@ -115,7 +115,7 @@ local ok, has_engine = xpcall(require("bench.rows.engine").run, traceback, bench
 if not ok then
 	table.insert(problems, has_engine);
 elseif not has_engine then
-	io.stderr:write("bench: the engine alone was not measured: there is nothing in target/criterion\n");
+	io.stderr:write("bench: the engine alone was not measured: there is nothing of it in target\n");
 end
 
 report.write { bench = bench, is_quick = is_quick, problems = problems, root = root, seconds = loop.now() - started };

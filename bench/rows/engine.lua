@@ -44,8 +44,9 @@ local function names_of(map)
 end
 
 function row.run(bench, root)
+	local suffix = bench.is_quick and "-quick" or "";
 	local times = {}; -- name -> number of devices -> ns
-	each_benchmark(root .. "/target/criterion", function (folder)
+	each_benchmark(root .. "/target/criterion" .. suffix, function (folder)
 		local estimates, about = read_json(folder .. "/estimates.json"), read_json(folder .. "/benchmark.json");
 		if not estimates or not about then return; end
 		local id = about.full_id or about.group_id;
@@ -82,7 +83,7 @@ function row.run(bench, root)
 		add(name, descriptions[name] or name, "ns", times[name]);
 	end
 	local bytes = {};
-	for size, value in pairs(read_json(root .. "/target/engine-bytes.json") or {}) do
+	for size, value in pairs(read_json(root .. "/target/engine-bytes" .. suffix .. ".json") or {}) do
 		bytes[tonumber(size)] = value;
 	end
 	add("bytes", "memory per device", "B", bytes);

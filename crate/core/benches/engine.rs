@@ -2,7 +2,7 @@
 //! hundred times as large as the other (`QUICK=1`: ten times). It should take the same in both.
 //!
 //! `cargo bench --bench engine` prints `engine/message/1000000` and so on, and leaves figures under
-//! `criterion/` in the target directory. Without `--bench`, as under `cargo test`, it runs everything once.
+//! `criterion/` in the target directory, or in `$CRITERION_HOME`. Without `--bench`, as under `cargo test`, it runs everything once.
 //!
 //! | benchmark | what is timed |
 //! |---|---|

@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release --example bytes_per_device` prints a table and writes `engine-bytes.json` into the
 //! target directory: for each number of devices the bytes per device of an idle service whose rooms are known.
-//! `QUICK=1` makes the services smaller. They are those that the benchmark `engine` times.
+//! `QUICK=1` makes the services smaller, and writes `engine-bytes-quick.json`. They are those that the benchmark
+//! `engine` times.
 
 #[path = "../benches/world/mod.rs"]
 mod world;
@@ -57,7 +58,8 @@ fn main() -> io::Result<()> {
         world.warm_up();
         row("and pushed to for every room")?;
     }
-    let path = target_directory().join("engine-bytes.json");
+    let name = if world::is_quick() { "engine-bytes-quick.json" } else { "engine-bytes.json" };
+    let path = target_directory().join(name);
     fs::write(&path, format!("{{{}}}\n", results.join(", ")))?;
     writeln!(out, "written to {}", path.display())
 }

@@ -83,6 +83,7 @@ impl Engine {
                 None => break,
             }
         }
+        turn.pushes.reserve_exact(limit.min(self.outbox.queued()));
         for _ in 0..limit {
             match self.outbox.pop() {
                 Some(device) => turn.pushes.extend(self.push(device, telling, now, random)),
@@ -142,6 +143,7 @@ impl Engine {
         if is_unwanted {
             device.uncount(&in_flight.told);
         }
+        self.outbox.landed(in_flight);
         self.settle(id.device);
     }
 
@@ -183,19 +185,20 @@ impl Engine {
             Telling::OneRoom => device.take_oldest_pending(),
         };
         let pinged = std::mem::take(&mut device.pinged);
-        let newest = told.iter().map(|(_, pending)| pending).max_by_key(|pending| pending.order);
+        let pending = told.iter().map(|(_, pending)| pending);
+        let newest = pending.clone().max_by(|one, other| one.cmp_sent(other));
         let content = newest.map(|pending| &pending.content);
-        let mentions =
-            told.iter().filter_map(|(_, pending)| Some((pending.order, pending.mention.as_ref()?)));
-        let mention = mentions.max_by_key(|(order, _)| *order).map(|(_, mention)| mention);
-        let important_body = Some(&*self.options.important_body).filter(|_| content.is_some());
-        let body = content.and_then(|content| content.body.as_deref()).or(important_body);
+        let mentions = pending.filter(|pending| pending.mention.is_some());
+        let mention =
+            mentions.max_by(|one, other| one.cmp_sent(other)).and_then(|pending| pending.mention.as_ref());
+        let important_body = Some(&self.important_body).filter(|_| content.is_some());
+        let body = content.and_then(|content| content.body.as_ref()).or(important_body);
         let push = Push {
             id: PushId { device: id, secret: random.secret() },
             summary: Summary {
                 message_count: device.count(),
                 last_message_sender: content.and_then(|content| content.sender.clone()),
-                last_message_body: body.filter(|body| !body.is_empty()).map(Into::into),
+                last_message_body: body.filter(|body| !body.is_empty()).cloned(),
             },
             mentioned: mention.is_some(),
             judged_by: mention.or(content).cloned(),
@@ -214,7 +217,9 @@ impl Engine {
         random: &mut dyn Random,
     ) -> Option<Disabled> {
         let device = self.devices.get_mut(id.device)?;
-        let in_flight = device.land(id)?;
+        let mut in_flight = device.land(id)?;
+        let (told, pinged) = (std::mem::take(&mut in_flight.told), in_flight.pinged);
+        self.outbox.landed(in_flight);
         match outcome {
             Outcome::Silent => self.circuits.silent(&device.registration.app_server, now, &self.options),
             _ => self.circuits.answered(&device.registration.app_server),
@@ -229,8 +234,8 @@ impl Engine {
                 device.trouble = Some(Box::new(Trouble { errors, ..Trouble::default() }));
             }
             Outcome::Transient | Outcome::Silent => {
-                device.pinged |= in_flight.pinged;
-                device.put_back(in_flight.told);
+                device.pinged |= pinged;
+                device.put_back(told);
                 return self.retry_later(id.device, now, random);
             }
         }

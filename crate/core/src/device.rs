@@ -1,8 +1,10 @@
 //! A device: one registration, what its owner has missed, and how its app server answers.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use minidom::Element;
+use smallvec::{SmallVec, smallvec};
 
 use crate::key::{RoomId, UserId};
 use crate::push::PushId;
@@ -15,11 +17,15 @@ pub struct Content {
     /// The room's bare JID.
     pub room: Arc<str>,
     /// The occupant JID of who said it, where the app server may know.
-    pub sender: Option<Box<str>>,
+    pub sender: Option<Arc<str>>,
     /// What was said, where the app server may know.
-    pub body: Option<Box<str>>,
+    pub body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
     pub original: Option<Element>,
+    /// When it was said; seconds on the engine's clock.
+    pub since: f64,
+    /// Tells which of two messages is the newer one.
+    pub order: u64,
 }
 
 /// Something of a room that a device has not been told yet.
@@ -31,11 +37,11 @@ pub struct Pending {
     pub mention: Option<Arc<Content>>,
     /// How many messages it stands for.
     pub messages: u32,
-    /// When the newest message was sent; seconds on the engine's clock.
-    pub since: f64,
-    /// Tells which of two messages is the newer one.
-    pub order: u64,
 }
+
+/// What is to be told, room by room. Nearly always that is one room, for which no memory is to be asked for: there
+/// is one of this for every push.
+pub type Untold = SmallVec<[(RoomId, Pending); 1]>;
 
 /// What the owner of a device has missed in one room since they were last there.
 #[derive(Debug)]
@@ -54,7 +60,7 @@ pub struct InFlight {
     /// When it was sent.
     pub since: f64,
     /// What it tells, to be told again should it fail.
-    pub told: Vec<(RoomId, Pending)>,
+    pub told: Untold,
     /// Whether another module had asked for it.
     pub pinged: bool,
 }
@@ -99,7 +105,7 @@ pub struct Device {
     pub missed: Vec<Missed>,
     /// What is still to be told of them. It is not in there: there are many rooms, and for most of the time nothing
     /// to be told of any.
-    pub pending: Vec<(RoomId, Pending)>,
+    pub pending: Untold,
     /// Another module asked for a push without a message.
     pub pinged: bool,
     /// Whether the form that goes along with a push is another one than at the last push.
@@ -115,15 +121,24 @@ pub struct Device {
 impl Content {
     /// The same message, of which nothing is said: there are newer ones that were told of.
     fn without_words(&self) -> Self {
-        Content { room: self.room.clone(), sender: None, body: None, original: self.original.clone() }
+        let (room, original) = (self.room.clone(), self.original.clone());
+        Content { room, sender: None, body: None, original, ..*self }
     }
 }
 
 impl Pending {
-    /// Takes over what an older one stands for.
-    fn absorb(&mut self, older: Pending) {
-        self.mention = self.mention.take().or(older.mention);
-        self.messages = self.messages.saturating_add(older.messages);
+    /// Which of two has the message that was sent later.
+    pub fn cmp_sent(&self, other: &Self) -> Ordering {
+        self.content.since.total_cmp(&other.content.since).then(self.content.order.cmp(&other.content.order))
+    }
+
+    /// Takes over what another one stands for. The message that was sent later speaks for both.
+    fn merge(&mut self, mut other: Pending) {
+        if other.content.since > self.content.since {
+            std::mem::swap(self, &mut other);
+        }
+        self.mention = self.mention.take().or(other.mention);
+        self.messages = self.messages.saturating_add(other.messages);
     }
 }
 
@@ -135,7 +150,7 @@ impl Device {
             registration,
             trouble: None,
             missed: Vec::new(),
-            pending: Vec::new(),
+            pending: Untold::new(),
             pinged: false,
             is_changed: false,
             state: State::Idle,
@@ -153,9 +168,9 @@ impl Device {
     }
 
     /// The publish with this id is answered, or given up.
-    pub fn land(&mut self, id: PushId) -> Option<InFlight> {
+    pub fn land(&mut self, id: PushId) -> Option<Box<InFlight>> {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::InFlight(in_flight) if in_flight.id == id => Some(*in_flight),
+            State::InFlight(in_flight) if in_flight.id == id => Some(in_flight),
             state => {
                 self.state = state;
                 None
@@ -182,36 +197,21 @@ impl Device {
     /// Its owner has missed a message in a room.
     pub fn miss(&mut self, room: RoomId, pending: Pending) {
         self.count_missed(room);
-        match self.pending_in(room) {
-            Some(newest) => {
-                let older = std::mem::replace(newest, pending);
-                newest.absorb(older);
-            }
-            None => self.pend(room, pending),
-        }
+        self.pend(room, pending);
     }
 
     /// A message came back that was sent to its owner when they seemed to be there; `key` tells it from others.
     /// Returns whether it is the first time. Whatever they have missed since then is newer.
     pub fn miss_returned(&mut self, room: RoomId, mut pending: Pending, key: u64) -> bool {
-        let Some(returned_before) = self.returned.get_or_insert_default().add(room, key) else {
-            return false;
-        };
+        let returned = self.returned.get_or_insert_default();
+        let Some(before) = returned.add(room, key, pending.content.since) else { return false };
         let missed_before = self.count_missed(room);
-        let is_newest = usize::try_from(missed_before).is_ok_and(|missed| missed <= returned_before);
-        match self.pending_in(room) {
-            Some(other) if is_newest => {
-                let older = std::mem::replace(other, pending);
-                other.absorb(older);
-            }
-            Some(newer) => newer.absorb(pending),
-            None => {
-                if !is_newest {
-                    pending.content = Arc::new(pending.content.without_words());
-                }
-                self.pend(room, pending);
-            }
+        let is_newest = usize::try_from(missed_before).is_ok_and(|missed| missed <= before.count)
+            && before.newest <= pending.content.since;
+        if !is_newest {
+            pending.content = Arc::new(pending.content.without_words());
         }
+        self.pend(room, pending);
         true
     }
 
@@ -229,17 +229,15 @@ impl Device {
         }
     }
 
-    fn pending_in(&mut self, room: RoomId) -> Option<&mut Pending> {
-        self.pending.iter_mut().find(|(other, _)| *other == room).map(|(_, pending)| pending)
-    }
-
-    /// Something is to be told of a room of which nothing was.
+    /// Something is to be told of a room, besides what already is.
     fn pend(&mut self, room: RoomId, pending: Pending) {
-        if self.pending.is_empty() {
-            // It seldom becomes more.
-            self.pending.reserve_exact(1);
+        match self.pending.iter_mut().find(|(other, _)| *other == room) {
+            Some((_, other)) => {
+                let before = std::mem::replace(other, pending);
+                other.merge(before);
+            }
+            None => self.pending.push((room, pending)),
         }
-        self.pending.push((room, pending));
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it was missed.
@@ -254,19 +252,19 @@ impl Device {
 
     /// What is older than `oldest` is not told any more.
     pub fn expire(&mut self, oldest: f64) {
-        self.pending.retain(|(_, pending)| pending.since >= oldest);
+        self.pending.retain(|(_, pending)| pending.content.since >= oldest);
     }
 
     /// Takes what is to be told out of every room.
-    pub fn take_pending(&mut self) -> Vec<(RoomId, Pending)> {
+    pub fn take_pending(&mut self) -> Untold {
         std::mem::take(&mut self.pending)
     }
 
     /// Takes what is to be told out of the room where it has waited longest.
-    pub fn take_oldest_pending(&mut self) -> Vec<(RoomId, Pending)> {
-        let oldest = self.pending.iter().enumerate().min_by_key(|(_, (_, pending))| pending.order);
+    pub fn take_oldest_pending(&mut self) -> Untold {
+        let oldest = self.pending.iter().enumerate().min_by_key(|(_, (_, pending))| pending.content.order);
         let oldest = oldest.map(|(index, _)| index);
-        oldest.map(|index| self.pending.swap_remove(index)).into_iter().collect()
+        oldest.map_or_else(Untold::new, |index| smallvec![self.pending.swap_remove(index)])
     }
 
     /// What was told was not wanted: it does not count as missed.
@@ -281,15 +279,15 @@ impl Device {
         self.pending.retain(|(room, _)| missed.iter().any(|missed| missed.room == *room));
     }
 
-    /// Puts back what could not be told. It merges into what is newer.
-    pub fn put_back(&mut self, told: Vec<(RoomId, Pending)>) {
+    /// Puts back what could not be told. It merges into what has come up meanwhile.
+    pub fn put_back(&mut self, told: Untold) {
         for (room, pending) in told {
             if !self.missed.iter().any(|missed| missed.room == room) {
                 continue;
             }
             match self.pending.iter_mut().find(|(other, _)| *other == room) {
-                Some((_, newer)) => newer.absorb(pending),
-                None => self.pend(room, pending),
+                Some((_, other)) => other.merge(pending),
+                None => self.pending.push((room, pending)),
             }
         }
     }
@@ -300,14 +298,14 @@ impl Device {
     }
 
     /// What is still to be told of a room.
-    pub fn untold(&self, room: RoomId) -> Option<&Pending> {
+    pub fn pending_in(&self, room: RoomId) -> Option<&Pending> {
         self.pending.iter().find(|(other, _)| *other == room).map(|(_, pending)| pending)
     }
 
     /// How many messages its owner has missed, in all rooms, but for those that are still to be told.
     pub fn count(&self) -> u32 {
         self.missed.iter().fold(0, |sum, missed| {
-            let untold = self.untold(missed.room).map_or(0, |pending| pending.messages);
+            let untold = self.pending_in(missed.room).map_or(0, |pending| pending.messages);
             sum.saturating_add(missed.count.saturating_sub(untold))
         })
     }

@@ -37,6 +37,8 @@ pub(crate) struct User {
 pub struct Engine {
     pub(crate) host: Box<str>,
     pub(crate) options: Options,
+    /// [`Options::important_body`], to be shared by all pushes.
+    pub(crate) important_body: Arc<str>,
     pub(crate) users: SlotMap<UserId, User>,
     pub(crate) user_ids: HashMap<Arc<str>, UserId>,
     pub(crate) devices: SlotMap<DeviceId, Device>,
@@ -76,6 +78,7 @@ impl Engine {
     pub fn new(host: &str, options: Options) -> Self {
         Engine {
             host: host.into(),
+            important_body: options.important_body.as_str().into(),
             options,
             users: SlotMap::with_key(),
             user_ids: HashMap::new(),
@@ -91,6 +94,7 @@ impl Engine {
 
     /// The options were read again.
     pub fn configure(&mut self, options: Options) {
+        self.important_body = options.important_body.as_str().into();
         self.options = options;
     }
 

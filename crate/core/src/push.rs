@@ -63,9 +63,9 @@ pub struct Summary {
     /// `message-count`: how many messages the user has missed, in all rooms of the service.
     pub message_count: u32,
     /// `last-message-sender`: the occupant JID of who wrote the newest one.
-    pub last_message_sender: Option<Box<str>>,
+    pub last_message_sender: Option<Arc<str>>,
     /// `last-message-body`: its text, or a text in its place.
-    pub last_message_body: Option<Box<str>>,
+    pub last_message_body: Option<Arc<str>>,
 }
 
 impl Summary {

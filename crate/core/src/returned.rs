@@ -7,16 +7,37 @@ use crate::key::RoomId;
 /// How many messages of a room are told apart. Beyond that, one that comes back twice counts twice.
 const KEPT: usize = 1000;
 
-/// The messages that came back since their recipient was last in the room, by hashes of what tells them apart.
+/// The messages that came back since their recipient was last in the room.
 #[derive(Debug, Default)]
-pub struct Returned(HashMap<RoomId, HashSet<u64>>);
+pub struct Returned(HashMap<RoomId, OfRoom>);
+
+#[derive(Debug)]
+struct OfRoom {
+    /// Hashes of what tells them apart.
+    keys: HashSet<u64>,
+    newest: f64,
+}
+
+/// What came back of a room before a message did.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// How many messages.
+    pub count: usize,
+    /// When the last one of them was sent.
+    pub newest: f64,
+}
 
 impl Returned {
-    /// Takes note of a message, and returns how many came back before it; `None` if it is one of them.
-    pub fn add(&mut self, room: RoomId, key: u64) -> Option<usize> {
-        let keys = self.0.entry(room).or_default();
-        let before = keys.len();
-        (before >= KEPT || keys.insert(key)).then_some(before)
+    /// Takes note of a message and when it was sent, and returns what came back before it; `None` if it did already.
+    pub fn add(&mut self, room: RoomId, key: u64, sent: f64) -> Option<Before> {
+        let new = || OfRoom { keys: HashSet::new(), newest: f64::NEG_INFINITY };
+        let room = self.0.entry(room).or_insert_with(new);
+        let before = Before { count: room.keys.len(), newest: room.newest };
+        if before.count < KEPT && !room.keys.insert(key) {
+            return None;
+        }
+        room.newest = before.newest.max(sent);
+        Some(before)
     }
 
     /// Its recipient is in the room again. Returns whether there is nothing left of any room.

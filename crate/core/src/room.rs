@@ -196,7 +196,7 @@ impl Room {
     }
 
     /// The members, there or not.
-    pub fn members(&self) -> impl Iterator<Item = UserId> {
+    pub fn members(&self) -> impl ExactSizeIterator<Item = UserId> {
         self.members.keys().copied()
     }
 

@@ -130,7 +130,7 @@ impl Engine {
             .iter()
             .filter_map(|missed| {
                 let told = told.iter().find(|(room, _)| *room == missed.room).map(|(_, pending)| pending);
-                let untold = device.untold(missed.room);
+                let untold = device.pending_in(missed.room);
                 let pending = untold.or(told);
                 let state = MissedState {
                     room: self.rooms.get(missed.room)?.jid.to_string(),
@@ -142,10 +142,10 @@ impl Engine {
                             || told.is_some_and(|told| told.mention.is_some()),
                         messages: untold.map_or(0, |untold| untold.messages)
                             + told.map_or(0, |told| told.messages),
-                        age: now - pending.since,
+                        age: now - pending.content.since,
                     }),
                 };
-                Some((pending.map(|pending| pending.order), state))
+                Some((pending.map(|pending| pending.content.order), state))
             })
             .collect();
         missed.sort_by_key(|(order, _)| *order);
@@ -171,13 +171,9 @@ impl Engine {
             sender: state.sender.as_deref().map(Into::into),
             body: state.body.as_deref().map(Into::into),
             original: None,
-        });
-        Pending {
-            mention: state.mentioned.then(|| content.clone()),
-            messages: state.messages,
-            content,
             since: now - state.age,
             order: self.messages,
-        }
+        });
+        Pending { mention: state.mentioned.then(|| content.clone()), messages: state.messages, content }
     }
 }

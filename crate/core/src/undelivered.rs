@@ -50,9 +50,11 @@ impl Engine {
         if devices.is_empty() {
             return 0;
         }
-        let content = Arc::new(self.content(undelivered.message, undelivered.keep_original, room));
         let key = hash(undelivered.key);
         self.messages += 1;
+        let since = undelivered.sent.unwrap_or(now);
+        let content = self.content(undelivered.message, undelivered.keep_original, room, since);
+        let content = Arc::new(content);
         let mut told = 0;
         for (id, mentioned) in devices {
             let Some(device) = self.devices.get_mut(id) else { continue };
@@ -60,8 +62,6 @@ impl Engine {
                 content: content.clone(),
                 mention: mentioned.then(|| content.clone()),
                 messages: 1,
-                since: undelivered.sent.unwrap_or(now),
-                order: self.messages,
             };
             if device.miss_returned(room_id, pending, key) {
                 told += 1;

@@ -1,6 +1,7 @@
 //! What happens in rooms: who is affiliated, who comes and goes, and what is said.
 
 use std::collections::HashSet;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use minidom::Element;
@@ -13,6 +14,9 @@ use crate::level::{Level, RoomPrivacy};
 use crate::mention::Mentions;
 use crate::message;
 use crate::room::{Knowledge, Member, Room};
+
+/// How many devices are fetched at once: they and what belongs to them fit into any cache.
+const FETCHED: usize = 100;
 
 /// A groupchat message that a room broadcasts (XEP-0045, section 7.4).
 #[derive(Debug, Clone, Copy)]
@@ -167,19 +171,20 @@ impl Engine {
             return 0;
         }
         let Some(room) = self.rooms.get(room_id) else { return 0 };
-        let content = Arc::new(self.content(Some(broadcast.message), broadcast.keep_original, room));
         self.messages += 1;
-        for &(id, mentioned) in &devices {
-            if let Some(device) = self.devices.get_mut(id) {
-                let pending = Pending {
-                    content: content.clone(),
-                    mention: mentioned.then(|| content.clone()),
-                    messages: 1,
-                    since: now,
-                    order: self.messages,
-                };
-                device.miss(room_id, pending);
-                self.outbox.announce(id, device);
+        let content = Arc::new(self.content(Some(broadcast.message), broadcast.keep_original, room, now));
+        for some in devices.chunks(FETCHED) {
+            self.fetch(some);
+            for &(id, mentioned) in some {
+                if let Some(device) = self.devices.get_mut(id) {
+                    let pending = Pending {
+                        content: content.clone(),
+                        mention: mentioned.then(|| content.clone()),
+                        messages: 1,
+                    };
+                    device.miss(room_id, pending);
+                    self.outbox.announce(id, device);
+                }
             }
         }
         devices.len()
@@ -212,6 +217,7 @@ impl Engine {
         let sender = broadcast.sender.and_then(|jid| self.user_ids.get(jid).copied());
         let present: HashSet<UserId> =
             broadcast.present.iter().filter_map(|jid| self.user_ids.get(jid.as_str()).copied()).collect();
+        recipients.devices.reserve_exact(room.members().len());
         for (id, member) in room.absent() {
             let Some(user) = self.users.get(id) else {
                 recipients.are_strangers_among = true;
@@ -243,13 +249,28 @@ impl Engine {
         wanting.map(move |&device| (device, mentioned))
     }
 
+    /// Makes the processor fetch devices that are about to be changed. They are scattered over all of the memory, and
+    /// this way it waits for many of them at once, instead of for one after the other.
+    fn fetch(&self, devices: &[(DeviceId, bool)]) {
+        let found = || devices.iter().filter_map(|&(id, _)| self.devices.get(id));
+        black_box(found().filter(|device| device.has_pending()).count());
+        let missed = found().filter_map(|device| device.missed.last());
+        black_box(missed.map(|missed| u64::from(missed.count)).sum::<u64>());
+    }
+
     /// Which messages of a room a device is told of. So far nobody can say: the room's default decides.
     fn level(&self, _device: DeviceId, _member: &Member, privacy: RoomPrivacy) -> Level {
         self.options.default_level.level(privacy)
     }
 
     /// What may be told of a message: nothing is kept that the app server may not know.
-    pub(crate) fn content(&self, message: Option<&Element>, keep_original: bool, room: &Room) -> Content {
+    pub(crate) fn content(
+        &self,
+        message: Option<&Element>,
+        keep_original: bool,
+        room: &Room,
+        since: f64,
+    ) -> Content {
         let sender = message.and_then(|message| message.attr("from")).filter(|_| self.options.with_sender);
         let body = message.and_then(|message| message.get_child("body", crate::ns::CLIENT));
         let body = body.filter(|_| self.options.with_body).map(Element::text);
@@ -258,6 +279,8 @@ impl Engine {
             sender: sender.map(Into::into),
             body: body.filter(|body| !body.is_empty()).map(Into::into),
             original: message.filter(|_| keep_original).cloned(),
+            since,
+            order: self.messages,
         }
     }
 
