@@ -6,7 +6,7 @@
 -- mod_muc takes an error of an occupant for the sign that they are gone, and removes them; what came back is
 -- lost. This module sees the error first and fires, on the MUC host,
 --
--- muc-undelivered-message { room, occupant, real_jid, bare_jid, message, stanza_id, sent, condition, bounce }
+-- muc-undelivered-message { room, occupant, real_jid, bare_jid, message, sender, stanza_id, sent, condition, bounce }
 --
 -- once for each message and session. It changes nothing in what mod_muc does.
 
@@ -226,6 +226,7 @@ local function on_error(event)
 		real_jid = real_jid;
 		bare_jid = bare_jid;
 		message = message and copy(message, real_jid);
+		sender = message and message.sender;
 		stanza_id = message and message.stanza_id;
 		sent = message and message.time;
 		condition = condition or "malformed error"; -- as mod_muc has it
@@ -248,7 +249,9 @@ end
 
 -- Below every filter: what is broadcast then is what comes back.
 module:hook("muc-broadcast-message", guard.watch("remember a message", function (event)
-	broadcasts.remember(memory_of(event.room.jid), event.stanza);
+	local room, stanza = event.room, event.stanza;
+	local sender = room:get_occupant_by_nick(stanza.attr.from);
+	broadcasts.remember(memory_of(room.jid), stanza, sender and sender.bare_jid);
 end), -1000);
 
 module:hook("muc-private-message", guard.watch("remember a private message", function (event)

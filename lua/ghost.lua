@@ -61,7 +61,8 @@ end
 
 local function sender_of(event)
 	local message, room = event.message, event.room;
-	if not message then return nil; end
+	if event.sender or not message then return event.sender; end
+	-- It was in the archive alone: whoever has the nickname now.
 	if event.occupant and event.occupant.nick == message.attr.from then return event.bare_jid; end
 	local sender = room:get_occupant_by_nick(message.attr.from);
 	return sender and sender.bare_jid;

@@ -1,20 +1,37 @@
--- Ghosts: occupants who look present and are gone. Clients of this very server whose connection is cut (XEP-0198).
+-- Ghosts: occupants who look present and are gone. Their server sends back what they are sent, and they are pushed to
+-- as if they had been absent when it was said.
 
 local prosody = require "spec.support.prosody";
 local new_scene = require "spec.support.scene".new;
+local undelivered = require "spec.support.undelivered";
+
+local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
+local archiving = "archiving.localhost"; -- which does not remember it, but has it in an archive
+
+local contentless = "New Message!";
+local chat_state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+local correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>";
+
+local function service(options)
+	options.modules_enabled = options.modules_enabled or { "muc_cloud_notify" };
+	options.push_notification_with_body = true;
+	return options;
+end
 
 for _, version in ipairs(prosody.versions) do
-	describe("a client whose connection is cut, on Prosody "..version, function ()
-		local server, scene;
+	describe("a message that comes back, on Prosody "..version, function ()
+		local server, scene, room, ann, ann_jid;
 
 		lazy_setup(function ()
 			server = prosody.start {
-				version = version; c2s = true; community_modules = true;
+				version = version;
 				components = { "users.localhost", "push.localhost" };
-				global = { modules_enabled = { "cloud_notify", "smacks" } };
-				muc = {
-					modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always";
-					push_notification_with_body = true;
+				muc = service {};
+				mucs = {
+					[forgetful] = service { muc_undelivered_messages = 0 };
+					[archiving] = service {
+						modules_enabled = { "muc_cloud_notify", "muc_mam" }; muc_undelivered_messages = 0; muc_room_default_persistent = true;
+					};
 				};
 			};
 			scene = new_scene(server);
@@ -22,17 +39,342 @@ for _, version in ipairs(prosody.versions) do
 
 		lazy_teardown(prosody.close_all);
 
-		it("is pushed to at once, and not any more when it has resumed", function ()
-			local room = scene:new_room { "ann@localhost" };
-			local ann = server:client "ann@localhost/phone";
-			assert.equal("result", scene:enable(ann, "ann"));
+		local function become_public()
+			server:admin("room(...):set_public(true)", room);
+		end
+
+		-- Another session of Ann's.
+		local function session(resource)
+			return server:user(ann_jid.."/"..resource);
+		end
+
+		-- Somebody says something, which everybody is sent. Returns its id.
+		local function say(body, extra, who)
+			local id = (who or scene.bob):say(room, body, extra);
+			scene.bob.component:sync();
+			return id;
+		end
+
+		-- The server of a session sends something back to who has said it.
+		local function come_back(user, id, nick)
+			undelivered.bounce(user, room.."/"..(nick or "bob"), id);
+		end
+
+		-- A room that Bob and Ann are in, who is a member with a device.
+		local function set_up(host)
+			ann, room, ann_jid = scene:new_member { service = host };
+			assert.equal("result", scene:enable(ann, "ann", nil, host));
 			ann:join(room, "Ann");
-			assert.same({}, scene:pushed(room));
-			ann:cut();
-			server:settle();
-			assert.same({ "ann" }, scene:pushed(room));
-			ann:resume();
-			assert.same({}, scene:pushed(room));
+			scene.app:start_anew();
+		end
+
+		before_each(function ()
+			set_up();
+		end);
+
+		it("is pushed, and so is what is said from then on", function ()
+			local id = say "hello";
+			assert.same({}, scene:told());
+			come_back(ann, id);
+			assert.same({ "ann 1 hello" }, scene:told());
+			say "and more";
+			assert.same({ "ann 2 and more" }, scene:told());
+		end);
+
+		it("is not pushed if the error is none that its recipient is gone for", function ()
+			undelivered.bounce(ann, room.."/bob", say "hello", { condition = "policy-violation" });
+			say "and more";
+			assert.same({}, scene:told());
+		end);
+
+		it("is pushed if its recipient has left meanwhile, and what was said then is not pushed again", function ()
+			local before = say "before";
+			ann:leave(room);
+			local after = say "after";
+			assert.same({ "ann 1 after" }, scene:told());
+			come_back(ann, before);
+			come_back(ann, after);
+			assert.same({ "ann 2 "..contentless }, scene:told());
+		end);
+
+		describe("among others", function ()
+			it("is counted with them in their order", function ()
+				local ids = { say "one", say "two", say "three" };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({ "ann 1 one", "ann 2 two", "ann 3 three" }, scene:told());
+			end);
+
+			it("is merged with them while a push is on its way: the last one's text and the whole count", function ()
+				local ids = { say "one", say "two", say "three" };
+				scene.app.answer = "silence";
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				scene.app.answer = "result";
+				assert.equal("1", scene:answer "result");
+				assert.same({ "ann 3 three" }, scene:told());
+			end);
+
+			it("leaves the text to a newer one that waits", function ()
+				local ids = { say "one", say "two" };
+				scene.app.answer = "silence";
+				come_back(ann, ids[1]);
+				say "three";
+				come_back(ann, ids[2]);
+				scene.app.answer = "result";
+				assert.equal("1", scene:answer "result");
+				assert.same({ "ann 3 three" }, scene:told());
+			end);
+
+			it("has no text any more where a newer one has been pushed, but counts", function ()
+				local ids = { say "one", say "two" };
+				come_back(ann, ids[1]);
+				say "three";
+				come_back(ann, ids[2]);
+				assert.same({ "ann 1 one", "ann 2 three", "ann 3 "..contentless }, scene:told());
+			end);
+		end);
+
+		describe("of its class", function ()
+			it("is not pushed if it is a chat state, nor if it is a correction", function ()
+				local ids = { say(nil, chat_state), say("hallo", correction) };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({}, scene:told());
+			end);
+
+			it("is pushed if it has a chat state beside its text", function ()
+				come_back(ann, say("hello", "<active xmlns='http://jabber.org/protocol/chatstates'/>"));
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+		end);
+
+		describe("in a public room", function ()
+			before_each(become_public);
+
+			it("is not pushed if it mentions nobody", function ()
+				come_back(ann, say "hello");
+				assert.same({}, scene:told());
+			end);
+
+			it("is pushed if it mentions its recipient", function ()
+				come_back(ann, say "hello, Ann");
+				assert.same({ "ann 1 hello, Ann" }, scene:told());
+			end);
+
+			it("is not pushed if it mentions somebody else", function ()
+				come_back(ann, say "hello, bob");
+				assert.same({}, scene:told());
+			end);
+		end);
+
+		describe("to who has said it", function ()
+			local tablet;
+
+			before_each(function ()
+				tablet = session "tablet";
+			end);
+
+			it("is not pushed", function ()
+				tablet:join(room, "Ann");
+				local own, other = say("mine", nil, tablet), say "Bob's";
+				tablet:leave(room);
+				come_back(ann, own, "Ann");
+				assert.same({}, scene:told());
+				come_back(ann, other);
+				assert.same({ "ann 1 Bob's" }, scene:told());
+			end);
+
+			it("is not pushed if they have said it under another nickname that has left", function ()
+				tablet:join(room, "Tablet");
+				local own, other = say("mine", nil, tablet), say "Bob's";
+				tablet:leave(room);
+				come_back(ann, own, "Tablet");
+				assert.same({}, scene:told());
+				come_back(ann, other);
+				assert.same({ "ann 1 Bob's" }, scene:told());
+			end);
+
+			it("is pushed if they have the nickname by now that somebody else has said it under", function ()
+				local carl = server:user "carl@users.localhost/desk";
+				carl:join(room, "Carl");
+				local id = say("Carl's", nil, carl);
+				carl:leave(room);
+				undelivered.rename(ann, room, "Carl");
+				come_back(ann, id, "Carl");
+				assert.same({ "ann 1 Carl's" }, scene:told());
+			end);
+		end);
+
+		describe("from one of many sessions of a user", function ()
+			for _, nick in ipairs { "Ann", "Tablet" } do
+				it("is not pushed while another one is there as "..nick, function ()
+					local tablet = session "tablet";
+					tablet:join(room, nick);
+					come_back(ann, say "hello");
+					say "and more";
+					assert.same({}, scene:told());
+					tablet:leave(room);
+					say "good bye";
+					assert.same({ "ann 1 good bye" }, scene:told());
+				end);
+
+				it("is pushed once when it comes back from one that is there as "..nick.." too", function ()
+					local tablet = session "tablet";
+					tablet:join(room, nick);
+					local ids = { say "one", say "two" };
+					for _, user in ipairs { ann, tablet } do
+						for _, id in ipairs(ids) do come_back(user, id); end
+					end
+					assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
+				end);
+			end
+		end);
+
+		it("is not told any more when its recipient is back, and does not count", function ()
+			local ids = { say "one", say "two", say "three" };
+			scene.app.answer = "silence";
+			come_back(ann, ids[1]);
+			come_back(ann, ids[2]);
+			ann:join(room, "Ann");
+			come_back(session "elsewhere", ids[3]);
+			scene.app.answer = "result";
+			assert.equal("1", scene:answer "result");
+			assert.same({}, scene:told());
+			ann:leave(room);
+			say "four";
+			assert.same({ "ann 1 four" }, scene:told());
+		end);
+
+		it("is not pushed if it comes back when its recipient is back", function ()
+			local id = say "hello";
+			ann:leave(room);
+			session("tablet"):join(room, "Ann");
+			come_back(ann, id);
+			assert.same({}, scene:told());
+		end);
+
+		describe("to who", function ()
+			local eve;
+
+			-- Beside Ann, whose message has come back too, which shows that nothing else does.
+			local function come_back_from_both()
+				local id = say "hello";
+				come_back(eve, id);
+				come_back(ann, id);
+			end
+
+			before_each(function ()
+				eve = server:user(ann_jid:gsub("@", "-eve@").."/phone");
+				scene.bob:affiliate(room, eve.bare_jid, "member");
+				eve:join(room, "Eve");
+			end);
+
+			it("is a member and has a device is pushed", function ()
+				scene:enable(eve, "eve");
+				come_back_from_both();
+				assert.same({ "eve 1 hello", "ann 1 hello" }, scene:told());
+			end);
+
+			it("has registered no device is not pushed", function ()
+				come_back_from_both();
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+
+			it("has disabled it is not pushed", function ()
+				scene:enable(eve, "eve");
+				scene:disable(eve, "eve");
+				come_back_from_both();
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+
+			it("is no member any more is not pushed", function ()
+				scene:enable(eve, "eve");
+				scene.bob:affiliate(room, eve.bare_jid, "none");
+				come_back_from_both();
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+		end);
+
+		describe("that is forgotten", function ()
+			before_each(function ()
+				set_up(forgetful);
+			end);
+
+			it("is pushed without a text, and once", function ()
+				local id = say "hello";
+				come_back(ann, id);
+				come_back(ann, id);
+				assert.same({ "ann 1 "..contentless }, scene:told());
+				say "and more";
+				assert.same({ "ann 2 and more" }, scene:told());
+			end);
+
+			it("is not pushed where only mentions are", function ()
+				become_public();
+				come_back(ann, say "hello, Ann");
+				say "and more, Ann";
+				assert.same({ "ann 1 and more, Ann" }, scene:told());
+			end);
+		end);
+
+		describe("that is in the archive alone", function ()
+			before_each(function ()
+				set_up(archiving);
+			end);
+
+			it("is pushed with its text, and those that it comes back with are counted in their order", function ()
+				local ids = { say "one", say "two" };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
+				say "three";
+				assert.same({ "ann 3 three" }, scene:told());
+			end);
+
+			it("is pushed once when it comes back from two sessions", function ()
+				local tablet = session "tablet";
+				tablet:join(room, "Ann");
+				local id = say "hello";
+				come_back(ann, id);
+				come_back(tablet, id);
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+
+			it("is not pushed in a public room if it mentions nobody, and is if it does", function ()
+				become_public();
+				local ids = { say "hello", say "hello, Ann" };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({ "ann 1 hello, Ann" }, scene:told());
+			end);
+		end);
+
+		describe("and is forged", function ()
+			it("is not pushed if nobody has said it", function ()
+				say "hello";
+				come_back(ann, "made-up");
+				assert.same({}, scene:told());
+			end);
+
+			it("is not pushed if it comes from who was not there", function ()
+				local eve = server:user(ann_jid:gsub("@", "-eve@").."/phone");
+				scene.bob:affiliate(room, eve.bare_jid, "member");
+				scene:enable(eve, "eve");
+				local id = say "hello";
+				assert.same({ "eve 1 hello" }, scene:told());
+				come_back(eve, id);
+				eve:join(room, "Eve");
+				come_back(eve, id);
+				assert.same({}, scene:told());
+				come_back(session "elsewhere", id);
+				assert.same({}, scene:told());
+			end);
+
+			it("is pushed to nobody but who sends it back, once", function ()
+				local mallory = server:user(ann_jid:gsub("@", "-mallory@").."/cave");
+				scene.bob:affiliate(room, mallory.bare_jid, "member");
+				scene:enable(mallory, "mallory");
+				mallory:join(room, "Mallory");
+				local id = say "hello";
+				for _ = 1, 3 do come_back(mallory, id); end
+				assert.same({ "mallory 1 hello" }, scene:told());
+			end);
 		end);
 	end);
 end

@@ -48,7 +48,7 @@ for _, version in ipairs(prosody.versions) do
 			assert.matches("<body>lunch%?</body>", seen[1].xml);
 			seen[1].xml = nil;
 			assert.same({
-				room = room; nick = room .. "/Ann"; real_jid = ann.jid; bare_jid = ann.bare_jid; from = room .. "/Bob"; to = ann.jid;
+				room = room; nick = room .. "/Ann"; real_jid = ann.jid; bare_jid = ann.bare_jid; sender = bob.bare_jid; from = room .. "/Bob"; to = ann.jid;
 				id = id; bounce_id = id; body = "lunch?"; condition = "recipient-unavailable"; was_present = true;
 			}, seen[1]);
 			assert.falsy(service:is_present(room, ann));

@@ -50,7 +50,8 @@ local function new(rooms, limit, seconds, has_archive)
 		end
 	end
 
-	local function remember(memory, stanza)
+	-- sender: the bare JID of who has said it, whom its nickname may not mean any more when it comes back
+	local function remember(memory, stanza, sender)
 		local number = memory.number + 1;
 		memory.number = number;
 		local stanza_id = has_archive() and stanza_id_of(stanza, memory.room_jid) or nil;
@@ -70,6 +71,7 @@ local function new(rooms, limit, seconds, has_archive)
 			total = total + 1;
 		end
 		broadcast.time, broadcast.stanza, broadcast.from, broadcast.stanza_id = now, stanza, stanza.attr.from, stanza_id;
+		broadcast.sender = sender;
 		memory.newest_time = now;
 		if total > max_total then make_space(); end
 	end

@@ -72,6 +72,18 @@ function scene_methods:pushed(room, app_server)
 	return nodes, pushes;
 end
 
+-- What the app server was told since it was last asked, and is still to be told of anything that was sent so far:
+-- each push as "node message-count text", in their order.
+function scene_methods:told()
+	self.app.component:sync();
+	local told = {};
+	for i, push in ipairs(self.app.pushes) do
+		told[i] = string.format("%s %s %s", push.node, push.summary["message-count"], push.summary["last-message-body"]);
+	end
+	self.app:clear();
+	return told;
+end
+
 -- The options that go along with a push, as "name=value" in their order; nil where there are none.
 function scene.options(push)
 	if not push.options then return nil; end
@@ -110,8 +122,8 @@ end
 
 -- Requests of a user for a node of the app server, with a secret if one is given. Each returns what st's
 -- get_error() does, after the type of the reply.
-function scene_methods:enable(user, node, secret)
-	local reply = user:enable { jid = self.app.jid, node = node, form = secret and { { "secret", secret } } };
+function scene_methods:enable(user, node, secret, service)
+	local reply = user:enable { to = service, jid = self.app.jid, node = node, form = secret and { { "secret", secret } } };
 	return reply.attr.type, reply:get_error();
 end
 

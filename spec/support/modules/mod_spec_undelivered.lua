@@ -16,6 +16,7 @@ module:hook("muc-undelivered-message", function (event)
 		id = message and message.attr.id;
 		body = message and message:get_child_text("body");
 		xml = message and tostring(message);
+		sender = event.sender;
 		stanza_id = event.stanza_id;
 		condition = event.condition;
 		bounce_id = event.bounce.attr.id;

@@ -1,0 +1,175 @@
+-- Ghosts: users of another server, which loses them or is lost itself. What it had taken over for them comes back when
+-- it says so. What it takes along comes back from nobody: no module of the near server's can know of it.
+
+local loop = require "spec.support.loop";
+local prosody = require "spec.support.prosody";
+local new_scene = require "spec.support.scene".new;
+
+local far_host = "far.example";
+local ann_jid = "ann@" .. far_host;
+
+local function start(version, s2s, options)
+	options.version, options.c2s, options.s2s = version, true, s2s;
+	options.global = { modules_enabled = { "smacks" } };
+	return prosody.start(options);
+end
+
+for _, version in ipairs(prosody.versions) do
+	for _, s2s in ipairs { "dialback", "certificates" } do
+		describe("a user of a server linked by "..s2s..", on Prosody "..version, function ()
+			local near, far, scene, room, ann;
+
+			before_each(function ()
+				near = start(version, s2s, {
+					components = { "users.localhost", "push.localhost" };
+					muc = { modules_enabled = { "muc_cloud_notify" }; push_notification_with_body = true };
+				});
+				far = start(version, s2s, { hosts = { [far_host] = {} }; muc_host = "rooms."..far_host });
+				scene = new_scene(near);
+				room = scene:new_room { ann_jid };
+				ann = far:client(ann_jid.."/phone");
+				assert.equal("result", ann:enable({ to = near.muc_host, jid = scene.app.jid, node = "ann" }).attr.type);
+				ann:join(room, "Ann");
+				ann:ping(near.muc_host);
+			end);
+
+			after_each(prosody.close_all);
+
+			local function say(body)
+				scene:say(room, body);
+			end
+
+			-- The far server's client is gone without a word.
+			local function lose_client()
+				ann:cut();
+				assert(loop.wait_until(function ()
+					return far:admin("return prosody.full_sessions[...].hibernating ~= nil", ann.jid);
+				end, 5, 0.005), "the session does not hibernate");
+			end
+
+			-- Returns when what was said has reached the far server.
+			local function wait_until_taken(count)
+				assert(loop.wait_until(function ()
+					return far:admin([[
+						local count = 0;
+						for _, stanza in prosody.full_sessions[...].outgoing_stanza_queue._queue:items() do
+							if stanza.name == "message" and stanza:get_child("body") then count = count + 1; end
+						end
+						return count;
+					]], ann.jid) == count;
+				end, 5, 0.005), "the messages do not come to the far server");
+			end
+
+			local function wait_until_left()
+				assert(loop.wait_until(function ()
+					return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, ann.jid);
+				end, 5, 0.005), "the occupant stays");
+				near:settle();
+			end
+
+			local function wait_until_unlinked()
+				assert(loop.wait_until(function ()
+					return near:admin("return prosody.hosts[module.host].s2sout[...] == nil", far_host);
+				end, 5, 0.005), "the link stays");
+				near:settle();
+			end
+
+			-- Pushes, some of which may stand for many messages: the last one tells of all there were, and none came twice.
+			local function assert_told(last)
+				local told, before = scene:told(), 0;
+				for _, push in ipairs(told) do
+					local count = tonumber(push:match("^ann (%d+) "));
+					assert.is_true(count > before, "a count does not grow: "..table.concat(told, ", "));
+					before = count;
+				end
+				assert.equal(last, told[#told]);
+			end
+
+			it("is not pushed to while the client is there", function ()
+				say "hello";
+				ann:expect { body = "hello" };
+				assert.same({}, scene:told());
+			end);
+
+			it("is pushed to of all that was said since the client was lost when the server is stopped", function ()
+				say "read";
+				ann:expect { body = "read" };
+				ann:ping(near.muc_host);
+				lose_client();
+				for _, body in ipairs { "one", "two", "three" } do say(body); end
+				wait_until_taken(3);
+				assert.same({}, scene:told());
+				far:stop();
+				wait_until_left();
+				assert_told "ann 3 three";
+				say "four";
+				assert.same({ "ann 4 four" }, scene:told());
+			end);
+
+			it("is pushed to of what a silent client has not acknowledged when the server is stopped", function ()
+				ann:ping(near.muc_host);
+				ann:go_silent();
+				for _, body in ipairs { "one", "two" } do say(body); end
+				wait_until_taken(2);
+				far:stop();
+				wait_until_left();
+				assert_told "ann 2 two";
+				say "three";
+				assert.same({ "ann 3 three" }, scene:told());
+			end);
+
+			it("is not pushed to when the client has resumed in time", function ()
+				lose_client();
+				say "one";
+				ann:resume();
+				ann:expect { body = "one" };
+				say "two";
+				ann:expect { body = "two" };
+				assert.same({}, scene:told());
+			end);
+
+			-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
+			it("is pushed to from the first message on that is said after the server was killed", function ()
+				lose_client();
+				say "lost";
+				wait_until_taken(1);
+				far:kill();
+				wait_until_unlinked();
+				assert.same({}, scene:told());
+				say "one";
+				wait_until_left();
+				assert.same({ "ann 1 one" }, scene:told());
+				say "two";
+				assert.same({ "ann 2 two" }, scene:told());
+			end);
+
+			it("is pushed to of what the server had not read when it was killed, but for dialback", function ()
+				far:freeze();
+				say "unread";
+				far:kill();
+				wait_until_unlinked();
+				local told = scene:told();
+				-- Without stream management nobody knows what the other end has read.
+				assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, told);
+				say "one";
+				wait_until_left();
+				local count = #told + 1;
+				assert.same({ "ann "..count.." one" }, scene:told());
+			end);
+
+			it("is pushed to when the server is up again and does not know the session any more", function ()
+				far:kill();
+				far:start_again();
+				wait_until_unlinked();
+				say "one";
+				wait_until_left();
+				assert.same({ "ann 1 one" }, scene:told());
+				ann = far:client(ann_jid.."/phone");
+				ann:join(room, "Ann");
+				say "two";
+				ann:expect { body = "two" };
+				assert.same({}, scene:told());
+			end);
+		end);
+	end
+end
