@@ -1,6 +1,7 @@
 -- Ghosts: users of another server, which loses them or is lost itself. What it had taken over for them comes back when
 -- it says so. What it takes along comes back from nobody: no module of the near server's can know of it.
 
+local client_process = require "spec.support.client_process";
 local loop = require "spec.support.loop";
 local prosody = require "spec.support.prosody";
 local new_scene = require "spec.support.scene".new;
@@ -39,16 +40,20 @@ for _, version in ipairs(prosody.versions) do
 				scene:say(room, body);
 			end
 
+			local function wait_until_hibernating(client)
+				assert(loop.wait_until(function ()
+					return far:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
+				end, 5, 0.005), client.jid.." does not hibernate");
+			end
+
 			-- The far server's client is gone without a word.
 			local function lose_client()
 				ann:cut();
-				assert(loop.wait_until(function ()
-					return far:admin("return prosody.full_sessions[...].hibernating ~= nil", ann.jid);
-				end, 5, 0.005), "the session does not hibernate");
+				wait_until_hibernating(ann);
 			end
 
-			-- Returns when what was said has reached the far server.
-			local function wait_until_taken(count)
+			-- Returns when so many messages have reached the far server and not its client, as far as it knows.
+			local function wait_until_taken(count, client)
 				assert(loop.wait_until(function ()
 					return far:admin([[
 						local count = 0;
@@ -56,13 +61,13 @@ for _, version in ipairs(prosody.versions) do
 							if stanza.name == "message" and stanza:get_child("body") then count = count + 1; end
 						end
 						return count;
-					]], ann.jid) == count;
+					]], (client or ann).jid) == count;
 				end, 5, 0.005), "the messages do not come to the far server");
 			end
 
-			local function wait_until_left()
+			local function wait_until_left(client)
 				assert(loop.wait_until(function ()
-					return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, ann.jid);
+					return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, (client or ann).jid);
 				end, 5, 0.005), "the occupant stays");
 				near:settle();
 			end
@@ -91,19 +96,31 @@ for _, version in ipairs(prosody.versions) do
 				assert.same({}, scene:told());
 			end);
 
-			it("is pushed to of all that was said since the client was lost when the server is stopped", function ()
-				say "read";
-				ann:expect { body = "read" };
-				ann:ping(near.muc_host);
-				lose_client();
+			it("is pushed to of all that was said since the client was killed when the server is stopped", function ()
+				ann:leave(room);
+				local phone = client_process.start(ann, "killed", room, "Ann");
+				phone:kill();
 				for _, body in ipairs { "one", "two", "three" } do say(body); end
-				wait_until_taken(3);
+				wait_until_hibernating(phone);
+				wait_until_taken(3, phone);
 				assert.same({}, scene:told());
 				far:stop();
-				wait_until_left();
+				wait_until_left(phone);
 				assert_told "ann 3 three";
 				say "four";
 				assert.same({ "ann 4 four" }, scene:told());
+			end);
+
+			it("is not pushed to of what was read before the client was lost when the server is stopped", function ()
+				say "read";
+				ann:expect { body = "read" };
+				wait_until_taken(0);
+				lose_client();
+				say "one";
+				wait_until_taken(1);
+				far:stop();
+				wait_until_left();
+				assert_told "ann 1 one";
 			end);
 
 			it("is pushed to of what a silent client has not acknowledged when the server is stopped", function ()
