@@ -7,6 +7,7 @@ local undelivered = require "spec.support.undelivered";
 
 local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
 local archiving = "archiving.localhost"; -- which does not remember it, but has it in an archive
+local slow = "slow.localhost"; -- where rooms are read in many turns
 
 local contentless = "New Message!";
 local chat_state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
@@ -32,6 +33,7 @@ for _, version in ipairs(prosody.versions) do
 					[archiving] = service {
 						modules_enabled = { "muc_cloud_notify", "muc_mam" }; muc_undelivered_messages = 0; muc_room_default_persistent = true;
 					};
+					[slow] = service { muc_push_slice = 0.1 };
 				};
 			};
 			scene = new_scene(server);
@@ -95,6 +97,26 @@ for _, version in ipairs(prosody.versions) do
 			come_back(ann, before);
 			come_back(ann, after);
 			assert.same({ "ann 2 "..contentless }, scene:told());
+		end);
+
+		it("is pushed once its room is read if it comes back meanwhile", function ()
+			set_up(slow);
+			local id, log_length = say "hello", #server:log();
+			server:admin([[
+				local room_jid, real_jid, id = ...;
+				local room, service = room(room_jid), module:context(jid.host(room_jid));
+				for number = 1, 20000 do
+					room._affiliations["user"..number.."@elsewhere.example"] = "member";
+				end
+				service:fire_event("muc-room-restored", { jid = room_jid, room = room });
+				service:send(st.error_reply(st.message({ from = room_jid.."/bob", to = real_jid, id = id }), "cancel", "recipient-unavailable"));
+				module:log("info", "The message is back");
+			]], room, ann.jid, id);
+			assert.equal("hello", scene.app:expect_push().summary["last-message-body"]);
+			local log = server:log(log_length);
+			assert.is_true(log:find("The message is back", 1, true) < log:find("came back from", 1, true), "the message was not held");
+			say "and more";
+			assert.same({ "ann 2 and more" }, scene:told());
 		end);
 
 		describe("among others", function ()
