@@ -5,7 +5,7 @@ local loop = require "spec.support.loop";
 local stage = require "demo.stage";
 
 local check = stage.check;
-local den, square = stage.den, stage.square;
+local attic, den, square = stage.attic, stage.den, stage.square;
 
 local scenes = {};
 
@@ -17,8 +17,8 @@ scene("Alice registers her phone with the service.",
 	"She tells it which app server can wake her phone. Her own server takes no part in it.",
 	function (on)
 		on:ask_service();
-		on:register();
-		on:open_room(den, "for members only", { ["muc#roomconfig_membersonly"] = true });
+		on:register("Alice");
+		on:open_room(den, "for members only", { ["muc#roomconfig_membersonly"] = true }, "Alice");
 	end);
 
 scene("Alice is in the room. Bob says something.",
@@ -26,7 +26,7 @@ scene("Alice is in the room. Bob says something.",
 	function (on)
 		on:enters("Alice", den);
 		on:say(den, "Hello, Alice!");
-		on:alice_hears("Hello, Alice!");
+		on:hears("Alice", "Hello, Alice!");
 		on:no_push();
 	end);
 
@@ -46,7 +46,7 @@ scene("In a public room, Bob mentions Alice.",
 	"Public rooms are busy, so there only those are woken who are mentioned. That Alice is in another room changes nothing.",
 	function (on)
 		on:enters("Alice", den);
-		on:open_room(square, "open to everybody", { ["muc#roomconfig_membersonly"] = false });
+		on:open_room(square, "open to everybody", { ["muc#roomconfig_membersonly"] = false }, "Alice");
 		on:say(square, "What a day.");
 		on:no_push();
 		on:say(square, "Has alice, of all people, seen it?");
@@ -131,6 +131,27 @@ scene("Alice comes back for a moment.",
 		on:no_push(true);
 	end);
 
+scene("Carol's train goes into a tunnel.",
+	"Her connection is cut, and nobody says that she is gone: she looks present for minutes, as her server keeps her session"
+		.. " for her. The service is on that server and sees it, so she is pushed to at once, until she is back.",
+	function (on)
+		on:logs_in("Carol");
+		on:register("Carol");
+		on:open_room(attic, "for members only", { ["muc#roomconfig_membersonly"] = true }, "Carol");
+		on:enters("Carol", attic);
+		on:say(attic, "Have a good journey!");
+		on:hears("Carol", "Have a good journey!");
+		on:no_push();
+		on:loses_connection("Carol");
+		on:say(attic, "When do you arrive?");
+		on:push { count = 1, who = "Carol" };
+		on:resumes("Carol");
+		on:hears("Carol", "When do you arrive?");
+		on:say(attic, "I will be at the station.");
+		on:hears("Carol", "I will be at the station.");
+		on:no_push();
+	end);
+
 scene("The app server is in trouble for a while.",
 	string.format("It asks to be tried again later. That is done, after longer and longer pauses (here from %g s on, usually from 10 s on),"
 		.. " and nothing is lost: the count is right in the end.", stage.retry_delay),
@@ -185,7 +206,7 @@ scene("What the app server gets to know.",
 	"Neither who wrote nor what, as long as the operator does not allow it. Alice has registered again, for a new start.",
 	function (on)
 		local text = "The key is under the mat.";
-		on:register();
+		on:register("Alice");
 		on:looks_in(den);
 		on:say(den, text);
 		local push = on:push { count = 1 };

@@ -1,4 +1,4 @@
--- What the story is played on: a real Prosody, two users and an app server. Its verbs do something on the wire,
+-- What the story is played on: a real Prosody, its users and an app server. Its verbs do something on the wire,
 -- wait for what comes of it, and tell that. What is not as it should be is raised as { expected =, came = }.
 
 local st = require "util.stanza";
@@ -13,13 +13,15 @@ local xmlns_push = "urn:xmpp:push:0";
 local service = "rooms.example";
 local app_host = "push.example";
 local spare_host = "guest.example";
-local node = "alices-phone";
+local nodes = { Alice = "alices-phone", Carol = "carols-phone" };
+local account_host = "chat.example"; -- of accounts on the very server that has the service
 local secret = "one-of-the-app-server";
 local patience = 5; -- seconds
 
 local stage = {
 	den = "den@" .. service;
 	square = "square@" .. service;
+	attic = "attic@" .. service;
 	max_errors = 3;
 	retry_delay = 0.5;
 };
@@ -77,8 +79,13 @@ function stage.open(narrator)
 	self.server = prosody.start {
 		version = "13.0";
 		components = { "away.example", "home.example", app_host, spare_host };
-		-- The pings between the scenes would hold up the push that comes after them, by up to 40 ms.
-		global = { network_settings = { nagle = false } };
+		c2s = true;
+		global = {
+			modules_enabled = { "smacks" };
+			-- The pings between the scenes would hold up the push that comes after them, by up to 40 ms.
+			network_settings = { nagle = false };
+		};
+		hosts = { [account_host] = {} };
 		muc_host = service;
 		muc = {
 			modules_enabled = { "muc_cloud_notify" };
@@ -110,6 +117,7 @@ function stage_methods:introduce()
 	narrator:cast("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
 	narrator:cast("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
 	narrator:cast("Bob", self.bob.bare_jid .. ", a user of yet another server");
+	narrator:cast("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
 	narrator:cast("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
 	narrator:cast("push", "what the service tells the app server, and how long after the message");
 end
@@ -127,20 +135,44 @@ function stage_methods:ask_service()
 	self.narrator:says("service", string.format("push (%s), among other things", found));
 end
 
--- Alice registers her phone.
-function stage_methods:register()
-	self.narrator:says("Alice", string.format("when I miss something, tell %s; my phone is node %q there", app_host, node));
-	local reply = self.alice:enable { to = service, jid = app_host, node = node, form = { { "secret", secret } } };
+-- Somebody registers a phone.
+function stage_methods:register(who)
+	local node = nodes[who];
+	self.narrator:says(who, string.format("when I miss something, tell %s; my phone is node %q there", app_host, node));
+	local reply = self[who:lower()]:enable { to = service, jid = app_host, node = node, form = { { "secret", secret } } };
 	check(reply.attr.type == "result", "the service agrees", describe_reply(reply));
 	self.narrator:says("service", "agreed");
 end
 
--- Bob opens a room with the options, and makes Alice a member.
-function stage_methods:open_room(room, what, options)
+-- Somebody logs in who has an account on the server itself, with a client that can take up its session again.
+function stage_methods:logs_in(who)
+	local client = self.server:client(string.format("%s@%s/phone", who:lower(), account_host));
+	self[who:lower()] = client;
+	self.narrator:does(who, "logs in as " .. client.jid);
+end
+
+-- The connection of somebody who has logged in is lost, and the server keeps the session (XEP-0198).
+function stage_methods:loses_connection(who)
+	local client = self[who:lower()];
+	client:cut();
+	check(loop.wait_until(function ()
+		return self.server:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
+	end, patience, 0.005), "the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
+	self.narrator:does(who, "loses the connection, without a word");
+end
+
+function stage_methods:resumes(who)
+	self[who:lower()]:resume();
+	self.narrator:does(who, "is connected again, and takes up the session");
+end
+
+-- Bob opens a room with the options, and makes somebody a member.
+function stage_methods:open_room(room, what, options, who)
 	self.bob:create_room(room, "Bob", options);
 	self.narrator:does("Bob", string.format("opens %s, %s", room, what));
-	self.bob:affiliate(room, self.alice.bare_jid, "member", "Alice");
-	self.narrator:does("Bob", string.format("makes %s a member with the nickname \"Alice\"", self.alice.bare_jid));
+	local member = self[who:lower()].bare_jid;
+	self.bob:affiliate(room, member, "member", who);
+	self.narrator:does("Bob", string.format("makes %s a member with the nickname %q", member, who));
 end
 
 function stage_methods:enters(who, room)
@@ -180,13 +212,15 @@ function stage_methods:say(room, body, extra)
 	self.narrator:says("Bob", message:get_child_text("body") .. (link and string.format("  [with a link to %s]", link) or ""));
 end
 
-function stage_methods:alice_hears(body)
-	local message = check(passed_on(self.alice, body), "Alice hears it, as she is in the room", "she did not");
-	self.narrator:hears("Alice", string.format("%s: %s", jid_resource(message.attr.from), message:get_child_text("body")));
+function stage_methods:hears(who, body)
+	local message = check(passed_on(self[who:lower()], body), who .. " hears it, as she is in the room", "she did not");
+	self.narrator:hears(who, string.format("%s: %s", jid_resource(message.attr.from), message:get_child_text("body")));
 end
 
--- Tells a push that came in; since: when the message was sent that it tells of
-function stage_methods:show_push(push, since)
+-- Tells a push that came in. since: when the message was sent that it tells of; who: whose phone it is for, Alice's if
+-- not given
+function stage_methods:show_push(push, since, who)
+	local node = nodes[who or "Alice"];
 	self.narrator:push(describe(push), push.received_at - (since or self.said_at));
 	if type(push.answer) == "table" then
 		self.narrator:refuses("app server", string.format("%s: %s", push.answer.says, push.answer.type .. "/" .. push.answer.condition));
@@ -195,14 +229,14 @@ function stage_methods:show_push(push, since)
 	check(push.from == service, "a push from " .. service, "one from " .. tostring(push.from));
 	check(push.node == node, string.format("a push to node %q", node), describe(push));
 	check(tostring(push.options):find("<value>" .. secret .. "</value>", 1, true),
-		"a push with the secret that Alice registered", "one that goes with: " .. tostring(push.options));
+		"a push with the secret that was registered", "one that goes with: " .. tostring(push.options));
 	return push;
 end
 
--- The next push. wanted: the count it says; body, "New Message!" if not given, and sender
+-- The next push. wanted: the count it says; body, "New Message!" if not given, and sender; who, see show_push()
 function stage_methods:push(wanted)
 	local expected = {
-		node = node;
+		node = nodes[wanted.who or "Alice"];
 		summary = {
 			["message-count"] = tostring(wanted.count);
 			["last-message-body"] = wanted.body or "New Message!";
@@ -211,7 +245,7 @@ function stage_methods:push(wanted)
 	};
 	local push = self.app:next_push(patience);
 	check(push, "a push, " .. describe(expected), "none, within " .. patience .. " seconds");
-	self:show_push(push);
+	self:show_push(push, nil, wanted.who);
 	check(describe(push) == describe(expected), "a push, " .. describe(expected), "one that says: " .. describe(push));
 	return push;
 end
