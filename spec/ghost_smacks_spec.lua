@@ -234,6 +234,21 @@ for _, version in ipairs(prosody.versions) do
 				end);
 			end
 
+			it("is pushed to once of what neither had acknowledged when both have ended", function ()
+				local tablet = server:client(ann_jid.."/tablet");
+				tablet:join(room, "Ann");
+				ann:go_silent();
+				tablet:go_silent();
+				say "unread";
+				cut(ann);
+				cut(tablet);
+				end_hibernation(ann);
+				assert.same({ "ann 1 unread" }, scene:told());
+				end_hibernation(tablet);
+				say "one";
+				assert.same({ "ann 2 one" }, scene:told());
+			end);
+
 			it("is not pushed to when one comes in, nor when it ends then", function ()
 				ann:go_silent();
 				say "unread";

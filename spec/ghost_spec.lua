@@ -250,6 +250,18 @@ for _, version in ipairs(prosody.versions) do
 			end
 		end);
 
+		it("is pushed once when it comes back from a session that has left too", function ()
+			local tablet = session "tablet";
+			tablet:join(room, "Ann");
+			local id = say "hello";
+			ann:leave(room);
+			come_back(tablet, id);
+			assert.same({ "ann 1 hello" }, scene:told());
+			come_back(ann, id);
+			say "and more";
+			assert.same({ "ann 2 and more" }, scene:told());
+		end);
+
 		it("is not told any more when its recipient is back, and does not count", function ()
 			local ids = { say "one", say "two", say "three" };
 			scene.app.answer = "silence";
