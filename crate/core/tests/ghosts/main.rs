@@ -1,6 +1,9 @@
 //! Members who look present and are gone: whatever the order of what is sent, of connections that are lost and
 //! resumed, of what comes back and of who enters, a member who wants a message and whose client never got it is
 //! pushed to, and nobody else ever is.
+//!
+//! But for one thing: what came back from one session of a member is told to them though another session got it, if
+//! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent.
 
 #![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
 
