@@ -5,8 +5,6 @@ local prosody = require "spec.support.prosody";
 local new_scene = require "spec.support.scene".new;
 local undelivered = require "spec.support.undelivered";
 
-local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
-local archiving = "archiving.localhost"; -- which does not remember it, but has it in an archive
 local slow = "slow.localhost"; -- where rooms are read in many turns
 
 local contentless = "New Message!";
@@ -14,7 +12,7 @@ local chat_state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
 local correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>";
 
 local function service(options)
-	options.modules_enabled = options.modules_enabled or { "muc_cloud_notify" };
+	options.modules_enabled = { "muc_cloud_notify" };
 	options.push_notification_with_body = true;
 	return options;
 end
@@ -29,10 +27,6 @@ for _, version in ipairs(prosody.versions) do
 				components = { "users.localhost", "push.localhost" };
 				muc = service {};
 				mucs = {
-					[forgetful] = service { muc_undelivered_messages = 0 };
-					[archiving] = service {
-						modules_enabled = { "muc_cloud_notify", "muc_mam" }; muc_undelivered_messages = 0; muc_room_default_persistent = true;
-					};
 					[slow] = service { muc_push_slice = 0.1 };
 				};
 			};
@@ -40,10 +34,6 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		lazy_teardown(prosody.close_all);
-
-		local function become_public()
-			server:admin("room(...):set_public(true)", room);
-		end
 
 		-- Another session of Ann's.
 		local function session(resource)
@@ -169,7 +159,9 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		describe("in a public room", function ()
-			before_each(become_public);
+			before_each(function ()
+				server:admin("room(...):set_public(true)", room);
+			end);
 
 			it("is not pushed if it mentions nobody", function ()
 				come_back(ann, say "hello");
@@ -324,58 +316,6 @@ for _, version in ipairs(prosody.versions) do
 				scene.bob:affiliate(room, eve.bare_jid, "none");
 				come_back_from_both();
 				assert.same({ "ann 1 hello" }, scene:told());
-			end);
-		end);
-
-		describe("that is forgotten", function ()
-			before_each(function ()
-				set_up(forgetful);
-			end);
-
-			it("is pushed without a text, and once", function ()
-				local id = say "hello";
-				come_back(ann, id);
-				come_back(ann, id);
-				assert.same({ "ann 1 "..contentless }, scene:told());
-				say "and more";
-				assert.same({ "ann 2 and more" }, scene:told());
-			end);
-
-			it("is not pushed where only mentions are", function ()
-				become_public();
-				come_back(ann, say "hello, Ann");
-				say "and more, Ann";
-				assert.same({ "ann 1 and more, Ann" }, scene:told());
-			end);
-		end);
-
-		describe("that is in the archive alone", function ()
-			before_each(function ()
-				set_up(archiving);
-			end);
-
-			it("is pushed with its text, and those that it comes back with are counted in their order", function ()
-				local ids = { say "one", say "two" };
-				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
-				say "three";
-				assert.same({ "ann 3 three" }, scene:told());
-			end);
-
-			it("is pushed once when it comes back from two sessions", function ()
-				local tablet = session "tablet";
-				tablet:join(room, "Ann");
-				local id = say "hello";
-				come_back(ann, id);
-				come_back(tablet, id);
-				assert.same({ "ann 1 hello" }, scene:told());
-			end);
-
-			it("is not pushed in a public room if it mentions nobody, and is if it does", function ()
-				become_public();
-				local ids = { say "hello", say "hello, Ann" };
-				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({ "ann 1 hello, Ann" }, scene:told());
 			end);
 		end);
 

@@ -1,0 +1,110 @@
+-- Ghosts whose messages come back when they are not remembered any more.
+
+local prosody = require "spec.support.prosody";
+local new_scene = require "spec.support.scene".new;
+local undelivered = require "spec.support.undelivered";
+
+local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
+local archiving = "archiving.localhost"; -- which does not remember it, but has it in an archive
+
+local contentless = "New Message!";
+
+for _, version in ipairs(prosody.versions) do
+	describe("a message that comes back, on Prosody "..version, function ()
+		local server, scene, room, ann, ann_jid;
+
+		lazy_setup(function ()
+			server = prosody.start {
+				version = version;
+				components = { "users.localhost", "push.localhost" };
+				mucs = {
+					[forgetful] = {
+						modules_enabled = { "muc_cloud_notify" };
+						push_notification_with_body = true; muc_undelivered_messages = 0;
+					};
+					[archiving] = {
+						modules_enabled = { "muc_cloud_notify", "muc_mam" }; muc_room_default_persistent = true;
+						push_notification_with_body = true; muc_undelivered_messages = 0;
+					};
+				};
+			};
+			scene = new_scene(server);
+		end);
+
+		lazy_teardown(prosody.close_all);
+
+		local function become_public()
+			server:admin("room(...):set_public(true)", room);
+		end
+
+		local function say(body)
+			local id = scene.bob:say(room, body);
+			scene.bob.component:sync();
+			return id;
+		end
+
+		local function come_back(user, id)
+			undelivered.bounce(user, room.."/bob", id);
+		end
+
+		-- A room that Bob and Ann are in, who is a member with a device.
+		local function set_up(host)
+			ann, room, ann_jid = scene:new_member { service = host };
+			assert.equal("result", scene:enable(ann, "ann", nil, host));
+			ann:join(room, "Ann");
+			scene.app:start_anew();
+		end
+
+		describe("that is forgotten", function ()
+			before_each(function ()
+				set_up(forgetful);
+			end);
+
+			it("is pushed without a text, and once", function ()
+				local id = say "hello";
+				come_back(ann, id);
+				come_back(ann, id);
+				assert.same({ "ann 1 "..contentless }, scene:told());
+				say "and more";
+				assert.same({ "ann 2 and more" }, scene:told());
+			end);
+
+			it("is not pushed where only mentions are", function ()
+				become_public();
+				come_back(ann, say "hello, Ann");
+				say "and more, Ann";
+				assert.same({ "ann 1 and more, Ann" }, scene:told());
+			end);
+		end);
+
+		describe("that is in the archive alone", function ()
+			before_each(function ()
+				set_up(archiving);
+			end);
+
+			it("is pushed with its text, and those that it comes back with are counted in their order", function ()
+				local ids = { say "one", say "two" };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
+				say "three";
+				assert.same({ "ann 3 three" }, scene:told());
+			end);
+
+			it("is pushed once when it comes back from two sessions", function ()
+				local tablet = server:user(ann_jid.."/tablet");
+				tablet:join(room, "Ann");
+				local id = say "hello";
+				come_back(ann, id);
+				come_back(tablet, id);
+				assert.same({ "ann 1 hello" }, scene:told());
+			end);
+
+			it("is not pushed in a public room if it mentions nobody, and is if it does", function ()
+				become_public();
+				local ids = { say "hello", say "hello, Ann" };
+				for _, id in ipairs(ids) do come_back(ann, id); end
+				assert.same({ "ann 1 hello, Ann" }, scene:told());
+			end);
+		end);
+	end);
+end
