@@ -6,7 +6,7 @@
 -- mod_muc takes an error of an occupant for the sign that they are gone, and removes them; what came back is
 -- lost. This module sees the error first and fires, on the MUC host,
 --
--- muc-undelivered-message { room, occupant, real_jid, bare_jid, message, sender, stanza_id, sent, condition, bounce }
+-- muc-undelivered-message { room, occupant, real_jid, bare_jid, elsewhere, message, sender, stanza_id, sent, condition, bounce }
 --
 -- once for each message and session. It changes nothing in what mod_muc does.
 
@@ -66,6 +66,7 @@ local function memory_of(room_jid)
 			oldest = 1; -- the number of the oldest one that is remembered
 			broadcasts = {};
 			stays = {}; -- the newest of each session
+			sessions = {}; -- the full JIDs of those, by bare JID
 			private = {};
 			private_count = 0;
 		};
@@ -188,6 +189,25 @@ local function find(memory, newest_stay, bounce)
 	end
 end
 
+local function was_sent(memory, stay, message)
+	if message.number then return stays_of_rooms.has(stay, message.number); end
+	return archive.has(memory, stay, archive.page_of(memory, memory.room_jid), message);
+end
+
+local function has_entered_since(memory, stay, message)
+	if message.number then return stay.since ~= nil and stay.since >= message.number; end
+	return archive.is_before(stay, archive.page_of(memory, memory.room_jid), message);
+end
+
+-- The other sessions of a person that have a message, as far as one can know: they were sent it and have not returned it,
+-- or have entered since and so were sent the room's history.
+local function find_elsewhere(memory, bare_jid, stay, message)
+	local key = message.stanza_id or message.number;
+	return stays.sessions_with(memory, bare_jid, stay, function (each)
+		return was_sent(memory, each, message) and not each.reported[key] or has_entered_since(memory, each, message);
+	end);
+end
+
 -- The message as that session was sent it. Meanwhile others have been, and Prosody has put the sender's own JID back.
 local function copy(message, real_jid)
 	local stanza = st.clone(message.stanza);
@@ -225,6 +245,7 @@ local function on_error(event)
 		occupant = room:get_occupant_by_real_jid(real_jid) or stay.occupant;
 		real_jid = real_jid;
 		bare_jid = bare_jid;
+		elsewhere = message and find_elsewhere(memory, bare_jid, stay, message) or {};
 		message = message and copy(message, real_jid);
 		sender = message and message.sender;
 		stanza_id = message and message.stanza_id;

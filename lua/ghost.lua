@@ -9,13 +9,28 @@ local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
 local jid_host = require "util.jid".host;
 local jid_resource = require "util.jid".resource;
 local monotonic = require "util.time".monotonic;
+local now = require "util.time".now;
 
 local guard = module:require "lua/guard";
 
 local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 
--- engine: the engine; muc: the environment of mod_muc; index: see lua/index.lua
-local function watch_hibernation(engine, muc, index)
+-- session -> when it began to hibernate, on the clock of util.time.monotonic
+local hibernating_since = setmetatable({}, { __mode = "k" });
+
+-- Whether a session that has lost its connection had lost it when something was sent. What it was sent before, it may
+-- have got.
+local function was_hibernating(real_jid, sent)
+	local session = full_sessions[real_jid];
+	if not (session and session.hibernating) or session.push_identifier then return false; end
+	-- Who was hibernating before this module was loaded has a time of the day.
+	local since = hibernating_since[session] or monotonic() - (now() - session.hibernating);
+	return not sent or since <= sent;
+end
+
+-- engine: the engine; muc: the environment of mod_muc; index: see lua/index.lua; count_hibernating: whether a session
+-- that hibernates is taken for absent
+local function watch_hibernation(engine, muc, index, count_hibernating)
 	local function look_into(room_jid, real_jid)
 		-- In a room that is not known yet, occupants are looked at when it is read.
 		local room = engine:knowledge(room_jid) ~= "nothing" and muc.get_room_from_jid(room_jid);
@@ -27,6 +42,7 @@ local function watch_hibernation(engine, muc, index)
 
 	-- A session has begun to hibernate, or has resumed. mod_presence knows which rooms it has sent its presence to.
 	local function look_at_session(session)
+		if not count_hibernating then return; end
 		for jid in pairs(session.directed or {}) do
 			if jid_host(jid) == module.host then
 				look_into(jid_bare(jid), session.full_jid);
@@ -37,9 +53,11 @@ local function watch_hibernation(engine, muc, index)
 	local function watch_host(host)
 		local events = hosts[host].events;
 		module:hook_object_event(events, "smacks-hibernation-start", guard.watch("take note of a lost connection", function (event)
+			hibernating_since[event.origin] = monotonic();
 			look_at_session(event.origin);
 		end));
 		module:hook_object_event(events, "smacks-hibernation-end", guard.watch("take note of a resumed session", function (event)
+			hibernating_since[event.resumed] = nil;
 			look_at_session(event.resumed);
 		end));
 	end
@@ -68,6 +86,14 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
+-- Whether another session of whoever a message did not reach has it.
+local function has_it_elsewhere(event)
+	for _, real_jid in ipairs(event.elsewhere) do
+		if not was_hibernating(real_jid, event.sent) then return true; end
+	end
+	return false;
+end
+
 -- engine: the engine; index: see lua/index.lua; is_present(occupant, gone): see lua/presence.lua; facts(room): what is to be
 -- told of every message; count_hibernating: whether a session that hibernates is taken for absent; on_message(): called
 -- when there is something to push
@@ -80,6 +106,7 @@ local function watch_undelivered(engine, index, is_present, facts_of, count_hibe
 		if session and session.push_identifier then return; end
 		-- Nobody knows when it was sent: most of what comes back from a session that hibernated was sent meanwhile.
 		if not message and session and session.hibernating and count_hibernating then return; end
+		if has_it_elsewhere(event) then return; end
 		local facts = facts_of(room);
 		facts.user = event.bare_jid;
 		facts.sender = sender_of(event);

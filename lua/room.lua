@@ -135,9 +135,7 @@ local function watch(engine, muc, background, is_loaded, count_hibernating, on_m
 		end
 	end, -1000);
 
-	if count_hibernating then
-		ghost.watch_hibernation(engine, muc, index);
-	end
+	ghost.watch_hibernation(engine, muc, index, count_hibernating);
 	ghost.watch_undelivered(engine, index, is_present, facts_of, count_hibernating, on_message);
 
 	return {

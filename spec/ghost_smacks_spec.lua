@@ -242,9 +242,40 @@ for _, version in ipairs(prosody.versions) do
 				say "unread";
 				cut(ann);
 				cut(tablet);
-				end_hibernation(ann);
-				assert.same({ "ann 1 unread" }, scene:told());
+				end_hibernation(ann); -- the tablet may still have it
+				assert.same({}, scene:told());
 				end_hibernation(tablet);
+				assert.same({ "ann 1 unread" }, scene:told());
+				say "one";
+				assert.same({ "ann 2 one" }, scene:told());
+			end);
+
+			for what, go in pairs { ["has lost its connection"] = cut, ["has left"] = function (client) client:leave(room); end } do
+				it("is not pushed to of what one has read that "..what.." since", function ()
+					local tablet = server:client(ann_jid.."/tablet");
+					tablet:join(room, "Ann");
+					cut(ann);
+					say "one";
+					say "two";
+					tablet:ping("localhost");
+					go(tablet);
+					end_hibernation(ann);
+					assert.same({}, scene:told());
+					say "three";
+					assert.same({ "ann 1 three" }, scene:told());
+				end);
+			end
+
+			it("is pushed to of what one had not read that ends, though the other goes on hibernating", function ()
+				local tablet = server:client(ann_jid.."/tablet");
+				tablet:join(room, "Ann");
+				cut(ann);
+				tablet:go_silent();
+				say "unread";
+				cut(tablet);
+				end_hibernation(tablet);
+				assert.same({ "ann 1 unread" }, scene:told());
+				end_hibernation(ann);
 				say "one";
 				assert.same({ "ann 2 one" }, scene:told());
 			end);

@@ -189,7 +189,8 @@ for _, version in ipairs(prosody.versions) do
 			it("is not pushed", function ()
 				tablet:join(room, "Ann");
 				local own, other = say("mine", nil, tablet), say "Bob's";
-				tablet:leave(room);
+				come_back(tablet, own, "Ann");
+				come_back(tablet, other);
 				come_back(ann, own, "Ann");
 				assert.same({}, scene:told());
 				come_back(ann, other);
@@ -199,7 +200,8 @@ for _, version in ipairs(prosody.versions) do
 			it("is not pushed if they have said it under another nickname that has left", function ()
 				tablet:join(room, "Tablet");
 				local own, other = say("mine", nil, tablet), say "Bob's";
-				tablet:leave(room);
+				come_back(tablet, own, "Tablet");
+				come_back(tablet, other);
 				come_back(ann, own, "Tablet");
 				assert.same({}, scene:told());
 				come_back(ann, other);
@@ -242,16 +244,28 @@ for _, version in ipairs(prosody.versions) do
 			end
 		end);
 
-		it("is pushed once when it comes back from a session that has left too", function ()
+		it("is not pushed if another session had it and has left, unless it comes back from that one too", function ()
 			local tablet = session "tablet";
 			tablet:join(room, "Ann");
 			local id = say "hello";
 			ann:leave(room);
 			come_back(tablet, id);
+			assert.same({}, scene:told());
+			come_back(ann, id);
 			assert.same({ "ann 1 hello" }, scene:told());
 			come_back(ann, id);
 			say "and more";
 			assert.same({ "ann 2 and more" }, scene:told());
+		end);
+
+		it("is not pushed if its recipient has been there again since", function ()
+			local id = say "hello";
+			ann:leave(room);
+			ann:join(room, "Ann");
+			ann:leave(room);
+			come_back(ann, id);
+			say "and more";
+			assert.same({ "ann 1 and more" }, scene:told());
 		end);
 
 		it("is not told any more when its recipient is back, and does not count", function ()

@@ -78,7 +78,7 @@ for _, version in ipairs(prosody.versions) do
 			assert.equal(1, #seen);
 			assert.same({
 				room = room; nick = room .. "/Ann"; real_jid = ann.jid; bare_jid = ann.bare_jid; bounce_id = id;
-				condition = "recipient-unavailable"; was_present = true;
+				condition = "recipient-unavailable"; elsewhere = ""; was_present = true;
 			}, seen[1]);
 		end);
 
@@ -203,7 +203,7 @@ for _, version in ipairs(prosody.versions) do
 				local undelivered = prosody.hosts[module.host].modules.muc_undelivered.module;
 				local rooms = undelivered.save().rooms;
 				for i = 1, 4000 do
-					local busy = { jid = "busy-" .. i .. "@" .. module.host };
+					local busy = { jid = "busy-" .. i .. "@" .. module.host, get_occupant_by_nick = function () end };
 					for _ = 1, 3 do
 						module:fire_event("muc-broadcast-message", { room = busy, stanza = st.message { from = busy.jid } });
 					end

@@ -49,7 +49,7 @@ for _, version in ipairs(prosody.versions) do
 			seen[1].xml = nil;
 			assert.same({
 				room = room; nick = room .. "/Ann"; real_jid = ann.jid; bare_jid = ann.bare_jid; sender = bob.bare_jid; from = room .. "/Bob"; to = ann.jid;
-				id = id; bounce_id = id; body = "lunch?"; condition = "recipient-unavailable"; was_present = true;
+				id = id; bounce_id = id; body = "lunch?"; condition = "recipient-unavailable"; elsewhere = ""; was_present = true;
 			}, seen[1]);
 			assert.falsy(service:is_present(room, ann));
 		end);
@@ -153,7 +153,11 @@ for _, version in ipairs(prosody.versions) do
 			undelivered.say(bob, room, "three");
 			undelivered.bounce(ann, room .. "/Bob", first);
 			undelivered.bounce(tablet, room .. "/Bob", second);
-			assert.same({ tablet.jid, ann.jid, tablet.jid }, service:pluck "real_jid");
+			local seen = service:seen();
+			for i, expected in ipairs { { tablet.jid, ann.jid }, { ann.jid, "" }, { tablet.jid, ann.jid } } do
+				assert.same(expected, { seen[i].real_jid, seen[i].elsewhere });
+			end
+			assert.equal(3, #seen);
 		end);
 
 		it("knows when one of many sessions was kicked", function ()

@@ -85,7 +85,12 @@ local function new(limit)
 		return not is_newer(page, position, stay.archived_till);
 	end
 
-	return { page_of = page_of, has = has };
+	-- Whether a stay has begun after an archived message.
+	local function is_before(stay, page, message)
+		return stay.archived_before ~= nil and not is_newer(page, message.position, stay.archived_before);
+	end
+
+	return { page_of = page_of, has = has, is_before = is_before };
 end
 
 return { new = new, is_there = is_there };

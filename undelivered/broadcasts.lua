@@ -71,7 +71,7 @@ local function new(rooms, limit, seconds, has_archive)
 			total = total + 1;
 		end
 		broadcast.time, broadcast.stanza, broadcast.from, broadcast.stanza_id = now, stanza, stanza.attr.from, stanza_id;
-		broadcast.sender = sender;
+		broadcast.sender, broadcast.number = sender, number;
 		memory.newest_time = now;
 		if total > max_total then make_space(); end
 	end

@@ -3,7 +3,8 @@
 --
 -- This file is MIT/X11 licensed.
 
-local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
 
 -- Of the stays that are over, in all rooms.
 local max_ended = 10000;
@@ -24,7 +25,17 @@ local function new(rooms, seconds)
 			earlier = memory.stays[real_jid];
 		};
 		memory.stays[real_jid] = stay;
+		local bare_jid = jid_bare(real_jid);
+		memory.sessions[bare_jid] = memory.sessions[bare_jid] or {};
+		memory.sessions[bare_jid][real_jid] = true;
 		return stay;
+	end
+
+	local function forget_session(memory, real_jid)
+		local bare_jid = jid_bare(real_jid);
+		local sessions = memory.sessions[bare_jid];
+		sessions[real_jid] = nil;
+		if next(sessions) == nil then memory.sessions[bare_jid] = nil; end
 	end
 
 	local function forget(stay)
@@ -32,6 +43,7 @@ local function new(rooms, seconds)
 		if not memory then return; end
 		if memory.stays[stay.real_jid] == stay then
 			memory.stays[stay.real_jid] = stay.earlier;
+			if not stay.earlier then forget_session(memory, stay.real_jid); end
 			return;
 		end
 		local later = memory.stays[stay.real_jid];
@@ -121,6 +133,17 @@ local function new(rooms, seconds)
 		return stay;
 	end
 
+	-- The sessions of a person, by their full JIDs, for which has(stay) is true of any stay but one.
+	local function sessions_with(memory, bare_jid, but, has)
+		local found = {};
+		for real_jid in pairs(memory.sessions[bare_jid] or {}) do
+			local stay = memory.stays[real_jid];
+			while stay and (stay == but or not has(stay)) do stay = stay.earlier; end
+			if stay then table.insert(found, real_jid); end
+		end
+		return found;
+	end
+
 	-- The stays that are over, for another load of this module.
 	local function save()
 		local list = {};
@@ -136,7 +159,7 @@ local function new(rooms, seconds)
 	end
 
 	return {
-		entering = entering, leaving = leaving, changed = changed, newest = newest,
+		entering = entering, leaving = leaving, changed = changed, newest = newest, sessions_with = sessions_with,
 		expire = expire, save = save, restore = restore;
 	};
 end

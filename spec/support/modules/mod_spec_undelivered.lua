@@ -11,6 +11,7 @@ module:hook("muc-undelivered-message", function (event)
 		nick = event.occupant and event.occupant.nick;
 		real_jid = event.real_jid;
 		bare_jid = event.bare_jid;
+		elsewhere = table.concat(event.elsewhere, " ");
 		from = message and message.attr.from;
 		to = message and message.attr.to;
 		id = message and message.attr.id;
