@@ -271,7 +271,8 @@ end
 -- Below every filter: what is broadcast then is what comes back.
 module:hook("muc-broadcast-message", guard.watch("remember a message", function (event)
 	local room, stanza = event.room, event.stanza;
-	local sender = room:get_occupant_by_nick(stanza.attr.from);
+	-- Not by get_occupant_by_nick(), which makes a copy with all sessions.
+	local sender = room._occupants[stanza.attr.from];
 	broadcasts.remember(memory_of(room.jid), stanza, sender and sender.bare_jid);
 end), -1000);
 

@@ -203,7 +203,7 @@ for _, version in ipairs(prosody.versions) do
 				local undelivered = prosody.hosts[module.host].modules.muc_undelivered.module;
 				local rooms = undelivered.save().rooms;
 				for i = 1, 4000 do
-					local busy = { jid = "busy-" .. i .. "@" .. module.host, get_occupant_by_nick = function () end };
+					local busy = { jid = "busy-" .. i .. "@" .. module.host, _occupants = {} };
 					for _ = 1, 3 do
 						module:fire_event("muc-broadcast-message", { room = busy, stanza = st.message { from = busy.jid } });
 					end

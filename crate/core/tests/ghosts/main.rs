@@ -3,7 +3,8 @@
 //! pushed to, and nobody else ever is.
 //!
 //! But for one thing: what came back from one session of a member is told to them though another session got it, if
-//! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent.
+//! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent:
+//! that is seen to in Lua (`elsewhere` of mod_muc_undelivered), before the engine is asked.
 
 #![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
 
