@@ -44,6 +44,9 @@ local max_messages = get_number("muc_undelivered_messages", 100, 0, 1, "a whole 
 local max_seconds = get_number("muc_undelivered_seconds", 3600, 1, 1, "a whole number of at least 1");
 local max_archived = get_number("muc_undelivered_archived", 250, 0, 1, "a whole number of at least 0");
 
+-- The longest id that is taken note of, in bytes. They are up to clients.
+local max_id = 256;
+
 -- Of the bounces of one stay. There are as many as there were broadcasts, where that is known.
 local max_reports = 1000;
 
@@ -73,6 +76,10 @@ local function memory_of(room_jid)
 		rooms[room_jid] = memory;
 	end
 	return memory;
+end
+
+local function is_long(id)
+	return id and #id > max_id;
 end
 
 local function stay_with(stay, has, ...)
@@ -170,7 +177,7 @@ end
 local function find(memory, newest_stay, bounce)
 	local message, stay = find_broadcast(memory, newest_stay, bounce);
 	if message then return message, stay; end
-	if stay or bounce.is_private or not (bounce.id or bounce.stanza_id) then return nil; end
+	if stay or bounce.is_private or not (bounce.id or bounce.stanza_id) or is_long(bounce.id) or is_long(bounce.stanza_id) then return nil; end
 
 	local oldest = memory.oldest;
 	local stay_unknown = stay_with(newest_stay, function (each)
@@ -238,7 +245,7 @@ local function on_error(event)
 
 	local message, stay = find(memory, newest_stay, bounce);
 	if not stay then return; end
-	if stanza.attr.id then stay.reported["id "..stanza.attr.id] = true; end
+	if stanza.attr.id and not is_long(stanza.attr.id) then stay.reported["id "..stanza.attr.id] = true; end
 	local _, condition = stanza:get_error();
 	guard.attempt("tell of a message that could not be delivered", module.fire_event, module, "muc-undelivered-message", {
 		room = room;

@@ -48,11 +48,14 @@ local function new(seconds_per_turn)
 
 	local function on_timer()
 		is_planned = false;
-		local task = tasks[1];
-		if task and advance(task, seconds_per_turn) then
-			remove(task);
-			guard.attempt(task.what, task.on_end);
-		end
+		local end_of_turn = monotonic() + seconds_per_turn;
+		repeat
+			local task = tasks[1];
+			if task and advance(task, end_of_turn - monotonic()) then
+				remove(task);
+				guard.attempt(task.what, task.on_end);
+			end
+		until not task or monotonic() >= end_of_turn;
 		plan();
 	end
 
@@ -63,17 +66,27 @@ local function new(seconds_per_turn)
 		end
 	end
 
-	-- Starts a task: func(pause) is run bit by bit, and on_end() when it is done or has failed. What fits into
-	-- a turn is done at once; then on_end() is called before this returns.
-	-- Returns the task, which can be cancelled.
-	local function start(what, func, on_end)
+	-- Plans a task: func(pause) is run bit by bit, and on_end() when it is done or has failed. Returns the task, which
+	-- can be cancelled.
+	local function later(what, func, on_end)
 		local task = { what = what, on_end = on_end, thread = coroutine.create(function () func(pause); end) };
+		table.insert(tasks, task);
+		plan();
+		return task;
+	end
+
+	-- Does of a task at once what fits into a turn. If that is all, on_end() is called before this returns.
+	local function hurry(task)
 		if advance(task, seconds_per_turn) then
-			on_end();
-		else
-			table.insert(tasks, task);
-			plan();
+			remove(task);
+			task.on_end();
 		end
+	end
+
+	-- Plans a task, and begins with it at once.
+	local function start(what, func, on_end)
+		local task = later(what, func, on_end);
+		hurry(task);
 		return task;
 	end
 
@@ -85,7 +98,7 @@ local function new(seconds_per_turn)
 		task.on_end();
 	end
 
-	return { start = start, cancel = remove, finish = finish };
+	return { start = start, later = later, hurry = hurry, cancel = remove, finish = finish };
 end
 
 return { new = new };

@@ -17,6 +17,32 @@ local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 
 -- session -> when it began to hibernate, on the clock of util.time.monotonic
 local hibernating_since = setmetatable({}, { __mode = "k" });
+-- session -> what it had not acknowledged by then, see address_of()
+local unacknowledged = setmetatable({}, { __mode = "k" });
+-- Sessions that hibernate and are left to their own server, see lua/presence.lua
+local left_alone = setmetatable({}, { __mode = "k" });
+
+-- What a message is known by that somebody said, and is addressed to when it comes back.
+local function address_of(occupant_jid, id)
+	return ("%s %s"):format(occupant_jid, id);
+end
+
+local function messages_in(queue)
+	local addresses = {};
+	for _, stanza in ipairs(queue or {}) do
+		local attr = stanza.attr;
+		if attr.type == "groupchat" and attr.from and jid_host(attr.from) == module.host then
+			addresses[address_of(attr.from, attr.id)] = true;
+		end
+	end
+	return addresses;
+end
+
+-- Whether a session that hibernates was sent something after it began to.
+local function was_sent_meanwhile(session, bounce)
+	local before = unacknowledged[session];
+	return not (before and before[address_of(bounce.attr.to, bounce.attr.id)]);
+end
 
 -- Whether a session that has lost its connection had lost it when something was sent. What it was sent before, it may
 -- have got.
@@ -40,25 +66,45 @@ local function watch_hibernation(engine, muc, index, count_hibernating)
 		end
 	end
 
-	-- A session has begun to hibernate, or has resumed. mod_presence knows which rooms it has sent its presence to.
+	-- A session has begun to hibernate, or has resumed. mod_presence knows where it has sent its presence to, other than
+	-- to those of the roster who get it anyway.
 	local function look_at_session(session)
 		if not count_hibernating then return; end
-		for jid in pairs(session.directed or {}) do
+		local function look(jid)
 			if jid_host(jid) == module.host then
 				look_into(jid_bare(jid), session.full_jid);
 			end
+		end
+		for jid in pairs(session.directed or {}) do look(jid); end
+		for jid, contact in pairs(session.roster or {}) do
+			if jid and (contact.subscription == "both" or contact.subscription == "from") then look(jid); end
+		end
+	end
+
+	-- Its own server may give up, and remove the push from the session.
+	local function look_again(session)
+		if left_alone[session] and not session.push_identifier then
+			left_alone[session] = nil;
+			look_at_session(session);
 		end
 	end
 
 	local function watch_host(host)
 		local events = hosts[host].events;
 		module:hook_object_event(events, "smacks-hibernation-start", guard.watch("take note of a lost connection", function (event)
-			hibernating_since[event.origin] = monotonic();
-			look_at_session(event.origin);
+			local session = event.origin;
+			hibernating_since[session] = monotonic();
+			unacknowledged[session] = messages_in(event.queue);
+			left_alone[session] = session.push_identifier and true or nil;
+			look_at_session(session);
+		end));
+		module:hook_object_event(events, "smacks-hibernation-stanza-queued", guard.watch("take note of what waits for a session", function (event)
+			look_again(event.origin);
 		end));
 		module:hook_object_event(events, "smacks-hibernation-end", guard.watch("take note of a resumed session", function (event)
-			hibernating_since[event.resumed] = nil;
-			look_at_session(event.resumed);
+			local session = event.resumed;
+			hibernating_since[session], unacknowledged[session], left_alone[session] = nil, nil, nil;
+			look_at_session(session);
 		end));
 	end
 
@@ -104,8 +150,8 @@ local function watch_undelivered(engine, index, is_present, facts_of, count_hibe
 		local session = full_sessions[real_jid];
 		-- Its own server has told the user, see lua/presence.lua.
 		if session and session.push_identifier then return; end
-		-- Nobody knows when it was sent: most of what comes back from a session that hibernated was sent meanwhile.
-		if not message and session and session.hibernating and count_hibernating then return; end
+		-- Nobody remembers it. What was sent to a session while it hibernated was pushed then.
+		if not message and session and session.hibernating and count_hibernating and was_sent_meanwhile(session, event.bounce) then return; end
 		if has_it_elsewhere(event) then return; end
 		local facts = facts_of(room);
 		facts.user = event.bare_jid;
@@ -113,8 +159,6 @@ local function watch_undelivered(engine, index, is_present, facts_of, count_hibe
 		facts.sent = event.sent;
 		facts.key = key_of(event);
 		local function push()
-			local occupant = room:get_occupant_by_real_jid(real_jid);
-			facts.gone = occupant and not is_present(occupant, real_jid) and jid_resource(occupant.nick) or nil;
 			local told = engine:undelivered(facts, message, monotonic());
 			if told > 0 then
 				module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, event.bare_jid, told);
@@ -122,6 +166,9 @@ local function watch_undelivered(engine, index, is_present, facts_of, count_hibe
 			end
 		end
 		if index.is_read(room) then
+			-- Who returns something is removed after this event, not before.
+			local occupant = room:get_occupant_by_real_jid(real_jid);
+			facts.gone = occupant and not is_present(occupant, real_jid) and jid_resource(occupant.nick) or nil;
 			push();
 		else
 			index.hold(room, push);

@@ -62,12 +62,12 @@ local function new(engine, background, is_present, is_loaded)
 		end
 	end
 
-	-- Reads a room, as far as that fits into a turn of the event loop, and then the rest in later turns.
-	local function start(room)
+	-- Reads a room bit by bit. begin: how the background takes a task
+	local function begin_reading(room, begin)
 		if not is_loaded or readings[room.jid] then return; end
 		local reading = { room = room };
 		readings[room.jid] = reading;
-		local task = background.start("read the room "..room.jid, function (pause)
+		local task = begin("read the room "..room.jid, function (pause)
 			read(room, pause);
 		end, function ()
 			readings[room.jid] = nil;
@@ -76,13 +76,18 @@ local function new(engine, background, is_present, is_loaded)
 		reading.task = task;
 	end
 
+	-- Reads a room, as far as that fits into a turn of the event loop, and then the rest in later turns.
+	local function start(room)
+		begin_reading(room, background.start);
+	end
+
 	-- Something happened to a room while it is being read: what was read so far may be wrong.
 	local function start_again(room)
 		local reading = readings[room.jid];
 		if reading then
 			background.cancel(reading.task);
 			readings[room.jid] = nil;
-			start(room);
+			begin_reading(room, background.later);
 		end
 	end
 
@@ -114,7 +119,11 @@ local function new(engine, background, is_present, is_loaded)
 	local function is_read(room)
 		local knowledge, is_anybody_absent = engine:knowledge(room.jid);
 		if knowledge ~= "complete" and is_loaded then
-			start(room);
+			if not readings[room.jid] then
+				start(room);
+			elseif not held[room.jid] then
+				background.hurry(readings[room.jid].task);
+			end
 			knowledge, is_anybody_absent = engine:knowledge(room.jid);
 		end
 		local is_complete = knowledge == "complete" and is_loaded and not readings[room.jid];
@@ -159,7 +168,7 @@ local function new(engine, background, is_present, is_loaded)
 	local function registrations_loaded(live_rooms)
 		is_loaded = true;
 		for room in live_rooms do
-			start(room);
+			begin_reading(room, background.later);
 		end
 	end
 

@@ -47,6 +47,7 @@ local function open(engine, extension, seconds_per_turn, on_disabled)
 		local function send_one(first)
 			local id, device, summary = pushes[first], pushes[first + 1], pushes[first + 2];
 			app_server = nil;
+			if may_have_changed then forget_addressee(device); end
 			local to = find_addressee(device);
 			if not to or may_have_changed and not engine:is_wanted(id) then
 				engine:withdraw(id, false);

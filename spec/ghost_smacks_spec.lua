@@ -139,6 +139,27 @@ for _, version in ipairs(prosody.versions) do
 			assert.same({ "ann 2 two" }, scene:told());
 		end);
 
+		it("is pushed to of what it had not acknowledged though nobody remembers it", function ()
+			set_up(forgetful);
+			ann:go_silent();
+			say "unread";
+			cut(ann);
+			say "one";
+			assert.same({ "ann 1 one" }, scene:told());
+			end_hibernation(ann);
+			assert.same({ "ann 2 "..contentless }, scene:told());
+		end);
+
+		it("is seen in a room that is in its roster, and so gets its presence anyway", function ()
+			server:admin("prosody.full_sessions[...].roster[select(2, ...)] = { subscription = 'both', groups = {} }", ann.jid, room);
+			server:admin("prosody.full_sessions[...].directed = nil", ann.jid);
+			ann:join(room, "Ann");
+			assert.is_nil(server:admin("return (prosody.full_sessions[...].directed or {})[select(2, ...)]", ann.jid, room.."/Ann"));
+			cut(ann);
+			say "one";
+			assert.same({ "ann 1 one" }, scene:told());
+		end);
+
 		it("is not pushed to again after a reload of the module, and is pushed to on", function ()
 			ann:go_silent();
 			say "unread";
@@ -360,6 +381,17 @@ for _, version in ipairs(prosody.versions) do
 				assert.same({ contentless }, of_account());
 				end_hibernation(ann);
 				assert.same({}, of_account());
+				say "two";
+				assert.same({ "ann 1 two" }, scene:told());
+			end);
+
+			it("is pushed to by us once its own server has given up meanwhile", function ()
+				say "there";
+				cut(ann);
+				server:admin("prosody.full_sessions[...].push_identifier = nil", ann.jid); -- as mod_cloud_notify does after too many errors
+				say "one"; -- by which it is noticed
+				scene.app.component:sync();
+				scene.app:clear();
 				say "two";
 				assert.same({ "ann 1 two" }, scene:told());
 			end);

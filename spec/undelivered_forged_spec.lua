@@ -267,7 +267,7 @@ for _, version in ipairs(prosody.versions) do
 				("<stanza-id xmlns='urn:xmpp:sid:0' by='%s'/>"):format(room), ("<stanza-id xmlns='urn:xmpp:sid:0' by='%s' id='x'/>"):format(room),
 			} do
 				undelivered.bounce(mallory, room .. "/Bob", id, { echo = echo });
-				undelivered.bounce(ann, room .. "/Bob", ("i"):rep(10000), { echo = echo });
+				undelivered.bounce(ann, room .. "/Bob", ("i"):rep(2000), { echo = echo });
 			end
 			for _, error_xml in ipairs { "<error/>", "<error/><error/>", "<error xmlns='x'/>", "<error type='cancel'><gone/></error>" } do
 				undelivered.bounce(mallory, room .. "/Bob", id, { error = error_xml });

@@ -180,7 +180,11 @@ impl Device {
 
     /// What is registered for it is not what it was.
     pub fn change(&mut self, registration: Registration) {
-        self.is_changed |= self.registration.publish_options != registration.publish_options;
+        let before = &self.registration;
+        self.is_changed |= before.publish_options != registration.publish_options
+            // Which a key need not tell apart: it is one text made of both.
+            || before.app_server != registration.app_server
+            || before.node != registration.node;
         self.registration = registration;
     }
 
