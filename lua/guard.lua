@@ -11,12 +11,16 @@ local function with_traceback(err)
 	return traceback(tostring(err), 2);
 end
 
+local function log_failure(what, err)
+	module:log("error", "Failed to %s: %s", type(what) == "function" and what() or what, err);
+end
+
 -- Calls func(...), and logs what is raised in it, once, with what was being done: a string, or a function
 -- that gives one. Returns true and func's first result, or false.
 local function attempt(what, func, ...)
 	local ok, result = xpcall(func, with_traceback, ...);
 	if not ok then
-		module:log("error", "Failed to %s: %s", type(what) == "function" and what() or what, result);
+		log_failure(what, result);
 		return false;
 	end
 	return true, result;
@@ -25,7 +29,9 @@ end
 -- A handler that only watches: it never stops an event, come what may.
 local function watch(what, handler)
 	return function (event)
-		attempt(what, handler, event);
+		-- Not by attempt(), for there are such handlers of every message.
+		local ok, err = xpcall(handler, with_traceback, event);
+		if not ok then log_failure(what, err); end
 	end
 end
 

@@ -16,7 +16,7 @@ local publish = module:require "lua/publish";
 local host, hosts = module.host, prosody.hosts;
 
 -- The clock is looked at after so many.
-local pushes_at_once = 10;
+local pushes_at_once = 5;
 local values_per_push = 3;
 local seconds_after_failure = 2;
 

@@ -26,7 +26,12 @@ converse.plugins.add("demo", {
 		});
 		api.listen.on("logout", () => tell("logged out"));
 		api.listen.on("disconnected", () => tell("disconnected"));
-		api.listen.on("enteredNewRoom", (room) => tell("joined", { room: room.get("jid") }));
+		const joined = (room) => tell("joined", { room: room.get("jid") });
+		api.listen.on("enteredNewRoom", joined);
+		// Who takes up a session is in its rooms already, and enters none.
+		api.listen.on("chatRoomInitialized", (room) => {
+			if (room.isEntered()) joined(room);
+		});
 		api.listen.on("sendMessage", () => tell("sent", { at: Date.now() }));
 	},
 });

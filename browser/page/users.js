@@ -51,7 +51,7 @@ export class User {
 		this.place.dataset.state = state;
 		this.place.querySelector(".status").textContent = states[state].status;
 		this.button("log-out").hidden = this.button("cut").hidden = isOff;
-		this.button("log-out").disabled = this.button("cut").disabled = state !== "online";
+		this.button("log-out").disabled = this.button("cut").disabled = state === "logging out";
 		this.button("log-in").hidden = state !== "logged out";
 		this.button("reconnect").hidden = state !== "cut";
 		this.frame.hidden = isOff;
