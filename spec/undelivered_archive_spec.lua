@@ -35,6 +35,9 @@ for _, version in ipairs(prosody.versions) do
 			end
 
 			before_each(function ()
+				-- A query that is not read to its end, as mod_muc_mam's may be, can keep SQLite from committing while it is
+				-- not collected.
+				server:admin "collectgarbage()";
 				users();
 				room = service:new_room();
 				bob:create_room(room, "Bob");
