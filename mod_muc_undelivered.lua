@@ -284,7 +284,9 @@ module:hook("muc-broadcast-message", guard.watch("remember a message", function 
 end), -1000);
 
 module:hook("muc-private-message", guard.watch("remember a private message", function (event)
-	private.remember(memory_of(event.room.jid), event.room, event.stanza);
+	if not is_long(event.stanza.attr.id) then -- what has a longer one is looked for nowhere
+		private.remember(memory_of(event.room.jid), event.room, event.stanza);
+	end
 end), -1000);
 
 -- Fired for sessions that were not there before only.

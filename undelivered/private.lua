@@ -4,12 +4,10 @@
 
 -- Of each room.
 local limit = 100;
--- In bytes: ids are up to clients. The bounce of what has a longer one is not looked for anywhere else either.
-local max_id = 256;
 
 local function remember(memory, room, stanza)
 	local recipient = room:get_occupant_by_nick(stanza.attr.to);
-	if not recipient or stanza.attr.id and #stanza.attr.id > max_id then return; end
+	if not recipient then return; end
 	memory.private_count = memory.private_count + 1;
 	memory.private[memory.private_count % limit] = {
 		from = stanza.attr.from;

@@ -40,7 +40,7 @@ pub struct Turn {
     pub pushes: Vec<Push>,
     /// What was disabled.
     pub disabled: Vec<Disabled>,
-    /// The devices among those pushed to whose publish-options are not those of their last push.
+    /// The devices among those pushed to whose addressee is not that of their last push.
     pub changed: Vec<DeviceId>,
 }
 

@@ -108,7 +108,7 @@ pub struct Device {
     pub pending: Untold,
     /// Another module asked for a push without a message.
     pub pinged: bool,
-    /// Whether the form that goes along with a push is another one than at the last push.
+    /// Whether its address, or the form that goes along with a push, is another one than at the last push.
     pub is_changed: bool,
     /// Where it stands with its app server.
     pub state: State,
