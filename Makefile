@@ -7,7 +7,6 @@ INSTALL ?= install -p
 PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARY := muc_cloud_notify.so
-LUA_FILES := mod_muc_cloud_notify.lua $(wildcard lua/*.lua)
 
 .PHONY: help build install demo test bench lint faults clean
 
@@ -20,16 +19,16 @@ build: ## Build the library for the Lua that Prosody runs on, where the module f
 	$(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
 	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
 
-install: ## Install the modules, once they are built, where a packaged Prosody looks for it
+install: ## Install the modules, once they are built, where a packaged Prosody looks for them
 	@test -e $(LIBRARY) || { echo "There is no $(LIBRARY) yet: run 'make build' first" >&2; exit 1; }
-	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua
-	$(INSTALL) -m644 mod_muc_cloud_notify.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
-	$(INSTALL) -m644 lua/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/lua/
+	@for module in muc_cloud_notify muc_undelivered; do \
+		folder=$(DESTDIR)$(PLUGINDIR)/mod_$$module; \
+		$(INSTALL) -d $$folder/lua/shared $$folder/lua/$$module && \
+		$(INSTALL) -m644 mod_$$module.lua $$folder/ && \
+		$(INSTALL) -m644 lua/shared/*.lua $$folder/lua/shared/ && \
+		$(INSTALL) -m644 lua/$$module/*.lua $$folder/lua/$$module/ || exit 1; \
+	done
 	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
-	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered
-	$(INSTALL) -m644 mod_muc_undelivered.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/
-	$(INSTALL) -m644 lua/guard.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/lua/
-	$(INSTALL) -m644 undelivered/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered/
 
 # By default a page where somebody is watching, and a story where nobody is.
 demo: ## Show in a browser how members who are away get a push (DEMO=story: tell it here; KEEP=1: and stay up)

@@ -25,9 +25,11 @@ local muc = module:depends "muc";
 local stanza_mt = require "util.stanza".stanza_mt; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
 
-local guard = module:require "lua/guard";
-local engine_options, options = module:require "lua/options";
-local native, load_error = module:require "lua/native";
+local part = assert(loadfile(module:get_directory().."/lua/shared/part.lua", "t", _ENV))();
+
+local guard = part "shared/guard";
+local options = part "muc_cloud_notify/options";
+local native, load_error = part "muc_cloud_notify/native".load();
 if not native then
 	module:log_status("error", "%s", load_error);
 	return;
@@ -35,21 +37,21 @@ end
 
 module:depends "muc_undelivered";
 
-local extension = module:require "lua/extension";
-local registration = module:require "lua/registration";
+local extension = part "muc_cloud_notify/extensions";
+local registration = part "muc_cloud_notify/registrations";
 local outbox_store = module:open_store(module.name.."_outbox");
 
 -- The engine outlives a reload of this module, with all that is in flight. A new one has to be filled.
-local engine, is_new = native.open(module.host, engine_options, stanza_mt);
+local engine, is_new = native.open(module.host, options.of_engine, stanza_mt);
 -- Rooms may have changed while nobody was watching.
 engine:rooms_unwatched();
 
-local seconds_per_turn = options.slice / 1000;
-local background = module:require "lua/background".new(seconds_per_turn);
-local outbox = module:require "lua/outbox".open(engine, extension, seconds_per_turn, function (device)
+local seconds_per_turn = options.own.slice / 1000;
+local background = part "shared/tasks".new(seconds_per_turn);
+local outbox = part "muc_cloud_notify/outbox".open(engine, extension, seconds_per_turn, function (device)
 	registration.remove(engine, device);
 end);
-local rooms = module:require "lua/room".watch(engine, muc, background, not is_new, options.count_hibernating,
+local rooms = part "muc_cloud_notify/rooms".watch(engine, muc, background, not is_new, options.own.count_hibernating,
 	outbox.wake, extension.is_listening);
 registration.handle(engine, rooms.add_user, extension.may_register);
 module:add_feature("urn:xmpp:push:0");

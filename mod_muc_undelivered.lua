@@ -28,7 +28,9 @@ local xmlns_sid = "urn:xmpp:sid:0";
 
 -- What mod_muc kicks for, and nothing else: whoever answers with another error is there, and stays.
 local is_kickable_error = module:require "muc/util".is_kickable_error;
-local guard = module:require "lua/guard";
+local part = assert(loadfile(module:get_directory().."/lua/shared/part.lua", "t", _ENV))();
+
+local guard = part "shared/guard";
 
 -- COMPAT 0.12: get_option_integer and get_option_period are Prosody 13's.
 local function get_number(name, default, min, step, expected)
@@ -52,12 +54,12 @@ local max_reports = 1000;
 
 local rooms = {}; -- what is known of each room, by its JID
 
-local archives = module:require "undelivered/archive";
-local stays_of_rooms = module:require "undelivered/stays";
-local private = module:require "undelivered/private";
+local archives = part "muc_undelivered/archive";
+local stays_of_rooms = part "muc_undelivered/visits";
+local private = part "muc_undelivered/private_messages";
 
 local archive = archives.new(max_archived);
-local broadcasts = module:require "undelivered/broadcasts".new(rooms, max_messages, max_seconds, archives.is_there);
+local broadcasts = part "muc_undelivered/history".new(rooms, max_messages, max_seconds, archives.is_there);
 local stays = stays_of_rooms.new(rooms, max_seconds);
 
 local function memory_of(room_jid)

@@ -3,9 +3,11 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 local xmlns_reference = "urn:xmpp:reference:0";
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";

@@ -6,12 +6,14 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local clone = require "util.stanza".clone; -- COMPAT 0.12: no prosody.* names
 local jid_host = require "util.jid".host;
 local monotonic = require "util.time".monotonic;
 
-local guard = module:require "lua/guard";
-local publish = module:require "lua/publish";
+local guard = part "shared/guard";
+local publish = part "muc_cloud_notify/publish";
 
 local host, hosts = module.host, prosody.hosts;
 

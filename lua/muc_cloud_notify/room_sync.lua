@@ -6,14 +6,16 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 local is_member = { owner = true, admin = true, member = true };
 
--- engine: the engine; background: see lua/background.lua; is_present(occupant): see lua/presence.lua;
+-- engine: the engine; background: see lua/shared/tasks.lua; is_present(occupant): see presence.lua;
 -- is_loaded: whether the registrations are loaded
 local function new(engine, background, is_present, is_loaded)
 	local readings = {}; -- room JID -> { room, task }

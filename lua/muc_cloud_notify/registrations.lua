@@ -5,11 +5,13 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
 local now = require "util.time".now;
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 local xmlns_push = "urn:xmpp:push:0";
 local store = module:open_store();

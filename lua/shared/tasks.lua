@@ -2,9 +2,11 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 -- How often a task may ask for a pause before the clock is looked at.
 local asked_per_look = 16;

@@ -5,13 +5,15 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
 local jid_host = require "util.jid".host;
 local jid_resource = require "util.jid".resource;
 local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 
@@ -19,7 +21,7 @@ local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 local hibernating_since = setmetatable({}, { __mode = "k" });
 -- session -> what it had not acknowledged by then, see address_of()
 local unacknowledged = setmetatable({}, { __mode = "k" });
--- Sessions that hibernate and are left to their own server, see lua/presence.lua
+-- Sessions that hibernate and are left to their own server, see presence.lua
 local left_alone = setmetatable({}, { __mode = "k" });
 
 -- What a message is known by that somebody said, and is addressed to when it comes back.
@@ -54,7 +56,7 @@ local function was_hibernating(real_jid, sent)
 	return not sent or since <= sent;
 end
 
--- engine: the engine; muc: the environment of mod_muc; index: see lua/index.lua; count_hibernating: whether a session
+-- engine: the engine; muc: the environment of mod_muc; index: see room_sync.lua; count_hibernating: whether a session
 -- that hibernates is taken for absent
 local function watch_hibernation(engine, muc, index, count_hibernating)
 	local function look_into(room_jid, real_jid)
@@ -140,7 +142,7 @@ local function has_it_elsewhere(event)
 	return false;
 end
 
--- engine: the engine; index: see lua/index.lua; is_present(occupant, gone): see lua/presence.lua; facts(room): what is to be
+-- engine: the engine; index: see room_sync.lua; is_present(occupant, gone): see presence.lua; facts(room): what is to be
 -- told of every message; count_hibernating: whether a session that hibernates is taken for absent; on_message(): called
 -- when there is something to push
 local function watch_undelivered(engine, index, is_present, facts_of, count_hibernating, on_message)
@@ -148,7 +150,7 @@ local function watch_undelivered(engine, index, is_present, facts_of, count_hibe
 		local room, message, real_jid = event.room, event.message, event.real_jid;
 		if not engine:is_registered(event.bare_jid) then return; end
 		local session = full_sessions[real_jid];
-		-- Its own server has told the user, see lua/presence.lua.
+		-- Its own server has told the user, see presence.lua.
 		if session and session.push_identifier then return; end
 		-- Nobody remembers it. What was sent to a session while it hibernated was pushed then.
 		if not message and session and session.hibernating and count_hibernating and was_sent_meanwhile(session, event.bounce) then return; end

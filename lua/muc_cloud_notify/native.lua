@@ -3,7 +3,7 @@
 -- LuaRocks' libraries are not on package.cpath in Prosody 0.12 and 13.0, and a library of the same name
 -- elsewhere must not be taken for ours.
 --
--- Returns the library's table (its contract is in crate/module/src/engine.rs), or nil and what to do about it.
+-- load() returns the library's table (its contract is in crate/module/src/engine.rs), or nil and what to do about it.
 --
 -- This file is MIT/X11 licensed.
 
@@ -71,4 +71,4 @@ local function load_native()
 		:format(table.concat(paths, ", "));
 end
 
-return load_native();
+return { load = load_native };

@@ -1,6 +1,6 @@
 -- Reads and checks the options, which are described in the README.
 --
--- Returns the table that the engine is opened with, and the options that are not the engine's.
+-- of_engine: the table that the engine is opened with; own: the options that are not the engine's.
 --
 -- This file is MIT/X11 licensed.
 
@@ -98,4 +98,4 @@ local function read(options_specification)
 	return options;
 end
 
-return read(specification), read(own_specification);
+return { of_engine = read(specification), own = read(own_specification) };

@@ -5,12 +5,14 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local jid_node = require "util.jid".node; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
 local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 
-local guard = module:require "lua/guard";
+local guard = part "shared/guard";
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 local xmlns_sid = "urn:xmpp:sid:0";

@@ -4,17 +4,19 @@
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
 
-local ghost = module:require "lua/ghost";
-local guard = module:require "lua/guard";
-local indices = module:require "lua/index";
-local presence = module:require "lua/presence";
+local ghost = part "muc_cloud_notify/hibernation";
+local guard = part "shared/guard";
+local indices = part "muc_cloud_notify/room_sync";
+local presence = part "muc_cloud_notify/presence";
 
 local is_member = indices.is_member;
 
--- engine: the engine; muc: the environment of mod_muc; background: see lua/background.lua; is_loaded: whether
+-- engine: the engine; muc: the environment of mod_muc; background: see lua/shared/tasks.lua; is_loaded: whether
 -- the registrations are loaded; count_hibernating: whether a session that hibernates is taken for absent;
 -- on_message(): called when there is something to push; wants_message(): whether another module wants to see the
 -- message with each push

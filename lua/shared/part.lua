@@ -1,0 +1,22 @@
+-- Loads the parts of a module: the Lua files under lua/ in the module's own folder, each of them once.
+--
+-- module:require would search all plugin paths, and in each of them for names that end in .lib.lua first: a file of
+-- another checkout, or of another project, could be taken for ours. A part is found by its absolute path alone.
+--
+-- A part gets part() as its argument, and returns a table.
+--
+-- This file is MIT/X11 licensed.
+
+local folder = module:get_directory().."/lua/";
+local environment = _ENV;
+local loaded = {};
+
+-- name: the path below lua/ without its ending, such as "shared/guard". Raises an error where there is no such file.
+local function part(name)
+	if loaded[name] == nil then
+		loaded[name] = assert(loadfile(folder..name..".lua", "t", environment))(part);
+	end
+	return loaded[name];
+end
+
+return part;
