@@ -1,0 +1,333 @@
+-- The contract between the Lua files and the engine, the library written in Rust (crate/module/src/engine.rs).
+--
+-- The annotations are LuaCATS, for editors; what is loaded of this file is the contract's number. It is raised whenever
+-- anything in this file changes, here and in crate/module/src/lib.rs, so that a library of another contract is noticed.
+-- A spec holds a digest of this file for each number.
+--
+-- In all of it
+--
+-- * users, rooms and occupants are JIDs as Prosody has prepared them, rooms and users bare;
+-- * `now` is the time of util.time.monotonic, `unix_time` that of util.time.now, both in seconds;
+-- * a method that finds an argument of the wrong type, or a table that is no stanza where one is expected, raises an error
+--   and changes nothing; so does one that is called while another one runs. Errors are userdata: tostring() gives the text.
+--   A panic inside the engine is such an error too;
+-- * no method calls back into Lua, sends, stores or logs anything;
+-- * after every method under "facts" there may be events, and another deadline: see engine.lua, which sees to both.
+--
+-- This file is MIT/X11 licensed.
+
+---The table that the library returns.
+---@class native
+---@field contract integer the number of the contract the library was built for
+---@field default_options engine_options what the engine uses where the operator has set nothing
+local native = {};
+
+---The engine of a MUC service: the one that is there already, which takes over the options, or a new one with nobody
+---registered.
+---@param host string the MUC service
+---@param options engine_options
+---@param stanza_mt table the metatable of util.stanza, for the stanzas that the engine makes
+---@return engine engine
+---@return boolean is_new
+function native.open(host, options, stanza_mt) end
+
+---Lets go of the engine of a MUC service, with all that it knows.
+---@param host string
+function native.close(host) end
+
+---What the operator has set; docs/operators.md has the options' names and meanings. Durations are in seconds.
+---@class engine_options
+---@field with_body boolean
+---@field with_sender boolean
+---@field important_body string empty for none
+---@field max_errors integer
+---@field max_devices integer
+---@field default_level "auto"|"always"|"on-mention"|"never"
+---@field app_servers string[]? nil: any
+---@field reply_timeout number
+---@field retry_delay number
+---@field max_retry_delay number
+---@field time_to_live number
+---@field give_up_after number
+
+---A stanza of util.stanza, or its preserialized form.
+---@class stanza: table
+
+---A user's registrations as they are stored: by push identifier, in the format of mod_cloud_notify.
+---@alias record table<string, table>
+
+---@class engine
+local engine = {};
+
+---------------------------------------------------------------------------------------------------
+-- Requests: what they make of a user's record. Nothing changes before set_registrations().
+---------------------------------------------------------------------------------------------------
+
+---What is to be stored before a request is answered.
+---@class change
+---@field record record? nil: nothing is left to store
+---@field added string? the push identifier of the registration that was added
+---@field removed integer how many registrations were removed, other than by replacement
+
+---Why a request is refused: the stanza error it is answered with (RFC 6120, section 8.3).
+---@class refusal
+---@field type "auth"|"cancel"|"modify"
+---@field condition string
+---@field text string
+
+---An IQ with `<enable/>` (XEP-0357, section 5).
+---@param user string
+---@param iq stanza
+---@param record record? nil: nothing is stored
+---@param unix_time number
+---@return change? change
+---@return refusal? refusal
+function engine:prepare_enable(user, iq, record, unix_time) end
+
+---An IQ with `<disable/>` (XEP-0357, section 6).
+---@param iq stanza
+---@param record record?
+---@return change? change
+---@return refusal? refusal
+function engine:prepare_disable(iq, record) end
+
+---A record without one of its registrations.
+---@param record record?
+---@param push_identifier string
+---@return record? record nil: nothing is left to store
+---@return boolean was_there
+function engine:without_registration(record, push_identifier) end
+
+---------------------------------------------------------------------------------------------------
+-- Facts: what has happened.
+---------------------------------------------------------------------------------------------------
+
+---A user's record is in the store: from now on it counts.
+---@param user string
+---@param record record?
+---@param renewed string? the push identifier of the registration that the user has just asked for
+---@return boolean is_first_device the user had no device before, and so is in the index of no room
+function engine:set_registrations(user, record, renewed) end
+
+---The members of a room, as they are: everybody with an affiliation of member or above.
+---@param room string
+---@param members table<string, string|false> registered nicknames by bare JID; false: none
+function engine:set_members(room, members) end
+
+---The occupants of a room, as they are at `now`. Members who are there have read everything.
+---@param room string
+---@param occupants table<string, string> bare JIDs by nickname
+---@param now number
+function engine:set_occupants(room, occupants, now) end
+
+---What is known of a room may be wrong, as after it was restored from storage: it has to be read again.
+---@param room string
+function engine:forget_room(room) end
+
+---The same for all rooms.
+function engine:forget_rooms() end
+
+---A room is gone, and with it all that is unread in it.
+---@param room string
+function engine:room_destroyed(room) end
+
+---An affiliation or a registered nickname has changed.
+---@param room string
+---@param bare_jid string
+---@param is_member boolean whether the affiliation now is member or above
+---@param nick string? the registered nickname
+function engine:affiliation_changed(room, bare_jid, is_member, nick) end
+
+---An occupant, one or more sessions of a user under one nickname, is there.
+---@param room string
+---@param bare_jid string
+---@param nick string
+function engine:occupant_present(room, bare_jid, nick) end
+
+---The last session of an occupant is gone.
+---@param room string
+---@param bare_jid string
+---@param nick string
+---@param now number
+function engine:occupant_gone(room, bare_jid, nick, now) end
+
+---What is told of every message.
+---@class message_facts
+---@field room string
+---@field sender string? the bare JID of the author; nil: the room itself, or not known
+---@field members_only boolean whether only members may enter
+---@field public boolean whether the room is listed
+---@field keep_original boolean whether another module wants to see the message with each push
+---@field present string[]? the bare JIDs of those who were there when it was sent; nil: it was sent just now
+
+---A room broadcasts a groupchat message (XEP-0045, section 7.4).
+---@param facts message_facts
+---@param message stanza as the room sends it, from an occupant JID
+---@param now number
+---@return integer devices how many devices are to be pushed to; 0 where the coverage of the room is not complete
+function engine:handle_message(facts, message, now) end
+
+---What is told of a message that came back from a session it was sent to.
+---@class bounce_facts
+---@field room string
+---@field user string the bare JID of the recipient
+---@field gone_nick string? the nickname of the recipient's occupant that goes with the session; nil: it is gone already, or
+---has another session that is there
+---@field sender string? the bare JID of the author; nil: not known
+---@field message_key string tells the message from all others of the room
+---@field sent number? when it was sent, on the clock of `now`; nil: not known
+---@field members_only boolean whether only members may enter
+---@field public boolean whether the room is listed
+---@field keep_original boolean whether another module wants to see the message with each push
+
+---A message bounced: it counts as if its recipient had been absent when it was sent.
+---@param facts bounce_facts
+---@param message stanza? the message as it was sent; nil: not known any more
+---@param now number
+---@return integer devices how many devices are to be pushed to
+function engine:handle_bounce(facts, message, now) end
+
+---Another module wants every device of a user to be pushed to, without a message.
+---@param user string
+---@return integer devices how many devices the user has
+function engine:handle_ping(user) end
+
+---A result came from an app server.
+---@param id string the `id` of the IQ
+---@param from string its `from`
+---@param now number
+---@return boolean is_ours whether it answers a publish that was sent there
+function engine:handle_result(id, from, now) end
+
+---An error came from an app server, or in its name.
+---@param id string the `id` of the IQ
+---@param from string its `from`
+---@param error_type string? the `type` of the error
+---@param condition string? its defined condition
+---@param now number
+---@return boolean is_ours whether it answers a publish that was sent there
+function engine:handle_error(id, from, error_type, condition, now) end
+
+---A push that was polled could not be sent: it is tried again later, as if the app server had not answered.
+---@param id string
+---@param now number
+function engine:handle_send_failure(id, now) end
+
+---A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
+---@param id string
+function engine:withdraw(id) end
+
+---A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
+---@param id string
+function engine:suppress(id) end
+
+---Does what is due at `now`: publishes without an answer, and retries. Where much is due it does a part of it, and the next
+---deadline is past.
+---@param now number
+function engine:handle_timeout(now) end
+
+---------------------------------------------------------------------------------------------------
+-- Decisions: what is to be done.
+---------------------------------------------------------------------------------------------------
+
+---The next push, which counts as sent from now on. Nothing where there is none at the moment.
+---@param now number
+---@param scope "all-rooms"|"one-room" whether a push may be about more than one room. Modules that look at pushes judge each
+---by a message of its room, and what they stop must not take other rooms with it
+---@return string? id the `id` of the IQ
+---@return integer? device see addressee()
+---@return integer? summary see summary()
+function engine:poll_push(now, scope) end
+
+---@class device_disabled
+---@field type "device-disabled" a device is not pushed to any more: the store is to be told
+---@field user string
+---@field push_identifier string
+---@field app_server string
+---@field errors integer? this many persistent errors in a row; nil: it could not be reached for too long
+
+---@class addressee_changed
+---@field type "addressee-changed" what addressee() has said of this device holds no more
+---@field device integer
+
+---The next event. Nothing where there is none.
+---@return device_disabled|addressee_changed|nil event
+function engine:poll_event() end
+
+---When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
+---happens. The reason is for people.
+---@return number? time on the clock of `now`
+---@return "push waiting"|"answer overdue"|"retry due"|nil reason
+function engine:next_deadline() end
+
+---------------------------------------------------------------------------------------------------
+-- What the numbers mean, and a look inside.
+---------------------------------------------------------------------------------------------------
+
+---Where the pushes of a device go. Nothing where the device is gone.
+---@param device integer as from poll_push()
+---@return string? user
+---@return string? app_server
+---@return string? node
+---@return stanza? form the publish-options form: it shares parts with others, and must not be changed
+function engine:addressee(device) end
+
+---What a push says: the fields of the summary form (XEP-0357, section 7). Nothing where it is too long ago: the 64 newest are
+---known. A number never means anything else.
+---@param summary integer as from poll_push()
+---@return table<string, string>? fields "message-count", "last-message-sender", "last-message-body"
+function engine:summary(summary) end
+
+---What other modules want to know of a push.
+---@class push_details
+---@field push_info table the registration, as it is stored
+---@field mentioned boolean whether one of the messages it is about mentions the user
+---@field room string? the room of the message that it is to be judged by; nil: there is none, another module has asked for it
+---@field original stanza? that message, where it was kept; nobody else's
+
+---@param id string a push that was polled
+---@return push_details? details nil: it is not wanted any more
+function engine:push_details(id) end
+
+---Whether a push that was polled still is to be sent: its device may be gone, or its user be back.
+---@param id string
+---@return boolean
+function engine:is_wanted(id) end
+
+---@param user string
+---@return boolean
+function engine:is_registered(user) end
+
+---How much is known of a room: nothing, its members, or also which of them are there.
+---@param room string
+---@return "nothing"|"members"|"complete" coverage
+---@return boolean is_anybody_absent whether any member with a device is absent, as far as that is known
+function engine:coverage(room) end
+
+---The members with a device who are absent.
+---@param room string
+---@return string[] bare_jids
+function engine:absent_members(room) end
+
+---@class stats
+---@field users integer users with a device
+---@field devices integer
+---@field queued integer devices whose push waits to be sent
+---@field in_flight integer publishes without an answer
+---@field next_deadline string? the reason of the next deadline
+
+---@return stats
+function engine:stats() end
+
+---What outlives a stop: what is unread, what is still to be pushed, and failures.
+---@param now number
+---@return table snapshot { devices = { … } }, of plain values
+function engine:snapshot(now) end
+
+---Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
+---@param snapshot table
+---@param now number
+---@return string[] rooms in which something is unread
+function engine:restore(snapshot, now) end
+
+return { contract = 1 };
