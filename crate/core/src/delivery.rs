@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::app_server::AppServer;
-use crate::circuit::Permit;
+use crate::circuit_breaker::Permit;
 use crate::device::{Device, InFlight, State, Trouble};
 use crate::engine::Engine;
-use crate::key::DeviceId;
+use crate::ids::DeviceId;
 use crate::outbox::Random;
-use crate::push::{Push, PushId, Summary};
-use crate::reply::Outcome;
+use crate::outcome::Outcome;
+use crate::summary::{Push, PushId, Summary};
 
 /// A device that is not pushed to any more; the store is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]

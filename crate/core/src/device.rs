@@ -6,10 +6,10 @@ use std::sync::Arc;
 use minidom::Element;
 use smallvec::{SmallVec, smallvec};
 
-use crate::key::{RoomId, UserId};
-use crate::push::PushId;
+use crate::ids::{RoomId, UserId};
 use crate::registration::Registration;
 use crate::returned::Returned;
+use crate::summary::PushId;
 
 /// What a push says about the newest message of a room, shared by all who get one.
 #[derive(Debug)]

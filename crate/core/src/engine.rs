@@ -11,10 +11,10 @@ use slotmap::SlotMap;
 use smallvec::SmallVec;
 
 use crate::app_server::AppServers;
-use crate::circuit::Circuits;
+use crate::circuit_breaker::Circuits;
 use crate::device::Device;
 use crate::error::RequestError;
-use crate::key::{DeviceId, RoomId, UserId};
+use crate::ids::{DeviceId, RoomId, UserId};
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::registration::{Record, Registration};

@@ -5,27 +5,26 @@
 //! stored and sent. It calls nobody, reads no clock, logs nothing, and has no randomness of its own.
 
 pub mod app_server;
-pub mod circuit;
-pub mod compact;
+pub mod circuit_breaker;
 pub mod delivery;
 pub mod device;
 pub mod engine;
 pub mod error;
-pub mod key;
-pub mod level;
+pub mod ids;
+pub mod importance;
 pub mod mention;
-pub mod message;
+pub mod notify_level;
 pub mod ns;
 pub mod options;
 pub mod outbox;
+pub mod outcome;
 pub mod publish_options;
-pub mod push;
 pub mod registration;
-pub mod reply;
 pub mod request;
 pub mod returned;
 pub mod room;
 pub mod snapshot;
+pub mod summary;
 pub mod undelivered;
 pub mod watch;
 

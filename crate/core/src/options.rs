@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::level::DefaultLevel;
+use crate::notify_level::DefaultLevel;
 
 /// The options of the module, as the README's table has them. Durations are in seconds.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use slotmap::SlotMap;
 
 use crate::device::{Device, InFlight, State};
-use crate::key::DeviceId;
+use crate::ids::DeviceId;
 
 /// Where ids and chance come from. The engine has none of its own.
 pub trait Random {

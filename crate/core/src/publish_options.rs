@@ -1,8 +1,9 @@
 //! The data form that a client hands over for its app server (XEP-0357, section 5).
 
+mod compact;
+
 use minidom::{Element, Node};
 
-use crate::compact;
 use crate::error::RequestError;
 use crate::ns;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::key::RoomId;
+use crate::ids::RoomId;
 
 /// How many messages of a room are told apart. Beyond that, one that comes back twice counts twice.
 const KEPT: usize = 1000;

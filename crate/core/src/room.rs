@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::key::UserId;
+use crate::ids::UserId;
 use crate::mention::Nickname;
 
 /// How much of a room the index holds.

@@ -7,10 +7,10 @@ use minidom::Element;
 
 use crate::device::Pending;
 use crate::engine::Engine;
-use crate::key::DeviceId;
-use crate::level::RoomPrivacy;
+use crate::ids::DeviceId;
+use crate::importance;
 use crate::mention::Mentions;
-use crate::message;
+use crate::notify_level::RoomPrivacy;
 use crate::room::{Knowledge, Room};
 
 /// A groupchat message that came back from a session it was sent to, as an error (XEP-0045, section 7.4 and RFC 6120,
@@ -79,7 +79,7 @@ impl Engine {
             return Vec::new();
         };
         let is_worth_it =
-            undelivered.message.is_none_or(|message| message::is_worth_a_push(message, undelivered.room));
+            undelivered.message.is_none_or(|message| importance::is_important(message, undelivered.room));
         if !is_worth_it
             || undelivered.sender == Some(undelivered.user)
             || !member.misses_returned(undelivered.gone, undelivered.sent)

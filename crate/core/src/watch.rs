@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use crate::device::{Content, Pending};
 use crate::engine::{Engine, User};
-use crate::key::{DeviceId, RoomId, UserId};
-use crate::level::{Level, RoomPrivacy};
+use crate::ids::{DeviceId, RoomId, UserId};
+use crate::importance;
 use crate::mention::Mentions;
-use crate::message;
+use crate::notify_level::{Level, RoomPrivacy};
 use crate::room::{Knowledge, Member, Room};
 
 /// How many devices are fetched at once: they and what belongs to them fit into any cache.
@@ -208,7 +208,7 @@ impl Engine {
         let mut recipients = Recipients::default();
         let room = self.rooms.get(room).filter(|room| room.knowledge() == Knowledge::Complete);
         let Some(room) = room else { return recipients };
-        if !message::is_worth_a_push(broadcast.message, broadcast.room) {
+        if !importance::is_important(broadcast.message, broadcast.room) {
             return recipients;
         }
         let mentions = Mentions::read(broadcast.message, broadcast.room);

@@ -1,7 +1,7 @@
 //! Facts that Lua hands over in a table.
 
 use mlua::{Lua, LuaSerdeExt, Result, Value};
-use muc_cloud_notify_core::level::RoomPrivacy;
+use muc_cloud_notify_core::notify_level::RoomPrivacy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use mlua::{Lua, Result, Table};
-use muc_cloud_notify_core::key::DeviceId;
-use muc_cloud_notify_core::push::{Push, Summary};
+use muc_cloud_notify_core::ids::DeviceId;
 use muc_cloud_notify_core::registration::Registration;
+use muc_cloud_notify_core::summary::{Push, Summary};
 
 use crate::record;
 use crate::stanza::{self, Form};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::device::Content;
-use crate::key::DeviceId;
+use crate::ids::DeviceId;
 
 /// The id of a publish: the device it goes to, and what makes it unique and not to be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
