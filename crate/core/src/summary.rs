@@ -1,68 +1,14 @@
-//! A push: the publish that tells an app server that a user missed something (XEP-0357, section 7).
+//! What a push says: the summary form of a publish (XEP-0357, section 7).
 
-use std::fmt;
-use std::str::FromStr;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::device::Content;
-use crate::ids::DeviceId;
-
-/// The id of a publish: the device it goes to, and what makes it unique and not to be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PushId {
-    /// The device.
-    pub device: DeviceId,
-    /// 128 bits of randomness.
-    pub secret: [u8; 16],
-}
-
-impl fmt::Display for PushId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}{:032x}", self.device.number(), u128::from_be_bytes(self.secret))
-    }
-}
-
-/// This is no id of a publish of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of a publish")]
-pub struct ForeignId;
-
-impl FromStr for PushId {
-    type Err = ForeignId;
-
-    fn from_str(id: &str) -> Result<Self, ForeignId> {
-        // Only what we write ourselves: no upper case, no sign.
-        if id.len() != 48 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(ForeignId);
-        }
-        let (device, secret) = id.split_at_checked(16).ok_or(ForeignId)?;
-        let device = u64::from_str_radix(device, 16).map_err(|_| ForeignId)?;
-        let secret = u128::from_str_radix(secret, 16).map_err(|_| ForeignId)?;
-        Ok(PushId { device: DeviceId::from_number(device), secret: secret.to_be_bytes() })
-    }
-}
-
-/// A publish that is to be sent now. Where it goes is known by its device: see
-/// [`Engine::addressee`](crate::Engine::addressee).
-#[derive(Debug, Clone)]
-pub struct Push {
-    /// The id of the IQ.
-    pub id: PushId,
-    /// What it says.
-    pub summary: Summary,
-    /// Whether one of the messages it stands for mentions the user.
-    pub mentioned: bool,
-    /// The message that other modules are to judge it by: one that mentions the user, if there is any, else
-    /// the newest one; `None` where another module asked for a push without one.
-    pub judged_by: Option<Arc<Content>>,
-}
-
-/// What a push says: the fields of the summary form.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The fields of the summary form.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// `message-count`: how many messages the user has missed, in all rooms of the service.
+    /// `message-count`: how many messages are unread, in all rooms of the service.
     pub message_count: u32,
-    /// `last-message-sender`: the occupant JID of who wrote the newest one.
+    /// `last-message-sender`: the occupant JID of the newest one's author.
     pub last_message_sender: Option<Arc<str>>,
     /// `last-message-body`: its text, or a text in its place.
     pub last_message_body: Option<Arc<str>>,
@@ -77,27 +23,86 @@ impl Summary {
         let body = self.last_message_body.iter().map(|body| ("last-message-body", body.to_string()));
         std::iter::once(count).chain(sender).chain(body)
     }
+
+    /// Whether another one says the same in the same texts. Texts are shared by all that is said of a message, so they
+    /// need not be compared; should two be equal and not the same, no harm is done.
+    fn is_same(&self, other: &Self) -> bool {
+        fn is_shared(one: Option<&Arc<str>>, other: Option<&Arc<str>>) -> bool {
+            match (one, other) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => true,
+                _ => false,
+            }
+        }
+        self.message_count == other.message_count
+            && is_shared(self.last_message_body.as_ref(), other.last_message_body.as_ref())
+            && is_shared(self.last_message_sender.as_ref(), other.last_message_sender.as_ref())
+    }
+}
+
+/// How many summaries keep their number.
+const KEPT: usize = 64;
+
+/// The newest summaries, each under a number: pushes that say the same have the same, and none ever means another one.
+#[derive(Debug, Default)]
+pub(crate) struct Summaries {
+    newest: VecDeque<Summary>,
+    /// The number of the oldest of them.
+    first: u64,
+}
+
+impl Summaries {
+    /// The number of a summary.
+    pub(crate) fn number(&mut self, summary: Summary) -> u64 {
+        let known = self.newest.iter().rposition(|known| known.is_same(&summary));
+        let place = known.unwrap_or_else(|| {
+            if self.newest.len() == KEPT {
+                self.newest.pop_front();
+                self.first += 1;
+            }
+            self.newest.push_back(summary);
+            self.newest.len() - 1
+        });
+        self.first + place as u64
+    }
+
+    /// The summary with this number.
+    pub(crate) fn get(&self, number: u64) -> Option<&Summary> {
+        self.newest.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_id_is_read_as_it_was_written() {
-        let id = PushId { device: DeviceId::from_number(0x1_0000_0002), secret: [0xAB; 16] };
-        assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.to_string().len(), 48);
+    fn summary(message_count: u32, body: &Arc<str>) -> Summary {
+        Summary { message_count, last_message_sender: None, last_message_body: Some(body.clone()) }
     }
 
     #[test]
-    fn what_others_write_is_no_id() {
-        let id = PushId { device: DeviceId::from_number(1), secret: [1; 16] }.to_string();
-        for foreign in
-            ["", "x", &id[1..], &format!("{id}0"), &id.replace('1', "g"), &format!("+{}", &id[1..])]
-        {
-            assert_eq!(foreign.parse::<PushId>(), Err(ForeignId), "{foreign}");
+    fn the_same_summary_has_the_same_number_and_another_one_has_not() {
+        let (hello, hi): (Arc<str>, Arc<str>) = ("hello".into(), "hi".into());
+        let mut summaries = Summaries::default();
+        let number = summaries.number(summary(1, &hello));
+        assert_eq!(summaries.number(summary(1, &hello)), number);
+        assert_ne!(summaries.number(summary(2, &hello)), number);
+        assert_ne!(summaries.number(summary(1, &hi)), number);
+        let sender = Summary { last_message_sender: Some(hi.clone()), ..summary(1, &hello) };
+        assert_ne!(summaries.number(sender), number);
+        assert_eq!(summaries.get(number), Some(&summary(1, &hello)));
+    }
+
+    #[test]
+    fn the_newest_are_known_and_no_number_is_given_twice() {
+        let hello: Arc<str> = "hello".into();
+        let mut summaries = Summaries::default();
+        for count in 0..200 {
+            assert_eq!(summaries.number(summary(count, &hello)), u64::from(count));
         }
-        assert_eq!("\u{e9}".repeat(24).parse::<PushId>(), Err(ForeignId));
+        assert_eq!(summaries.get(135), None);
+        assert_eq!(summaries.get(136), Some(&summary(136, &hello)));
+        assert_eq!(summaries.get(200), None);
+        assert_eq!(summaries.number(summary(0, &hello)), 200);
     }
 }
