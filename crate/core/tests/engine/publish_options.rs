@@ -1,8 +1,6 @@
 //! The publish-options form (XEP-0357, section 5): which form is taken, and how large it may be.
 
-mod common;
-
-use common::{HOST, JULIET, iq, xml};
+use crate::common::{HOST, JULIET, iq, xml};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::RequestError;

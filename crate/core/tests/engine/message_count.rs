@@ -1,8 +1,6 @@
 //! `message-count` is state, not difference: what was missed since the member was last there, in all rooms.
 
-mod common;
-
-use common::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
+use crate::common::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
 

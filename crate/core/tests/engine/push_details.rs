@@ -1,9 +1,7 @@
 //! Other modules judge pushes: each is about one room, and what they stop neither takes other rooms with it
 //! nor counts.
 
-mod common;
-
-use common::{ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
+use crate::common::{ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
 use muc_cloud_notify_core::reply::Outcome;
 
 /// The one push that leaves the outbox now, when other modules judge it.

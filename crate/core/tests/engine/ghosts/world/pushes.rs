@@ -5,7 +5,7 @@ use muc_cloud_notify_core::reply::Outcome;
 
 use super::{World, user_of};
 use crate::common::{ALL, Publish};
-use crate::{Link, NODES, USERS};
+use crate::ghosts::{Link, NODES, USERS};
 
 impl World {
     pub(super) fn turn(&mut self, limit: usize) {

@@ -1,8 +1,6 @@
 //! A message that came back counts as if its recipient had been absent when it was sent.
 
-mod common;
-
-use common::{
+use crate::common::{
     HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, body, count, nodes, with_body, xml,
 };
 use minidom::Element;

@@ -1,8 +1,6 @@
 //! What a push says, and to whom (XEP-0357, section 7). The XML is written in Lua, and specified there.
 
-mod common;
-
-use common::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq};
+use crate::common::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq, xml};
 use muc_cloud_notify_core::options::Options;
 
 const OMEMO: &str = "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AAAA</payload></encrypted>";
@@ -72,7 +70,7 @@ fn says_of_sender_and_body_what_the_options_allow() {
 #[test]
 fn says_no_sender_where_the_message_has_none() {
     let mut service = Service::with_juliet(options(true, false, ""));
-    let message = common::xml("<message type='groupchat'><body>But soft!</body></message>");
+    let message = xml("<message type='groupchat'><body>But soft!</body></message>");
     let broadcast = muc_cloud_notify_core::watch::Broadcast {
         room: ORCHARD,
         sender: None,
@@ -108,8 +106,8 @@ fn publish_options_go_back_as_they_came() {
     let enable =
         format!("<enable xmlns='urn:xmpp:push:0' jid='push.example' node='phone'>\n{FORM}\n</enable>");
     let form = push(Options::default(), &enable, "<body>But soft!</body>").publish_options.unwrap().element();
-    assert_eq!(form, common::xml(FORM));
-    assert_eq!(common::xml(&String::from(&form)), form, "and so it is when it is written out and read again");
+    assert_eq!(form, xml(FORM));
+    assert_eq!(xml(&String::from(&form)), form, "and so it is when it is written out and read again");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What a push says when messages come back late: the last one that was sent speaks for all, and all are counted.
 
-mod common;
-
-use common::{HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml};
+use crate::common::{HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml};
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::undelivered::Undelivered;
 

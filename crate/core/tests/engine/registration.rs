@@ -1,10 +1,6 @@
 //! A user's record: what `<enable/>` and `<disable/>` (XEP-0357, sections 5 and 6) make of what is stored.
 
-#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
-
-mod common;
-
-use common::{HOST, JULIET, enable_iq, iq};
+use crate::common::{HOST, JULIET, enable_iq, iq};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::app_server::AppServer;

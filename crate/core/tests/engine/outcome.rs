@@ -1,8 +1,6 @@
 //! The answers of app servers: persistent errors are counted, and what answers nothing of ours is ignored.
 
-mod common;
-
-use common::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
+use crate::common::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::push::PushId;
@@ -70,7 +68,7 @@ fn other_devices_are_not_concerned() {
     for push in &pushes {
         match push.node.as_deref() {
             Some("phone") => {
-                assert_eq!(&*service.reply_disables(push, Outcome::Rejected).key, common::key("phone"))
+                assert_eq!(&*service.reply_disables(push, Outcome::Rejected).key, key("phone"))
             }
             _ => assert_eq!(service.reply(push, Outcome::Delivered), Handling::Taken),
         }

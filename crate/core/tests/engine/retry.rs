@@ -1,9 +1,7 @@
 //! Transient errors and silence: the push is retried with back-off, merged with what is new, and dropped
 //! when there is nobody left to be told.
 
-mod common;
-
-use common::{HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
+use crate::common::{HALL, JULIET, ORCHARD, Publish, Service, body, count, key, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
@@ -292,6 +290,6 @@ fn who_is_given_up_by_silence_is_handed_out_by_the_turn() {
     let turn = service.turn();
     assert!(turn.pushes.is_empty());
     let disabled: Vec<_> = turn.disabled.iter().map(|it| (&*it.user, &*it.key, it.reason)).collect();
-    assert_eq!(disabled, [(JULIET, &*common::key("phone"), Reason::Unreachable)]);
+    assert_eq!(disabled, [(JULIET, &*key("phone"), Reason::Unreachable)]);
     assert_eq!(service.engine.next_turn(), None);
 }

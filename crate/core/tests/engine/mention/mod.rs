@@ -1,7 +1,5 @@
 //! Whom a message mentions: XML in, and who is meant by it.
 
-#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
-
 mod any_input;
 mod converse;
 mod fallback;

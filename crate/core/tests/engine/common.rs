@@ -1,14 +1,6 @@
 //! What the specifications share: a service with its store, a clock that is set by hand, and a `Random`
 //! without chance.
 
-#![allow(dead_code, reason = "shared by tests, each of which needs a part of it")]
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what the helpers of a test are given, the test has written"
-)]
-
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -50,11 +42,6 @@ pub(crate) const PUBLIC: RoomPrivacy = RoomPrivacy { members_only: false, public
 /// Reads XML as it stands on a client's stream.
 pub(crate) fn xml(text: &str) -> Element {
     Element::from_reader_with_prefixes(text.as_bytes(), "jabber:client".to_owned()).unwrap()
-}
-
-/// Reads XML that is broken into indented lines between its elements.
-pub(crate) fn lines(text: &str) -> Element {
-    xml(&text.lines().map(str::trim).collect::<String>())
 }
 
 /// An IQ around a payload.

@@ -1,8 +1,6 @@
 //! Is a message worth a push? Not every message says something that an absent member wants to hear.
 
-mod common;
-
-use common::{ORCHARD, PRIVATE, Service, xml};
+use crate::common::{ORCHARD, PRIVATE, Service, body, count, with_body, xml};
 use muc_cloud_notify_core::message::is_worth_a_push;
 
 /// Whether a groupchat message with this content is worth a push.
@@ -179,7 +177,7 @@ fn a_type() {
 
 #[test]
 fn what_is_not_worth_a_push_is_not_counted_either() {
-    let mut service = Service::with_juliet(common::with_body());
+    let mut service = Service::with_juliet(with_body());
     let correction = "<body>But, soft!</body><replace xmlns='urn:xmpp:message-correct:0' id='1'/>";
     assert_eq!(service.broadcast(ORCHARD, None, PRIVATE, correction), 0);
     assert_eq!(service.broadcast(ORCHARD, None, PRIVATE, "<subject>Balcony</subject>"), 0);
@@ -187,5 +185,5 @@ fn what_is_not_worth_a_push_is_not_counted_either() {
     assert_eq!(service.say(ORCHARD, "But soft!"), 1);
     assert_eq!(service.broadcast(ORCHARD, None, PRIVATE, correction), 0);
     let push = service.push();
-    assert_eq!((common::count(&push), common::body(&push)), (1, Some("But soft!")));
+    assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
 }

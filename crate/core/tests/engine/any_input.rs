@@ -1,10 +1,6 @@
 //! Properties that hold for whatever a client may send and whatever is stored.
 
-#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
-
-mod common;
-
-use common::{HOST, JULIET, ORCHARD, PRIVATE, PUBLIC, Service, enable_iq, iq};
+use crate::common::{HOST, JULIET, ORCHARD, PRIVATE, PUBLIC, Service, enable_iq, iq};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::options::Options;

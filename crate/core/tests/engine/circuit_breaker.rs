@@ -1,8 +1,6 @@
 //! An app server that does not answer is rested, instead of being asked once for every device.
 
-mod common;
-
-use common::{ORCHARD, PUSHER, Publish, ROMEO, Service};
+use crate::common::{ORCHARD, PUSHER, Publish, ROMEO, Service};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
 

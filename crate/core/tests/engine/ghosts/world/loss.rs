@@ -3,7 +3,7 @@
 use muc_cloud_notify_core::undelivered::Undelivered;
 
 use super::{Missed, World, nickname, privacy, user_of};
-use crate::{Link, ROOMS, USERS};
+use crate::ghosts::{Link, ROOMS, USERS};
 
 impl World {
     /// A connection is lost, and `lost` of what its client seemed to have got; or its server finds out.

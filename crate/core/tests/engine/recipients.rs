@@ -1,8 +1,6 @@
 //! Who gets a push: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
 
-mod common;
-
-use common::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, nodes};
+use crate::common::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, count, nodes};
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
@@ -201,7 +199,7 @@ fn who_gets_the_affiliation_back_starts_anew() {
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
     let of_juliet = pushes.iter().find(|push| &*push.user == JULIET);
-    assert_eq!(of_juliet.map(|push| common::count(push)), Some(1));
+    assert_eq!(of_juliet.map(|push| count(push)), Some(1));
 }
 
 #[test]

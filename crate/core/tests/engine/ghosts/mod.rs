@@ -6,14 +6,10 @@
 //! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent:
 //! that is seen to in Lua (`elsewhere` of mod_muc_undelivered), before the engine is asked.
 
-#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod device;
 mod world;
 
-use common::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO};
+use crate::common::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO};
 use muc_cloud_notify_core::reply::Outcome;
 use proptest::prelude::*;
 use world::World;

@@ -1,8 +1,6 @@
 //! `<enable/>` (XEP-0357, section 5): what is registered, and what is refused with which error.
 
-mod common;
-
-use common::{HOST, JULIET, ORCHARD, iq};
+use crate::common::{HOST, JULIET, ORCHARD, iq, xml};
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::{ErrorType, RequestError};
 use muc_cloud_notify_core::options::Options;
@@ -41,7 +39,7 @@ fn registers_app_server_node_and_form() {
     assert_eq!(&*registration.key(), "push.example<phone");
     assert_eq!(registration.app_server.as_str(), "push.example");
     assert_eq!(registration.node.as_deref(), Some("phone"));
-    let expected = common::xml(&form(&format!("{FORM_TYPE}{SECRET}")));
+    let expected = xml(&form(&format!("{FORM_TYPE}{SECRET}")));
     assert_eq!(registration.publish_options.as_ref().map(PublishOptions::element), Some(expected));
     assert_eq!(registration.extra(), []);
 }

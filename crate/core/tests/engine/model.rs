@@ -1,13 +1,11 @@
 //! The engine against a model that keeps no index, no queue and no clockwork: whatever happens on a
 //! service, in whatever order, both agree on who is absent, who is told, and what.
 
-#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{ALL, HALL, JULIET, NURSE, ORCHARD, Publish, ROMEO, Service, body, count, key, with_body};
+use crate::common::{
+    ALL, HALL, JULIET, NURSE, ORCHARD, Publish, ROMEO, Service, body, count, key, with_body,
+};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
@@ -306,7 +304,7 @@ impl World {
         if device.errors < MAX_ERRORS {
             assert_eq!(handling, Handling::Taken);
         } else {
-            let key = common::key(push.node.as_deref().unwrap_or_default());
+            let key = key(push.node.as_deref().unwrap_or_default());
             assert!(
                 matches!(&handling, Handling::Disabled(disabled) if *disabled.key == *key),
                 "{handling:?}"

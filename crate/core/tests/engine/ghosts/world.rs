@@ -13,8 +13,8 @@ use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::watch::Broadcast;
 
 use crate::common::{PRIVATE, PUBLIC, Service, with_body, xml};
-use crate::device::{Device, Missed};
-use crate::{Kind, Link, NODES, ROOMS, SESSIONS, Step, USERS};
+use crate::ghosts::device::{Device, Missed};
+use crate::ghosts::{Kind, Link, NODES, ROOMS, SESSIONS, Step, USERS};
 
 /// What was said.
 #[derive(Debug)]

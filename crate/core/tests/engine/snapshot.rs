@@ -1,8 +1,6 @@
 //! What outlives a clean stop: what was missed, what was not told yet, and what went wrong.
 
-mod common;
-
-use common::{HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body};
+use crate::common::{HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;

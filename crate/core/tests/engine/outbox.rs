@@ -1,8 +1,6 @@
 //! The outbox: one publish in flight per device, everything else merges into the next one.
 
-mod common;
-
-use common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, nodes, with_body};
+use crate::common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, iq, nodes, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
@@ -161,7 +159,7 @@ fn a_device_that_is_pushed_out_by_a_newer_one_gets_nothing_more() {
 #[test]
 fn what_is_registered_again_is_used_from_the_next_push_on() {
     let form = |secret: &str| {
-        common::iq(&format!(
+        iq(&format!(
             "<enable xmlns='urn:xmpp:push:0' jid='{PUSHER}' node='phone'><x xmlns='jabber:x:data' type='submit'>\
             <field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>\
             <field var='secret'><value>{secret}</value></field></x></enable>"

@@ -1,0 +1,29 @@
+//! What the engine does, a module a topic.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the helpers of a test are given, the test has written"
+)]
+
+mod any_input;
+mod bounce;
+mod bounce_order;
+mod circuit_breaker;
+mod common;
+mod enable;
+mod ghosts;
+mod mention;
+mod message_count;
+mod message_kinds;
+mod model;
+mod outbox;
+mod outcome;
+mod publish_options;
+mod push_details;
+mod recipients;
+mod registration;
+mod retry;
+mod snapshot;
+mod summary;
