@@ -12,20 +12,17 @@
 //! | `engine/enable` | a request of a user who has a device already, with the registration that follows |
 //! | `engine/enable-new` | the same for a user who had none |
 
-#[path = "world/mod.rs"]
-mod world;
-
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 
-use world::{ABSENT, Round, World};
+use muc_cloud_notify_testing::sim_load::{self, ABSENT, Round, World};
 
 fn main() {
     let is_test = !std::env::args().any(|argument| argument == "--bench");
-    let is_quick = is_test || world::is_quick();
+    let is_quick = is_test || sim_load::is_quick();
     let mut criterion = criterion(is_quick).configure_from_args();
-    for devices in world::sizes(is_quick) {
+    for devices in sim_load::sizes(is_quick) {
         bench(&mut criterion, devices);
     }
     criterion.final_summary();

@@ -1,11 +1,11 @@
 //! Properties that hold for whatever a client may send and whatever is stored.
 
-use crate::common::{HOST, JULIET, ORCHARD, PRIVATE, PUBLIC, Service, enable_iq, iq};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::watch::Broadcast;
+use muc_cloud_notify_testing::service::{HOST, JULIET, ORCHARD, PRIVATE, PUBLIC, Service, enable_iq, iq};
 use proptest::prelude::*;
 use rxml::NcName;
 

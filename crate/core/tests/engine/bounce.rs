@@ -1,13 +1,13 @@
 //! A message that came back counts as if its recipient had been absent when it was sent.
 
-use crate::common::{
-    HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, body, count, nodes, with_body, xml,
-};
 use minidom::Element;
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::undelivered::Undelivered;
+use muc_cloud_notify_testing::service::{
+    HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, body, count, nodes, with_body, xml,
+};
 
 /// A service where Juliet, a member of the orchard, has a device and looks present there.
 fn service_with(options: Options) -> Service {

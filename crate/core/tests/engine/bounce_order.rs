@@ -1,8 +1,10 @@
 //! What a push says when messages come back late: the last one that was sent speaks for all, and all are counted.
 
-use crate::common::{HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml};
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::undelivered::Undelivered;
+use muc_cloud_notify_testing::service::{
+    HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml,
+};
 
 /// Juliet looked present in both rooms until just now.
 fn service() -> Service {

@@ -1,8 +1,8 @@
 //! An app server that does not answer is rested, instead of being asked once for every device.
 
-use crate::common::{ORCHARD, PUSHER, Publish, ROMEO, Service};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{ORCHARD, PUSHER, Publish, ROMEO, Service};
 
 const USERS: usize = 20;
 

@@ -1,12 +1,12 @@
 //! `<enable/>` (XEP-0357, section 5): what is registered, and what is refused with which error.
 
-use crate::common::{HOST, JULIET, ORCHARD, iq, xml};
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::{ErrorType, RequestError};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE};
 use muc_cloud_notify_core::registration::{MAX_NODE, Record, Registration};
+use muc_cloud_notify_testing::service::{HOST, JULIET, ORCHARD, iq, xml};
 
 const FORM_TYPE: &str =
     "<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>";

@@ -1,8 +1,8 @@
 //! `message-count` is state, not difference: what was missed since the member was last there, in all rooms.
 
-use crate::common::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
 
 /// Says one thing in a room and returns the count of the push for it, which is delivered.
 fn told_count(service: &mut Service, room: &str) -> u32 {

@@ -1,7 +1,7 @@
 //! Is a message worth a push? Not every message says something that an absent member wants to hear.
 
-use crate::common::{ORCHARD, PRIVATE, Service, body, count, with_body, xml};
 use muc_cloud_notify_core::message::is_worth_a_push;
+use muc_cloud_notify_testing::service::{ORCHARD, PRIVATE, Service, body, count, with_body, xml};
 
 /// Whether a groupchat message with this content is worth a push.
 fn is_worth(content: &str) -> bool {

@@ -1,9 +1,11 @@
 //! The outbox: one publish in flight per device, everything else merges into the next one.
 
-use crate::common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, iq, nodes, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{
+    ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, iq, nodes, with_body,
+};
 
 #[test]
 fn an_idle_device_is_pushed_at_once() {

@@ -1,10 +1,10 @@
 //! The answers of app servers: persistent errors are counted, and what answers nothing of ours is ignored.
 
-use crate::common::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::push::PushId;
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
 
 /// A push for a new message.
 fn next(service: &mut Service) -> Publish {

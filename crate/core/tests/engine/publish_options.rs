@@ -1,12 +1,12 @@
 //! The publish-options form (XEP-0357, section 5): which form is taken, and how large it may be.
 
-use crate::common::{HOST, JULIET, iq, xml};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE, PublishOptions};
 use muc_cloud_notify_core::registration::Record;
+use muc_cloud_notify_testing::service::{HOST, JULIET, iq, xml};
 
 const FORM_TYPE: &str =
     "<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>";

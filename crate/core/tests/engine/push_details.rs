@@ -1,8 +1,10 @@
 //! Other modules judge pushes: each is about one room, and what they stop neither takes other rooms with it
 //! nor counts.
 
-use crate::common::{ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{
+    ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body,
+};
 
 /// The one push that leaves the outbox now, when other modules judge it.
 fn judged(service: &mut Service) -> Publish {

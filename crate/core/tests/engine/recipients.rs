@@ -1,9 +1,11 @@
 //! Who gets a push: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
 
-use crate::common::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, count, nodes};
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
+use muc_cloud_notify_testing::service::{
+    HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, count, nodes,
+};
 
 /// Who of those who are registered would get a push now, by their nodes.
 fn told(service: &mut Service) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! A user's record: what `<enable/>` and `<disable/>` (XEP-0357, sections 5 and 6) make of what is stored.
 
-use crate::common::{HOST, JULIET, enable_iq, iq};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::app_server::AppServer;
@@ -8,6 +7,7 @@ use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::{MAX_NODE, Record, Registration, StoredTable, StoredValue};
+use muc_cloud_notify_testing::service::{HOST, JULIET, enable_iq, iq};
 
 const FORM: &str = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
     <value>http://jabber.org/protocol/pubsub#publish-options</value></field></x>";

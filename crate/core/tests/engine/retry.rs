@@ -1,10 +1,12 @@
 //! Transient errors and silence: the push is retried with back-off, merged with what is new, and dropped
 //! when there is nobody left to be told.
 
-use crate::common::{HALL, JULIET, ORCHARD, Publish, Service, body, count, key, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_testing::service::{
+    HALL, JULIET, ORCHARD, Publish, Service, body, count, key, with_body,
+};
 
 /// How long it takes until the next push leaves, and that push. The engine is called when it asks for it.
 fn next_push(service: &mut Service) -> (f64, Publish) {

@@ -1,10 +1,12 @@
 //! What outlives a clean stop: what was missed, what was not told yet, and what went wrong.
 
-use crate::common::{HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::snapshot::{DeviceState, MissedState, PendingState, Snapshot};
+use muc_cloud_notify_testing::service::{
+    HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body,
+};
 
 /// The service after a restart: its registrations are read from the store, and its clock is another one.
 /// Returns it with the rooms that are to be read.

@@ -1,7 +1,7 @@
 //! What a push says, and to whom (XEP-0357, section 7). The XML is written in Lua, and specified there.
 
-use crate::common::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq, xml};
 use muc_cloud_notify_core::options::Options;
+use muc_cloud_notify_testing::service::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq, xml};
 
 const OMEMO: &str = "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AAAA</payload></encrypted>";
 

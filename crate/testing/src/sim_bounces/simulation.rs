@@ -1,9 +1,6 @@
 //! A small world around an engine, which it tells what the module would. It knows what nobody there can know: which
 //! client has got which message.
 
-mod loss;
-mod pushes;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minidom::Element;
@@ -12,30 +9,30 @@ use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::watch::Broadcast;
 
-use crate::common::{PRIVATE, PUBLIC, Service, with_body, xml};
-use crate::ghosts::device::{Device, Missed};
-use crate::ghosts::{Kind, Link, NODES, ROOMS, SESSIONS, Step, USERS};
+use super::reference::{Device, Missed};
+use super::{Kind, Link, NODES, ROOMS, SESSIONS, Step, USERS};
+use crate::service::{PRIVATE, PUBLIC, Service, with_body, xml};
 
 /// What was said.
 #[derive(Debug)]
-struct Message {
-    room: usize,
-    at: u32,
-    sent: f64,
-    sender: Option<usize>,
-    kind: Kind,
-    stanza: Element,
-    is_forgotten: bool,
+pub(super) struct Message {
+    pub(super) room: usize,
+    pub(super) at: u32,
+    pub(super) sent: f64,
+    pub(super) sender: Option<usize>,
+    pub(super) kind: Kind,
+    pub(super) stanza: Element,
+    pub(super) is_forgotten: bool,
     /// Who was absent when it was sent, and ever since.
-    absent: BTreeSet<usize>,
+    pub(super) absent: BTreeSet<usize>,
     /// The devices that are owed a push unless a client gets it, or their owner enters the room.
-    owed: BTreeSet<(usize, usize)>,
+    pub(super) owed: BTreeSet<(usize, usize)>,
     /// The sessions whose client has got it.
-    got: BTreeSet<usize>,
+    pub(super) got: BTreeSet<usize>,
 }
 
 impl Message {
-    fn concerns(&self, user: usize) -> bool {
+    pub(super) fn concerns(&self, user: usize) -> bool {
         let is_wanted = match self.kind {
             Kind::Plain => self.room == 0,
             Kind::Mention(mentioned) => self.room == 0 || mentioned == user,
@@ -44,47 +41,47 @@ impl Message {
         is_wanted && self.sender != Some(user)
     }
 
-    fn missed_by(&self, number: usize, user: usize) -> Missed {
+    pub(super) fn missed_by(&self, number: usize, user: usize) -> Missed {
         let is_mention = self.kind == Kind::Mention(user);
         Missed { room: self.room, message: number, text: Some(number.to_string()), is_mention }
     }
 }
 
 #[derive(Debug)]
-struct Session {
-    link: Link,
+pub(super) struct Session {
+    pub(super) link: Link,
     /// By room, the number of its nickname.
-    nicks: [Option<usize>; 2],
+    pub(super) nicks: [Option<usize>; 2],
     /// What its client has got, in the order of sending, and may yet turn out to have lost.
-    sent: Vec<usize>,
+    pub(super) sent: Vec<usize>,
     /// What will come back, or be sent again, in the order of sending.
-    queue: VecDeque<usize>,
+    pub(super) queue: VecDeque<usize>,
 }
 
-pub(crate) struct World {
-    service: Service,
-    members: [BTreeSet<usize>; 2],
-    sessions: Vec<Session>,
-    devices: BTreeMap<(usize, usize), Device>,
-    messages: Vec<Message>,
-    clock: u32,
+pub struct Simulation {
+    pub(super) service: Service,
+    pub(super) members: [BTreeSet<usize>; 2],
+    pub(super) sessions: Vec<Session>,
+    pub(super) devices: BTreeMap<(usize, usize), Device>,
+    pub(super) messages: Vec<Message>,
+    pub(super) clock: u32,
 }
 
-fn user_of(session: usize) -> usize {
+pub(super) fn user_of(session: usize) -> usize {
     session / SESSIONS
 }
 
-fn nickname(user: usize, nick: usize) -> String {
+pub(super) fn nickname(user: usize, nick: usize) -> String {
     format!("{user}-{nick}")
 }
 
-fn privacy(room: usize) -> RoomPrivacy {
+pub(super) fn privacy(room: usize) -> RoomPrivacy {
     if room == 0 { PRIVATE } else { PUBLIC }
 }
 
-impl World {
+impl Simulation {
     /// Everybody is a member of both rooms and has a device.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let options = Options {
             max_errors: u32::MAX,
             time_to_live: f64::INFINITY,
@@ -93,7 +90,7 @@ impl World {
         };
         let session =
             || Session { link: Link::Alive, nicks: [None; 2], sent: Vec::new(), queue: VecDeque::new() };
-        let mut world = World {
+        let mut simulation = Simulation {
             service: Service::new(options),
             members: Default::default(),
             sessions: std::iter::repeat_with(session).take(USERS.len() * SESSIONS).collect(),
@@ -101,17 +98,17 @@ impl World {
             messages: Vec::new(),
             clock: 0,
         };
-        ROOMS.iter().for_each(|room| world.service.read(room, &[], &[]));
+        ROOMS.iter().for_each(|room| simulation.service.read(room, &[], &[]));
         for user in 0..USERS.len() {
-            world.enable(user, 0);
+            simulation.enable(user, 0);
             for room in 0..ROOMS.len() {
-                world.set_affiliation(room, user, true);
+                simulation.set_affiliation(room, user, true);
             }
         }
-        world
+        simulation
     }
 
-    pub(crate) fn apply(&mut self, step: Step) {
+    pub fn apply(&mut self, step: Step) {
         self.tick();
         match step {
             Step::Enable(user, node) => self.enable(user, node),
@@ -138,7 +135,7 @@ impl World {
     }
 
     /// Nothing happens at the same time as anything else.
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.clock += 1;
         self.service.wait(1.0);
     }
@@ -150,13 +147,13 @@ impl World {
     }
 
     /// The sessions of a user that look present, each with its nickname.
-    fn present(&self, user: usize, room: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn present(&self, user: usize, room: usize) -> impl Iterator<Item = (usize, usize)> {
         let sessions = user * SESSIONS..(user + 1) * SESSIONS;
         let sessions = sessions.filter(move |&session| self.looks_present(session, room));
         sessions.filter_map(move |session| Some((session, self.sessions[session].nicks[room]?)))
     }
 
-    fn is_absent(&self, user: usize, room: usize) -> bool {
+    pub(super) fn is_absent(&self, user: usize, room: usize) -> bool {
         self.present(user, room).next().is_none()
     }
 
@@ -165,7 +162,7 @@ impl World {
     }
 
     /// A user who is seen in a room is told nothing of what was before.
-    fn seen(&mut self, user: usize, room: usize) {
+    pub(super) fn seen(&mut self, user: usize, room: usize) {
         for (_, device) in self.devices.iter_mut().filter(|((owner, _), _)| *owner == user) {
             device.forget(room);
         }
@@ -252,7 +249,7 @@ impl World {
         assert_eq!(absent, expected.map(|&user| USERS[user]).collect());
     }
 
-    fn look_at_session(&mut self, session: usize) {
+    pub(super) fn look_at_session(&mut self, session: usize) {
         for room in 0..ROOMS.len() {
             if let Some(nick) = self.sessions[session].nicks[room] {
                 self.look_at(room, user_of(session), nick);
@@ -281,7 +278,7 @@ impl World {
         }
     }
 
-    fn remove(&mut self, session: usize, room: usize) {
+    pub(super) fn remove(&mut self, session: usize, room: usize) {
         if let Some(nick) = self.sessions[session].nicks[room].take() {
             self.look_at(room, user_of(session), nick);
         }
@@ -344,7 +341,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, number: usize, message: usize) {
+    pub(super) fn send(&mut self, number: usize, message: usize) {
         let session = &mut self.sessions[number];
         if session.link == Link::Alive {
             session.sent.push(message);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::{Publish, body, count};
+use crate::service::{Publish, body, count};
 
 /// Something that was missed.
 #[derive(Debug, Clone)]

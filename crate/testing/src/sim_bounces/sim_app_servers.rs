@@ -3,11 +3,11 @@
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::reply::Outcome;
 
-use super::{World, user_of};
-use crate::common::{ALL, Publish};
-use crate::ghosts::{Link, NODES, USERS};
+use super::simulation::{Simulation, user_of};
+use super::{Link, NODES, USERS};
+use crate::service::{ALL, Publish};
 
-impl World {
+impl Simulation {
     pub(super) fn turn(&mut self, limit: usize) {
         let now = self.service.now;
         self.devices
@@ -46,7 +46,7 @@ impl World {
 
     /// Whatever will come back has, all app servers answer, and everything is told. Whoever is still owed a push for a
     /// message that no client of theirs has got, was sent it.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for session in 0..self.sessions.len() {
             self.end(session);
             while self.sessions[session].link == Link::Dead && !self.sessions[session].queue.is_empty() {

@@ -2,10 +2,11 @@
 
 use muc_cloud_notify_core::undelivered::Undelivered;
 
-use super::{Missed, World, nickname, privacy, user_of};
-use crate::ghosts::{Link, ROOMS, USERS};
+use super::reference::Missed;
+use super::simulation::{Simulation, nickname, privacy, user_of};
+use super::{Link, ROOMS, USERS};
 
-impl World {
+impl Simulation {
     /// A connection is lost, and `lost` of what its client seemed to have got; or its server finds out.
     pub(super) fn lose(&mut self, number: usize, link: Link, lost: usize) {
         let session = &mut self.sessions[number];

@@ -7,9 +7,6 @@
 //! - On the engine's clock each room has a message every [`PERIOD`], whatever the size of the service: so
 //!   many deadlines pass per push at each size.
 
-#![allow(dead_code, reason = "shared by the benchmarks, each of which needs a part of it")]
-#![expect(clippy::expect_used, reason = "what a benchmark is given it has written itself")]
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -27,7 +24,7 @@ use muc_cloud_notify_core::watch::Broadcast;
 use rxml::xml_ncname;
 
 /// Members of a room who are told of a message.
-pub(crate) const ABSENT: usize = 100;
+pub const ABSENT: usize = 100;
 /// Members of a room who are there, one of whom writes.
 const PRESENT: usize = 10;
 /// Seconds between two messages of a room: longer than an app server may take to answer.
@@ -39,12 +36,12 @@ const HOST: &str = "conference.example";
 const PRIVATE: RoomPrivacy = RoomPrivacy { members_only: true, public: false };
 
 /// Whether the quick form was asked for (`QUICK=1`).
-pub(crate) fn is_quick() -> bool {
+pub fn is_quick() -> bool {
     std::env::var("QUICK").is_ok_and(|quick| !quick.is_empty() && quick != "0")
 }
 
 /// The numbers of devices that are measured: multiples of 1000.
-pub(crate) fn sizes(is_quick: bool) -> [usize; 2] {
+pub fn sizes(is_quick: bool) -> [usize; 2] {
     if is_quick { [1_000, 10_000] } else { [10_000, 1_000_000] }
 }
 
@@ -65,18 +62,18 @@ impl Random for Chance {
 
 /// How long one message and its pushes took, in parts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Round {
+pub struct Round {
     /// The message, up to its [`ABSENT`] devices being queued.
-    pub(crate) message: Duration,
+    pub message: Duration,
     /// The turn that hands out the pushes.
-    pub(crate) turn: Duration,
+    pub turn: Duration,
     /// The answers to all of them.
-    pub(crate) replies: Duration,
+    pub replies: Duration,
 }
 
 /// A service, and where a benchmark stands in it.
 #[derive(Debug)]
-pub(crate) struct World {
+pub struct World {
     engine: Engine,
     /// How many users, each with one device, there are to begin with.
     devices: usize,
@@ -92,7 +89,7 @@ pub(crate) struct World {
 
 impl World {
     /// A service where all have registered, and nothing is known of any room.
-    pub(crate) fn new(devices: usize) -> Self {
+    pub fn new(devices: usize) -> Self {
         let engine = Engine::new(HOST, Options::default());
         let mut world = World {
             engine,
@@ -111,7 +108,7 @@ impl World {
     }
 
     /// All rooms are read: their members and who is there.
-    pub(crate) fn read_rooms(&mut self) {
+    pub fn read_rooms(&mut self) {
         for room in 0..self.rooms() {
             let jids: Vec<String> = self.members(room).map(user_jid).collect();
             let nicks: Vec<String> = self.members(room).map(|user| format!("Witch {user}")).collect();
@@ -127,14 +124,14 @@ impl World {
     }
 
     /// Each room has a message, so that every device has missed something in all of its rooms.
-    pub(crate) fn warm_up(&mut self) {
+    pub fn warm_up(&mut self) {
         for _ in 0..self.rooms() {
             self.round();
         }
     }
 
     /// The next room has a message, its pushes are handed out and answered, and all are idle again.
-    pub(crate) fn round(&mut self) -> Round {
+    pub fn round(&mut self) -> Round {
         let room = room_jid(self.room);
         let sender = self.members(self.room).next_back().map(user_jid);
         self.room = (self.room + 1) % self.rooms();
@@ -176,7 +173,7 @@ impl World {
     }
 
     /// A user registers again what they have registered. They are taken from everywhere in the service.
-    pub(crate) fn enable_again(&mut self) -> Duration {
+    pub fn enable_again(&mut self) -> Duration {
         let user = permute(self.devices, 7, self.renewals);
         self.renewals += 1;
         let jid = user_jid(user);
@@ -188,7 +185,7 @@ impl World {
     /// A user registers who has not before. They add up to a twenty-fifth of the service, then go again.
     ///
     /// This is for a service without rooms: they play no part in a registration.
-    pub(crate) fn enable_new(&mut self) -> Duration {
+    pub fn enable_new(&mut self) -> Duration {
         if self.newcomers >= self.devices / 25 {
             self.dismiss_newcomers();
         }
@@ -197,7 +194,7 @@ impl World {
     }
 
     /// Who came on top goes again.
-    pub(crate) fn dismiss_newcomers(&mut self) {
+    pub fn dismiss_newcomers(&mut self) {
         for newcomer in 1..=self.newcomers {
             self.engine.register(&user_jid(self.devices + newcomer), Vec::new(), None);
         }
@@ -264,11 +261,6 @@ fn app_server(user: usize) -> String {
 /// The node of a user's device: 64 characters.
 fn node(user: usize) -> String {
     digits(user, 4)
-}
-
-/// The push identifier of a user's device.
-fn key(user: usize) -> String {
-    format!("{}<{}", app_server(user), node(user))
 }
 
 /// The request that registers a user's device, with a secret of 32 characters, as clients send it and the

@@ -6,13 +6,15 @@
 //! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent:
 //! that is seen to in Lua (`elsewhere` of mod_muc_undelivered), before the engine is asked.
 
-mod device;
-mod world;
+mod connections;
+mod reference;
+mod sim_app_servers;
+mod simulation;
 
-use crate::common::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO};
+use crate::service::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO};
 use muc_cloud_notify_core::reply::Outcome;
 use proptest::prelude::*;
-use world::World;
+pub use simulation::Simulation;
 
 const USERS: [&str; 3] = [JULIET, ROMEO, NURSE];
 /// Of each user.
@@ -23,7 +25,7 @@ const NODES: [&str; 2] = ["phone", "tablet"];
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Plain,
     /// It mentions a user.
     Mention(usize),
@@ -33,7 +35,7 @@ enum Kind {
 
 /// How the connection of a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Link {
+pub enum Link {
     Alive,
     /// Nobody knows yet that it is lost. What is sent over it comes back some time.
     Dead,
@@ -43,7 +45,7 @@ enum Link {
 
 /// Users, rooms, nodes, nicknames and sessions are numbers.
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
     Enable(usize, usize),
     Disable(usize, usize),
     Affiliation(usize, usize, bool),
@@ -66,7 +68,7 @@ enum Step {
     Wait(f64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let (user, room, node) = (0..USERS.len(), 0..ROOMS.len(), 0..NODES.len());
     let session = 0..USERS.len() * SESSIONS;
     let kind = prop_oneof![
@@ -102,19 +104,4 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Step::Reply(which, outcome)),
         2 => (0.0..200.0).prop_map(Step::Wait),
     ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whoever_never_got_a_message_is_pushed_to_and_nobody_else(
-        steps in proptest::collection::vec(step(), 1..150),
-    ) {
-        let mut world = World::new();
-        for step in steps {
-            world.apply(step);
-        }
-        world.settle();
-    }
 }

@@ -20,50 +20,50 @@ use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::watch::Broadcast;
 
 /// The MUC service.
-pub(crate) const HOST: &str = "conference.example";
+pub const HOST: &str = "conference.example";
 /// A room of it.
-pub(crate) const ORCHARD: &str = "orchard@conference.example";
+pub const ORCHARD: &str = "orchard@conference.example";
 /// Another one.
-pub(crate) const HALL: &str = "hall@conference.example";
+pub const HALL: &str = "hall@conference.example";
 /// Users: bare JIDs.
-pub(crate) const JULIET: &str = "juliet@capulet.example";
-pub(crate) const ROMEO: &str = "romeo@montague.example";
-pub(crate) const NURSE: &str = "nurse@capulet.example";
+pub const JULIET: &str = "juliet@capulet.example";
+pub const ROMEO: &str = "romeo@montague.example";
+pub const NURSE: &str = "nurse@capulet.example";
 /// An app server.
-pub(crate) const PUSHER: &str = "push.example";
+pub const PUSHER: &str = "push.example";
 /// More pushes than any turn of a test hands out.
-pub(crate) const ALL: usize = 1000;
+pub const ALL: usize = 1000;
 
 /// A room that only members may enter and find.
-pub(crate) const PRIVATE: RoomPrivacy = RoomPrivacy { members_only: true, public: false };
+pub const PRIVATE: RoomPrivacy = RoomPrivacy { members_only: true, public: false };
 /// A room that anybody may enter and find.
-pub(crate) const PUBLIC: RoomPrivacy = RoomPrivacy { members_only: false, public: true };
+pub const PUBLIC: RoomPrivacy = RoomPrivacy { members_only: false, public: true };
 
 /// Reads XML as it stands on a client's stream.
-pub(crate) fn xml(text: &str) -> Element {
+pub fn xml(text: &str) -> Element {
     Element::from_reader_with_prefixes(text.as_bytes(), "jabber:client".to_owned()).unwrap()
 }
 
 /// An IQ around a payload.
-pub(crate) fn iq(payload: &str) -> Element {
+pub fn iq(payload: &str) -> Element {
     xml(&format!("<iq type='set' id='x43' to='{HOST}'>{payload}</iq>"))
 }
 
 /// An IQ that registers a node.
-pub(crate) fn enable_iq(jid: &str, node: &str) -> Element {
+pub fn enable_iq(jid: &str, node: &str) -> Element {
     iq(&format!("<enable xmlns='urn:xmpp:push:0' jid='{jid}' node='{node}'/>"))
 }
 
 /// The push identifier of a node of [`PUSHER`].
-pub(crate) fn key(node: &str) -> String {
+pub fn key(node: &str) -> String {
     format!("{PUSHER}<{node}")
 }
 
 /// Ids in sequence, and a fraction that is always the same.
 #[derive(Debug, Default)]
-pub(crate) struct Chance {
+pub struct Chance {
     ids: u32,
-    pub(crate) fraction: f64,
+    pub fraction: f64,
 }
 
 impl Random for Chance {
@@ -79,12 +79,12 @@ impl Random for Chance {
 
 /// A push, and where it goes.
 #[derive(Debug, Clone)]
-pub(crate) struct Publish {
+pub struct Publish {
     push: Push,
-    pub(crate) user: String,
-    pub(crate) app_server: AppServer,
-    pub(crate) node: Option<Box<str>>,
-    pub(crate) publish_options: Option<PublishOptions>,
+    pub user: String,
+    pub app_server: AppServer,
+    pub node: Option<Box<str>>,
+    pub publish_options: Option<PublishOptions>,
 }
 
 impl Deref for Publish {
@@ -96,15 +96,15 @@ impl Deref for Publish {
 }
 
 /// An engine with everything that surrounds it.
-pub(crate) struct Service {
-    pub(crate) engine: Engine,
-    pub(crate) store: HashMap<String, Record>,
-    pub(crate) chance: Chance,
-    pub(crate) now: f64,
+pub struct Service {
+    pub engine: Engine,
+    pub store: HashMap<String, Record>,
+    pub chance: Chance,
+    pub now: f64,
 }
 
 impl Service {
-    pub(crate) fn new(options: Options) -> Self {
+    pub fn new(options: Options) -> Self {
         Service {
             engine: Engine::new(HOST, options),
             store: HashMap::new(),
@@ -114,7 +114,7 @@ impl Service {
     }
 
     /// A service where Juliet, a member of both rooms, has one device and is in neither.
-    pub(crate) fn with_juliet(options: Options) -> Self {
+    pub fn with_juliet(options: Options) -> Self {
         let mut service = Service::new(options);
         service.enable(JULIET, "phone");
         service.read(ORCHARD, &[JULIET], &[]);
@@ -123,24 +123,24 @@ impl Service {
     }
 
     /// A user registers a node of [`PUSHER`]. Returns whether it is the first one.
-    pub(crate) fn enable(&mut self, user: &str, node: &str) -> bool {
+    pub fn enable(&mut self, user: &str, node: &str) -> bool {
         self.enable_at(user, PUSHER, node)
     }
 
     /// A user registers a node of an app server. Returns whether it is the first one.
-    pub(crate) fn enable_at(&mut self, user: &str, app_server: &str, node: &str) -> bool {
+    pub fn enable_at(&mut self, user: &str, app_server: &str, node: &str) -> bool {
         self.request_enable(user, &enable_iq(app_server, node)).unwrap()
     }
 
     /// A user sends an IQ with `<enable/>`. Returns whether what it registers is the first device.
-    pub(crate) fn request_enable(&mut self, user: &str, iq: &Element) -> Result<bool, RequestError> {
+    pub fn request_enable(&mut self, user: &str, iq: &Element) -> Result<bool, RequestError> {
         let record = self.store.get(user).cloned().unwrap_or_default();
         let change = self.engine.enable(user, iq, record, self.now)?;
         Ok(self.commit(user, change))
     }
 
     /// A user disables a node of [`PUSHER`], or without one the whole app server.
-    pub(crate) fn disable(&mut self, user: &str, node: Option<&str>) -> usize {
+    pub fn disable(&mut self, user: &str, node: Option<&str>) -> usize {
         let node = node.map_or_else(String::new, |node| format!("node='{node}'"));
         let iq = iq(&format!("<disable xmlns='urn:xmpp:push:0' jid='{PUSHER}' {node}/>"));
         let change = self.engine.disable(&iq, self.store.get(user).cloned().unwrap_or_default()).unwrap();
@@ -156,28 +156,28 @@ impl Service {
     }
 
     /// A room is read: its members, and its occupants with their nicknames.
-    pub(crate) fn read(&mut self, room: &str, members: &[&str], occupants: &[(&str, &str)]) {
+    pub fn read(&mut self, room: &str, members: &[&str], occupants: &[(&str, &str)]) {
         self.engine.set_members(room, members.iter().map(|&jid| (jid, None)));
         self.engine.set_occupants(room, occupants.iter().copied(), self.now);
     }
 
     /// Romeo says something in a private room. Returns how many devices are to be told.
-    pub(crate) fn say(&mut self, room: &str, body: &str) -> usize {
+    pub fn say(&mut self, room: &str, body: &str) -> usize {
         self.say_as(room, Some(ROMEO), body)
     }
 
-    pub(crate) fn say_as(&mut self, room: &str, sender: Option<&str>, body: &str) -> usize {
+    pub fn say_as(&mut self, room: &str, sender: Option<&str>, body: &str) -> usize {
         self.broadcast(room, sender, PRIVATE, &format!("<body>{body}</body>"))
     }
 
     /// Romeo mentions a user.
-    pub(crate) fn mention(&mut self, room: &str, user: &str, body: &str) -> usize {
+    pub fn mention(&mut self, room: &str, user: &str, body: &str) -> usize {
         let reference = format!("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{user}'/>");
         self.broadcast(room, Some(ROMEO), PRIVATE, &format!("<body>{body}</body>{reference}"))
     }
 
     /// A room broadcasts a message with this content.
-    pub(crate) fn broadcast(
+    pub fn broadcast(
         &mut self,
         room: &str,
         sender: Option<&str>,
@@ -192,30 +192,30 @@ impl Service {
     }
 
     /// Time passes.
-    pub(crate) fn wait(&mut self, seconds: f64) {
+    pub fn wait(&mut self, seconds: f64) {
         self.now += seconds;
     }
 
     /// Time passes until the engine wants its turn.
-    pub(crate) fn wait_for_turn(&mut self) {
+    pub fn wait_for_turn(&mut self) {
         let at = self.engine.next_turn().expect("there is something to be done");
         self.now = self.now.max(at);
     }
 
     /// The outbox has its turn.
-    pub(crate) fn turn(&mut self) -> Turn {
+    pub fn turn(&mut self) -> Turn {
         self.engine.turn(self.now, ALL, &mut self.chance)
     }
 
     /// What leaves the outbox now, when nothing is disabled.
-    pub(crate) fn pushes(&mut self) -> Vec<Publish> {
+    pub fn pushes(&mut self) -> Vec<Publish> {
         let turn = self.turn();
         assert_eq!(turn.disabled, [], "nothing is disabled");
         self.publishes(turn.pushes)
     }
 
     /// Pushes that have just left the outbox, with where they go.
-    pub(crate) fn publishes(&self, pushes: Vec<Push>) -> Vec<Publish> {
+    pub fn publishes(&self, pushes: Vec<Push>) -> Vec<Publish> {
         let publish = |push: Push| {
             let (user, registration) = self.engine.addressee(push.id.device).expect("its device is there");
             Publish {
@@ -230,25 +230,25 @@ impl Service {
     }
 
     /// The one push that leaves the outbox now.
-    pub(crate) fn push(&mut self) -> Publish {
+    pub fn push(&mut self) -> Publish {
         let mut pushes = self.pushes();
         assert_eq!(pushes.len(), 1, "one push leaves: {pushes:?}");
         pushes.remove(0)
     }
 
     /// Nothing leaves the outbox now.
-    pub(crate) fn assert_quiet(&mut self, why: &str) {
+    pub fn assert_quiet(&mut self, why: &str) {
         let pushes = self.pushes();
         assert!(pushes.is_empty(), "{why}: {pushes:?}");
     }
 
     /// The app server that a push went to answers.
-    pub(crate) fn reply(&mut self, push: &Publish, outcome: Outcome) -> Handling {
+    pub fn reply(&mut self, push: &Publish, outcome: Outcome) -> Handling {
         self.engine.reply(&push.id.to_string(), push.app_server.as_str(), outcome, self.now, &mut self.chance)
     }
 
     /// As [`Service::reply`], where the answer disables the device.
-    pub(crate) fn reply_disables(&mut self, push: &Publish, outcome: Outcome) -> Disabled {
+    pub fn reply_disables(&mut self, push: &Publish, outcome: Outcome) -> Disabled {
         match self.reply(push, outcome) {
             Handling::Disabled(disabled) => disabled,
             other => panic!("the device is disabled, not {other:?}"),
@@ -257,23 +257,23 @@ impl Service {
 }
 
 /// The nodes that pushes go to, in order of their names.
-pub(crate) fn nodes(pushes: &[Publish]) -> Vec<&str> {
+pub fn nodes(pushes: &[Publish]) -> Vec<&str> {
     let mut nodes: Vec<&str> = pushes.iter().filter_map(|push| push.node.as_deref()).collect();
     nodes.sort_unstable();
     nodes
 }
 
 /// The `message-count` of a push.
-pub(crate) fn count(push: &Push) -> u32 {
+pub fn count(push: &Push) -> u32 {
     push.summary.message_count
 }
 
 /// The `last-message-body` of a push.
-pub(crate) fn body(push: &Push) -> Option<&str> {
+pub fn body(push: &Push) -> Option<&str> {
     push.summary.last_message_body.as_deref()
 }
 
 /// Options under which an app server is told what was said.
-pub(crate) fn with_body() -> Options {
+pub fn with_body() -> Options {
     Options { with_body: true, ..Options::default() }
 }
