@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use muc_cloud_notify_testing::sim_load::{self, World};
+use muc_cloud_notify_testing::sim_load::{self, SimLoad};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -48,11 +48,11 @@ fn main() -> io::Result<()> {
             let blocks = share(live.blocks, before.blocks);
             writeln!(out, "{devices:>9}  {state:32}  {bytes:>9.1}  {blocks:>9.2}").map(|()| bytes)
         };
-        let mut world = World::new(devices);
+        let mut load = SimLoad::new(devices);
         row("registered")?;
-        world.read_rooms();
+        load.read_rooms();
         results.push(format!("\"{devices}\": {:.0}", row("and members of rooms")?));
-        world.warm_up();
+        load.warm_up();
         row("and pushed to for every room")?;
     }
     let name = if sim_load::is_quick() { "engine-bytes-quick.json" } else { "engine-bytes.json" };

@@ -8,7 +8,11 @@
     reason = "what the helpers of a test are given, the test has written"
 )]
 
+pub mod driver;
+pub mod names;
 pub mod service;
 pub mod sim_bounces;
 pub mod sim_load;
+mod sim_random;
 pub mod sim_rooms;
+pub mod stanza;

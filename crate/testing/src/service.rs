@@ -1,116 +1,60 @@
-//! What the specifications share: a service with its store, a clock that is set by hand, and a `Random`
-//! without chance.
+//! A service with its store, driven by hand.
 
 use std::collections::HashMap;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use minidom::Element;
-use muc_cloud_notify_core::Engine;
-use muc_cloud_notify_core::app_server::AppServer;
-use muc_cloud_notify_core::delivery::{Disabled, Handling, Turn};
 use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::outbox::Random;
-use muc_cloud_notify_core::publish_options::PublishOptions;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::watch::Broadcast;
 
-/// The MUC service.
-pub const HOST: &str = "conference.example";
-/// A room of it.
-pub const ORCHARD: &str = "orchard@conference.example";
-/// Another one.
-pub const HALL: &str = "hall@conference.example";
-/// Users: bare JIDs.
-pub const JULIET: &str = "juliet@capulet.example";
-pub const ROMEO: &str = "romeo@montague.example";
-pub const NURSE: &str = "nurse@capulet.example";
-/// An app server.
-pub const PUSHER: &str = "push.example";
-/// More pushes than any turn of a test hands out.
+use crate::driver::{Disabled, Driver, Handling, Publish, Scope};
+use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
+use crate::stanza::{enable_iq, groupchat, iq, mention_of};
+
+/// More pushes than a test ever has at once.
 pub const ALL: usize = 1000;
 
-/// A room that only members may enter and find.
-pub const PRIVATE: RoomPrivacy = RoomPrivacy { members_only: true, public: false };
-/// A room that anybody may enter and find.
-pub const PUBLIC: RoomPrivacy = RoomPrivacy { members_only: false, public: true };
-
-/// Reads XML as it stands on a client's stream.
-pub fn xml(text: &str) -> Element {
-    Element::from_reader_with_prefixes(text.as_bytes(), "jabber:client".to_owned()).unwrap()
-}
-
-/// An IQ around a payload.
-pub fn iq(payload: &str) -> Element {
-    xml(&format!("<iq type='set' id='x43' to='{HOST}'>{payload}</iq>"))
-}
-
-/// An IQ that registers a node.
-pub fn enable_iq(jid: &str, node: &str) -> Element {
-    iq(&format!("<enable xmlns='urn:xmpp:push:0' jid='{jid}' node='{node}'/>"))
-}
-
-/// The push identifier of a node of [`PUSHER`].
-pub fn key(node: &str) -> String {
-    format!("{PUSHER}<{node}")
-}
-
-/// Ids in sequence, and a fraction that is always the same.
-#[derive(Debug, Default)]
-pub struct Chance {
-    ids: u32,
-    pub fraction: f64,
-}
-
-impl Random for Chance {
-    fn secret(&mut self) -> [u8; 16] {
-        self.ids += 1;
-        u128::from(self.ids).to_be_bytes()
-    }
-
-    fn fraction(&mut self) -> f64 {
-        self.fraction
-    }
-}
-
-/// A push, and where it goes.
-#[derive(Debug, Clone)]
-pub struct Publish {
-    push: Push,
-    pub user: String,
-    pub app_server: AppServer,
-    pub node: Option<Box<str>>,
-    pub publish_options: Option<PublishOptions>,
-}
-
-impl Deref for Publish {
-    type Target = Push;
-
-    fn deref(&self) -> &Push {
-        &self.push
-    }
-}
-
-/// An engine with everything that surrounds it.
+/// An engine and the store of its registrations, with the short forms that tests are written in. All that can happen to
+/// an engine it has from its [`Driver`].
+#[derive(Debug)]
 pub struct Service {
-    pub engine: Engine,
+    driver: Driver,
+    /// The records of users.
     pub store: HashMap<String, Record>,
-    pub chance: Chance,
-    pub now: f64,
+}
+
+impl Deref for Service {
+    type Target = Driver;
+
+    fn deref(&self) -> &Driver {
+        &self.driver
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
 }
 
 impl Service {
+    /// A service where nobody has registered and no room is known.
     pub fn new(options: Options) -> Self {
-        Service {
-            engine: Engine::new(HOST, options),
-            store: HashMap::new(),
-            chance: Chance::default(),
-            now: 1000.0,
+        Service { driver: Driver::new(options), store: HashMap::new() }
+    }
+
+    /// A service after a restart: its clock is another one, its registrations are read from the store.
+    pub fn restarted(now: f64, options: Options, store: HashMap<String, Record>) -> Self {
+        let mut driver = Driver::starting_at(now, options);
+        for (user, record) in &store {
+            driver.set_registrations(user, record.registrations.clone(), None);
         }
+        Service { driver, store }
     }
 
     /// A service where Juliet, a member of both rooms, has one device and is in neither.
@@ -135,7 +79,7 @@ impl Service {
     /// A user sends an IQ with `<enable/>`. Returns whether what it registers is the first device.
     pub fn request_enable(&mut self, user: &str, iq: &Element) -> Result<bool, RequestError> {
         let record = self.store.get(user).cloned().unwrap_or_default();
-        let change = self.engine.enable(user, iq, record, self.now)?;
+        let change = self.prepare_enable(user, iq, record)?;
         Ok(self.commit(user, change))
     }
 
@@ -143,37 +87,38 @@ impl Service {
     pub fn disable(&mut self, user: &str, node: Option<&str>) -> usize {
         let node = node.map_or_else(String::new, |node| format!("node='{node}'"));
         let iq = iq(&format!("<disable xmlns='urn:xmpp:push:0' jid='{PUSHER}' {node}/>"));
-        let change = self.engine.disable(&iq, self.store.get(user).cloned().unwrap_or_default()).unwrap();
+        let change = self.prepare_disable(&iq, self.store.get(user).cloned().unwrap_or_default()).unwrap();
         let removed = change.removed;
         self.commit(user, change);
         removed
     }
 
     fn commit(&mut self, user: &str, change: Change) -> bool {
-        let is_new = self.engine.register(user, change.record.registrations.clone(), change.added.as_deref());
+        let is_new =
+            self.set_registrations(user, change.record.registrations.clone(), change.added.as_deref());
         self.store.insert(user.to_owned(), change.record);
         is_new
     }
 
     /// A room is read: its members, and its occupants with their nicknames.
     pub fn read(&mut self, room: &str, members: &[&str], occupants: &[(&str, &str)]) {
-        self.engine.set_members(room, members.iter().map(|&jid| (jid, None)));
-        self.engine.set_occupants(room, occupants.iter().copied(), self.now);
+        self.set_members(room, members.iter().map(|&jid| (jid, None)));
+        self.set_occupants(room, occupants.iter().copied());
     }
 
-    /// Romeo says something in a private room. Returns how many devices are to be told.
+    /// Romeo says something in a private room. Returns how many devices get a push.
     pub fn say(&mut self, room: &str, body: &str) -> usize {
         self.say_as(room, Some(ROMEO), body)
     }
 
+    /// A user, or the room itself, says something in a private room. Returns how many devices get a push.
     pub fn say_as(&mut self, room: &str, sender: Option<&str>, body: &str) -> usize {
         self.broadcast(room, sender, PRIVATE, &format!("<body>{body}</body>"))
     }
 
     /// Romeo mentions a user.
     pub fn mention(&mut self, room: &str, user: &str, body: &str) -> usize {
-        let reference = format!("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{user}'/>");
-        self.broadcast(room, Some(ROMEO), PRIVATE, &format!("<body>{body}</body>{reference}"))
+        self.broadcast(room, Some(ROMEO), PRIVATE, &format!("<body>{body}</body>{}", mention_of(user)))
     }
 
     /// A room broadcasts a message with this content.
@@ -184,49 +129,38 @@ impl Service {
         privacy: RoomPrivacy,
         content: &str,
     ) -> usize {
-        let message =
-            xml(&format!("<message type='groupchat' from='{room}/Romeo' id='1'>{content}</message>"));
-        let broadcast =
-            Broadcast { room, sender, message: &message, privacy, keep_original: false, present: &[] };
-        self.engine.message(broadcast, self.now)
+        let message = groupchat(room, content);
+        self.handle_message(Broadcast {
+            room,
+            sender,
+            message: &message,
+            privacy,
+            keep_original: false,
+            present: &[],
+        })
     }
 
-    /// Time passes.
-    pub fn wait(&mut self, seconds: f64) {
-        self.now += seconds;
+    /// Time passes until the engine wants to be polled.
+    pub fn wait_for_deadline(&mut self) {
+        assert!(self.advance_to_deadline(), "there is something to be done");
     }
 
-    /// Time passes until the engine wants its turn.
-    pub fn wait_for_turn(&mut self) {
-        let at = self.engine.next_turn().expect("there is something to be done");
-        self.now = self.now.max(at);
+    /// What is due now: at most `limit` pushes, and what was disabled.
+    pub fn take_due(&mut self, limit: usize, scope: Scope) -> (Vec<Publish>, Vec<Disabled>) {
+        let due = self.poll(limit, scope);
+        (due.pushes.iter().map(|push| self.publish(push)).collect(), due.disabled)
     }
 
-    /// The outbox has its turn.
-    pub fn turn(&mut self) -> Turn {
-        self.engine.turn(self.now, ALL, &mut self.chance)
+    /// As [`Service::take_due`], where nothing is disabled.
+    pub fn take_pushes(&mut self, limit: usize, scope: Scope) -> Vec<Publish> {
+        let (pushes, disabled) = self.take_due(limit, scope);
+        assert_eq!(disabled, [], "nothing is disabled");
+        pushes
     }
 
-    /// What leaves the outbox now, when nothing is disabled.
+    /// All that leaves the outbox now, where nothing is disabled.
     pub fn pushes(&mut self) -> Vec<Publish> {
-        let turn = self.turn();
-        assert_eq!(turn.disabled, [], "nothing is disabled");
-        self.publishes(turn.pushes)
-    }
-
-    /// Pushes that have just left the outbox, with where they go.
-    pub fn publishes(&self, pushes: Vec<Push>) -> Vec<Publish> {
-        let publish = |push: Push| {
-            let (user, registration) = self.engine.addressee(push.id.device).expect("its device is there");
-            Publish {
-                user: user.to_owned(),
-                app_server: registration.app_server.clone(),
-                node: registration.node.clone(),
-                publish_options: registration.publish_options.clone(),
-                push,
-            }
-        };
-        pushes.into_iter().map(publish).collect()
+        self.take_pushes(ALL, Scope::AllRooms)
     }
 
     /// The one push that leaves the outbox now.
@@ -244,7 +178,7 @@ impl Service {
 
     /// The app server that a push went to answers.
     pub fn reply(&mut self, push: &Publish, outcome: Outcome) -> Handling {
-        self.engine.reply(&push.id.to_string(), push.app_server.as_str(), outcome, self.now, &mut self.chance)
+        self.handle_reply(&push.id, push.app_server.as_str(), outcome)
     }
 
     /// As [`Service::reply`], where the answer disables the device.
@@ -263,17 +197,7 @@ pub fn nodes(pushes: &[Publish]) -> Vec<&str> {
     nodes
 }
 
-/// The `message-count` of a push.
-pub fn count(push: &Push) -> u32 {
-    push.summary.message_count
-}
-
-/// The `last-message-body` of a push.
-pub fn body(push: &Push) -> Option<&str> {
-    push.summary.last_message_body.as_deref()
-}
-
-/// Options under which an app server is told what was said.
+/// Options under which app servers may see what was said.
 pub fn with_body() -> Options {
     Options { with_body: true, ..Options::default() }
 }

@@ -11,17 +11,19 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use minidom::Element;
-use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::engine::Change;
-use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::ns;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::outbox::Random;
 use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::watch::Broadcast;
 use rxml::xml_ncname;
+
+use crate::driver::{Driver, Publish, Scope};
+use crate::names::{HOST, PRIVATE};
+use crate::sim_random::scatter;
+use crate::stanza::xml;
 
 /// Members of a room who are told of a message.
 pub const ABSENT: usize = 100;
@@ -32,9 +34,6 @@ const PERIOD: f64 = 150.0;
 /// App servers that the devices share.
 const APP_SERVERS: usize = 4;
 
-const HOST: &str = "conference.example";
-const PRIVATE: RoomPrivacy = RoomPrivacy { members_only: true, public: false };
-
 /// Whether the quick form was asked for (`QUICK=1`).
 pub fn is_quick() -> bool {
     std::env::var("QUICK").is_ok_and(|quick| !quick.is_empty() && quick != "0")
@@ -43,21 +42,6 @@ pub fn is_quick() -> bool {
 /// The numbers of devices that are measured: multiples of 1000.
 pub fn sizes(is_quick: bool) -> [usize; 2] {
     if is_quick { [1_000, 10_000] } else { [10_000, 1_000_000] }
-}
-
-/// Ids like the module's own, without the cost of true chance.
-#[derive(Debug, Default)]
-struct Chance(u64);
-
-impl Random for Chance {
-    fn secret(&mut self) -> [u8; 16] {
-        self.0 += 1;
-        u128::from(scatter(self.0)).to_be_bytes()
-    }
-
-    fn fraction(&mut self) -> f64 {
-        0.5
-    }
 }
 
 /// How long one message and its pushes took, in parts.
@@ -73,12 +57,10 @@ pub struct Round {
 
 /// A service, and where a benchmark stands in it.
 #[derive(Debug)]
-pub struct World {
-    engine: Engine,
+pub struct SimLoad {
+    driver: Driver,
     /// How many users, each with one device, there are to begin with.
     devices: usize,
-    chance: Chance,
-    now: f64,
     /// The room that has the next message.
     room: usize,
     /// Counts the users that registered again.
@@ -87,24 +69,17 @@ pub struct World {
     newcomers: usize,
 }
 
-impl World {
+impl SimLoad {
     /// A service where all have registered, and nothing is known of any room.
     pub fn new(devices: usize) -> Self {
-        let engine = Engine::new(HOST, Options::default());
-        let mut world = World {
-            engine,
-            devices,
-            chance: Chance::default(),
-            now: 0.0,
-            room: 0,
-            renewals: 0,
-            newcomers: 0,
-        };
+        let mut driver = Driver::starting_at(0.0, Options::default());
+        driver.set_fraction(0.5);
+        let mut load = SimLoad { driver, devices, room: 0, renewals: 0, newcomers: 0 };
         for user in 0..devices {
-            world.enable(user, Record::default());
+            load.enable(user, Record::default());
         }
-        assert_eq!(world.engine.census().devices, devices);
-        world
+        assert_eq!(load.driver.stats().devices, devices);
+        load
     }
 
     /// All rooms are read: their members and who is there.
@@ -113,13 +88,9 @@ impl World {
             let jids: Vec<String> = self.members(room).map(user_jid).collect();
             let nicks: Vec<String> = self.members(room).map(|user| format!("Witch {user}")).collect();
             let name = room_jid(room);
-            self.engine.set_members(&name, jids.iter().map(|jid| (jid.as_str(), None)));
+            self.driver.set_members(&name, jids.iter().map(|jid| (jid.as_str(), None)));
             let occupants = jids.iter().zip(&nicks).skip(ABSENT);
-            self.engine.set_occupants(
-                &name,
-                occupants.map(|(jid, nick)| (jid.as_str(), nick.as_str())),
-                self.now,
-            );
+            self.driver.set_occupants(&name, occupants.map(|(jid, nick)| (jid.as_str(), nick.as_str())));
         }
     }
 
@@ -135,7 +106,7 @@ impl World {
         let room = room_jid(self.room);
         let sender = self.members(self.room).next_back().map(user_jid);
         self.room = (self.room + 1) % self.rooms();
-        self.now += PERIOD / self.rooms() as f64;
+        self.driver.now += PERIOD / self.rooms() as f64;
         let message = message(&room, self.room);
         let broadcast = Broadcast {
             room: &room,
@@ -147,29 +118,29 @@ impl World {
         };
 
         let start = Instant::now();
-        let told = black_box(self.engine.message(black_box(broadcast), self.now));
+        let told = black_box(self.driver.handle_message(black_box(broadcast)));
         let message = start.elapsed();
         assert_eq!(told, ABSENT, "everybody who is absent is told");
 
         let start = Instant::now();
-        let turn = black_box(self.engine.turn(self.now, ABSENT, &mut self.chance));
-        let turn_took = start.elapsed();
-        assert_eq!((turn.pushes.len(), turn.disabled.len()), (ABSENT, 0), "one push for each");
+        let due = black_box(self.driver.poll(ABSENT, Scope::AllRooms));
+        let turn = start.elapsed();
+        assert_eq!((due.pushes.len(), due.disabled.len()), (ABSENT, 0), "one push for each");
 
         // As they come in: as text.
-        let replies: Vec<(String, String)> = turn.pushes.iter().map(|push| self.reply_to(push)).collect();
+        let replies: Vec<(String, String)> = due.pushes.iter().map(|push| self.reply_to(push)).collect();
         let start = Instant::now();
         for (id, from) in &replies {
-            let handling = self.engine.reply(id, from, Outcome::Delivered, self.now, &mut self.chance);
+            let handling = self.driver.handle_reply(id, from, Outcome::Delivered);
             black_box(handling);
         }
-        Round { message, turn: turn_took, replies: start.elapsed() }
+        Round { message, turn, replies: start.elapsed() }
     }
 
     /// What identifies the answer to a push: its id, and who it is from.
     fn reply_to(&self, push: &Push) -> (String, String) {
-        let (_, registration) = self.engine.addressee(push.id.device).expect("the device is there");
-        (push.id.to_string(), registration.app_server.as_str().to_owned())
+        let Publish { id, app_server, .. } = self.driver.publish(push);
+        (id, app_server.as_str().to_owned())
     }
 
     /// A user registers again what they have registered. They are taken from everywhere in the service.
@@ -177,8 +148,8 @@ impl World {
         let user = permute(self.devices, 7, self.renewals);
         self.renewals += 1;
         let jid = user_jid(user);
-        assert!(self.engine.is_registered(&jid), "the user has a device");
-        let change = self.engine.enable(&jid, &enable_iq(user), Record::default(), self.now);
+        assert!(self.driver.is_registered(&jid), "the user has a device");
+        let change = self.driver.prepare_enable(&jid, &enable_iq(user), Record::default());
         self.enable(user, change.expect("the request is one that can be followed").record)
     }
 
@@ -196,10 +167,10 @@ impl World {
     /// Who came on top goes again.
     pub fn dismiss_newcomers(&mut self) {
         for newcomer in 1..=self.newcomers {
-            self.engine.register(&user_jid(self.devices + newcomer), Vec::new(), None);
+            self.driver.set_registrations(&user_jid(self.devices + newcomer), Vec::new(), None);
         }
         self.newcomers = 0;
-        assert_eq!(self.engine.census().devices, self.devices);
+        assert_eq!(self.driver.stats().devices, self.devices);
     }
 
     /// A user registers their device, and it is stored at once. Returns how long the engine took for it.
@@ -207,9 +178,9 @@ impl World {
         let jid = user_jid(user);
         let iq = enable_iq(user);
         let start = Instant::now();
-        let change = self.engine.enable(black_box(&jid), black_box(&iq), record, self.now);
+        let change = self.driver.prepare_enable(black_box(&jid), black_box(&iq), record);
         let Change { record, added, .. } = change.expect("the request is one that can be followed");
-        black_box(self.engine.register(&jid, record.registrations, added.as_deref()));
+        black_box(self.driver.set_registrations(&jid, record.registrations, added.as_deref()));
         start.elapsed()
     }
 
@@ -231,14 +202,6 @@ fn permute(users: usize, shuffle: usize, index: usize) -> usize {
     const STRIDES: [usize; 10] =
         [618_033, 414_213, 732_051, 236_067, 645_751, 316_227, 605_551, 123_107, 358_899, 795_831];
     (index * STRIDES[shuffle % STRIDES.len()] + shuffle) % users
-}
-
-/// A number that looks like chance (the finaliser of SplitMix64).
-fn scatter(number: u64) -> u64 {
-    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// `words` × 16 hexadecimal digits that belong to a user.
@@ -297,5 +260,5 @@ fn message(room: &str, number: usize) -> Element {
         <origin-id xmlns='urn:xmpp:sid:0' id='m{number}'/>\
         <stanza-id xmlns='urn:xmpp:sid:0' id='s{number}' by='{room}'/></message>"
     );
-    Element::from_reader_with_prefixes(text.as_bytes(), ns::CLIENT.to_owned()).expect("this is XML")
+    xml(&text)
 }

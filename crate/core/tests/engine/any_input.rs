@@ -1,11 +1,13 @@
 //! Properties that hold for whatever a client may send and whatever is stored.
 
 use minidom::Element;
-use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::watch::Broadcast;
-use muc_cloud_notify_testing::service::{HOST, JULIET, ORCHARD, PRIVATE, PUBLIC, Service, enable_iq, iq};
+use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::names::{JULIET, ORCHARD, PRIVATE, PUBLIC};
+use muc_cloud_notify_testing::service::Service;
+use muc_cloud_notify_testing::stanza::{enable_iq, iq};
 use proptest::prelude::*;
 use rxml::NcName;
 
@@ -140,8 +142,8 @@ proptest! {
     #[test]
     fn any_enable_is_registered_or_refused(payload in around("enable", "urn:xmpp:push:0")) {
         let iq = Element::builder("iq", "jabber:client").append(payload.clone()).build();
-        let engine = Engine::new(HOST, Options::default());
-        match engine.enable(JULIET, &iq, Record::default(), 0.0) {
+        let engine = Driver::starting_at(0.0, Options::default());
+        match engine.prepare_enable(JULIET, &iq, Record::default()) {
             Ok(change) => {
                 prop_assert_eq!(change.record.registrations.len(), 1);
                 let registration = &change.record.registrations[0];
@@ -152,7 +154,7 @@ proptest! {
                     set(&mut disable, name, value);
                 }
                 let iq = Element::builder("iq", "jabber:client").append(disable).build();
-                prop_assert!(engine.disable(&iq, change.record).is_ok_and(|change| change.record.is_empty()));
+                prop_assert!(engine.prepare_disable(&iq, change.record).is_ok_and(|change| change.record.is_empty()));
             }
             Err(error) => prop_assert!(!error.to_string().is_empty() && !error.condition().is_empty()),
         }
@@ -160,10 +162,10 @@ proptest! {
 
     #[test]
     fn any_disable_leaves_or_removes(payload in around("disable", "urn:xmpp:push:0")) {
-        let engine = Engine::new(HOST, Options::default());
-        let record = engine.enable(JULIET, &enable_iq("push.example", "0"), Record::default(), 0.0).expect("a record").record;
+        let engine = Driver::starting_at(0.0, Options::default());
+        let record = engine.prepare_enable(JULIET, &enable_iq("push.example", "0"), Record::default()).expect("a record").record;
         let iq = Element::builder("iq", "jabber:client").append(payload).build();
-        match engine.disable(&iq, record.clone()) {
+        match engine.prepare_disable(&iq, record.clone()) {
             Ok(change) => prop_assert_eq!(change.record.registrations.len() + change.removed, 1),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -171,10 +173,10 @@ proptest! {
 
     #[test]
     fn any_iq_is_taken(iq in element()) {
-        let engine = Engine::new(HOST, Options::default());
-        let enabled = engine.enable(JULIET, &iq, Record::default(), 0.0);
+        let engine = Driver::starting_at(0.0, Options::default());
+        let enabled = engine.prepare_enable(JULIET, &iq, Record::default());
         prop_assert!(enabled.is_err() || iq.has_child("enable", "urn:xmpp:push:0"));
-        let disabled = engine.disable(&iq, Record::default());
+        let disabled = engine.prepare_disable(&iq, Record::default());
         prop_assert!(disabled.is_err() || iq.has_child("disable", "urn:xmpp:push:0"));
     }
 
@@ -185,7 +187,7 @@ proptest! {
         let mut service = Service::with_juliet(Options { with_body: true, with_sender: true, ..Options::default() });
         let privacy = if public { PUBLIC } else { PRIVATE };
         let broadcast = Broadcast { room: ORCHARD, sender: None, message: &message, privacy, keep_original: true, present: &[] };
-        let told = service.engine.message(broadcast, 0.0);
+        let told = service.handle_message(broadcast);
         let pushes = service.pushes();
         prop_assert_eq!(pushes.len(), told);
         for push in pushes {
@@ -202,13 +204,14 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     proptest::collection::vec((0..3_usize, proptest::option::of(0..4_usize), any::<bool>()), 0..30)
 }
 
-fn apply(engine: &Engine, record: Record, (app_server, node, enable): Request, now: f64) -> Record {
+fn apply(engine: &mut Driver, record: Record, (app_server, node, enable): Request, now: f64) -> Record {
     let name = if enable { "enable" } else { "disable" };
     let node = node.map_or_else(String::new, |node| format!("node='{node}'"));
     let iq = iq(&format!("<{name} xmlns='urn:xmpp:push:0' jid='push{app_server}.example' {node}/>"));
+    engine.now = now;
     let change = match enable {
-        true => engine.enable(JULIET, &iq, record, now),
-        false => engine.disable(&iq, record),
+        true => engine.prepare_enable(JULIET, &iq, record),
+        false => engine.prepare_disable(&iq, record),
     };
     change.expect("a request in order").record
 }
@@ -218,10 +221,10 @@ proptest! {
 
     #[test]
     fn a_record_never_holds_more_than_it_may(requests in requests(), max_devices in 1..6_usize) {
-        let engine = Engine::new(HOST, Options { max_devices, ..Options::default() });
+        let mut engine = Driver::starting_at(0.0, Options { max_devices, ..Options::default() });
         let mut record = Record::default();
         for (request, now) in requests.into_iter().zip(0_u8..) {
-            record = apply(&engine, record, request, f64::from(now));
+            record = apply(&mut engine, record, request, f64::from(now));
             prop_assert!(record.registrations.len() <= max_devices);
             let mut keys: Vec<_> = record.registrations.iter().map(|it| it.key()).collect();
             keys.sort_unstable();
@@ -235,11 +238,11 @@ proptest! {
 
     #[test]
     fn what_is_disabled_leaves_nothing(requests in requests()) {
-        let engine = Engine::new(HOST, Options::default());
+        let mut engine = Driver::starting_at(0.0, Options::default());
         let record = requests.into_iter().zip(0_u8..).fold(Record::default(), |record, (request, now)| {
-            apply(&engine, record, request, f64::from(now))
+            apply(&mut engine, record, request, f64::from(now))
         });
-        let empty = (0..3).fold(record, |record, app_server| apply(&engine, record, (app_server, None, false), 0.0));
+        let empty = (0..3).fold(record, |record, app_server| apply(&mut engine, record, (app_server, None, false), 0.0));
         prop_assert!(empty.is_empty());
     }
 }

@@ -5,9 +5,9 @@ use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::undelivered::Undelivered;
-use muc_cloud_notify_testing::service::{
-    HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, body, count, nodes, with_body, xml,
-};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
+use muc_cloud_notify_testing::service::{Service, nodes, with_body};
+use muc_cloud_notify_testing::stanza::xml;
 
 /// A service where Juliet, a member of the orchard, has a device and looks present there.
 fn service_with(options: Options) -> Service {
@@ -45,9 +45,9 @@ fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Undelivered
 /// devices are told.
 fn comes_back(service: &mut Service, undelivered: Undelivered<'_>) -> usize {
     service.wait(1.0);
-    let told = service.engine.undelivered(undelivered, service.now);
+    let told = service.handle_bounce(undelivered);
     if let Some(nick) = undelivered.gone {
-        service.engine.occupant_gone(undelivered.room, undelivered.user, nick, service.now);
+        service.occupant_gone(undelivered.room, undelivered.user, nick);
     }
     told
 }
@@ -66,7 +66,7 @@ fn who_looked_present_is_told() {
     service.wait(60.0);
     assert_eq!(text_comes_back(&mut service, "But soft!", sent), 1);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
+    assert_eq!((push.count(), push.body()), (1, Some("But soft!")));
     assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(ORCHARD));
 }
 
@@ -82,13 +82,13 @@ fn every_device_is_told_once() {
 #[test]
 fn who_is_there_with_another_nickname_is_not_told() {
     let mut service = service();
-    service.engine.occupant_present(ORCHARD, JULIET, "Capulet");
+    service.occupant_present(ORCHARD, JULIET, "Capulet");
     let sent = service.now;
     assert_eq!(text_comes_back(&mut service, "1", sent), 0, "she has read it there");
     service.wait(1.0);
     let now = service.now;
     assert_eq!(text_comes_back(&mut service, "2", now), 0, "also when the dead session is removed");
-    assert_eq!(service.engine.absent(ORCHARD), [""; 0]);
+    assert_eq!(service.absent(ORCHARD), [""; 0]);
     service.assert_quiet("she is there");
 }
 
@@ -106,7 +106,7 @@ fn who_is_there_with_another_session_of_the_occupant_is_not_told() {
 fn a_session_in_another_room_is_none_in_this_one() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[(JULIET, "Juliet")]);
-    service.engine.occupant_present(HALL, JULIET, "Capulet");
+    service.occupant_present(HALL, JULIET, "Capulet");
     let now = service.now;
     assert_eq!(text_comes_back(&mut service, "But soft!", now), 1);
 }
@@ -116,7 +116,7 @@ fn who_has_been_removed_since_is_told() {
     let mut service = service();
     let sent = service.now;
     service.wait(1.0);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     let message = message("<body>But soft!</body>");
     let undelivered = Undelivered { gone: None, ..from_juliet(&message, "1", sent) };
     assert_eq!(comes_back(&mut service, undelivered), 1);
@@ -127,7 +127,7 @@ fn who_was_absent_when_it_was_sent_has_been_told() {
     let mut service = service();
     let before = service.now;
     service.wait(1.0);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     service.wait(1.0);
     assert_eq!(service.say(ORCHARD, "2"), 1, "her session hibernates");
     let meanwhile = service.now;
@@ -135,20 +135,20 @@ fn who_was_absent_when_it_was_sent_has_been_told() {
     assert_eq!(text_comes_back(&mut service, "1", before), 1, "this one she was sent while she was there");
     assert_eq!(text_comes_back(&mut service, "2", meanwhile), 0);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (2, Some("2")));
+    assert_eq!((push.count(), push.body()), (2, Some("2")));
 }
 
 #[test]
 fn an_absence_lasts_however_often_it_is_noted() {
     let mut service = service();
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     service.wait(1.0);
     assert_eq!(service.say(ORCHARD, "But soft!"), 1);
     let meanwhile = service.now;
     service.wait(1.0);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     assert_eq!(text_comes_back(&mut service, "But soft!", meanwhile), 0);
-    service.engine.room_restored(ORCHARD);
+    service.forget_room(ORCHARD);
     service.read(ORCHARD, &[JULIET], &[]);
     assert_eq!(text_comes_back(&mut service, "But soft!", meanwhile), 0, "nor does it begin anew");
 }
@@ -167,7 +167,7 @@ fn it_counts_once_also_when_it_comes_back_from_two_sessions() {
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
     assert_eq!(text_comes_back(&mut service, "1", sent), 0, "told already");
     assert_eq!(text_comes_back(&mut service, "2", sent), 1, "another one");
-    assert_eq!(count(&service.push()), 2);
+    assert_eq!(service.push().count(), 2);
 }
 
 #[test]
@@ -195,12 +195,12 @@ fn who_is_no_member_is_not_told() {
     let message = message("<body>But soft!</body>");
     let mut service = service();
     service.enable(NURSE, "tablet");
-    service.engine.occupant_present(ORCHARD, NURSE, "Nurse");
+    service.occupant_present(ORCHARD, NURSE, "Nurse");
     for user in [NURSE, ROMEO] {
         let undelivered = Undelivered { user, gone: None, ..from_juliet(&message, "1", service.now) };
         assert_eq!(comes_back(&mut service, undelivered), 0, "{user}");
     }
-    service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
     let now = service.now;
     assert_eq!(text_comes_back(&mut service, "1", now), 0, "nor who is none any more");
 }
@@ -209,10 +209,10 @@ fn who_is_no_member_is_not_told() {
 fn a_room_that_is_not_read_tells_nobody() {
     let mut service = service();
     let sent = service.now;
-    service.engine.room_restored(ORCHARD);
+    service.forget_room(ORCHARD);
     assert_eq!(text_comes_back(&mut service, "1", sent), 0);
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
     let message = message("<body>But soft!</body>");
     assert_eq!(comes_back(&mut service, Undelivered { room: HALL, ..from_juliet(&message, "2", sent) }), 0);
@@ -275,7 +275,7 @@ fn of_what_nobody_remembers_nothing_is_said() {
         assert_eq!(comes_back(&mut service, undelivered), 1);
         assert_eq!(comes_back(&mut service, undelivered), 0, "told already");
         let push = service.push();
-        assert_eq!((count(&push), body(&push)), (1, Some(text)));
+        assert_eq!((push.count(), push.body()), (1, Some(text)));
         assert_eq!(push.summary.last_message_sender.as_deref(), sender);
     }
 }
@@ -300,13 +300,13 @@ fn who_comes_back_has_missed_nothing() {
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
     assert_eq!(text_comes_back(&mut service, "2", sent), 1);
     service.wait(1.0);
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.assert_quiet("she is there");
     service.wait(1.0);
     let now = service.now;
     assert_eq!(text_comes_back(&mut service, "3", now), 1);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("3")));
+    assert_eq!((push.count(), push.body()), (1, Some("3")));
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_resumed_session_that_dies_again_loses_it_once_more() {
     let sent = service.now;
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
     service.wait(1.0);
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.wait(1.0);
     assert_eq!(text_comes_back(&mut service, "1", sent), 1, "it was forgotten when she came back");
 }
@@ -336,5 +336,5 @@ fn the_last_of_those_that_came_back_speaks_for_them() {
         assert_eq!(text_comes_back(&mut service, text, sent), 1, "{text}");
     }
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (3, Some("3")));
+    assert_eq!((push.count(), push.body()), (3, Some("3")));
 }

@@ -2,9 +2,10 @@
 
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::undelivered::Undelivered;
-use muc_cloud_notify_testing::service::{
-    HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml,
-};
+use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, PRIVATE, ROMEO};
+use muc_cloud_notify_testing::service::{Service, with_body};
+use muc_cloud_notify_testing::stanza::xml;
 
 /// Juliet looked present in both rooms until just now.
 fn service() -> Service {
@@ -15,7 +16,7 @@ fn service() -> Service {
     }
     service.wait(60.0);
     for room in [ORCHARD, HALL] {
-        service.engine.occupant_gone(room, JULIET, "Juliet", service.now);
+        service.occupant_gone(room, JULIET, "Juliet");
     }
     service.wait(1.0);
     service
@@ -38,12 +39,12 @@ fn comes_back(service: &mut Service, room: &str, before: u32) {
         privacy: PRIVATE,
         keep_original: false,
     };
-    assert_eq!(service.engine.undelivered(undelivered, service.now), 1);
+    assert_eq!(service.handle_bounce(undelivered), 1);
 }
 
 /// The count and the text of a push.
 fn summary(push: &Publish) -> (u32, Option<&str>) {
-    (count(push), body(push))
+    (push.count(), push.body())
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_push_that_fails_is_told_again_with_the_last_message() {
         let first = service.push();
         comes_back(&mut service, ORCHARD, 9);
         service.reply(&first, outcome);
-        service.wait_for_turn();
+        service.wait_for_deadline();
         assert_eq!(summary(&service.push()), (2, expected), "the push for the later one {case}");
     }
 }

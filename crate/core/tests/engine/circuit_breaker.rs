@@ -2,7 +2,9 @@
 
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{ORCHARD, PUSHER, Publish, ROMEO, Service};
+use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::names::{ORCHARD, PUSHER, ROMEO};
+use muc_cloud_notify_testing::service::Service;
 
 const USERS: usize = 20;
 
@@ -44,10 +46,10 @@ fn is_probed_with_one_publish_at_a_time() {
     let end = service.now + 86400.0;
     let (mut probes, mut in_flight) = (0, 0);
     while service.now < end {
-        service.wait_for_turn();
+        service.wait_for_deadline();
         let sent = pushes(&mut service).len();
         let before = in_flight;
-        in_flight = service.engine.census().in_flight;
+        in_flight = service.stats().in_flight;
         assert!(in_flight <= 1, "one publish at a time");
         assert!(sent <= 1 && in_flight <= before + sent, "{sent} sent, {before} before, {in_flight} after");
         probes += sent;
@@ -59,14 +61,14 @@ fn is_probed_with_one_publish_at_a_time() {
 fn devices_do_not_come_back_all_at_once() {
     for (fraction, rest) in [(0.0, 10.0), (0.5, 15.0), (0.75, 17.5)] {
         let mut service = service();
-        service.chance.fraction = fraction;
+        service.set_fraction(fraction);
         service.say(ORCHARD, "But soft!");
         pushes(&mut service);
         service.wait(120.0);
         assert_eq!(pushes(&mut service).len(), 0);
         let start = service.now;
         while pushes(&mut service).is_empty() {
-            service.wait_for_turn();
+            service.wait_for_deadline();
         }
         assert_eq!(service.now - start, rest, "fraction {fraction}");
     }
@@ -86,7 +88,7 @@ fn any_answer_to_the_probe_opens_it_to_all() {
     for outcome in [Outcome::Delivered, Outcome::Transient, Outcome::Rejected] {
         let mut service = silent_service();
         let probe = loop {
-            service.wait_for_turn();
+            service.wait_for_deadline();
             if let Some(probe) = pushes(&mut service).pop() {
                 break probe;
             }
@@ -116,7 +118,7 @@ fn a_few_silences_are_no_reason_to_rest() {
 fn a_probe_is_not_spent_on_what_has_expired() {
     let options = Options { time_to_live: 100.0, ..Options::default() };
     let mut service = silent_service();
-    service.engine.configure(options);
+    service.configure(options);
     service.wait(200.0);
     assert_eq!(pushes(&mut service).len(), 0, "all has expired");
     service.say_as(ORCHARD, Some(ROMEO), "Ay me!");

@@ -1,12 +1,13 @@
 //! `<enable/>` (XEP-0357, section 5): what is registered, and what is refused with which error.
 
-use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::{ErrorType, RequestError};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE};
 use muc_cloud_notify_core::registration::{MAX_NODE, Record, Registration};
-use muc_cloud_notify_testing::service::{HOST, JULIET, ORCHARD, iq, xml};
+use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::names::{HOST, JULIET, ORCHARD};
+use muc_cloud_notify_testing::stanza::{iq, xml};
 
 const FORM_TYPE: &str =
     "<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>";
@@ -19,7 +20,7 @@ fn form(fields: &str) -> String {
 /// What Juliet gets for an `<enable/>` with these attributes and children.
 fn enable_with(options: Options, attributes: &str, children: &str) -> Result<Registration, RequestError> {
     let iq = iq(&format!("<enable xmlns='urn:xmpp:push:0' {attributes}>{children}</enable>"));
-    let change = Engine::new(HOST, options).enable(JULIET, &iq, Record::default(), 7.0)?;
+    let change = Driver::starting_at(7.0, options).prepare_enable(JULIET, &iq, Record::default())?;
     assert_eq!(change.removed, 0);
     assert_eq!(change.record.registrations.len(), 1);
     let registration = change.record.registrations[0].clone();
@@ -87,13 +88,13 @@ fn refuses_with_the_error_that_tells_what_to_do() {
 
 #[test]
 fn refuses_an_iq_without_enable() {
-    let engine = Engine::new(HOST, Options::default());
+    let engine = Driver::new(Options::default());
     for payload in [
         "",
         "<enable xmlns='urn:xmpp:push:1' jid='push.example'/>",
         "<disable xmlns='urn:xmpp:push:0' jid='push.example'/>",
     ] {
-        let error = engine.enable(JULIET, &iq(payload), Record::default(), 0.0);
+        let error = engine.prepare_enable(JULIET, &iq(payload), Record::default());
         assert_eq!(error, Err(RequestError::MissingAppServer), "{payload}");
     }
 }

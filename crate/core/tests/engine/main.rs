@@ -1,11 +1,6 @@
 //! What the engine does, a module a topic.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what the helpers of a test are given, the test has written"
-)]
+#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
 
 mod any_input;
 mod bounce;

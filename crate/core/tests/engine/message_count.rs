@@ -2,14 +2,15 @@
 
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
+use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD};
+use muc_cloud_notify_testing::service::{Service, with_body};
 
 /// Says one thing in a room and returns the count of the push for it, which is delivered.
 fn told_count(service: &mut Service, room: &str) -> u32 {
     service.say(room, "But soft!");
     let push = service.push();
     service.reply(&push, Outcome::Delivered);
-    count(&push)
+    push.count()
 }
 
 #[test]
@@ -35,8 +36,8 @@ fn entering_a_room_clears_its_share() {
         for room in [ORCHARD, ORCHARD, HALL] {
             told_count(&mut service, room);
         }
-        service.engine.occupant_present(room, JULIET, "Juliet");
-        service.engine.occupant_gone(room, JULIET, "Juliet", service.now);
+        service.occupant_present(room, JULIET, "Juliet");
+        service.occupant_gone(room, JULIET, "Juliet");
         assert_eq!(told_count(&mut service, room), left + 1, "after a visit to {room}");
     }
 }
@@ -46,11 +47,11 @@ fn entering_a_room_takes_its_share_out_of_what_is_pending() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     service.say(HALL, "2");
-    service.engine.occupant_present(HALL, JULIET, "Juliet");
+    service.occupant_present(HALL, JULIET, "Juliet");
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("1")));
+    assert_eq!((push.count(), push.body()), (1, Some("1")));
     service.say(ORCHARD, "3");
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.reply(&push, Outcome::Delivered);
     service.assert_quiet("nothing is left to be told");
 }
@@ -60,7 +61,7 @@ fn losing_the_affiliation_clears_its_share() {
     let mut service = Service::with_juliet(Options::default());
     told_count(&mut service, ORCHARD);
     told_count(&mut service, ORCHARD);
-    service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
     assert_eq!(told_count(&mut service, HALL), 1);
 }
 
@@ -68,7 +69,7 @@ fn losing_the_affiliation_clears_its_share() {
 fn destroying_a_room_clears_its_share() {
     let mut service = Service::with_juliet(Options::default());
     told_count(&mut service, ORCHARD);
-    service.engine.room_destroyed(ORCHARD);
+    service.room_destroyed(ORCHARD);
     assert_eq!(told_count(&mut service, HALL), 1);
 }
 
@@ -81,7 +82,7 @@ fn reading_a_room_again_clears_its_share_only_for_who_is_there_or_no_member() {
     ] {
         let mut service = Service::with_juliet(Options::default());
         told_count(&mut service, ORCHARD);
-        service.engine.room_restored(ORCHARD);
+        service.forget_room(ORCHARD);
         service.read(ORCHARD, members, occupants);
         assert_eq!(told_count(&mut service, HALL), left + 1, "{case}");
     }
@@ -93,13 +94,13 @@ fn is_right_whatever_becomes_of_a_push() {
         let mut service = Service::with_juliet(with_body());
         service.say(ORCHARD, "1");
         let first = service.push();
-        assert_eq!(count(&first), 1);
+        assert_eq!(first.count(), 1);
         service.say(ORCHARD, "2");
         service.say(HALL, "3");
         service.reply(&first, outcome);
         service.wait(10.0);
         let second = service.push();
-        assert_eq!((count(&second), body(&second)), (3, Some("3")), "{outcome:?}");
+        assert_eq!((second.count(), second.body()), (3, Some("3")), "{outcome:?}");
     }
 }
 
@@ -109,7 +110,7 @@ fn counts_a_message_once_however_often_it_is_retried() {
     service.say(ORCHARD, "1");
     for _ in 0..5 {
         let push = service.push();
-        assert_eq!(count(&push), 1);
+        assert_eq!(push.count(), 1);
         service.reply(&push, Outcome::Transient);
         service.wait(3600.0);
     }
@@ -122,7 +123,7 @@ fn counts_from_the_registration_on() {
     service.enable(JULIET, "tablet");
     service.say(ORCHARD, "2");
     let mut counts: Vec<_> =
-        service.pushes().iter().map(|push| (push.node.clone().unwrap_or_default(), count(push))).collect();
+        service.pushes().iter().map(|push| (push.node.clone().unwrap_or_default(), push.count())).collect();
     counts.sort_unstable();
     assert_eq!(counts, [("phone".into(), 2), ("tablet".into(), 1)]);
 }
@@ -133,12 +134,12 @@ fn a_visit_while_a_push_is_in_flight_is_the_end_of_what_it_told() {
     service.mention(ORCHARD, JULIET, "1");
     let push = service.push();
     assert!(push.mentioned);
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     service.say(ORCHARD, "2");
     service.reply(&push, Outcome::Transient);
     service.wait(10.0);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("2")));
+    assert_eq!((push.count(), push.body()), (1, Some("2")));
     assert!(!push.mentioned, "she has read the mention");
 }

@@ -1,7 +1,9 @@
 //! Is a message worth a push? Not every message says something that an absent member wants to hear.
 
 use muc_cloud_notify_core::message::is_worth_a_push;
-use muc_cloud_notify_testing::service::{ORCHARD, PRIVATE, Service, body, count, with_body, xml};
+use muc_cloud_notify_testing::names::{ORCHARD, PRIVATE};
+use muc_cloud_notify_testing::service::{Service, with_body};
+use muc_cloud_notify_testing::stanza::xml;
 
 /// Whether a groupchat message with this content is worth a push.
 fn is_worth(content: &str) -> bool {
@@ -185,5 +187,5 @@ fn what_is_not_worth_a_push_is_not_counted_either() {
     assert_eq!(service.say(ORCHARD, "But soft!"), 1);
     assert_eq!(service.broadcast(ORCHARD, None, PRIVATE, correction), 0);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
+    assert_eq!((push.count(), push.body()), (1, Some("But soft!")));
 }

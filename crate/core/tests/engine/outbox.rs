@@ -1,28 +1,28 @@
 //! The outbox: one publish in flight per device, everything else merges into the next one.
 
-use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{
-    ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, iq, nodes, with_body,
-};
+use muc_cloud_notify_testing::driver::{Handling, Scope};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PUSHER};
+use muc_cloud_notify_testing::service::{ALL, Service, nodes, with_body};
+use muc_cloud_notify_testing::stanza::iq;
 
 #[test]
 fn an_idle_device_is_pushed_at_once() {
     let mut service = Service::with_juliet(with_body());
-    assert_eq!(service.engine.next_turn(), None, "there is nothing to be done");
+    assert_eq!(service.next_deadline(), None, "there is nothing to be done");
     service.say(ORCHARD, "But soft!");
-    assert!(service.engine.next_turn().is_some_and(|at| at <= service.now));
+    assert!(service.next_deadline().is_some_and(|at| at <= service.now));
     let push = service.push();
     assert_eq!((&*push.user, push.node.as_deref()), (JULIET, Some("phone")));
     assert_eq!((push.app_server.as_str(), push.node.as_deref()), (PUSHER, Some("phone")));
-    assert_eq!((count(&push), body(&push)), (1, Some("But soft!")));
+    assert_eq!((push.count(), push.body()), (1, Some("But soft!")));
     assert!(!push.mentioned);
     assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(ORCHARD));
-    assert_eq!(service.engine.census().in_flight, 1);
+    assert_eq!(service.stats().in_flight, 1);
 
     service.reply(&push, Outcome::Delivered);
-    assert_eq!(service.engine.census().in_flight, 0);
+    assert_eq!(service.stats().in_flight, 0);
     service.assert_quiet("all was told");
 }
 
@@ -35,10 +35,10 @@ fn what_comes_in_meanwhile_merges_into_one() {
         service.say(ORCHARD, body);
         service.assert_quiet("one is in flight");
     }
-    assert_eq!(service.engine.census().in_flight, 1);
+    assert_eq!(service.stats().in_flight, 1);
     assert_eq!(service.reply(&first, Outcome::Delivered), Handling::Taken);
     let second = service.push();
-    assert_eq!((count(&second), body(&second)), (4, Some("4")));
+    assert_eq!((second.count(), second.body()), (4, Some("4")));
     assert_ne!(first.id, second.id);
 }
 
@@ -48,7 +48,7 @@ fn what_comes_in_before_the_turn_merges_too() {
     service.say(ORCHARD, "1");
     service.say(ORCHARD, "2");
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (2, Some("2")));
+    assert_eq!((push.count(), push.body()), (2, Some("2")));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_newest_message_of_all_rooms_speaks_for_them() {
         service.say(rooms[0], "1");
         service.say(rooms[1], "2");
         let push = service.push();
-        assert_eq!((count(&push), body(&push)), (3, Some("2")), "{case}");
+        assert_eq!((push.count(), push.body()), (3, Some("2")), "{case}");
         assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(rooms[1]), "{case}");
     }
 }
@@ -72,7 +72,7 @@ fn a_mention_is_kept_when_it_merges() {
     service.say(HALL, "3");
     let push = service.push();
     assert!(push.mentioned);
-    assert_eq!(body(&push), Some("3"), "though the newest message speaks");
+    assert_eq!(push.body(), Some("3"), "though the newest message speaks");
     service.say(ORCHARD, "4");
     service.reply(&push, Outcome::Delivered);
     assert!(!service.push().mentioned, "it was told");
@@ -89,7 +89,7 @@ fn devices_do_not_wait_for_each_other() {
     let tablet = pushes.iter().find(|push| push.node.as_deref() == Some("tablet"));
     service.reply(tablet.unwrap(), Outcome::Delivered);
     let push = service.push();
-    assert_eq!((push.node.as_deref(), count(&push)), (Some("tablet"), 2));
+    assert_eq!((push.node.as_deref(), push.count()), (Some("tablet"), 2));
 }
 
 #[test]
@@ -103,11 +103,11 @@ fn a_turn_hands_out_no_more_than_its_limit() {
     assert_eq!(service.say(ORCHARD, "But soft!"), 10);
     let mut sent = Vec::new();
     for expected in [4, 4, 2, 0] {
-        let more = service.engine.next_turn().is_some_and(|at| at <= service.now);
+        let more = service.next_deadline().is_some_and(|at| at <= service.now);
         assert_eq!(more, expected > 0);
-        let pushes = service.engine.turn(service.now, 4, &mut service.chance).pushes;
+        let pushes = service.take_pushes(4, Scope::AllRooms);
         assert_eq!(pushes.len(), expected);
-        sent.extend(service.publishes(pushes).into_iter().map(|push| push.user));
+        sent.extend(pushes.into_iter().map(|push| push.user));
     }
     sent.sort_unstable();
     sent.dedup();
@@ -129,8 +129,8 @@ fn a_device_that_is_disabled_gets_nothing_more() {
     service.reply(&push, Outcome::Transient);
     service.wait(1e6);
     service.assert_quiet("nor what was to be retried");
-    assert_eq!(service.engine.census().in_flight, 0);
-    assert_eq!(service.engine.next_turn(), None);
+    assert_eq!(service.stats().in_flight, 0);
+    assert_eq!(service.next_deadline(), None);
 }
 
 #[test]
@@ -141,8 +141,8 @@ fn a_publish_to_a_device_that_is_gone_is_forgotten_when_its_answer_is_overdue() 
     service.disable(JULIET, None);
     service.wait(120.0);
     service.assert_quiet("nobody is to be told");
-    assert_eq!(service.engine.census().in_flight, 0);
-    assert_eq!(service.engine.next_turn(), None);
+    assert_eq!(service.stats().in_flight, 0);
+    assert_eq!(service.next_deadline(), None);
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn a_device_that_is_pushed_out_by_a_newer_one_gets_nothing_more() {
     service.assert_quiet("what the old one was to be told is not for the new one");
     service.say(ORCHARD, "2");
     let push = service.push();
-    assert_eq!((push.node.as_deref(), count(&push)), (Some("tablet"), 1));
-    assert_eq!(service.engine.census().devices, 1);
+    assert_eq!((push.node.as_deref(), push.count()), (Some("tablet"), 1));
+    assert_eq!(service.stats().devices, 1);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn what_is_registered_again_is_used_from_the_next_push_on() {
     service.assert_quiet("the first one is still in flight");
     assert_eq!(service.reply(&first, Outcome::Delivered), Handling::Taken);
     let second = service.push();
-    assert_eq!(count(&second), 2, "what was missed is not forgotten");
+    assert_eq!(second.count(), 2, "what was missed is not forgotten");
     assert!(second.publish_options.is_some_and(|form| String::from(&form.element()).contains(">new<")));
 }
 
@@ -185,17 +185,17 @@ fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
-    service.engine.withdraw(&push.id.to_string(), false);
-    assert_eq!(service.engine.census().in_flight, 0);
+    service.withdraw(&push.id);
+    assert_eq!(service.stats().in_flight, 0);
     service.wait(1e6);
     service.assert_quiet("it was withdrawn");
     assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Unknown);
     service.say(ORCHARD, "2");
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (2, Some("2")));
+    assert_eq!((push.count(), push.body()), (2, Some("2")));
     service.say(ORCHARD, "3");
-    service.engine.withdraw(&push.id.to_string(), false);
-    assert_eq!(body(&service.push()), Some("3"), "what came in meanwhile is next");
+    service.withdraw(&push.id);
+    assert_eq!(service.push().body(), Some("3"), "what came in meanwhile is next");
 }
 
 #[test]
@@ -203,13 +203,13 @@ fn a_ping_goes_to_every_device_of_a_user_without_a_message() {
     let mut service = Service::with_juliet(with_body());
     service.enable(JULIET, "tablet");
     service.enable(NURSE, "nurse");
-    assert_eq!(service.engine.ping("romeo@montague.example"), 0, "he has no device");
-    assert_eq!(service.engine.ping(JULIET), 2);
-    assert_eq!(service.engine.ping(JULIET), 2, "a second one merges");
+    assert_eq!(service.handle_ping("romeo@montague.example"), 0, "he has no device");
+    assert_eq!(service.handle_ping(JULIET), 2);
+    assert_eq!(service.handle_ping(JULIET), 2, "a second one merges");
     let pushes = service.pushes();
     assert_eq!(nodes(&pushes), ["phone", "tablet"]);
     for push in &pushes {
-        assert_eq!((count(push), body(push)), (0, None));
+        assert_eq!((push.count(), push.body()), (0, None));
         assert!(push.judged_by.is_none() && !push.mentioned);
         service.reply(push, Outcome::Delivered);
     }
@@ -219,16 +219,16 @@ fn a_ping_goes_to_every_device_of_a_user_without_a_message() {
 #[test]
 fn a_ping_merges_with_a_message_and_is_retried_like_one() {
     let mut service = Service::with_juliet(with_body());
-    service.engine.ping(JULIET);
+    service.handle_ping(JULIET);
     service.say(ORCHARD, "1");
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("1")));
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    assert_eq!((push.count(), push.body()), (1, Some("1")));
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.reply(&push, Outcome::Transient);
     service.wait(10.0);
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (0, None), "what is left is the ping");
+    assert_eq!((push.count(), push.body()), (0, None), "what is left is the ping");
     service.reply(&push, Outcome::Delivered);
     service.wait(1e6);
-    assert!(service.engine.turn(service.now, ALL, &mut service.chance).pushes.is_empty());
+    assert!(service.take_pushes(ALL, Scope::AllRooms).is_empty());
 }

@@ -1,10 +1,10 @@
 //! The answers of app servers: persistent errors are counted, and what answers nothing of ours is ignored.
 
-use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::PushId;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
+use muc_cloud_notify_testing::driver::{Disabled, Handling, Publish, Reason};
+use muc_cloud_notify_testing::names::{JULIET, NURSE, ORCHARD, PUSHER, push_identifier};
+use muc_cloud_notify_testing::service::Service;
 
 /// A push for a new message.
 fn next(service: &mut Service) -> Publish {
@@ -26,7 +26,7 @@ fn a_rejected_push_is_not_retried() {
     reject(&mut service, 1);
     service.wait(1e6);
     service.assert_quiet("it was rejected");
-    assert_eq!(count(&next(&mut service)), 2, "but the next message is told, and the count is right");
+    assert_eq!(next(&mut service).count(), 2, "but the next message is told, and the count is right");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn what_came_in_meanwhile_follows_a_rejection_at_once() {
     let push = next(&mut service);
     service.say(ORCHARD, "Ay me!");
     service.reply(&push, Outcome::Rejected);
-    assert_eq!(count(&service.push()), 2);
+    assert_eq!(service.push().count(), 2);
 }
 
 #[test]
@@ -46,15 +46,15 @@ fn as_many_persistent_errors_in_a_row_as_are_allowed_disable_the_device_once() {
         let push = next(&mut service);
         let expected = Disabled {
             user: JULIET.into(),
-            key: key("phone").into(),
+            push_identifier: push_identifier("phone"),
             app_server: push.app_server.clone(),
             reason: Reason::Rejected(max_errors),
         };
         assert_eq!(service.reply_disables(&push, Outcome::Rejected), expected);
         assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Unknown, "it is told once");
-        assert!(!service.engine.is_registered(JULIET));
+        assert!(!service.is_registered(JULIET));
         assert_eq!(service.say(ORCHARD, "But soft!"), 0);
-        assert_eq!(service.engine.census().devices, 0);
+        assert_eq!(service.stats().devices, 0);
     }
     assert_eq!(Options::default().max_errors, 16);
 }
@@ -68,12 +68,15 @@ fn other_devices_are_not_concerned() {
     for push in &pushes {
         match push.node.as_deref() {
             Some("phone") => {
-                assert_eq!(&*service.reply_disables(push, Outcome::Rejected).key, key("phone"))
+                assert_eq!(
+                    service.reply_disables(push, Outcome::Rejected).push_identifier,
+                    push_identifier("phone")
+                )
             }
             _ => assert_eq!(service.reply(push, Outcome::Delivered), Handling::Taken),
         }
     }
-    assert!(service.engine.is_registered(JULIET));
+    assert!(service.is_registered(JULIET));
     assert_eq!(next(&mut service).node.as_deref(), Some("tablet"));
 }
 
@@ -98,8 +101,8 @@ fn transient_errors_neither_count_nor_set_the_errors_back() {
             service.wait(3600.0);
             let push = service.push();
             assert_eq!(service.reply(&push, outcome), Handling::Taken);
-            service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-            service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+            service.occupant_present(ORCHARD, JULIET, "Juliet");
+            service.occupant_gone(ORCHARD, JULIET, "Juliet");
             service.wait(3600.0);
             service.assert_quiet("she was there");
         }
@@ -135,7 +138,7 @@ fn who_was_disabled_may_register_again() {
     service.store.clear();
     assert!(service.enable(JULIET, "phone"), "she is in no room's index any more");
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(count(&next(&mut service)), 1);
+    assert_eq!(next(&mut service).count(), 1);
 }
 
 #[test]
@@ -144,8 +147,8 @@ fn what_answers_nothing_of_ours_changes_nothing() {
         let mut service = Service::with_juliet(Options { max_errors: 1, ..Options::default() });
         let push = next(&mut service);
         service.say(ORCHARD, "Ay me!");
-        let id = push.id.to_string();
-        let unknown = PushId { secret: [7; 16], ..push.id }.to_string();
+        let id = push.id.clone();
+        let unknown = format!("{}{}", &push.id[..16], "07".repeat(16));
         for (case, id, from) in [
             ("another id", "push-0", PUSHER),
             ("an unknown id of the same device", &*unknown, PUSHER),
@@ -156,13 +159,13 @@ fn what_answers_nothing_of_ours_changes_nothing() {
             ("the user", &*id, JULIET),
             ("nobody", &*id, ""),
         ] {
-            let handling = service.engine.reply(id, from, outcome, service.now, &mut service.chance);
+            let handling = service.handle_reply(id, from, outcome);
             assert_eq!(handling, Handling::Unknown, "{case}");
             service.assert_quiet(case);
-            assert_eq!(service.engine.census().in_flight, 1, "{case}");
+            assert_eq!(service.stats().in_flight, 1, "{case}");
         }
         assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Taken);
-        assert_eq!(count(&service.push()), 2);
+        assert_eq!(service.push().count(), 2);
     }
 }
 
@@ -184,10 +187,10 @@ fn an_answer_for_a_device_that_was_removed_changes_nothing() {
     service.disable(JULIET, None);
     service.enable(JULIET, "phone");
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(service.engine.census().in_flight, 0);
+    assert_eq!(service.stats().in_flight, 0);
     assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Unknown);
-    assert!(service.engine.is_registered(JULIET), "the new registration has had no error");
-    assert_eq!(count(&next(&mut service)), 1);
+    assert!(service.is_registered(JULIET), "the new registration has had no error");
+    assert_eq!(next(&mut service).count(), 1);
 }
 
 #[test]
@@ -207,5 +210,5 @@ fn users_with_the_same_node_are_not_mixed_up() {
             assert_eq!(service.reply(push, Outcome::Delivered), Handling::Taken);
         }
     }
-    assert!(service.engine.is_registered(JULIET) && !service.engine.is_registered(NURSE));
+    assert!(service.is_registered(JULIET) && !service.is_registered(NURSE));
 }

@@ -1,12 +1,13 @@
 //! The publish-options form (XEP-0357, section 5): which form is taken, and how large it may be.
 
 use minidom::Element;
-use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::publish_options::{MAX_DEPTH, MAX_SIZE, PublishOptions};
 use muc_cloud_notify_core::registration::Record;
-use muc_cloud_notify_testing::service::{HOST, JULIET, iq, xml};
+use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::names::JULIET;
+use muc_cloud_notify_testing::stanza::{iq, xml};
 
 const FORM_TYPE: &str =
     "<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>";
@@ -19,7 +20,7 @@ fn form(fields: &str) -> String {
 /// The form that is registered by an `<enable/>` with these children.
 fn registered_form(children: &str) -> Result<Option<Element>, RequestError> {
     let iq = iq(&format!("<enable xmlns='urn:xmpp:push:0' jid='push.example'>{children}</enable>"));
-    let change = Engine::new(HOST, Options::default()).enable(JULIET, &iq, Record::default(), 0.0)?;
+    let change = Driver::new(Options::default()).prepare_enable(JULIET, &iq, Record::default())?;
     Ok(change.record.registrations[0].publish_options.as_ref().map(PublishOptions::element))
 }
 

@@ -2,14 +2,14 @@
 //! nor counts.
 
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{
-    ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body,
-};
+use muc_cloud_notify_testing::driver::{Publish, Scope};
+use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD};
+use muc_cloud_notify_testing::service::{ALL, Service, with_body};
 
 /// The one push that leaves the outbox now, when other modules judge it.
 fn judged(service: &mut Service) -> Publish {
-    let pushes = service.engine.turn_by_room(service.now, ALL, &mut service.chance).pushes;
-    let mut pushes = service.publishes(pushes);
+    let pushes = service.take_pushes(ALL, Scope::OneRoom);
+    let mut pushes = pushes;
     assert_eq!(pushes.len(), 1, "one push leaves: {pushes:?}");
     pushes.remove(0)
 }
@@ -29,14 +29,14 @@ fn what_is_stopped_in_one_room_takes_no_other_room_with_it() {
 
     let wanted = judged(&mut service);
     assert_eq!(
-        (count(&wanted), body(&wanted)),
+        (wanted.count(), wanted.body()),
         (2, Some("2")),
         "the older first; the other is not judged yet"
     );
     service.reply(&wanted, Outcome::Delivered);
     let unwanted = judged(&mut service);
-    assert_eq!((count(&unwanted), judged_by(&unwanted)), (3, Some("noise")));
-    service.engine.withdraw(&unwanted.id.to_string(), true);
+    assert_eq!((unwanted.count(), judged_by(&unwanted)), (3, Some("noise")));
+    service.suppress(&unwanted.id);
     service.assert_quiet("the rest was told");
 }
 
@@ -48,10 +48,14 @@ fn what_is_stopped_does_not_count_and_what_failed_does() {
             service.say(HALL, text);
         }
         let stopped = judged(&mut service);
-        assert_eq!(count(&stopped), 3);
-        service.engine.withdraw(&stopped.id.to_string(), is_unwanted);
+        assert_eq!(stopped.count(), 3);
+        if is_unwanted {
+            service.suppress(&stopped.id);
+        } else {
+            service.withdraw(&stopped.id);
+        }
         service.say(ORCHARD, "4");
-        assert_eq!(count(&judged(&mut service)), expected, "{is_unwanted}");
+        assert_eq!(judged(&mut service).count(), expected, "{is_unwanted}");
     }
 }
 
@@ -62,15 +66,15 @@ fn what_was_told_before_still_counts_when_more_is_stopped() {
     let push = judged(&mut service);
     service.say(HALL, "2");
     service.reply(&push, Outcome::Transient);
-    service.wait_for_turn();
+    service.wait_for_deadline();
     let retry = judged(&mut service);
-    assert_eq!(count(&retry), 2, "a retry stands for both");
+    assert_eq!(retry.count(), 2, "a retry stands for both");
     service.reply(&retry, Outcome::Delivered);
     service.say(HALL, "3");
     let stopped = judged(&mut service);
-    service.engine.withdraw(&stopped.id.to_string(), true);
+    service.suppress(&stopped.id);
     service.say(ORCHARD, "4");
-    assert_eq!(count(&judged(&mut service)), 3, "two in the hall, one in the orchard");
+    assert_eq!(judged(&mut service).count(), 3, "two in the hall, one in the orchard");
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn is_judged_by_the_mention_and_not_by_what_was_said_after_it() {
     service.say(ORCHARD, "It is the east.");
     let push = judged(&mut service);
     assert!(push.mentioned);
-    assert_eq!((judged_by(&push), body(&push)), (Some("Juliet!"), Some("It is the east.")));
+    assert_eq!((judged_by(&push), push.body()), (Some("Juliet!"), Some("It is the east.")));
 
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "But soft!");
@@ -93,7 +97,7 @@ fn a_push_is_not_wanted_any_more_once_its_user_is_back_or_its_device_gone() {
     type Change = fn(&mut Service);
     let table: [(&str, bool, Change); 3] = [
         ("nothing", true, |_| {}),
-        ("she is there", false, |service| service.engine.occupant_present(ORCHARD, JULIET, "Juliet")),
+        ("she is there", false, |service| service.occupant_present(ORCHARD, JULIET, "Juliet")),
         ("the device is gone", false, |service| assert_eq!(service.disable(JULIET, None), 1)),
     ];
     for (case, is_wanted, change) in table {
@@ -101,6 +105,6 @@ fn a_push_is_not_wanted_any_more_once_its_user_is_back_or_its_device_gone() {
         service.say(ORCHARD, "But soft!");
         let push = judged(&mut service);
         change(&mut service);
-        assert_eq!(service.engine.is_wanted(&push.id.to_string()), is_wanted, "{case}");
+        assert_eq!(service.is_wanted(&push.id), is_wanted, "{case}");
     }
 }

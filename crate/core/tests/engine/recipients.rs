@@ -3,9 +3,8 @@
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
-use muc_cloud_notify_testing::service::{
-    HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, count, nodes,
-};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
+use muc_cloud_notify_testing::service::{Service, nodes};
 
 /// Who of those who are registered would get a push now, by their nodes.
 fn told(service: &mut Service) -> Vec<String> {
@@ -32,14 +31,14 @@ fn service() -> Service {
 fn absent_members_are_told_and_nobody_else() {
     let mut service = service();
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["nurse"]);
-    service.engine.occupant_present(ORCHARD, NURSE, "Nurse");
-    assert!(!service.engine.is_anybody_absent(ORCHARD));
+    service.occupant_present(ORCHARD, NURSE, "Nurse");
+    assert!(!service.is_anybody_absent(ORCHARD));
     assert!(told(&mut service).is_empty());
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
-    assert!(service.engine.is_anybody_absent(ORCHARD));
-    assert_eq!(service.engine.absent(ORCHARD), [JULIET]);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    assert!(service.is_anybody_absent(ORCHARD));
+    assert_eq!(service.absent(ORCHARD), [JULIET]);
     assert_eq!(told(&mut service), ["juliet"]);
 }
 
@@ -68,21 +67,21 @@ fn a_message_of_the_room_itself_is_told_to_all() {
 #[test]
 fn a_member_with_two_occupants_is_there_until_the_last_one_is_gone() {
     let mut service = service();
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet's phone");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet's phone");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["nurse"]);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet's phone", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet's phone");
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
 #[test]
 fn a_further_session_of_an_occupant_is_still_that_occupant() {
     let mut service = service();
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["nurse"]);
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -90,16 +89,16 @@ fn a_further_session_of_an_occupant_is_still_that_occupant() {
 fn a_nickname_change_does_not_take_anybody_away() {
     for (case, new_first) in [("new nickname first", true), ("old nickname first", false)] {
         let mut service = service();
-        service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
+        service.occupant_present(ORCHARD, JULIET, "Juliet");
         if new_first {
-            service.engine.occupant_present(ORCHARD, JULIET, "Capulet");
+            service.occupant_present(ORCHARD, JULIET, "Capulet");
         }
-        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
-        service.engine.occupant_present(ORCHARD, JULIET, "Capulet");
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
+        service.occupant_present(ORCHARD, JULIET, "Capulet");
         assert_eq!(told(&mut service), ["nurse"], "{case}");
-        service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
         assert_eq!(told(&mut service), ["nurse"], "{case}: the old nickname is not hers any more");
-        service.engine.occupant_gone(ORCHARD, JULIET, "Capulet", service.now);
+        service.occupant_gone(ORCHARD, JULIET, "Capulet");
         assert_eq!(told(&mut service), ["juliet", "nurse"], "{case}");
     }
 }
@@ -107,12 +106,12 @@ fn a_nickname_change_does_not_take_anybody_away() {
 #[test]
 fn somebody_elses_nickname_does_not_make_a_member_present() {
     let mut service = service();
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
-    service.engine.occupant_present(ORCHARD, ROMEO, "Juliet");
-    service.engine.occupant_present(ORCHARD, "tybalt@capulet.example", "Nurse");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, ROMEO, "Juliet");
+    service.occupant_present(ORCHARD, "tybalt@capulet.example", "Nurse");
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
-    service.engine.occupant_present(ORCHARD, JULIET, "Romeo");
+    service.occupant_present(ORCHARD, JULIET, "Romeo");
     assert_eq!(told(&mut service), ["nurse"], "under a nickname that is nobody else's name");
 }
 
@@ -120,7 +119,7 @@ fn somebody_elses_nickname_does_not_make_a_member_present() {
 fn presence_in_one_room_is_none_in_another() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[]);
-    service.engine.occupant_present(HALL, JULIET, "Juliet");
+    service.occupant_present(HALL, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -128,13 +127,13 @@ fn presence_in_one_room_is_none_in_another() {
 fn who_is_no_member_is_not_told() {
     let mut service = service();
     for jid in [ROMEO, "tybalt@capulet.example"] {
-        service.engine.affiliation_changed(ORCHARD, jid, false, None);
+        service.affiliation_changed(ORCHARD, jid, false, None);
     }
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
-    service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
     assert_eq!(told(&mut service), ["nurse"], "an outcast");
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    service.engine.occupant_gone(ORCHARD, JULIET, "Juliet", service.now);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
     assert_eq!(told(&mut service), ["nurse"], "who comes and goes is still no member");
 }
 
@@ -143,16 +142,16 @@ fn who_has_no_device_is_not_told() {
     let mut service = service();
     assert_eq!(service.disable(JULIET, None), 1);
     assert_eq!(told(&mut service), ["nurse"]);
-    assert_eq!(service.engine.absent(ORCHARD), [NURSE]);
+    assert_eq!(service.absent(ORCHARD), [NURSE]);
 }
 
 #[test]
 fn a_room_that_is_not_known_tells_nobody() {
     let mut service = service();
-    assert_eq!(service.engine.knowledge(HALL), Knowledge::Nothing);
+    assert_eq!(service.coverage(HALL), Knowledge::Nothing);
     assert_eq!(service.say(HALL, "But soft!"), 0);
-    assert!(!service.engine.is_anybody_absent(HALL));
-    assert_eq!(service.engine.absent(HALL), [""; 0]);
+    assert!(!service.is_anybody_absent(HALL));
+    assert_eq!(service.absent(HALL), [""; 0]);
 }
 
 #[test]
@@ -186,7 +185,7 @@ fn the_default_decides_which_messages_are_told() {
 fn who_loses_the_affiliation_is_told_nothing_more() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
-    service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
     assert_eq!(nodes(&service.pushes()), ["nurse"], "also of what was said before");
 }
 
@@ -194,24 +193,24 @@ fn who_loses_the_affiliation_is_told_nothing_more() {
 fn who_gets_the_affiliation_back_starts_anew() {
     let mut service = service();
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
-    service.engine.affiliation_changed(ORCHARD, JULIET, false, None);
-    service.engine.affiliation_changed(ORCHARD, JULIET, true, None);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members, "whether she is there is not known");
-    service.engine.set_occupants(ORCHARD, [], service.now);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, true, None);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Members, "whether she is there is not known");
+    service.set_occupants(ORCHARD, []);
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
     let of_juliet = pushes.iter().find(|push| &*push.user == JULIET);
-    assert_eq!(of_juliet.map(|push| count(push)), Some(1));
+    assert_eq!(of_juliet.map(|push| push.count()), Some(1));
 }
 
 #[test]
 fn who_is_made_a_member_while_there_is_present() {
     let mut service = service();
-    service.engine.occupant_present(ORCHARD, ROMEO, "Romeo");
-    service.engine.affiliation_changed(ORCHARD, ROMEO, true, None);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")], service.now);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
+    service.occupant_present(ORCHARD, ROMEO, "Romeo");
+    service.affiliation_changed(ORCHARD, ROMEO, true, None);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
     service.say_as(ORCHARD, None, "Curfew!");
     assert_eq!(nodes(&service.pushes()), ["juliet", "nurse"]);
 }
@@ -219,9 +218,9 @@ fn who_is_made_a_member_while_there_is_present() {
 #[test]
 fn another_affiliation_or_nickname_of_a_member_leaves_the_room_known() {
     let mut service = service();
-    service.engine.affiliation_changed(ORCHARD, JULIET, true, Some("Capulet"));
-    service.engine.affiliation_changed(ORCHARD, "tybalt@capulet.example", true, None);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
+    service.affiliation_changed(ORCHARD, JULIET, true, Some("Capulet"));
+    service.affiliation_changed(ORCHARD, "tybalt@capulet.example", true, None);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -232,10 +231,10 @@ fn a_member_who_registers_later_is_told_from_then_on() {
     assert!(told(&mut service).is_empty());
     for (user, node) in [(JULIET, "juliet"), (NURSE, "nurse")] {
         assert!(service.enable(user, node), "is in no room's index yet");
-        service.engine.affiliation_changed(ORCHARD, user, true, None);
+        service.affiliation_changed(ORCHARD, user, true, None);
     }
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(JULIET, "Juliet")], service.now);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    service.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
     assert_eq!(told(&mut service), ["nurse"]);
 }
 
@@ -243,9 +242,9 @@ fn a_member_who_registers_later_is_told_from_then_on() {
 fn a_destroyed_room_tells_nothing_more() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
-    service.engine.room_destroyed(ORCHARD);
+    service.room_destroyed(ORCHARD);
     service.assert_quiet("the room is gone");
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Nothing);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
     assert!(told(&mut service).is_empty());
     service.read(ORCHARD, &[NURSE], &[]);
     assert_eq!(told(&mut service), ["nurse"], "one of the same name is another room");
@@ -255,17 +254,17 @@ fn a_destroyed_room_tells_nothing_more() {
 fn a_restored_room_has_to_be_read_again() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[]);
-    service.engine.room_restored(ORCHARD);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Nothing);
-    assert_eq!(service.engine.knowledge(HALL), Knowledge::Complete);
-    service.engine.set_members(ORCHARD, [(JULIET, None), (ROMEO, None)]);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Members);
-    service.engine.set_occupants(ORCHARD, [(ROMEO, "Romeo")], service.now);
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Complete);
+    service.forget_room(ORCHARD);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
+    assert_eq!(service.coverage(HALL), Knowledge::Complete);
+    service.set_members(ORCHARD, [(JULIET, None), (ROMEO, None)]);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
     assert_eq!(told(&mut service), ["juliet"]);
-    service.engine.rooms_unwatched();
-    assert_eq!(service.engine.knowledge(ORCHARD), Knowledge::Nothing);
-    assert_eq!(service.engine.knowledge(HALL), Knowledge::Nothing);
+    service.forget_rooms();
+    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
+    assert_eq!(service.coverage(HALL), Knowledge::Nothing);
 }
 
 #[test]
@@ -278,7 +277,7 @@ fn reading_a_room_again_finds_who_came_and_who_is_no_member_any_more() {
     ] {
         let mut service = service();
         assert_eq!(service.say(ORCHARD, "But soft!"), 2, "{case}");
-        service.engine.rooms_unwatched();
+        service.forget_rooms();
         service.read(ORCHARD, members, occupants);
         assert_eq!(nodes(&service.pushes()), expected, "{case}: what was pending");
     }

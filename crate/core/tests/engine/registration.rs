@@ -1,27 +1,28 @@
 //! A user's record: what `<enable/>` and `<disable/>` (XEP-0357, sections 5 and 6) make of what is stored.
 
 use minidom::Element;
-use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::app_server::AppServer;
 use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::{MAX_NODE, Record, Registration, StoredTable, StoredValue};
-use muc_cloud_notify_testing::service::{HOST, JULIET, enable_iq, iq};
+use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::names::JULIET;
+use muc_cloud_notify_testing::stanza::{enable_iq, iq};
 
 const FORM: &str = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
     <value>http://jabber.org/protocol/pubsub#publish-options</value></field></x>";
 
-fn engine() -> Engine {
-    Engine::new(HOST, Options::default())
+fn engine_at(now: f64) -> Driver {
+    Driver::starting_at(now, Options::default())
 }
 
 fn enable(record: Record, jid: &str, node: &str, now: f64) -> Change {
-    engine().enable(JULIET, &enable_iq(jid, node), record, now).expect("a request in order")
+    engine_at(now).prepare_enable(JULIET, &enable_iq(jid, node), record).expect("a request in order")
 }
 
 fn disable(record: Record, attributes: &str) -> Result<Change, RequestError> {
-    engine().disable(&iq(&format!("<disable xmlns='urn:xmpp:push:0' {attributes}/>")), record)
+    engine_at(0.0).prepare_disable(&iq(&format!("<disable xmlns='urn:xmpp:push:0' {attributes}/>")), record)
 }
 
 /// A record with these `(app server, node)`, registered in this order.
@@ -71,7 +72,7 @@ fn another_app_server_or_node_is_another_device() {
 #[test]
 fn the_last_request_wins() {
     let with_form = format!("<enable xmlns='urn:xmpp:push:0' jid='push.example' node='a'>{FORM}</enable>");
-    let with_form = engine().enable(JULIET, &iq(&with_form), Record::default(), 1.0).unwrap().record;
+    let with_form = engine_at(1.0).prepare_enable(JULIET, &iq(&with_form), Record::default()).unwrap().record;
     assert!(with_form.registrations[0].publish_options.is_some());
     let without = enable(with_form, "push.example", "a", 2.0).record;
     assert_eq!(without.registrations.len(), 1);
@@ -128,9 +129,9 @@ fn of_equally_old_devices_the_first_by_key_is_removed() {
     let registration = |node: &str| stored(&format!("p.example<{node}"), "p.example", Some(node), Vec::new());
     for nodes in [["a", "b"], ["b", "a"]] {
         let registrations = nodes.map(registration).to_vec();
-        let engine = Engine::new(HOST, Options { max_devices: 2, ..Options::default() });
+        let engine = Driver::starting_at(9.0, Options { max_devices: 2, ..Options::default() });
         let record = Record { registrations, unreadable: Vec::new() };
-        let change = engine.enable(JULIET, &enable_iq("p.example", "c"), record, 9.0).unwrap();
+        let change = engine.prepare_enable(JULIET, &enable_iq("p.example", "c"), record).unwrap();
         assert_eq!(keys(&change.record), ["p.example<b", "p.example<c"], "stored as {nodes:?}");
     }
 }
@@ -138,8 +139,8 @@ fn of_equally_old_devices_the_first_by_key_is_removed() {
 #[test]
 fn fewer_devices_than_before_may_be_allowed() {
     let full = record(&[("p.example", "1"), ("p.example", "2"), ("p.example", "3"), ("p.example", "4")]);
-    let engine = Engine::new(HOST, Options { max_devices: 2, ..Options::default() });
-    let change = engine.enable(JULIET, &enable_iq("p.example", "5"), full, 9.0).unwrap();
+    let engine = Driver::starting_at(9.0, Options { max_devices: 2, ..Options::default() });
+    let change = engine.prepare_enable(JULIET, &enable_iq("p.example", "5"), full).unwrap();
     assert_eq!(keys(&change.record), ["p.example<4", "p.example<5"]);
     assert_eq!(change.removed, 3);
 }
@@ -181,14 +182,17 @@ fn disable_refuses_what_names_no_app_server() {
         assert_eq!(error.condition(), condition, "{case}");
     }
     let empty: Element = iq("");
-    assert_eq!(engine().disable(&empty, Record::default()), Err(RequestError::MissingAppServer));
+    assert_eq!(
+        engine_at(0.0).prepare_disable(&empty, Record::default()),
+        Err(RequestError::MissingAppServer)
+    );
 }
 
 #[test]
 fn what_was_enabled_can_be_disabled_even_where_it_is_not_allowed_any_more() {
-    let engine = Engine::new(HOST, Options { app_servers: Some(Vec::new()), ..Options::default() });
+    let engine = Driver::new(Options { app_servers: Some(Vec::new()), ..Options::default() });
     let iq = iq("<disable xmlns='urn:xmpp:push:0' jid='p.example'/>");
-    let change = engine.disable(&iq, record(&[("p.example", "a")])).unwrap();
+    let change = engine.prepare_disable(&iq, record(&[("p.example", "a")])).unwrap();
     assert!(change.record.is_empty());
 }
 
@@ -221,17 +225,18 @@ fn a_registration_is_removed_by_its_key() {
 
 #[test]
 fn nothing_counts_before_it_is_stored() {
-    let mut engine = engine();
-    let change = engine.enable(JULIET, &enable_iq("p.example", "a"), Record::default(), 1.0).unwrap();
+    let mut engine = engine_at(1.0);
+    let change = engine.prepare_enable(JULIET, &enable_iq("p.example", "a"), Record::default()).unwrap();
     assert!(!engine.is_registered(JULIET));
-    assert_eq!(engine.census().devices, 0);
+    assert_eq!(engine.stats().devices, 0);
 
-    engine.register(JULIET, change.record.registrations.clone(), change.added.as_deref());
+    engine.set_registrations(JULIET, change.record.registrations.clone(), change.added.as_deref());
     assert!(engine.is_registered(JULIET));
-    assert_eq!(engine.census().devices, 1);
+    assert_eq!(engine.stats().devices, 1);
 
-    let disabled = engine.disable(&iq("<disable xmlns='urn:xmpp:push:0' jid='p.example'/>"), change.record);
+    let disabled =
+        engine.prepare_disable(&iq("<disable xmlns='urn:xmpp:push:0' jid='p.example'/>"), change.record);
     assert!(engine.is_registered(JULIET));
-    engine.register(JULIET, disabled.unwrap().record.registrations, None);
+    engine.set_registrations(JULIET, disabled.unwrap().record.registrations, None);
     assert!(!engine.is_registered(JULIET));
 }

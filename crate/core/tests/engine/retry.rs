@@ -1,18 +1,17 @@
 //! Transient errors and silence: the push is retried with back-off, merged with what is new, and dropped
 //! when there is nobody left to be told.
 
-use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_testing::service::{
-    HALL, JULIET, ORCHARD, Publish, Service, body, count, key, with_body,
-};
+use muc_cloud_notify_testing::driver::{Handling, Publish, Reason, Scope};
+use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, push_identifier};
+use muc_cloud_notify_testing::service::{ALL, Service, with_body};
 
 /// How long it takes until the next push leaves, and that push. The engine is called when it asks for it.
 fn next_push(service: &mut Service) -> (f64, Publish) {
     let start = service.now;
     loop {
-        service.wait_for_turn();
+        service.wait_for_deadline();
         if let Some(push) = service.pushes().pop() {
             return (service.now - start, push);
         }
@@ -38,7 +37,7 @@ fn the_delay_doubles_up_to_a_limit_with_jitter() {
     const FULL: [f64; 11] = [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0, 3600.0, 3600.0];
     for (fraction, part) in [(0.0, 0.5), (0.5, 0.75), (1.0 - 1e-12, 1.0)] {
         let mut service = Service::with_juliet(Options::default());
-        service.chance.fraction = fraction;
+        service.set_fraction(fraction);
         let expected = FULL.map(|delay| delay * part);
         assert_eq!(delays(&mut service, Outcome::Transient, FULL.len()).0, expected, "fraction {fraction}");
     }
@@ -91,7 +90,7 @@ fn a_retry_merges_with_what_is_new() {
             service.assert_quiet(case);
         }
         let (_, retry) = next_push(&mut service);
-        assert_eq!((count(&retry), body(&retry)), (2, Some("2")), "{case}");
+        assert_eq!((retry.count(), retry.body()), (2, Some("2")), "{case}");
         assert!(retry.mentioned, "{case}: the mention was not told yet");
         service.reply(&retry, Outcome::Delivered);
         service.wait(1e6);
@@ -103,9 +102,9 @@ fn a_retry_merges_with_what_is_new() {
 fn a_retry_is_dropped_when_there_is_nobody_left_to_be_told() {
     type Change = fn(&mut Service);
     let table: [(&str, Change); 4] = [
-        ("she is there", |service| service.engine.occupant_present(ORCHARD, JULIET, "Juliet")),
-        ("she is no member", |service| service.engine.affiliation_changed(ORCHARD, JULIET, false, None)),
-        ("the room is gone", |service| service.engine.room_destroyed(ORCHARD)),
+        ("she is there", |service| service.occupant_present(ORCHARD, JULIET, "Juliet")),
+        ("she is no member", |service| service.affiliation_changed(ORCHARD, JULIET, false, None)),
+        ("the room is gone", |service| service.room_destroyed(ORCHARD)),
         ("the device is gone", |service| assert_eq!(service.disable(JULIET, None), 1)),
     ];
     for (case, change) in table {
@@ -116,7 +115,7 @@ fn a_retry_is_dropped_when_there_is_nobody_left_to_be_told() {
             if while_in_flight {
                 change(&mut service);
             }
-            let is_there = service.engine.is_registered(JULIET);
+            let is_there = service.is_registered(JULIET);
             let handling = if is_there { Handling::Taken } else { Handling::Unknown };
             assert_eq!(service.reply(&push, Outcome::Transient), handling, "{case}");
             if !while_in_flight {
@@ -124,7 +123,7 @@ fn a_retry_is_dropped_when_there_is_nobody_left_to_be_told() {
             }
             service.wait(1e6);
             service.assert_quiet(case);
-            assert_eq!(service.engine.census().in_flight, 0, "{case}");
+            assert_eq!(service.stats().in_flight, 0, "{case}");
         }
     }
 }
@@ -134,16 +133,16 @@ fn no_answer_in_time_is_a_transient_error() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
-    assert_eq!(service.engine.next_turn(), Some(service.now + 120.0));
+    assert_eq!(service.next_deadline(), Some(service.now + 120.0));
     service.wait(119.999);
     service.assert_quiet("there is still time");
-    assert_eq!(service.engine.census().in_flight, 1);
+    assert_eq!(service.stats().in_flight, 1);
     service.wait(0.001);
     service.assert_quiet("it is to be retried later");
-    assert_eq!(service.engine.census().in_flight, 0);
+    assert_eq!(service.stats().in_flight, 0);
     assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Unknown, "an answer that is too late");
     let (delay, retry) = next_push(&mut service);
-    assert_eq!((delay, body(&retry)), (5.0, Some("1")));
+    assert_eq!((delay, retry.body()), (5.0, Some("1")));
 }
 
 #[test]
@@ -168,7 +167,7 @@ fn each_publish_has_its_own_time_to_be_answered() {
     for (seconds, in_flight) in [(20.0, 1), (99.0, 1), (1.0, 0)] {
         service.wait(seconds);
         service.assert_quiet("nothing is due");
-        assert_eq!(service.engine.census().in_flight, in_flight);
+        assert_eq!(service.stats().in_flight, in_flight);
     }
 }
 
@@ -177,10 +176,10 @@ fn what_could_not_be_sent_is_retried() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
-    assert_eq!(service.engine.sending_failed(&push.id.to_string(), service.now, &mut service.chance), None);
-    assert_eq!(service.engine.sending_failed("unknown", service.now, &mut service.chance), None);
+    assert_eq!(service.handle_send_failure(&push.id), None);
+    assert_eq!(service.handle_send_failure("unknown"), None);
     let (delay, retry) = next_push(&mut service);
-    assert_eq!((delay, body(&retry)), (5.0, Some("1")));
+    assert_eq!((delay, retry.body()), (5.0, Some("1")));
 }
 
 #[test]
@@ -208,7 +207,7 @@ fn what_has_expired_still_counts() {
     service.assert_quiet("both have expired");
     service.say(HALL, "3");
     let push = service.push();
-    assert_eq!((count(&push), body(&push)), (3, Some("3")));
+    assert_eq!((push.count(), push.body()), (3, Some("3")));
 }
 
 #[test]
@@ -229,7 +228,7 @@ fn a_device_with_nothing_but_transient_errors_is_given_up_after_a_time() {
         };
         assert!(service.now - first_error >= 1000.0, "{outcome:?}");
         assert_eq!((&*disabled.user, disabled.reason), (JULIET, Reason::Unreachable), "{outcome:?}");
-        assert!(!service.engine.is_registered(JULIET), "{outcome:?}");
+        assert!(!service.is_registered(JULIET), "{outcome:?}");
     }
 }
 
@@ -257,8 +256,8 @@ fn a_few_transient_errors_with_weeks_of_quiet_between_them_prove_nothing() {
         service.say(ORCHARD, "But soft!");
         let push = service.push();
         assert_eq!(service.reply(&push, Outcome::Transient), Handling::Taken, "{step}");
-        service.engine.occupant_present(ORCHARD, JULIET, "juliet");
-        service.engine.occupant_gone(ORCHARD, JULIET, "juliet", service.now);
+        service.occupant_present(ORCHARD, JULIET, "juliet");
+        service.occupant_gone(ORCHARD, JULIET, "juliet");
         service.wait(5000.0);
         service.assert_quiet("there is nothing to tell");
     }
@@ -275,7 +274,7 @@ fn who_registers_again_need_not_wait_for_the_retry() {
     service.reply(&push, Outcome::Transient);
     service.assert_quiet("the retry is not due");
     service.enable(JULIET, "phone");
-    assert_eq!(count(&service.push()), 1);
+    assert_eq!(service.push().count(), 1);
 }
 
 #[test]
@@ -285,13 +284,13 @@ fn who_is_given_up_by_silence_is_handed_out_by_the_turn() {
     service.say(ORCHARD, "But soft!");
     service.push();
     service.wait(120.0);
-    assert!(service.turn().disabled.is_empty());
+    assert!(service.take_due(ALL, Scope::AllRooms).1.is_empty());
     service.wait(10.0);
     service.push();
     service.wait(120.0);
-    let turn = service.turn();
-    assert!(turn.pushes.is_empty());
-    let disabled: Vec<_> = turn.disabled.iter().map(|it| (&*it.user, &*it.key, it.reason)).collect();
-    assert_eq!(disabled, [(JULIET, &*key("phone"), Reason::Unreachable)]);
-    assert_eq!(service.engine.next_turn(), None);
+    let (pushes, disabled) = service.take_due(ALL, Scope::AllRooms);
+    assert!(pushes.is_empty());
+    let disabled: Vec<_> = disabled.iter().map(|it| (&*it.user, &*it.push_identifier, it.reason)).collect();
+    assert_eq!(disabled, [(JULIET, &*push_identifier("phone"), Reason::Unreachable)]);
+    assert_eq!(service.next_deadline(), None);
 }

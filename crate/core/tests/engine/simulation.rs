@@ -7,22 +7,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_engine_agrees_with_the_model(steps in proptest::collection::vec(sim_rooms::step(), 1..150)) {
+    fn the_engine_agrees_with_the_reference(transitions in sim_rooms::transitions()) {
         let mut simulation = sim_rooms::Simulation::new();
-        for step in steps {
-            simulation.apply(step);
-        }
-        simulation.drain();
+        transitions.into_iter().for_each(|transition| simulation.apply(transition));
+        simulation.settle();
     }
 
     #[test]
-    fn whoever_never_got_a_message_is_pushed_to_and_nobody_else(
-        steps in proptest::collection::vec(sim_bounces::step(), 1..150),
+    fn members_get_a_push_for_what_no_client_of_theirs_got_and_nobody_else_does(
+        transitions in sim_bounces::transitions(),
     ) {
         let mut simulation = sim_bounces::Simulation::new();
-        for step in steps {
-            simulation.apply(step);
-        }
+        transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }
 }

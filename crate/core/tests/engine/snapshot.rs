@@ -1,24 +1,18 @@
 //! What outlives a clean stop: what was missed, what was not told yet, and what went wrong.
 
-use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
 use muc_cloud_notify_core::snapshot::{DeviceState, MissedState, PendingState, Snapshot};
-use muc_cloud_notify_testing::service::{
-    HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body,
-};
+use muc_cloud_notify_testing::driver::{Handling, Reason};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, push_identifier};
+use muc_cloud_notify_testing::service::{Service, nodes, with_body};
 
 /// The service after a restart: its registrations are read from the store, and its clock is another one.
 /// Returns it with the rooms that are to be read.
 fn restart(service: &Service, options: Options) -> (Service, Vec<String>) {
-    let snapshot = service.engine.snapshot(service.now);
-    let mut restarted = Service::new(options);
-    restarted.now = 5.0;
-    for (user, record) in &service.store {
-        restarted.engine.register(user, record.registrations.clone(), None);
-    }
-    restarted.store = service.store.clone();
-    let rooms = restarted.engine.restore(&snapshot, restarted.now);
+    let snapshot = service.snapshot();
+    let mut restarted = Service::restarted(5.0, options, service.store.clone());
+    let rooms = restarted.restore(&snapshot);
     (restarted, rooms)
 }
 
@@ -53,11 +47,11 @@ fn says_for_each_device_what_there_is_to_say() {
     };
     let device = |node: &str| DeviceState {
         user: JULIET.to_owned(),
-        key: key(node),
+        key: push_identifier(node),
         missed: vec![missed(HALL, "1", true, 3.0), missed(ORCHARD, "2", false, 2.0)],
         ..DeviceState::default()
     };
-    let mut snapshot = service.engine.snapshot(service.now);
+    let mut snapshot = service.snapshot();
     snapshot.devices.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(snapshot, Snapshot { devices: vec![device("phone"), device("tablet")] });
 }
@@ -66,7 +60,7 @@ fn says_for_each_device_what_there_is_to_say() {
 fn holds_no_more_than_the_app_server_may_know() {
     let mut service = Service::with_juliet(Options::default());
     service.say(ORCHARD, "1");
-    let snapshot = service.engine.snapshot(service.now);
+    let snapshot = service.snapshot();
     let pending = snapshot.devices[0].missed[0].pending.as_ref();
     assert_eq!(pending.map(|it| (&it.sender, &it.body)), Some((&None, &None)));
 }
@@ -80,7 +74,7 @@ fn is_the_same_when_it_is_restored() {
     service.reply(&pushes[0], Outcome::Rejected);
     service.reply(&pushes[1], Outcome::Transient);
     service.say(HALL, "2");
-    service.engine.ping(JULIET);
+    service.handle_ping(JULIET);
     service.wait(8.0);
     let by_key = |mut snapshot: Snapshot| {
         snapshot.devices.sort_by(|a, b| a.key.cmp(&b.key));
@@ -88,7 +82,7 @@ fn is_the_same_when_it_is_restored() {
     };
     let (restarted, rooms) = restart(&service, with_body());
     assert_eq!(rooms, [HALL, ORCHARD]);
-    let (before, after) = (service.engine.snapshot(service.now), restarted.engine.snapshot(restarted.now));
+    let (before, after) = (service.snapshot(), restarted.snapshot());
     assert_eq!(before.devices.len(), 2);
     assert_eq!(by_key(after), by_key(before));
 }
@@ -99,7 +93,7 @@ fn what_was_pending_is_told_after_a_restart() {
     service.mention(ORCHARD, JULIET, "1");
     service.say(ORCHARD, "2");
     let push = resume(&service).push();
-    assert_eq!((count(&push), body(&push), push.mentioned), (2, Some("2"), true));
+    assert_eq!((push.count(), push.body(), push.mentioned), (2, Some("2"), true));
 }
 
 #[test]
@@ -108,20 +102,20 @@ fn what_was_in_flight_is_told_again() {
     service.mention(ORCHARD, JULIET, "1");
     service.push();
     let push = resume(&service).push();
-    assert_eq!((count(&push), body(&push), push.mentioned), (1, Some("1"), true));
+    assert_eq!((push.count(), push.body(), push.mentioned), (1, Some("1"), true));
 
     service.say(ORCHARD, "2");
     let push = resume(&service).push();
-    assert_eq!((count(&push), body(&push)), (2, Some("2")), "merged with what is newer");
+    assert_eq!((push.count(), push.body()), (2, Some("2")), "merged with what is newer");
     assert!(push.mentioned, "and with its mention");
 }
 
 #[test]
 fn a_ping_that_was_in_flight_is_told_again() {
     let mut service = Service::with_juliet(with_body());
-    service.engine.ping(JULIET);
+    service.handle_ping(JULIET);
     service.push();
-    assert_eq!(count(&resume(&service).push()), 0);
+    assert_eq!(resume(&service).push().count(), 0);
 }
 
 #[test]
@@ -134,7 +128,7 @@ fn what_was_told_only_counts() {
     restarted.assert_quiet("it was told before");
     restarted.read(HALL, &[JULIET], &[]);
     restarted.say(HALL, "2");
-    assert_eq!(count(&restarted.push()), 2);
+    assert_eq!(restarted.push().count(), 2);
 }
 
 #[test]
@@ -145,7 +139,7 @@ fn the_newest_message_stays_the_newest() {
             service.say(room, text);
         }
         let push = resume(&service).push();
-        assert_eq!((count(&push), body(&push)), (3, Some("3")), "last in {}", rooms[2]);
+        assert_eq!((push.count(), push.body()), (3, Some("3")), "last in {}", rooms[2]);
     }
 }
 
@@ -167,7 +161,7 @@ fn nothing_is_told_to_who_is_there_or_no_member_any_more() {
             assert_eq!(rooms, [ORCHARD]);
             restarted.read(ORCHARD, members, occupants);
             assert_eq!(nodes(&restarted.pushes()), expected, "{case}, in flight: {in_flight}");
-            let left = restarted.engine.snapshot(restarted.now).devices.len();
+            let left = restarted.snapshot().devices.len();
             assert_eq!(left, expected.len(), "{case}: and nothing is left of it");
         }
     }
@@ -178,7 +172,7 @@ fn nothing_is_told_of_a_room_that_is_gone() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let (mut restarted, _) = restart(&service, with_body());
-    restarted.engine.room_destroyed(ORCHARD);
+    restarted.room_destroyed(ORCHARD);
     restarted.assert_quiet("the room is gone");
 }
 
@@ -191,7 +185,7 @@ fn the_rooms_that_are_read_decide_each_for_its_share() {
     restarted.read(ORCHARD, &[JULIET], &[]);
     restarted.read(HALL, &[JULIET], &[(JULIET, "Juliet")]);
     let push = restarted.push();
-    assert_eq!((count(&push), body(&push)), (1, Some("1")));
+    assert_eq!((push.count(), push.body()), (1, Some("1")));
 }
 
 #[test]
@@ -246,13 +240,13 @@ fn who_is_not_registered_any_more_is_passed_over() {
     let mut service = Service::with_juliet(with_body());
     service.enable(JULIET, "tablet");
     service.say(ORCHARD, "1");
-    let snapshot = service.engine.snapshot(service.now);
+    let snapshot = service.snapshot();
     assert_eq!(snapshot.devices.len(), 2);
 
     let mut restarted = Service::new(with_body());
-    assert_eq!(restarted.engine.restore(&snapshot, 0.0), [""; 0], "she has no device");
+    assert_eq!(restarted.restore(&snapshot), [""; 0], "she has no device");
     restarted.enable(JULIET, "tablet");
-    assert_eq!(restarted.engine.restore(&snapshot, restarted.now), [ORCHARD]);
+    assert_eq!(restarted.restore(&snapshot), [ORCHARD]);
     restarted.read(ORCHARD, &[JULIET], &[]);
     assert_eq!(nodes(&restarted.pushes()), ["tablet"], "she has one device less");
 }
@@ -260,9 +254,9 @@ fn who_is_not_registered_any_more_is_passed_over() {
 #[test]
 fn a_device_with_nothing_to_say_is_not_in_it() {
     let mut service = Service::with_juliet(with_body());
-    assert_eq!(service.engine.snapshot(service.now), Snapshot::default());
+    assert_eq!(service.snapshot(), Snapshot::default());
     service.say(ORCHARD, "1");
-    assert_eq!(service.engine.snapshot(service.now).devices.len(), 1);
-    service.engine.occupant_present(ORCHARD, JULIET, "Juliet");
-    assert_eq!(service.engine.snapshot(service.now), Snapshot::default());
+    assert_eq!(service.snapshot().devices.len(), 1);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    assert_eq!(service.snapshot(), Snapshot::default());
 }

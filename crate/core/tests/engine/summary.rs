@@ -1,7 +1,10 @@
 //! What a push says, and to whom (XEP-0357, section 7). The XML is written in Lua, and specified there.
 
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_testing::service::{JULIET, ORCHARD, PRIVATE, Publish, Service, iq, xml};
+use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::names::{JULIET, ORCHARD, PRIVATE};
+use muc_cloud_notify_testing::service::Service;
+use muc_cloud_notify_testing::stanza::{iq, xml};
 
 const OMEMO: &str = "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AAAA</payload></encrypted>";
 
@@ -79,7 +82,7 @@ fn says_no_sender_where_the_message_has_none() {
         keep_original: false,
         present: &[],
     };
-    assert_eq!(service.engine.message(broadcast, service.now), 1);
+    assert_eq!(service.handle_message(broadcast), 1);
     assert_eq!(service.push().summary.last_message_sender, None);
 }
 
@@ -121,6 +124,6 @@ fn is_addressed_to_the_app_server_as_it_was_normalised() {
 fn a_ping_says_how_many_messages_there_are_and_no_more() {
     let mut service = Service::new(options(true, true, "Look!"));
     service.enable(JULIET, "phone");
-    assert_eq!(service.engine.ping(JULIET), 1);
+    assert_eq!(service.handle_ping(JULIET), 1);
     assert_eq!(fields(&service.push()), expected(&[("message-count", "0")]));
 }

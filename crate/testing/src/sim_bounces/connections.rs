@@ -3,8 +3,8 @@
 use muc_cloud_notify_core::undelivered::Undelivered;
 
 use super::reference::Missed;
-use super::simulation::{Simulation, nickname, privacy, user_of};
-use super::{Link, ROOMS, USERS};
+use super::simulation::{Simulation, nickname, privacy};
+use super::{Link, ROOMS, USERS, user_of};
 
 impl Simulation {
     /// A connection is lost, and `lost` of what its client seemed to have got; or its server finds out.
@@ -36,24 +36,24 @@ impl Simulation {
         }
     }
 
-    /// All that a session was sent comes back at once, and then it leaves the rooms that nothing came back to.
+    /// All that a session was sent bounces at once, and then it leaves the rooms that nothing bounced to.
     pub(super) fn end(&mut self, number: usize) {
         if self.sessions[number].link == Link::Hibernating {
-            while self.come_back(number) {}
+            while self.bounce_next(number) {}
             for room in 0..ROOMS.len() {
                 self.remove(number, room);
             }
         }
     }
 
-    pub(super) fn give_back(&mut self, number: usize) {
+    pub(super) fn bounce_from_dead(&mut self, number: usize) {
         if self.sessions[number].link == Link::Dead {
-            self.come_back(number);
+            self.bounce_next(number);
         }
     }
 
-    /// The oldest message that a session has not got comes back, and the session is removed from its room.
-    fn come_back(&mut self, session: usize) -> bool {
+    /// The oldest message that a session has not got bounces, and the session is removed from its room.
+    fn bounce_next(&mut self, session: usize) -> bool {
         let Some(message) = self.sessions[session].queue.pop_front() else { return false };
         self.tick();
         let room = self.messages[message].room;
@@ -61,13 +61,13 @@ impl Simulation {
         if self.messages[message].is_forgotten && self.sessions[session].link == Link::Hibernating {
             self.messages[message].owed.retain(|(user, _)| *user != user_of(session));
         } else {
-            self.undelivered(session, message);
+            self.bounce(session, message);
         }
         self.remove(session, room);
         true
     }
 
-    fn undelivered(&mut self, session: usize, number: usize) {
+    fn bounce(&mut self, session: usize, number: usize) {
         let (user, message) = (user_of(session), &self.messages[number]);
         let room = message.room;
         let others: Vec<_> = self.present(user, room).filter(|(other, _)| *other != session).collect();
@@ -76,7 +76,7 @@ impl Simulation {
         let gone = gone.map(|nick| nickname(user, nick));
         let name = ROOMS[room];
         let key = format!("{number} {}", message.is_forgotten);
-        let undelivered = Undelivered {
+        let bounce = Undelivered {
             room: name,
             user: USERS[user],
             gone: gone.as_deref(),
@@ -91,17 +91,17 @@ impl Simulation {
             true => room == 0,
             false => message.concerns(user) && !message.absent.contains(&user),
         };
-        let mut told = 0;
+        let mut concerned = 0;
         if is_missed && others.is_empty() && self.members[room].contains(&user) {
             let (at, missed) = match message.is_forgotten {
                 true => (self.clock, Missed { room, message: number, text: None, is_mention: false }),
                 false => (message.at, message.missed_by(number, user)),
             };
             for (_, device) in self.devices.iter_mut().filter(|((owner, _), _)| *owner == user) {
-                told += usize::from(device.miss_returned(at, missed.clone()));
+                concerned += usize::from(device.miss_bounced(at, missed.clone()));
             }
         }
-        assert_eq!(self.service.engine.undelivered(undelivered, self.service.now), told);
+        assert_eq!(self.service.handle_bounce(bounce), concerned);
         if self.messages[number].is_forgotten && room != 0 {
             // Nobody knows whom it mentions.
             self.messages[number].owed.retain(|(owner, _)| *owner != user);

@@ -1,74 +1,28 @@
-//! A small world around an engine, which it tells what the module would. It knows what nobody there can know: which
-//! client has got which message.
+//! The service and its reference, to both of which the same happens.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use minidom::Element;
 use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::watch::Broadcast;
 
-use super::reference::{Device, Missed};
-use super::{Kind, Link, NODES, ROOMS, SESSIONS, Step, USERS};
-use crate::service::{PRIVATE, PUBLIC, Service, with_body, xml};
+use super::reference::{Message, ReferenceDevice};
+use super::sim_session::{Link, SimSession};
+use super::{Kind, NODES, ROOMS, SESSIONS, Transition, USERS, user_of};
+use crate::names::{PRIVATE, PUBLIC};
+use crate::service::{Service, with_body};
+use crate::stanza::{mention_of, xml};
 
-/// What was said.
+/// An engine in its surroundings, with what nobody there can know: which client has got which message.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) room: usize,
-    pub(super) at: u32,
-    pub(super) sent: f64,
-    pub(super) sender: Option<usize>,
-    pub(super) kind: Kind,
-    pub(super) stanza: Element,
-    pub(super) is_forgotten: bool,
-    /// Who was absent when it was sent, and ever since.
-    pub(super) absent: BTreeSet<usize>,
-    /// The devices that are owed a push unless a client gets it, or their owner enters the room.
-    pub(super) owed: BTreeSet<(usize, usize)>,
-    /// The sessions whose client has got it.
-    pub(super) got: BTreeSet<usize>,
-}
-
-impl Message {
-    pub(super) fn concerns(&self, user: usize) -> bool {
-        let is_wanted = match self.kind {
-            Kind::Plain => self.room == 0,
-            Kind::Mention(mentioned) => self.room == 0 || mentioned == user,
-            Kind::Hint => false,
-        };
-        is_wanted && self.sender != Some(user)
-    }
-
-    pub(super) fn missed_by(&self, number: usize, user: usize) -> Missed {
-        let is_mention = self.kind == Kind::Mention(user);
-        Missed { room: self.room, message: number, text: Some(number.to_string()), is_mention }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) link: Link,
-    /// By room, the number of its nickname.
-    pub(super) nicks: [Option<usize>; 2],
-    /// What its client has got, in the order of sending, and may yet turn out to have lost.
-    pub(super) sent: Vec<usize>,
-    /// What will come back, or be sent again, in the order of sending.
-    pub(super) queue: VecDeque<usize>,
-}
-
 pub struct Simulation {
     pub(super) service: Service,
     pub(super) members: [BTreeSet<usize>; 2],
-    pub(super) sessions: Vec<Session>,
-    pub(super) devices: BTreeMap<(usize, usize), Device>,
+    pub(super) sessions: Vec<SimSession>,
+    pub(super) devices: BTreeMap<(usize, usize), ReferenceDevice>,
     pub(super) messages: Vec<Message>,
     pub(super) clock: u32,
-}
-
-pub(super) fn user_of(session: usize) -> usize {
-    session / SESSIONS
 }
 
 pub(super) fn nickname(user: usize, nick: usize) -> String {
@@ -77,6 +31,12 @@ pub(super) fn nickname(user: usize, nick: usize) -> String {
 
 pub(super) fn privacy(room: usize) -> RoomPrivacy {
     if room == 0 { PRIVATE } else { PUBLIC }
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Simulation::new()
+    }
 }
 
 impl Simulation {
@@ -88,12 +48,10 @@ impl Simulation {
             give_up_after: f64::INFINITY,
             ..with_body()
         };
-        let session =
-            || Session { link: Link::Alive, nicks: [None; 2], sent: Vec::new(), queue: VecDeque::new() };
         let mut simulation = Simulation {
             service: Service::new(options),
             members: Default::default(),
-            sessions: std::iter::repeat_with(session).take(USERS.len() * SESSIONS).collect(),
+            sessions: std::iter::repeat_with(SimSession::new).take(USERS.len() * SESSIONS).collect(),
             devices: BTreeMap::new(),
             messages: Vec::new(),
             clock: 0,
@@ -108,29 +66,30 @@ impl Simulation {
         simulation
     }
 
-    pub fn apply(&mut self, step: Step) {
+    /// Something happens, to the engine and to the reference. Panics where they differ.
+    pub fn apply(&mut self, transition: Transition) {
         self.tick();
-        match step {
-            Step::Enable(user, node) => self.enable(user, node),
-            Step::Disable(user, node) => self.disable(user, node),
-            Step::Affiliation(room, user, is_member) => self.set_affiliation(room, user, is_member),
-            Step::Join(session, room, nick) => self.join(session, room, nick),
-            Step::Leave(session, room) => self.leave(session, room),
-            Step::Say(room, session, kind) => self.say(room, session, kind),
-            Step::Lose(session, link, lost) => self.lose(session, link, lost),
-            Step::Resume(session) => self.resume(session),
-            Step::End(session) => self.end(session),
-            Step::Return(session) => self.give_back(session),
-            Step::Forget(kept) => {
+        match transition {
+            Transition::Enable(user, node) => self.enable(user, node),
+            Transition::Disable(user, node) => self.disable(user, node),
+            Transition::Affiliation(room, user, is_member) => self.set_affiliation(room, user, is_member),
+            Transition::Join(session, room, nick) => self.join(session, room, nick),
+            Transition::Leave(session, room) => self.leave(session, room),
+            Transition::Say(room, session, kind) => self.say(room, session, kind),
+            Transition::Lose(session, link, lost) => self.lose(session, link, lost),
+            Transition::Resume(session) => self.resume(session),
+            Transition::End(session) => self.end(session),
+            Transition::Bounce(session) => self.bounce_from_dead(session),
+            Transition::ForgetMessages(kept) => {
                 self.messages.iter_mut().rev().skip(kept).for_each(|message| message.is_forgotten = true);
             }
-            Step::Restore(room) => {
-                self.service.engine.room_restored(ROOMS[room]);
+            Transition::ForgetRoom(room) => {
+                self.service.forget_room(ROOMS[room]);
                 self.read(room);
             }
-            Step::Turn(limit) => self.turn(limit),
-            Step::Reply(which, outcome) => self.reply(which, outcome),
-            Step::Wait(seconds) => self.service.wait(seconds),
+            Transition::Poll(limit) => self.poll(limit),
+            Transition::Reply(which, outcome) => self.reply(which, outcome),
+            Transition::Wait(seconds) => self.service.wait(seconds),
         }
     }
 
@@ -140,16 +99,10 @@ impl Simulation {
         self.service.wait(1.0);
     }
 
-    /// Whether a session looks present, though its connection may be dead.
-    fn looks_present(&self, session: usize, room: usize) -> bool {
-        let Session { link, nicks, .. } = &self.sessions[session];
-        nicks[room].is_some() && *link != Link::Hibernating
-    }
-
     /// The sessions of a user that look present, each with its nickname.
     pub(super) fn present(&self, user: usize, room: usize) -> impl Iterator<Item = (usize, usize)> {
         let sessions = user * SESSIONS..(user + 1) * SESSIONS;
-        let sessions = sessions.filter(move |&session| self.looks_present(session, room));
+        let sessions = sessions.filter(move |&session| self.sessions[session].looks_present(room));
         sessions.filter_map(move |session| Some((session, self.sessions[session].nicks[room]?)))
     }
 
@@ -161,7 +114,7 @@ impl Simulation {
         self.devices.keys().any(|(owner, _)| *owner == user)
     }
 
-    /// A user who is seen in a room is told nothing of what was before.
+    /// A user who is seen in a room gets no push for what was before.
     pub(super) fn seen(&mut self, user: usize, room: usize) {
         for (_, device) in self.devices.iter_mut().filter(|((owner, _), _)| *owner == user) {
             device.forget(room);
@@ -178,9 +131,9 @@ impl Simulation {
         }
     }
 
-    /// A room comes by a member with a device. Until they are seen there they count as absent since ever.
+    /// A room gets a member with a device. Until they are seen there they count as always having been absent.
     fn add_member(&mut self, user: usize, room: usize) {
-        self.service.engine.affiliation_changed(ROOMS[room], USERS[user], true, None);
+        self.service.affiliation_changed(ROOMS[room], USERS[user], true, None);
         for message in self.messages.iter_mut().filter(|message| message.room == room) {
             message.absent.insert(user);
         }
@@ -208,7 +161,7 @@ impl Simulation {
     fn set_affiliation(&mut self, room: usize, user: usize, is_member: bool) {
         if !is_member {
             self.members[room].remove(&user);
-            self.service.engine.affiliation_changed(ROOMS[room], USERS[user], false, None);
+            self.service.affiliation_changed(ROOMS[room], USERS[user], false, None);
             self.seen(user, room);
             self.excuse(user, room);
         } else if self.members[room].insert(user) && self.has_device(user) {
@@ -217,33 +170,33 @@ impl Simulation {
     }
 
     fn read(&mut self, room: usize) {
-        let (name, now) = (ROOMS[room], self.service.now);
-        if self.service.engine.knowledge(name) == Knowledge::Nothing {
+        let name = ROOMS[room];
+        if self.service.coverage(name) == Knowledge::Nothing {
             let members = self.members[room].iter().map(|&user| (USERS[user], None));
-            self.service.engine.set_members(name, members);
+            self.service.set_members(name, members);
         }
-        if self.service.engine.knowledge(name) != Knowledge::Complete {
+        if self.service.coverage(name) != Knowledge::Complete {
             let present = (0..USERS.len())
                 .flat_map(|user| self.present(user, room).map(move |(_, nick)| (user, nickname(user, nick))));
             let present: Vec<_> = present.collect();
             let occupants = present.iter().map(|(user, nick)| (USERS[*user], &**nick));
-            self.service.engine.set_occupants(name, occupants, now);
+            self.service.set_occupants(name, occupants);
             present.into_iter().for_each(|(user, _)| self.seen(user, room));
         }
-        assert_eq!(self.service.engine.knowledge(name), Knowledge::Complete);
+        assert_eq!(self.service.coverage(name), Knowledge::Complete);
     }
 
     /// The sessions of an occupant may have changed.
     fn look_at(&mut self, room: usize, user: usize, nick: usize) {
         let is_present = self.present(user, room).any(|(_, other)| other == nick);
-        let (nick, now) = (nickname(user, nick), self.service.now);
+        let nick = nickname(user, nick);
         if is_present {
-            self.service.engine.occupant_present(ROOMS[room], USERS[user], &nick);
+            self.service.occupant_present(ROOMS[room], USERS[user], &nick);
             self.seen(user, room);
         } else {
-            self.service.engine.occupant_gone(ROOMS[room], USERS[user], &nick, now);
+            self.service.occupant_gone(ROOMS[room], USERS[user], &nick);
         }
-        let absent: BTreeSet<&str> = self.service.engine.absent(ROOMS[room]).into_iter().collect();
+        let absent: BTreeSet<&str> = self.service.absent(ROOMS[room]).into_iter().collect();
         let expected =
             self.members[room].iter().filter(|&&user| self.has_device(user) && self.is_absent(user, room));
         assert_eq!(absent, expected.map(|&user| USERS[user]).collect());
@@ -257,7 +210,7 @@ impl Simulation {
         }
     }
 
-    /// A session enters a room. A client that has lost all it had connects anew for that.
+    /// A session enters a room. A client that has lost all its rooms connects anew for that.
     fn join(&mut self, number: usize, room: usize, nick: usize) {
         let session = &mut self.sessions[number];
         if session.queue.is_empty() && session.nicks == [None; 2] {
@@ -286,16 +239,13 @@ impl Simulation {
 
     fn say(&mut self, room: usize, session: Option<usize>, kind: Kind) {
         let is_there = |&session: &usize| {
-            self.sessions[session].link == Link::Alive && self.looks_present(session, room)
+            self.sessions[session].link == Link::Alive && self.sessions[session].looks_present(room)
         };
         let sender = session.filter(is_there).map(user_of);
         let number = self.messages.len();
         let extra = match kind {
             Kind::Plain => String::new(),
-            Kind::Mention(user) => {
-                let uri = USERS[user];
-                format!("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{uri}'/>")
-            }
+            Kind::Mention(user) => mention_of(USERS[user]),
             Kind::Hint => "<no-store xmlns='urn:xmpp:hints'/>".to_owned(),
         };
         let name = ROOMS[room];
@@ -313,7 +263,7 @@ impl Simulation {
             owed: BTreeSet::new(),
             got: BTreeSet::new(),
         };
-        let mut told = 0;
+        let mut concerned = 0;
         for (&(user, node), device) in &mut self.devices {
             if !self.members[room].contains(&user) || !message.concerns(user) {
                 continue;
@@ -321,7 +271,7 @@ impl Simulation {
             message.owed.insert((user, node));
             if message.absent.contains(&user) {
                 device.miss(message.at, message.missed_by(number, user));
-                told += 1;
+                concerned += 1;
             }
         }
         let broadcast = Broadcast {
@@ -332,7 +282,7 @@ impl Simulation {
             keep_original: false,
             present: &[],
         };
-        assert_eq!(self.service.engine.message(broadcast, self.service.now), told);
+        assert_eq!(self.service.handle_message(broadcast), concerned);
         self.messages.push(message);
         for session in 0..self.sessions.len() {
             if self.sessions[session].nicks[room].is_some() {

@@ -1,0 +1,360 @@
+//! The one place that calls the engine: its construction, its clock, its randomness, and the loop that takes what is
+//! due. Tests, simulations and benchmarks go through a [`Driver`], so that a change of the engine's interface is a
+//! change of this file.
+
+use minidom::Element;
+use muc_cloud_notify_core::Engine;
+use muc_cloud_notify_core::app_server::AppServer;
+use muc_cloud_notify_core::delivery;
+use muc_cloud_notify_core::engine::{Census, Change};
+use muc_cloud_notify_core::error::RequestError;
+use muc_cloud_notify_core::options::Options;
+use muc_cloud_notify_core::publish_options::PublishOptions;
+use muc_cloud_notify_core::push::{Push, Summary};
+use muc_cloud_notify_core::registration::{Record, Registration};
+use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::room::Knowledge;
+use muc_cloud_notify_core::snapshot::Snapshot;
+use muc_cloud_notify_core::undelivered::Undelivered;
+use muc_cloud_notify_core::watch::Broadcast;
+
+use crate::names::HOST;
+use crate::sim_random::SimRandom;
+
+pub use muc_cloud_notify_core::delivery::Reason;
+
+/// How many rooms a push may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Any number of rooms.
+    AllRooms,
+    /// One room, because other modules judge each push.
+    OneRoom,
+}
+
+/// A publish request as it leaves the outbox, with everything that is known of it.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    /// The id of the IQ.
+    pub id: String,
+    /// The bare JID of the user whose device it goes to.
+    pub user: String,
+    /// The app server it is sent to.
+    pub app_server: AppServer,
+    /// The node of the device.
+    pub node: Option<Box<str>>,
+    /// The form that was registered with the device.
+    pub publish_options: Option<PublishOptions>,
+    /// What it says.
+    pub summary: Summary,
+    /// Whether one of the messages it stands for mentions the user.
+    pub mentioned: bool,
+    /// The message that other modules judge it by.
+    pub judged_by: Option<Digest>,
+}
+
+impl Publish {
+    /// The `message-count`.
+    pub fn count(&self) -> u32 {
+        self.summary.message_count
+    }
+
+    /// The `last-message-body`.
+    pub fn body(&self) -> Option<&str> {
+        self.summary.last_message_body.as_deref()
+    }
+}
+
+/// What is kept of a message.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// The room's bare JID.
+    pub room: String,
+    /// The text, where the app server may see it.
+    pub body: Option<String>,
+    /// The message itself, where another module wants to see it.
+    pub original: Option<Element>,
+}
+
+/// A device that was disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// The bare JID of its user.
+    pub user: String,
+    /// Its push identifier.
+    pub push_identifier: String,
+    /// The app server.
+    pub app_server: AppServer,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// How an answer to a publish was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handling {
+    /// It answers nothing of ours: no publish has this id, or it went to another JID.
+    Unknown,
+    /// It was expected.
+    Taken,
+    /// It was expected, and it was one error too many.
+    Disabled(Disabled),
+}
+
+/// What was due at one time.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// What is to be sent.
+    pub pushes: Vec<Push>,
+    /// What was disabled.
+    pub disabled: Vec<Disabled>,
+}
+
+/// An engine with its clock and its randomness.
+#[derive(Debug)]
+pub struct Driver {
+    engine: Engine,
+    random: SimRandom,
+    /// The time on all clocks of the engine, in seconds. It passes only when somebody moves it.
+    pub now: f64,
+}
+
+impl Driver {
+    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock.
+    pub fn new(options: Options) -> Self {
+        Driver { engine: Engine::new(HOST, options), random: SimRandom::default(), now: 1000.0 }
+    }
+
+    /// As [`Driver::new`], at a time of the caller's.
+    pub fn starting_at(now: f64, options: Options) -> Self {
+        Driver { now, ..Driver::new(options) }
+    }
+
+    /// Every fraction that the engine draws from now on: where in its range a back-off lies.
+    pub fn set_fraction(&mut self, fraction: f64) {
+        self.random.fraction = fraction;
+    }
+
+    /// The options were read again.
+    pub fn configure(&mut self, options: Options) {
+        self.engine.configure(options);
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, seconds: f64) {
+        self.now += seconds;
+    }
+
+    /// Time passes until the engine wants to be polled. Returns whether it ever does.
+    pub fn advance_to_deadline(&mut self) -> bool {
+        let deadline = self.next_deadline();
+        self.now = deadline.map_or(self.now, |at| self.now.max(at));
+        deadline.is_some()
+    }
+}
+
+/// Requests: nothing changes yet.
+impl Driver {
+    /// What an IQ with `<enable/>` makes of a user's record.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn prepare_enable(&self, user: &str, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        self.engine.enable(user, iq, record, self.now)
+    }
+
+    /// What an IQ with `<disable/>` makes of a user's record.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        self.engine.disable(iq, record)
+    }
+}
+
+/// Facts.
+impl Driver {
+    /// A user's record is in the store. Returns whether they had no device before.
+    pub fn set_registrations(
+        &mut self,
+        user: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> bool {
+        self.engine.register(user, registrations, renewed)
+    }
+
+    /// A room's members are read: bare JIDs, with registered nicknames.
+    pub fn set_members<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) {
+        self.engine.set_members(room, members);
+    }
+
+    /// A room's occupants are read: bare JIDs, with nicknames.
+    pub fn set_occupants<'a>(&mut self, room: &str, occupants: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.engine.set_occupants(room, occupants, self.now);
+    }
+
+    /// What was known of a room may be wrong.
+    pub fn forget_room(&mut self, room: &str) {
+        self.engine.room_restored(room);
+    }
+
+    /// What was known of all rooms may be wrong.
+    pub fn forget_rooms(&mut self) {
+        self.engine.rooms_unwatched();
+    }
+
+    /// A room is gone.
+    pub fn room_destroyed(&mut self, room: &str) {
+        self.engine.room_destroyed(room);
+    }
+
+    /// An affiliation, or a registered nickname, has changed.
+    pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
+        self.engine.affiliation_changed(room, user, is_member, nick);
+    }
+
+    /// An occupant is there.
+    pub fn occupant_present(&mut self, room: &str, user: &str, nick: &str) {
+        self.engine.occupant_present(room, user, nick);
+    }
+
+    /// An occupant has left, or its sessions hibernate.
+    pub fn occupant_gone(&mut self, room: &str, user: &str, nick: &str) {
+        self.engine.occupant_gone(room, user, nick, self.now);
+    }
+
+    /// A room broadcasts a message. Returns how many devices get a push for it.
+    pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
+        self.engine.message(message, self.now)
+    }
+
+    /// A message bounces. Returns how many devices get a push for it.
+    pub fn handle_bounce(&mut self, bounce: Undelivered<'_>) -> usize {
+        self.engine.undelivered(bounce, self.now)
+    }
+
+    /// Another module asks for a push without a message. Returns how many devices get one.
+    pub fn handle_ping(&mut self, user: &str) -> usize {
+        self.engine.ping(user)
+    }
+
+    /// An answer to a publish comes in: its id, and the JID it is from.
+    pub fn handle_reply(&mut self, id: &str, from: &str, outcome: Outcome) -> Handling {
+        match self.engine.reply(id, from, outcome, self.now, &mut self.random) {
+            delivery::Handling::Unknown => Handling::Unknown,
+            delivery::Handling::Taken => Handling::Taken,
+            delivery::Handling::Disabled(disabled) => Handling::Disabled(disabled.into()),
+        }
+    }
+
+    /// A publish could not be sent. Returns the device if that was one failure too many.
+    pub fn handle_send_failure(&mut self, id: &str) -> Option<Disabled> {
+        self.engine.sending_failed(id, self.now, &mut self.random).map(Disabled::from)
+    }
+
+    /// A publish is not sent after all, for a reason that has nothing to do with what it says.
+    pub fn withdraw(&mut self, id: &str) {
+        self.engine.withdraw(id, false);
+    }
+
+    /// Another module has stopped a publish: what it says does not count.
+    pub fn suppress(&mut self, id: &str) {
+        self.engine.withdraw(id, true);
+    }
+
+    /// Takes up what outlived a restart. Returns the rooms that are to be read.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        self.engine.restore(snapshot, self.now)
+    }
+}
+
+/// Decisions.
+impl Driver {
+    /// Takes what is due, and at most `limit` pushes of it.
+    pub fn poll(&mut self, limit: usize, scope: Scope) -> Due {
+        let turn = match scope {
+            Scope::AllRooms => self.engine.turn(self.now, limit, &mut self.random),
+            Scope::OneRoom => self.engine.turn_by_room(self.now, limit, &mut self.random),
+        };
+        Due { pushes: turn.pushes, disabled: turn.disabled.into_iter().map(Disabled::from).collect() }
+    }
+
+    /// A push that has just left the outbox, with everything that is known of it.
+    pub fn publish(&self, push: &Push) -> Publish {
+        let (user, registration) = self.engine.addressee(push.id.device).expect("its device is there");
+        Publish {
+            id: push.id.to_string(),
+            user: user.to_owned(),
+            app_server: registration.app_server.clone(),
+            node: registration.node.clone(),
+            publish_options: registration.publish_options.clone(),
+            summary: push.summary.clone(),
+            mentioned: push.mentioned,
+            judged_by: push.judged_by.as_ref().map(|content| Digest {
+                room: content.room.as_ref().to_owned(),
+                body: content.body.as_deref().map(str::to_owned),
+                original: content.original.clone(),
+            }),
+        }
+    }
+
+    /// When the engine wants to be polled next.
+    pub fn next_deadline(&self) -> Option<f64> {
+        self.engine.next_turn()
+    }
+
+    /// Whether a push is to be sent still.
+    pub fn is_wanted(&self, id: &str) -> bool {
+        self.engine.is_wanted(id)
+    }
+}
+
+/// A look inside.
+impl Driver {
+    /// Whether a user has a device.
+    pub fn is_registered(&self, user: &str) -> bool {
+        self.engine.is_registered(user)
+    }
+
+    /// How much of a room is known.
+    pub fn coverage(&self, room: &str) -> Knowledge {
+        self.engine.knowledge(room)
+    }
+
+    /// The members of a room with a device who are absent.
+    pub fn absent(&self, room: &str) -> Vec<&str> {
+        self.engine.absent(room)
+    }
+
+    /// Whether there are any of them.
+    pub fn is_anybody_absent(&self, room: &str) -> bool {
+        self.engine.is_anybody_absent(room)
+    }
+
+    /// How much the engine holds.
+    pub fn stats(&self) -> Census {
+        self.engine.census()
+    }
+
+    /// What outlives a restart.
+    pub fn snapshot(&self) -> Snapshot {
+        self.engine.snapshot(self.now)
+    }
+}
+
+impl From<delivery::Disabled> for Disabled {
+    fn from(disabled: delivery::Disabled) -> Self {
+        Disabled {
+            user: disabled.user.as_ref().to_owned(),
+            push_identifier: disabled.key.into(),
+            app_server: disabled.app_server,
+            reason: disabled.reason,
+        }
+    }
+}
