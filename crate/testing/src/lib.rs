@@ -10,6 +10,7 @@
 
 pub mod driver;
 pub mod names;
+pub mod seeds;
 pub mod service;
 pub mod sim_bounces;
 pub mod sim_load;

@@ -28,9 +28,9 @@ use crate::stanza::xml;
 /// Members of a room who are told of a message.
 pub const ABSENT: usize = 100;
 /// Members of a room who are there, one of whom writes.
-const PRESENT: usize = 10;
+pub const PRESENT: usize = 10;
 /// Seconds between two messages of a room: longer than an app server may take to answer.
-const PERIOD: f64 = 150.0;
+pub const PERIOD: f64 = 150.0;
 /// App servers that the devices share.
 const APP_SERVERS: usize = 4;
 

@@ -6,6 +6,7 @@ use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::watch::Broadcast;
 use muc_cloud_notify_testing::driver::Driver;
 use muc_cloud_notify_testing::names::{JULIET, ORCHARD, PRIVATE, PUBLIC};
+use muc_cloud_notify_testing::seeds::config;
 use muc_cloud_notify_testing::service::Service;
 use muc_cloud_notify_testing::stanza::{enable_iq, iq};
 use proptest::prelude::*;
@@ -130,10 +131,6 @@ fn element() -> impl Strategy<Value = Element> {
 fn around(name: &'static str, namespace: &'static str) -> impl Strategy<Value = Element> {
     (attributes(), proptest::collection::vec(element(), 0..5))
         .prop_map(move |(attributes, children)| build(name, namespace, attributes, children))
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -1,10 +1,11 @@
 //! The engine in simulated worlds, each held against a reference.
 
+use muc_cloud_notify_testing::seeds::config;
 use muc_cloud_notify_testing::{sim_bounces, sim_rooms};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn the_engine_agrees_with_the_reference(transitions in sim_rooms::transitions()) {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use muc_cloud_notify_testing::seeds::config;
 use proptest::prelude::*;
 
 use super::*;
@@ -113,7 +114,7 @@ fn any_message() -> impl Strategy<Value = Element> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(config(1000))]
 
     #[test]
     fn nothing_makes_it_panic(message in any_message(), room in any::<String>(), nick in any::<String>()) {
