@@ -1,166 +1,70 @@
 //! Is a message worth a push? Not every message says something that an absent member wants to hear.
+//!
+//! The kinds of messages are in a fixture that the specs read too.
 
+use std::collections::HashSet;
+
+use minidom::Element;
 use muc_cloud_notify_core::message::is_worth_a_push;
 use muc_cloud_notify_testing::names::{ORCHARD, PRIVATE};
 use muc_cloud_notify_testing::service::{Service, with_body};
 use muc_cloud_notify_testing::stanza::xml;
 
-/// Whether a groupchat message with this content is worth a push.
-fn is_worth(content: &str) -> bool {
-    let message = format!("<message type='groupchat' from='{ORCHARD}/Romeo' id='1'>{content}</message>");
-    is_worth_a_push(&xml(&message), ORCHARD)
+const FIXTURE: &str = include_str!("../fixtures/message_kinds.xml");
+
+/// A kind of message of the fixture.
+struct Kind {
+    name: String,
+    is_worth_a_push: bool,
+    message: Element,
 }
 
-fn assert_table(table: &[(&str, bool, &str)]) {
-    for (case, expected, content) in table {
-        assert_eq!(is_worth(content), *expected, "{case}: {content}");
+impl Kind {
+    fn read(element: &Element) -> Self {
+        let mut message = xml(&format!("<message type='groupchat' from='{ORCHARD}/Romeo' id='1'/>"));
+        for child in element.children() {
+            message.append_child(child.clone());
+        }
+        let push = element.attr("push");
+        assert!(matches!(push, Some("yes" | "no")), "push is yes or no, not {push:?}");
+        Kind {
+            name: element.attr("name").expect("a name").to_owned(),
+            is_worth_a_push: push == Some("yes"),
+            message,
+        }
+    }
+}
+
+/// All kinds of the fixture.
+fn kinds() -> Vec<Kind> {
+    let fixture = xml(&FIXTURE.replace("{room}", ORCHARD));
+    let sections = fixture.children().filter(|child| child.name() == "section");
+    let kinds: Vec<Kind> = sections.flat_map(Element::children).map(Kind::read).collect();
+    assert!(!kinds.is_empty(), "the fixture has kinds of messages");
+    kinds
+}
+
+#[test]
+fn every_kind_of_message_is_worth_a_push_or_not() {
+    let wrong: Vec<String> = kinds()
+        .into_iter()
+        .filter(|kind| is_worth_a_push(&kind.message, ORCHARD) != kind.is_worth_a_push)
+        .map(|kind| format!("{} {}", kind.name, String::from(&kind.message)))
+        .collect();
+    assert!(wrong.is_empty(), "judged otherwise: {wrong:#?}");
+}
+
+#[test]
+fn every_kind_of_message_has_a_name_of_its_own() {
+    let mut names = HashSet::new();
+    for Kind { name, .. } in kinds() {
+        assert!(name.ends_with('.'), "{name} is a sentence");
+        assert!(!names.contains(&name), "{name} is there once");
+        names.insert(name);
     }
 }
 
 const BODY: &str = "<body>But soft!</body>";
-
-#[test]
-fn a_body() {
-    assert_table(&[
-        ("body", true, BODY),
-        ("no body", false, ""),
-        ("empty body", false, "<body/>"),
-        ("blank body", false, "<body> \n\t </body>"),
-        ("body of another namespace", false, "<body xmlns='http://www.w3.org/1999/xhtml'>But soft!</body>"),
-        ("body with a thread", true, "<body>But soft!</body><thread>1</thread>"),
-        ("body among unknown elements", true, "<a xmlns='urn:a'/><body>But soft!</body><b xmlns='urn:b'/>"),
-        ("a reply", true, "<body>But soft!</body><reply xmlns='urn:xmpp:reply:0' id='0'/>"),
-    ]);
-}
-
-#[test]
-fn a_subject() {
-    assert_table(&[
-        ("subject change", false, "<subject>Balcony</subject>"),
-        ("subject removed", false, "<subject/>"),
-        ("subject with a thread", false, "<subject>Balcony</subject><thread>1</thread>"),
-        ("subject of a message", true, "<subject>Balcony</subject><body>But soft!</body>"),
-    ]);
-}
-
-#[test]
-fn a_state() {
-    assert_table(&[
-        ("composing", false, "<composing xmlns='http://jabber.org/protocol/chatstates'/>"),
-        (
-            "active with a body",
-            true,
-            "<active xmlns='http://jabber.org/protocol/chatstates'/><body>Ay me!</body>",
-        ),
-        ("displayed", false, "<displayed xmlns='urn:xmpp:chat-markers:0' id='0'/>"),
-        ("markable with a body", true, "<markable xmlns='urn:xmpp:chat-markers:0'/><body>Ay me!</body>"),
-        ("receipt", false, "<received xmlns='urn:xmpp:receipts' id='0'/>"),
-    ]);
-}
-
-#[test]
-fn what_is_about_another_message() {
-    const FALLBACK: &str = "<fallback xmlns='urn:xmpp:fallback:0'/><body>This was retracted.</body>";
-    for (case, content) in [
-        (
-            "reaction",
-            "<reactions xmlns='urn:xmpp:reactions:0' id='0'><reaction>\u{1f44b}</reaction></reactions>",
-        ),
-        ("correction", "<replace xmlns='urn:xmpp:message-correct:0' id='0'/>"),
-        ("retraction", "<retract xmlns='urn:xmpp:message-retract:1' id='0'/>"),
-        (
-            "moderation",
-            "<retract xmlns='urn:xmpp:message-retract:1' id='0'>\
-            <moderated xmlns='urn:xmpp:message-moderate:1' by='orchard@conference.example/Nurse'/></retract>",
-        ),
-        (
-            "early retraction",
-            "<apply-to xmlns='urn:xmpp:fasten:0' id='0'><retract xmlns='urn:xmpp:message-retract:0'/></apply-to>",
-        ),
-        (
-            "early moderation",
-            "<apply-to xmlns='urn:xmpp:fasten:0' id='0'><moderated xmlns='urn:xmpp:message-moderate:0' \
-            by='orchard@conference.example/Nurse'><retract xmlns='urn:xmpp:message-retract:0'/></moderated></apply-to>",
-        ),
-        ("moderated alone", "<moderated xmlns='urn:xmpp:message-moderate:1'/>"),
-    ] {
-        assert!(!is_worth(content), "{case}");
-        assert!(!is_worth(&format!("{content}{BODY}")), "{case} with a body");
-        assert!(!is_worth(&format!("{FALLBACK}{content}")), "{case} with a fallback");
-        let elsewhere = content.replacen("urn:xmpp:", "urn:other:", 1);
-        assert!(is_worth(&format!("{elsewhere}{BODY}")), "{case} in another namespace says nothing");
-    }
-    let encrypted = "<replace xmlns='urn:xmpp:message-correct:0' id='0'/>\
-        <encrypted xmlns='eu.siacs.conversations.axolotl'><payload/></encrypted>";
-    assert!(!is_worth(encrypted), "an encrypted correction");
-}
-
-#[test]
-fn a_hint() {
-    assert_table(&[
-        ("no-store", false, "<body>Ay me!</body><no-store xmlns='urn:xmpp:hints'/>"),
-        ("no-permanent-store", false, "<body>Ay me!</body><no-permanent-store xmlns='urn:xmpp:hints'/>"),
-        ("store", true, "<body>Ay me!</body><store xmlns='urn:xmpp:hints'/>"),
-        ("store alone", false, "<store xmlns='urn:xmpp:hints'/>"),
-        ("no-copy", true, "<body>Ay me!</body><no-copy xmlns='urn:xmpp:hints'/>"),
-        ("no-store of another namespace", true, "<body>Ay me!</body><no-store xmlns='urn:other'/>"),
-    ]);
-}
-
-#[test]
-fn omemo() {
-    for namespace in
-        ["eu.siacs.conversations.axolotl", "urn:xmpp:omemo:0", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2"]
-    {
-        let message =
-            format!("<encrypted xmlns='{namespace}'><header sid='1'/><payload>AAAA</payload></encrypted>");
-        let keys = format!("<encrypted xmlns='{namespace}'><header sid='1'/></encrypted>");
-        let marked = format!("{keys}<encryption xmlns='urn:xmpp:eme:0' namespace='{namespace}'/>");
-        assert!(is_worth(&message), "{namespace}: a message");
-        assert!(!is_worth(&keys), "{namespace}: keys");
-        assert!(!is_worth(&marked), "{namespace}: keys marked as encrypted");
-        assert!(
-            !is_worth(&format!("{message}<no-store xmlns='urn:xmpp:hints'/>")),
-            "{namespace}: not to be kept"
-        );
-    }
-    assert!(!is_worth("<encrypted xmlns='urn:other'><payload/></encrypted>"));
-}
-
-#[test]
-fn other_encryption() {
-    assert_table(&[
-        ("XEP-0380", true, "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:some:encryption'/>"),
-        ("XEP-0380 elsewhere", false, "<encryption xmlns='urn:other' namespace='urn:some:encryption'/>"),
-        ("XEP-0027", true, "<x xmlns='jabber:x:encrypted'>AAAA</x>"),
-        ("a signature", false, "<x xmlns='jabber:x:signed'>AAAA</x>"),
-        ("XEP-0373", true, "<openpgp xmlns='urn:xmpp:openpgp:0'>AAAA</openpgp>"),
-        ("XEP-0373 elsewhere", false, "<openpgp xmlns='urn:other'>AAAA</openpgp>"),
-        ("with an empty body", true, "<body/><x xmlns='jabber:x:encrypted'>AAAA</x>"),
-        (
-            "a subject change",
-            false,
-            "<subject/><encryption xmlns='urn:xmpp:eme:0' namespace='urn:some:encryption'/>",
-        ),
-    ]);
-}
-
-#[test]
-fn a_delay() {
-    let delay =
-        |from: &str| format!("{BODY}<delay xmlns='urn:xmpp:delay' {from} stamp='2026-01-01T00:00:00Z'/>");
-    for (case, expected, from) in [
-        ("of the room: history", false, "from='orchard@conference.example'"),
-        ("of the sender's server", true, "from='montague.example'"),
-        ("of the sender", true, "from='orchard@conference.example/Romeo'"),
-        ("of another room", true, "from='hall@conference.example'"),
-        ("of nobody", true, ""),
-    ] {
-        assert_eq!(is_worth(&delay(from)), expected, "{case}");
-    }
-    let legacy = format!("{BODY}<x xmlns='jabber:x:delay' from='{ORCHARD}' stamp='20260101T00:00:00'/>");
-    assert!(is_worth(&legacy), "XEP-0091 is of no account");
-}
 
 #[test]
 fn a_type() {
