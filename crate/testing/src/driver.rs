@@ -13,15 +13,15 @@ use muc_cloud_notify_core::publish_options::PublishOptions;
 use muc_cloud_notify_core::push::{Push, Summary};
 use muc_cloud_notify_core::registration::{Record, Registration};
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::snapshot::Snapshot;
-use muc_cloud_notify_core::undelivered::Undelivered;
-use muc_cloud_notify_core::watch::Broadcast;
 
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
 pub use muc_cloud_notify_core::delivery::Reason;
+pub use muc_cloud_notify_core::room::Knowledge as Coverage;
+pub use muc_cloud_notify_core::undelivered::Undelivered as Bounce;
+pub use muc_cloud_notify_core::watch::Broadcast;
 
 /// How many rooms a push may be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Driver {
     }
 
     /// A message bounces. Returns how many devices get a push for it.
-    pub fn handle_bounce(&mut self, bounce: Undelivered<'_>) -> usize {
+    pub fn handle_bounce(&mut self, bounce: Bounce<'_>) -> usize {
         self.engine.undelivered(bounce, self.now)
     }
 
@@ -323,7 +323,7 @@ impl Driver {
     }
 
     /// How much of a room is known.
-    pub fn coverage(&self, room: &str) -> Knowledge {
+    pub fn coverage(&self, room: &str) -> Coverage {
         self.engine.knowledge(room)
     }
 

@@ -10,9 +10,8 @@ use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_core::watch::Broadcast;
 
-use crate::driver::{Disabled, Driver, Handling, Publish, Scope};
+use crate::driver::{Broadcast, Disabled, Driver, Handling, Publish, Scope};
 use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
 use crate::stanza::{enable_iq, groupchat, iq, mention_of};
 

@@ -17,10 +17,9 @@ use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_core::watch::Broadcast;
 use rxml::xml_ncname;
 
-use crate::driver::{Driver, Publish, Scope};
+use crate::driver::{Broadcast, Driver, Publish, Scope};
 use crate::names::{HOST, PRIVATE};
 use crate::sim_random::scatter;
 use crate::stanza::xml;

@@ -3,8 +3,7 @@
 use minidom::Element;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::registration::Record;
-use muc_cloud_notify_core::watch::Broadcast;
-use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::driver::{Broadcast, Driver};
 use muc_cloud_notify_testing::names::{JULIET, ORCHARD, PRIVATE, PUBLIC};
 use muc_cloud_notify_testing::seeds::config;
 use muc_cloud_notify_testing::service::Service;

@@ -3,8 +3,7 @@
 use minidom::Element;
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::room::Knowledge;
-use muc_cloud_notify_core::undelivered::Undelivered;
+use muc_cloud_notify_testing::driver::{Bounce, Coverage};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
 use muc_cloud_notify_testing::service::{Service, nodes, with_body};
 use muc_cloud_notify_testing::stanza::xml;
@@ -27,8 +26,8 @@ fn message(content: &str) -> Element {
 }
 
 /// A message of Romeo's that came back from Juliet's only session, which is gone with that.
-fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Undelivered<'a> {
-    Undelivered {
+fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Bounce<'a> {
+    Bounce {
         room: ORCHARD,
         user: JULIET,
         gone: Some("Juliet"),
@@ -43,11 +42,11 @@ fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Undelivered
 
 /// A message comes back after a second, and the session it came back from is removed from the room. Returns how many
 /// devices are told.
-fn comes_back(service: &mut Service, undelivered: Undelivered<'_>) -> usize {
+fn comes_back(service: &mut Service, bounce: Bounce<'_>) -> usize {
     service.wait(1.0);
-    let told = service.handle_bounce(undelivered);
-    if let Some(nick) = undelivered.gone {
-        service.occupant_gone(undelivered.room, undelivered.user, nick);
+    let told = service.handle_bounce(bounce);
+    if let Some(nick) = bounce.gone {
+        service.occupant_gone(bounce.room, bounce.user, nick);
     }
     told
 }
@@ -97,7 +96,7 @@ fn a_user_who_is_there_with_another_session_of_the_occupant_gets_none() {
     let message = message("<body>But soft!</body>");
     let mut service = service();
     let sent = service.now;
-    let under_a_living_occupant = Undelivered { gone: None, ..from_juliet(&message, "1", sent) };
+    let under_a_living_occupant = Bounce { gone: None, ..from_juliet(&message, "1", sent) };
     assert_eq!(comes_back(&mut service, under_a_living_occupant), 0);
     assert_eq!(comes_back(&mut service, from_juliet(&message, "1", sent)), 1, "nor is that one there");
 }
@@ -118,8 +117,8 @@ fn a_user_who_was_removed_since_gets_a_push() {
     service.wait(1.0);
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
     let message = message("<body>But soft!</body>");
-    let undelivered = Undelivered { gone: None, ..from_juliet(&message, "1", sent) };
-    assert_eq!(comes_back(&mut service, undelivered), 1);
+    let bounce = Bounce { gone: None, ..from_juliet(&message, "1", sent) };
+    assert_eq!(comes_back(&mut service, bounce), 1);
 }
 
 #[test]
@@ -177,7 +176,7 @@ fn bounces_of_two_rooms_are_different_ones() {
     let message = message("<body>But soft!</body>");
     let sent = service.now;
     assert_eq!(comes_back(&mut service, from_juliet(&message, "1", sent)), 1);
-    assert_eq!(comes_back(&mut service, Undelivered { room: HALL, ..from_juliet(&message, "1", sent) }), 1);
+    assert_eq!(comes_back(&mut service, Bounce { room: HALL, ..from_juliet(&message, "1", sent) }), 1);
 }
 
 #[test]
@@ -185,8 +184,8 @@ fn its_author_gets_no_push() {
     let message = message("<body>But soft!</body>");
     for (sender, expected) in [(Some(JULIET), 0), (Some(ROMEO), 1), (None, 1)] {
         let mut service = service();
-        let undelivered = Undelivered { sender, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, undelivered), expected, "{sender:?}");
+        let bounce = Bounce { sender, ..from_juliet(&message, "1", service.now) };
+        assert_eq!(comes_back(&mut service, bounce), expected, "{sender:?}");
     }
 }
 
@@ -197,8 +196,8 @@ fn a_user_who_is_no_member_gets_no_push() {
     service.enable(NURSE, "tablet");
     service.occupant_present(ORCHARD, NURSE, "Nurse");
     for user in [NURSE, ROMEO] {
-        let undelivered = Undelivered { user, gone: None, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, undelivered), 0, "{user}");
+        let bounce = Bounce { user, gone: None, ..from_juliet(&message, "1", service.now) };
+        assert_eq!(comes_back(&mut service, bounce), 0, "{user}");
     }
     service.affiliation_changed(ORCHARD, JULIET, false, None);
     let now = service.now;
@@ -212,10 +211,10 @@ fn there_is_no_push_for_a_room_that_is_not_read() {
     service.forget_room(ORCHARD);
     assert_eq!(text_comes_back(&mut service, "1", sent), 0);
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
     let message = message("<body>But soft!</body>");
-    assert_eq!(comes_back(&mut service, Undelivered { room: HALL, ..from_juliet(&message, "2", sent) }), 0);
+    assert_eq!(comes_back(&mut service, Bounce { room: HALL, ..from_juliet(&message, "2", sent) }), 0);
 }
 
 #[test]
@@ -228,8 +227,8 @@ fn what_is_not_worth_a_push_gets_none() {
     ] {
         let mut service = service();
         let message = message(content);
-        let undelivered = from_juliet(&message, "1", service.now);
-        assert_eq!(comes_back(&mut service, undelivered), expected, "{content}");
+        let bounce = from_juliet(&message, "1", service.now);
+        assert_eq!(comes_back(&mut service, bounce), expected, "{content}");
     }
 }
 
@@ -249,9 +248,9 @@ fn the_level_decides_on_the_push() {
     for (default_level, privacy, expected) in cases {
         for (message, expected) in [Some(&plain), Some(&mention), None].into_iter().zip(expected) {
             let mut service = service_with(Options { default_level, ..with_body() });
-            let undelivered = Undelivered { message, privacy, ..from_juliet(&plain, "1", service.now) };
+            let bounce = Bounce { message, privacy, ..from_juliet(&plain, "1", service.now) };
             assert_eq!(
-                comes_back(&mut service, undelivered),
+                comes_back(&mut service, bounce),
                 expected,
                 "{default_level:?}, {privacy:?}, {message:?}"
             );
@@ -268,12 +267,12 @@ fn nothing_is_said_of_a_forgotten_message() {
     let romeo = format!("{ORCHARD}/Romeo");
     for (is_remembered, sender, text) in [(true, Some(&*romeo), "But soft!"), (false, None, "New Message!")] {
         let mut service = service_with(Options { with_sender: true, ..with_body() });
-        let mut undelivered = from_juliet(&message, "1", service.now);
+        let mut bounce = from_juliet(&message, "1", service.now);
         if !is_remembered {
-            undelivered = Undelivered { message: None, sent: None, sender: None, ..undelivered };
+            bounce = Bounce { message: None, sent: None, sender: None, ..bounce };
         }
-        assert_eq!(comes_back(&mut service, undelivered), 1);
-        assert_eq!(comes_back(&mut service, undelivered), 0, "told already");
+        assert_eq!(comes_back(&mut service, bounce), 1);
+        assert_eq!(comes_back(&mut service, bounce), 0, "told already");
         let push = service.push();
         assert_eq!((push.count(), push.body()), (1, Some(text)));
         assert_eq!(push.summary.last_message_sender.as_deref(), sender);
@@ -285,8 +284,8 @@ fn the_original_is_kept_where_another_module_wants_it() {
     let message = message("<body>But soft!</body>");
     for keep_original in [true, false] {
         let mut service = service();
-        let undelivered = Undelivered { keep_original, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, undelivered), 1);
+        let bounce = Bounce { keep_original, ..from_juliet(&message, "1", service.now) };
+        assert_eq!(comes_back(&mut service, bounce), 1);
         let push = service.push();
         let original = push.judged_by.as_ref().and_then(|content| content.original.as_ref());
         assert_eq!(original, Some(&message).filter(|_| keep_original));

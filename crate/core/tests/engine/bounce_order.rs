@@ -1,8 +1,7 @@
 //! What a push says when messages bounce late: the last one that was sent speaks for all, and all are counted.
 
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_core::undelivered::Undelivered;
-use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::driver::{Bounce, Publish};
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, PRIVATE, ROMEO};
 use muc_cloud_notify_testing::service::{Service, with_body};
 use muc_cloud_notify_testing::stanza::xml;
@@ -28,7 +27,7 @@ fn comes_back(service: &mut Service, room: &str, before: u32) {
     let message = xml(&format!(
         "<message type='groupchat' from='{room}/Romeo' id='{text}'><body>{text} before</body></message>"
     ));
-    let undelivered = Undelivered {
+    let bounce = Bounce {
         room,
         user: JULIET,
         gone: None,
@@ -39,7 +38,7 @@ fn comes_back(service: &mut Service, room: &str, before: u32) {
         privacy: PRIVATE,
         keep_original: false,
     };
-    assert_eq!(service.handle_bounce(undelivered), 1);
+    assert_eq!(service.handle_bounce(bounce), 1);
 }
 
 /// The count and the text of a push.

@@ -2,7 +2,7 @@
 
 use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::room::Knowledge;
+use muc_cloud_notify_testing::driver::Coverage;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
 use muc_cloud_notify_testing::service::{Service, nodes};
 
@@ -148,7 +148,7 @@ fn a_user_without_a_device_gets_no_push() {
 #[test]
 fn there_is_no_push_for_an_unknown_room() {
     let mut service = service();
-    assert_eq!(service.coverage(HALL), Knowledge::Nothing);
+    assert_eq!(service.coverage(HALL), Coverage::Nothing);
     assert_eq!(service.say(HALL, "But soft!"), 0);
     assert!(!service.is_anybody_absent(HALL));
     assert_eq!(service.absent(HALL), [""; 0]);
@@ -195,7 +195,7 @@ fn a_user_who_gets_the_affiliation_back_starts_anew() {
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
     service.affiliation_changed(ORCHARD, JULIET, false, None);
     service.affiliation_changed(ORCHARD, JULIET, true, None);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Members, "whether she is there is not known");
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members, "whether she is there is not known");
     service.set_occupants(ORCHARD, []);
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
@@ -208,9 +208,9 @@ fn a_user_who_becomes_a_member_while_there_is_present() {
     let mut service = service();
     service.occupant_present(ORCHARD, ROMEO, "Romeo");
     service.affiliation_changed(ORCHARD, ROMEO, true, None);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
     service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
     service.say_as(ORCHARD, None, "Curfew!");
     assert_eq!(nodes(&service.pushes()), ["juliet", "nurse"]);
 }
@@ -220,7 +220,7 @@ fn another_affiliation_or_nickname_of_a_member_leaves_the_room_known() {
     let mut service = service();
     service.affiliation_changed(ORCHARD, JULIET, true, Some("Capulet"));
     service.affiliation_changed(ORCHARD, "tybalt@capulet.example", true, None);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
 }
 
@@ -233,7 +233,7 @@ fn a_member_who_registers_later_gets_pushes_from_then_on() {
         assert!(service.enable(user, node), "is in no room's index yet");
         service.affiliation_changed(ORCHARD, user, true, None);
     }
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
     service.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
     assert_eq!(told(&mut service), ["nurse"]);
 }
@@ -244,7 +244,7 @@ fn a_destroyed_room_tells_nothing_more() {
     service.say(ORCHARD, "But soft!");
     service.room_destroyed(ORCHARD);
     service.assert_quiet("the room is gone");
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
     assert!(told(&mut service).is_empty());
     service.read(ORCHARD, &[NURSE], &[]);
     assert_eq!(told(&mut service), ["nurse"], "one of the same name is another room");
@@ -255,16 +255,16 @@ fn a_restored_room_has_to_be_read_again() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[]);
     service.forget_room(ORCHARD);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
-    assert_eq!(service.coverage(HALL), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
+    assert_eq!(service.coverage(HALL), Coverage::Complete);
     service.set_members(ORCHARD, [(JULIET, None), (ROMEO, None)]);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Members);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
     service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Complete);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
     assert_eq!(told(&mut service), ["juliet"]);
     service.forget_rooms();
-    assert_eq!(service.coverage(ORCHARD), Knowledge::Nothing);
-    assert_eq!(service.coverage(HALL), Knowledge::Nothing);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
+    assert_eq!(service.coverage(HALL), Coverage::Nothing);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a push says, and to whom (XEP-0357, section 7). The XML is written in Lua, and specified there.
 
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::driver::{Broadcast, Publish};
 use muc_cloud_notify_testing::names::{JULIET, ORCHARD, PRIVATE};
 use muc_cloud_notify_testing::service::Service;
 use muc_cloud_notify_testing::stanza::{iq, xml};
@@ -74,7 +74,7 @@ fn says_of_sender_and_body_what_the_options_allow() {
 fn says_no_sender_where_the_message_has_none() {
     let mut service = Service::with_juliet(options(true, false, ""));
     let message = xml("<message type='groupchat'><body>But soft!</body></message>");
-    let broadcast = muc_cloud_notify_core::watch::Broadcast {
+    let broadcast = Broadcast {
         room: ORCHARD,
         sender: None,
         message: &message,

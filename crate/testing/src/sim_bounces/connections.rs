@@ -1,10 +1,9 @@
 //! Connections that are lost, and what becomes of what was sent over them.
 
-use muc_cloud_notify_core::undelivered::Undelivered;
-
 use super::reference::Missed;
 use super::simulation::{Simulation, nickname, privacy};
 use super::{Link, ROOMS, USERS, user_of};
+use crate::driver::Bounce;
 
 impl Simulation {
     /// A connection is lost, and `lost` of what its client seemed to have got; or its server finds out.
@@ -76,7 +75,7 @@ impl Simulation {
         let gone = gone.map(|nick| nickname(user, nick));
         let name = ROOMS[room];
         let key = format!("{number} {}", message.is_forgotten);
-        let bounce = Undelivered {
+        let bounce = Bounce {
             room: name,
             user: USERS[user],
             gone: gone.as_deref(),

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muc_cloud_notify_core::level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::room::Knowledge;
-use muc_cloud_notify_core::watch::Broadcast;
 
 use super::reference::{Message, ReferenceDevice};
 use super::sim_session::{Link, SimSession};
 use super::{Kind, NODES, ROOMS, SESSIONS, Transition, USERS, user_of};
+use crate::driver::{Broadcast, Coverage};
 use crate::names::{PRIVATE, PUBLIC};
 use crate::service::{Service, with_body};
 use crate::stanza::{mention_of, xml};
@@ -171,11 +170,11 @@ impl Simulation {
 
     fn read(&mut self, room: usize) {
         let name = ROOMS[room];
-        if self.service.coverage(name) == Knowledge::Nothing {
+        if self.service.coverage(name) == Coverage::Nothing {
             let members = self.members[room].iter().map(|&user| (USERS[user], None));
             self.service.set_members(name, members);
         }
-        if self.service.coverage(name) != Knowledge::Complete {
+        if self.service.coverage(name) != Coverage::Complete {
             let present = (0..USERS.len())
                 .flat_map(|user| self.present(user, room).map(move |(_, nick)| (user, nickname(user, nick))));
             let present: Vec<_> = present.collect();
@@ -183,7 +182,7 @@ impl Simulation {
             self.service.set_occupants(name, occupants);
             present.into_iter().for_each(|(user, _)| self.seen(user, room));
         }
-        assert_eq!(self.service.coverage(name), Knowledge::Complete);
+        assert_eq!(self.service.coverage(name), Coverage::Complete);
     }
 
     /// The sessions of an occupant may have changed.

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muc_cloud_notify_core::room::Knowledge;
-
 use super::reference::ReferenceDevice;
 use super::{ROOMS, Simulation, USERS};
-use crate::driver::Publish;
+use crate::driver::{Coverage, Publish};
 
 impl Simulation {
     /// Both know the same absent members and the same devices.
     pub(super) fn assert_agreement(&self) {
         for (name, room) in ROOMS.iter().zip(&self.rooms) {
-            if self.service.coverage(name) == Knowledge::Complete {
+            if self.service.coverage(name) == Coverage::Complete {
                 let users: BTreeSet<usize> = self.devices.keys().map(|(user, _)| *user).collect();
                 let absent = users.into_iter().filter(|user| room.is_absent(*user)).map(|user| USERS[user]);
                 let indexed: BTreeSet<&str> = self.service.absent(name).into_iter().collect();

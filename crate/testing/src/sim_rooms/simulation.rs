@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::reply::Outcome;
-use muc_cloud_notify_core::room::Knowledge;
 
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
 use super::{Event, MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, Transition, USERS};
-use crate::driver::{Handling, Publish, Scope};
+use crate::driver::{Coverage, Handling, Publish, Scope};
 use crate::names::push_identifier;
 use crate::service::{ALL, Service, with_body};
 
@@ -151,15 +150,15 @@ impl Simulation {
     /// The engine reads what it does not know of a room.
     fn read(&mut self, room: usize) {
         let (service, name, room) = (&mut self.service, ROOMS[room], &self.rooms[room]);
-        if service.coverage(name) == Knowledge::Nothing {
+        if service.coverage(name) == Coverage::Nothing {
             service.set_members(name, room.members.iter().map(|&user| (USERS[user], None)));
         }
-        if service.coverage(name) == Knowledge::Members {
+        if service.coverage(name) == Coverage::Members {
             let occupants: Vec<_> =
                 room.occupants.iter().map(|&(user, nick)| (USERS[user], nickname(user, nick))).collect();
             service.set_occupants(name, occupants.iter().map(|(user, nick)| (*user, &**nick)));
         }
-        assert_eq!(service.coverage(name), Knowledge::Complete);
+        assert_eq!(service.coverage(name), Coverage::Complete);
     }
 
     fn message(&mut self, room: usize, sender: Option<usize>) {
