@@ -9,5 +9,6 @@ files["mod_muc_undelivered.lua"] = { globals = { "module" } }
 files["lua"] = { globals = { "module" } }
 files["undelivered"] = { globals = { "module" } }
 files["spec"] = { std = "lua54c+busted" }
+files["harness/modules"] = { globals = { "module" } }
 files["spec/support/modules"] = { globals = { "module" } }
 files["demo/modules"] = { globals = { "module" } }

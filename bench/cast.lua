@@ -1,6 +1,6 @@
 -- Who is at the other end of the server: an app server, and users who talk in rooms.
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local wire = require "bench.wire";
 

@@ -5,7 +5,7 @@ local lfs = require "lfs";
 
 local chart = require "bench.chart";
 local figures = require "bench.figures";
-local files = require "spec.support.files";
+local files = require "harness.files";
 
 local report = {};
 

@@ -3,9 +3,9 @@
 local lfs = require "lfs";
 local socket = require "socket";
 
-local files = require "spec.support.files";
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local files = require "harness.files";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local cast = require "bench.cast";
 local measure = require "bench.measure";

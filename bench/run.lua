@@ -1,7 +1,7 @@
 -- Measures what a push costs: lua5.4 bench/run.lua <root> [--quick]
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local figures = require "bench.figures";
 local report = require "bench.report";

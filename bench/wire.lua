@@ -4,11 +4,11 @@
 local sha1 = require "util.hashes".sha1;
 local socket = require "socket";
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local find, sub = string.find, string.sub;
 
-local secret = "spec"; -- of all components, see spec/support/configuration.lua
+local secret = require "harness.configuration".component_secret;
 local poll_interval = 0.002;
 local default_timeout = 30;
 

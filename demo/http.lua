@@ -5,7 +5,7 @@ local new_parser = require "net.http.parser".new;
 local json = require "util.json";
 local socket = require "socket";
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local send_timeout = 2; -- seconds
 local reasons = { [200] = "OK", [403] = "Forbidden", [404] = "Not Found", [500] = "Internal Server Error" };

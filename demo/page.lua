@@ -4,8 +4,8 @@
 
 local random_token = require "util.id".long;
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local http = require "demo.http";
 local web = require "demo.web";
@@ -16,7 +16,7 @@ local max_errors = 3;
 local max_history = 50;
 local poll_interval = 0.5; -- seconds
 
--- What the app server can be told to answer, see spec.support.app_server.
+-- What the app server can be told to answer, see harness.app_server.
 local answers = {
 	success = "result";
 	wait = { type = "wait", condition = "resource-constraint", text = "Not now" };

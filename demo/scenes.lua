@@ -1,6 +1,6 @@
 -- The scenes, in order. Each goes on where the one before it has left everybody.
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local stage = require "demo.stage";
 

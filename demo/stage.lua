@@ -4,8 +4,8 @@
 local st = require "util.stanza";
 local jid_resource = require "util.jid".resource;
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
@@ -71,7 +71,7 @@ end
 
 function stage.open(narrator)
 	local self = setmetatable({
-		answer = "result"; -- what pushes are answered with, see spec.support.app_server
+		answer = "result"; -- what pushes are answered with, see harness.app_server
 		narrator = narrator;
 		push_count = 0;
 		said_at = loop.now();

@@ -2,7 +2,7 @@
 --
 -- Arguments: --keep  stay up at the end; --terminal  somebody is watching; --colour
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local narrator = require "demo.narrator";
 local scenes = require "demo.scenes";

@@ -1,7 +1,7 @@
 -- A real Prosody for people with a web browser: accounts, XMPP over WebSocket, the page and Converse.js.
 
-local merge = require "spec.support.tables".merge;
-local prosody = require "spec.support.prosody";
+local merge = require "harness.tables".merge;
+local prosody = require "harness.prosody";
 
 local web = {
 	app_host = "push.localhost";

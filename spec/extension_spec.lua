@@ -5,7 +5,7 @@ local json = require "util.json";
 local st = require "util.stanza";
 local xml = require "util.xml";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 
 local service = "conference.localhost";
 local room = "room@conference.localhost";

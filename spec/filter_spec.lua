@@ -1,7 +1,7 @@
 -- Filters of another module and merged pushes: what is stopped takes nothing with it that was wanted. With the real
 -- mod_cloud_notify_filters.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local st = require "util.stanza";
 local xml = require "util.xml";
 

@@ -1,9 +1,9 @@
 -- Ghosts: users of another server, which loses them or is lost itself. What it had taken over for them comes back when
 -- it says so. What it takes along comes back from nobody: no module of the near server's can know of it.
 
-local client_process = require "spec.support.client_process";
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local client_process = require "harness.client_process";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local new_scene = require "spec.support.scene".new;
 
 local far_host = "far.example";

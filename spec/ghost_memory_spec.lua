@@ -1,6 +1,6 @@
 -- Ghosts whose messages come back when they are not remembered any more.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local new_scene = require "spec.support.scene".new;
 local undelivered = require "spec.support.undelivered";
 

@@ -1,8 +1,8 @@
 -- Ghosts: clients of this very server that lose their connection. Their sessions hibernate (XEP-0198) and are occupants
 -- all the while.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local new_scene = require "spec.support.scene".new;
 
 local waiting = "waiting.localhost"; -- where a session that hibernates is taken for present

@@ -1,7 +1,7 @@
 -- Ghosts: occupants who look present and are gone. Their server sends back what they are sent, and they are pushed to
 -- as if they had been absent when it was said.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local new_scene = require "spec.support.scene".new;
 local undelivered = require "spec.support.undelivered";
 

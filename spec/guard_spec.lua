@@ -2,8 +2,8 @@
 
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local service = "conference.localhost";
 local room = "room@conference.localhost";
@@ -141,6 +141,7 @@ for _, version in ipairs(prosody.versions) do
 				version = version;
 				components = { "users.localhost", "push.localhost" };
 				internal = { ["app.localhost"] = { module = "spec_app" } };
+				plugin_paths = { prosody.root .. "/spec/support/modules" };
 				muc = {
 					modules_enabled = { "muc_cloud_notify" };
 					muc_cloud_notify_library = library;

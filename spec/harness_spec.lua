@@ -3,7 +3,7 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 
 local room = "room@conference.localhost";
 

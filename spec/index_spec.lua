@@ -6,7 +6,7 @@
 local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local new_scene = require "spec.support.scene".new;
 
 local rooms = { "den@conference.localhost", "attic@conference.localhost" };

@@ -1,6 +1,6 @@
 -- `make install` makes modules that a packaged Prosody finds by itself.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 
 local function run(command)

@@ -3,8 +3,8 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
-local files = require "spec.support.files";
-local prosody = require "spec.support.prosody";
+local files = require "harness.files";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 
 local library = prosody.root .. "/muc_cloud_notify.so";
@@ -136,7 +136,7 @@ describe("library", function ()
 				server = prosody.start {
 					version = version;
 					components = { "users.localhost", "push.localhost" };
-					global = { plugin_paths = { module_folder, prosody.root .. "/spec/support/modules" } };
+					global = { plugin_paths = { module_folder, prosody.root .. "/harness/modules" } };
 					muc = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = library };
 					mucs = { ["alone.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
 				};

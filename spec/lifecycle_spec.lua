@@ -2,8 +2,8 @@
 
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 
 local service = "conference.localhost";

@@ -1,9 +1,9 @@
 -- Clients that lose their connection and servers that lose each other, without the module: what a MUC service gets to
 -- see of it. The near server has the rooms.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
-local tables = require "spec.support.tables";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
+local tables = require "harness.tables";
 
 local muc_host = "conference.localhost";
 local far_host = "far.example";

@@ -1,6 +1,6 @@
 -- Who is mentioned, where members hear of mentions only, and where they do.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 
 local room = "tavern@conference.localhost";
 

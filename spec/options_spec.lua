@@ -1,6 +1,6 @@
 -- Options that are set to what they cannot be: one line each says so, and the default is used.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 
 -- Option; values that are refused; what is expected; the default as the log shows it; a value that is fine.

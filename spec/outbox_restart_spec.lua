@@ -1,6 +1,6 @@
 -- The outbox over a clean stop: what could not be told before is told after the next start.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 local storages = require "spec.support.storages";
 

@@ -1,7 +1,7 @@
 -- The outbox: one push in flight per device, everything else merges, and what fails for the moment is told later.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 
 local transient = { type = "wait", condition = "resource-constraint" };

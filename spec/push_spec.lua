@@ -3,7 +3,7 @@
 local st = require "util.stanza";
 local xml = require "util.xml";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 
 local service = "conference.localhost";
 local plain_service = "rooms.localhost"; -- where no option is set

@@ -2,9 +2,9 @@
 
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
-local stream = require "spec.support.stream";
+local stream = require "harness.stream";
 
 local service = "conference.localhost";
 local guarded_service = "guarded.localhost";

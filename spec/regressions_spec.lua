@@ -3,7 +3,7 @@
 
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 local storage = require "spec.support.storages"[1];
 

@@ -2,7 +2,7 @@
 
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 local storages = require "spec.support.storages";
 

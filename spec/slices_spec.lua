@@ -1,6 +1,6 @@
 -- Loading and reading in slices: a message that comes in before they are done is held, and reaches everybody.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 
 local room = "den@conference.localhost";
 

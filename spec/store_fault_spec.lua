@@ -1,6 +1,6 @@
 -- A store that cannot be read or written: nothing changes, nothing is lost.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local scene = require "spec.support.scene";
 local storages = require "spec.support.storages";
 

@@ -1,6 +1,6 @@
 -- mod_muc_undelivered looks for what it does not remember in the room's archive.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local storages = require "spec.support.storages";
 local undelivered = require "spec.support.undelivered";
 
@@ -21,6 +21,7 @@ for _, version in ipairs(prosody.versions) do
 				server = prosody.start {
 					version = version;
 					components = { "users.localhost" };
+					plugin_paths = undelivered.plugin_paths;
 					global = storage.global;
 					muc = muc;
 					mucs = { ["both.localhost"] = { modules_enabled = modules, muc_undelivered_messages = 2 } };

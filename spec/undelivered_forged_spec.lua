@@ -2,7 +2,7 @@
 
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
 local undelivered = require "spec.support.undelivered";
 
 local muc_user = "<x xmlns='http://jabber.org/protocol/muc#user'/>";
@@ -15,6 +15,7 @@ for _, version in ipairs(prosody.versions) do
 			server = prosody.start {
 				version = version;
 				components = { "users.localhost" };
+				plugin_paths = undelivered.plugin_paths;
 				muc = { modules_enabled = { "muc_undelivered", "spec_undelivered" } };
 			};
 			service = undelivered.new(server);

@@ -1,7 +1,7 @@
 -- What mod_muc_undelivered remembers, and for how long.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local undelivered = require "spec.support.undelivered";
 
 local modules = { "muc_undelivered", "spec_undelivered" };
@@ -15,6 +15,7 @@ for _, version in ipairs(prosody.versions) do
 			server = prosody.start {
 				version = version;
 				components = { "users.localhost" };
+				plugin_paths = undelivered.plugin_paths;
 				muc = { modules_enabled = modules, muc_undelivered_messages = 3 };
 				mucs = {
 					["brief.localhost"] = { modules_enabled = modules, muc_undelivered_seconds = 1, muc_room_default_persistent = true };

@@ -1,7 +1,7 @@
 -- mod_muc_undelivered and a client that loses its connection: what XEP-0198 has kept for it comes back.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local undelivered = require "spec.support.undelivered";
 
 for _, version in ipairs(prosody.versions) do
@@ -12,6 +12,7 @@ for _, version in ipairs(prosody.versions) do
 			server = prosody.start {
 				version = version; c2s = true;
 				components = { "users.localhost" };
+				plugin_paths = undelivered.plugin_paths;
 				global = { modules_enabled = { "smacks" }; smacks_hibernation_time = 1 };
 				muc = { modules_enabled = { "muc_undelivered", "spec_undelivered" } };
 			};

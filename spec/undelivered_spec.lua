@@ -1,7 +1,7 @@
 -- mod_muc_undelivered: an event for a message that could not be delivered to an occupant.
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 local undelivered = require "spec.support.undelivered";
 
 local kickable = {
@@ -18,6 +18,7 @@ for _, version in ipairs(prosody.versions) do
 			server = prosody.start {
 				version = version;
 				components = { "users.localhost", "push.localhost", "remote.localhost" };
+				plugin_paths = undelivered.plugin_paths;
 				global = { modules_disabled = { "c2s", "s2s_auth_certs" } };
 				muc = alone;
 				mucs = {

@@ -1,6 +1,6 @@
 -- More messages than an app server can be told of.
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local wire = require "bench.wire";
 

@@ -6,8 +6,8 @@
 local array = require "util.array"; -- an empty one is one in JSON too
 local json = require "util.json";
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local http = require "demo.http";
 local web = require "demo.web";

@@ -8,7 +8,7 @@ local json = require "util.json";
 local lfs = require "lfs";
 local serialization = require "util.serialization";
 
-local files = require "spec.support.files";
+local files = require "harness.files";
 
 local service = "conference.localhost";
 

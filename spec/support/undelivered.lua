@@ -2,11 +2,15 @@
 
 local st = require "util.stanza";
 
+local prosody = require "harness.prosody";
+
 local scene = require "spec.support.scene";
 
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
-local undelivered = {};
+local undelivered = {
+	plugin_paths = { prosody.root .. "/spec/support/modules" }; -- of mod_spec_undelivered
+};
 
 local methods = {};
 local mt = { __index = methods };

@@ -1,10 +1,10 @@
--- The test's side of mod_spec_console.
+-- The client of mod_harness_console.
 
 local socket = require "socket";
 local serialization = require "util.serialization";
 
-local files = require "spec.support.files";
-local loop = require "spec.support.loop";
+local files = require "harness.files";
+local loop = require "harness.loop";
 
 local answer_timeout = 10;
 

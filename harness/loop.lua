@@ -1,4 +1,4 @@
--- The one event loop of a test process: whatever a spec waits for, all open connections are served meanwhile,
+-- The one event loop of a test process: whatever is waited for, all open connections are served meanwhile,
 -- so that an app server answers while a user waits.
 
 local socket = require "socket";

@@ -1,8 +1,8 @@
--- Where the servers of a test process are for each other, see mod_spec_srv.
+-- Where the servers of a test process are for each other, see mod_harness_srv.
 
 local serialization = require "util.serialization";
 
-local files = require "spec.support.files";
+local files = require "harness.files";
 
 local srv = {};
 

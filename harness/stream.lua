@@ -5,7 +5,7 @@ local socket = require "socket";
 local st = require "util.stanza";
 local new_xmpp_stream = require "util.xmppstream".new;
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local xmlns_stream = "http://etherx.jabber.org/streams";
 local max_stanza_size = 1024*1024*16;
@@ -22,7 +22,7 @@ local next_id = 0;
 -- An id that no other stanza of this process has.
 function stream.new_id()
 	next_id = next_id + 1;
-	return string.format("spec-%d", next_id);
+	return string.format("harness-%d", next_id);
 end
 
 -- What can be asked for: a function of the stanza; a text its XML must contain; or a table of attributes, where
@@ -113,7 +113,7 @@ local function on_readable(self)
 end
 
 -- A connection that is not made yet, see connect(). fields: xmlns, the namespace of its stanzas; kind, as errors call
--- it; jid, port; host (127.0.0.1), timeout, server (see spec.support.prosody)
+-- it; jid, port; host (127.0.0.1), timeout, server (see harness.prosody)
 -- Its methods need to have intercept(stanza), which returns true for what is not for the queue, and may have
 -- opened(attr), for when the other side has opened its stream.
 function stream.new(fields, mt)
@@ -164,7 +164,7 @@ function stream_methods:close()
 	self.conn:settimeout(1);
 	self.conn:send("</stream:stream>");
 	self.conn:shutdown("both");
-	self:disconnected("closed by the spec");
+	self:disconnected("closed by this side");
 end
 
 -- Sends a stanza, or XML as it is.

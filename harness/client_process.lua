@@ -7,7 +7,7 @@ local process_mt = { __index = process_methods };
 
 -- A client of an account that has another client already, and so exists. Returns when it is in the room.
 function client_process.start(account, resource, room, nick)
-	local command = ("echo $$; exec lua5.4 spec/support/lone_client.lua '%s' %d '%s/%s' '%s' '%s' '%s'")
+	local command = ("echo $$; exec lua5.4 harness/lone_client.lua '%s' %d '%s/%s' '%s' '%s' '%s'")
 		:format(account.host, account.port, account.bare_jid, resource, account.password, room, nick);
 	local output = assert(io.popen(command, "r"));
 	local self = setmetatable({

@@ -2,8 +2,8 @@
 --
 -- Arguments: the address and port of the server, a full JID, its password, the room, a nickname
 
-local client = require "spec.support.client";
-local loop = require "spec.support.loop";
+local client = require "harness.client";
+local loop = require "harness.loop";
 
 local host, port, full_jid, password, room, nick = ...;
 

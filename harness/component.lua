@@ -3,8 +3,8 @@
 local sha1 = require "util.hashes".sha1;
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
-local stream = require "spec.support.stream";
+local loop = require "harness.loop";
+local stream = require "harness.stream";
 
 local component = {};
 
@@ -22,7 +22,7 @@ function component_methods:intercept(stanza)
 	end
 end
 
--- options: jid, secret, port; host (127.0.0.1), timeout, server (see spec.support.prosody)
+-- options: jid, secret, port; host (127.0.0.1), timeout, server (see harness.prosody)
 function component.connect(options)
 	local self = stream.new({
 		host = options.host;

@@ -7,7 +7,7 @@ local name = require "openssl.x509.name";
 local pkey = require "openssl.pkey";
 local x509 = require "openssl.x509";
 
-local files = require "spec.support.files";
+local files = require "harness.files";
 
 local day = 24 * 60 * 60;
 
@@ -30,7 +30,7 @@ local function new_certificate(common_name)
 end
 
 local function new_authority()
-	local certificate, key = new_certificate("authority of the specs");
+	local certificate, key = new_certificate("authority of the harness");
 	certificate:setIssuer(certificate:getSubject());
 	certificate:addExtension(extension.new("basicConstraints", "critical,CA:TRUE"));
 	certificate:sign(key);

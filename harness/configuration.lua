@@ -1,16 +1,16 @@
--- The configuration of a Prosody for specs: on loopback, with nothing that a spec did not ask for.
+-- The configuration of a Prosody under the harness: on loopback, with nothing that was not asked for.
 
 local serialization = require "util.serialization";
 
-local certificates = require "spec.support.certificates";
-local tables = require "spec.support.tables";
+local certificates = require "harness.certificates";
+local tables = require "harness.tables";
 
 local merge, sorted_keys = tables.merge, tables.sorted_keys;
 
 local default_hosts = { localhost = {} };
 
 local configuration = {
-	component_secret = "spec"; -- of all external components
+	component_secret = "harness"; -- of all external components
 };
 
 local function with_item(list, item)
@@ -60,10 +60,10 @@ end
 
 -- What it takes to talk with other servers.
 local function add_s2s(self, global, modules)
-	table.insert(modules, "spec_srv");
+	table.insert(modules, "harness_srv");
 	global.s2s_interfaces = { "127.0.0.3" };
 	global.s2s_ports = { 0 };
-	global.spec_srv_file = self.srv_path;
+	global.harness_srv_file = self.srv_path;
 	if self.options.s2s == "certificates" then
 		table.insert(modules, "saslauth");
 		table.insert(modules, "tls");
@@ -118,7 +118,7 @@ local function global_options(self)
 	return merge(global, merge(merge({}, options.global), { modules_enabled = modules }));
 end
 
--- The text of the file for a server, see spec.support.prosody.
+-- The text of the file for a server, see harness.prosody.
 function configuration.text(self)
 	local options = self.options;
 	local lines = {};
@@ -130,8 +130,8 @@ function configuration.text(self)
 	end
 
 	local muc = merge({ restrict_room_creation = false }, options.muc);
-	muc.modules_enabled = with_item(muc.modules_enabled, "spec_console");
-	muc.spec_console_port_file = self.folder .. "/console.port";
+	muc.modules_enabled = with_item(muc.modules_enabled, "harness_console");
+	muc.harness_console_port_file = self.folder .. "/console.port";
 	write_section(lines, string.format("Component %q %q", self.muc_host, "muc"), muc);
 	for _, host in ipairs(sorted_keys(options.mucs or {})) do
 		write_section(lines, string.format("Component %q %q", host, "muc"),

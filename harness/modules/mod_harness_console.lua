@@ -1,4 +1,4 @@
--- Lets a spec run Lua inside the server. For tests only: whoever reaches the port has the whole server.
+-- Lets the harness run Lua inside the server. Never for a server that others can reach: the port gives full control of it.
 --
 -- A request is the length of its payload in decimal, a line feed, and the payload: { code, arguments… } with
 -- their number as n, serialised. The answer has the same shape: { true, results… } or { false, error text }.
@@ -65,7 +65,7 @@ local function run(payload)
 		st = st;
 		timer = timer;
 	}, { __index = _G });
-	local chunk = assert(load(request[1], "=(spec)", "t", env));
+	local chunk = assert(load(request[1], "=(harness)", "t", env));
 	return chunk(unpack(request, 2, request.n));
 end
 
@@ -116,7 +116,7 @@ local function listen()
 		return;
 	end
 	local _, port = handle:socket():getsockname();
-	local path = module:get_option_string("spec_console_port_file");
+	local path = module:get_option_string("harness_console_port_file");
 	local file = assert(io.open(path .. ".new", "w"));
 	file:write(port);
 	file:close();

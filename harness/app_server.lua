@@ -2,7 +2,7 @@
 
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local xmlns_data = "jabber:x:data";
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";

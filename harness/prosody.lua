@@ -3,25 +3,25 @@
 local lfs = require "lfs";
 local jid_split = require "util.jid".split;
 
-local app_server = require "spec.support.app_server";
-local client = require "spec.support.client";
-local component = require "spec.support.component";
-local configuration = require "spec.support.configuration";
-local console = require "spec.support.console";
-local files = require "spec.support.files";
-local loop = require "spec.support.loop";
-local srv = require "spec.support.srv";
-local tables = require "spec.support.tables";
-local user = require "spec.support.user";
+local app_server = require "harness.app_server";
+local client = require "harness.client";
+local component = require "harness.component";
+local configuration = require "harness.configuration";
+local console = require "harness.console";
+local files = require "harness.files";
+local loop = require "harness.loop";
+local srv = require "harness.srv";
+local tables = require "harness.tables";
+local user = require "harness.user";
 
 local merge = tables.merge;
 
 local start_timeout = 20;
 local stop_timeout = 20;
 local poll_interval = 0.005;
-local account_password = "spec";
+local account_password = "harness";
 
-local source = debug.getinfo(1, "S").source:match("^@(.*)/spec/support/[^/]*$") or ".";
+local source = debug.getinfo(1, "S").source:match("^@(.*)/harness/[^/]*$") or ".";
 local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
 
 local prosody = {
@@ -127,7 +127,7 @@ local function plugin_paths(options)
 		table.insert(paths, path);
 	end
 	table.insert(paths, root);
-	table.insert(paths, root .. "/spec/support/modules");
+	table.insert(paths, root .. "/harness/modules");
 	if options.community_modules then
 		table.insert(paths, prosody.community_modules(options.version));
 	end
@@ -170,7 +170,7 @@ function prosody.start(options)
 	self.options.global = merge({}, options.global);
 	assert(lfs.mkdir(self.data_dir));
 	assert(lfs.mkdir(folder .. "/certificates"));
-	local arguments = { "exec", "bash", root .. "/spec/support/guard.bash", folder, "env",
+	local arguments = { "exec", "bash", root .. "/harness/guard.bash", folder, "env",
 		"-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT",
 		"lua5.4", program, "-F", "--config", self:config_path() };
 	for i = 2, #arguments do
@@ -187,7 +187,7 @@ function prosody.start(options)
 	return self;
 end
 
--- Ends all servers that are still there; for the end of a spec, however it went.
+-- Ends all servers that are still there, for the end of a process or of a spec, however it went.
 function prosody.close_all()
 	for self in pairs(open_servers) do
 		self:close();
@@ -256,7 +256,7 @@ function server_methods:component(host)
 	return connection;
 end
 
--- A client of an account, which is made when there is none. options: see spec.support.client
+-- A client of an account, which is made when there is none. options: see harness.client
 function server_methods:client(full_jid, options)
 	local username, host = jid_split(full_jid);
 	self:admin([[
@@ -297,7 +297,7 @@ function server_methods:admin(code, ...)
 	end
 	local result = self.console:run(code, ...);
 	if not result then
-		error(describe_failure(self, "did not answer the spec's console"), 2);
+		error(describe_failure(self, "did not answer the console"), 2);
 	elseif not result[1] then
 		error("inside the server: " .. tostring(result[2]), 2);
 	end

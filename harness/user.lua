@@ -3,8 +3,8 @@
 local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 
-local participant = require "spec.support.participant";
-local stream = require "spec.support.stream";
+local participant = require "harness.participant";
+local stream = require "harness.stream";
 
 local user = {};
 

@@ -5,10 +5,10 @@ local base64 = require "util.encodings".base64.encode;
 local jid = require "util.jid";
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
-local participant = require "spec.support.participant";
-local stream = require "spec.support.stream";
-local tables = require "spec.support.tables";
+local loop = require "harness.loop";
+local participant = require "harness.participant";
+local stream = require "harness.stream";
+local tables = require "harness.tables";
 
 local xmlns_bind = "urn:ietf:params:xml:ns:xmpp-bind";
 local xmlns_sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
@@ -52,7 +52,7 @@ function client_methods:intercept(stanza)
 end
 
 local function fail(self, what, reason)
-	self:disconnected("closed by the spec");
+	self:disconnected("closed by this side");
 	error(string.format("client %s cannot %s: %s", self.jid, what, reason), 0);
 end
 
@@ -100,7 +100,7 @@ end
 
 -- Logs in and becomes available. options: jid (a full one), password, port; acknowledges, false: without an answer
 -- to the server's requests to acknowledge what came; stream_management, false: without it; host (127.0.0.1),
--- timeout, server (see spec.support.prosody)
+-- timeout, server (see harness.prosody)
 function client.connect(options)
 	local self = stream.new({
 		acknowledges = options.acknowledges ~= false;
@@ -127,7 +127,7 @@ end
 
 -- Loses the connection, which the server notices at once: the session hibernates if it can be resumed.
 function client_methods:cut()
-	self:disconnected("cut by the spec");
+	self:disconnected("cut by this side");
 end
 
 -- Reads nothing more, and so answers nothing, and still holds the connection: the server notices nothing.

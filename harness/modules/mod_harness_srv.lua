@@ -12,7 +12,7 @@ local new = service.new;
 
 -- It is read each time, since a server that is started again has another port.
 local function record_of(hostname)
-	local file = assert(io.open(module:get_option_string("spec_srv_file"), "r"));
+	local file = assert(io.open(module:get_option_string("harness_srv_file"), "r"));
 	local records = assert(serialization.deserialize(file:read("*a")));
 	file:close();
 	return records[hostname];

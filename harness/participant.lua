@@ -5,7 +5,7 @@ local jid_bare = require "util.jid".bare;
 local jid_resource = require "util.jid".resource;
 local st = require "util.stanza";
 
-local stream = require "spec.support.stream";
+local stream = require "harness.stream";
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_muc_user = xmlns_muc .. "#user";
