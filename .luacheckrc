@@ -1,7 +1,7 @@
 std = "lua54c"
 max_line_length = 150
 cache = false
-exclude_files = { "target", ".test", "browser/node_modules" }
+exclude_files = { "target", ".test", "**/node_modules" }
 
 read_globals = { "prosody" }
 files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members" } }

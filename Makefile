@@ -59,4 +59,4 @@ faults: ## Build the library that fails on demand, for the specs
 	$(INSTALL) -m755 target/faults/lib$(LIBRARY) .test/faults/$(LIBRARY)
 
 clean: ## Remove what was built and unpacked
-	rm -rf target .test browser/node_modules $(LIBRARY)
+	rm -rf target .test demo/page/node_modules spec/browser/node_modules $(LIBRARY)

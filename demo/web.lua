@@ -35,8 +35,8 @@ function web.start(options)
 			[web.user_host] = {
 				demo_page_cast = options.cast;
 				demo_page_folders = {
-					["/"] = prosody.root .. "/browser/page";
-					["/converse/"] = prosody.root .. "/browser/node_modules/converse.js/dist";
+					["/"] = prosody.root .. "/demo/page";
+					["/converse/"] = prosody.root .. "/demo/page/node_modules/converse.js/dist";
 				};
 				modules_enabled = { "demo_page", "disco", "pep", "ping", "roster", "saslauth", "smacks", "websocket" };
 			};
