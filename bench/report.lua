@@ -4,7 +4,7 @@ local json = require "util.json";
 local lfs = require "lfs";
 
 local chart = require "bench.chart";
-local figures = require "bench.figures";
+local figures = require "bench.results";
 local files = require "harness.files";
 
 local report = {};

@@ -3,9 +3,9 @@
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
-local figures = require "bench.figures";
+local figures = require "bench.results";
 local report = require "bench.report";
-local rig = require "bench.rig";
+local rig = require "bench.server";
 
 local root = assert(arg[1], "usage: bench/run.lua <root> [--quick]");
 local is_quick = arg[2] == "--quick";
@@ -54,7 +54,7 @@ end
 
 -- Nothing that goes wrong in one row keeps the others from being measured.
 local function run_row(name, machine, version)
-	local row = require("bench.rows." .. name);
+	local row = require("bench.measurements." .. name);
 	local started = loop.now();
 	io.stderr:write(string.format("bench: Prosody %s, %s … ", version, row.name));
 	local known = machine.problem_count;
@@ -111,7 +111,7 @@ for _, version in ipairs(prosody.versions) do
 	rig.close_all();
 end
 
-local ok, has_engine = xpcall(require("bench.rows.engine").run, traceback, bench, root);
+local ok, has_engine = xpcall(require("bench.measurements.engine").run, traceback, bench, root);
 if not ok then
 	table.insert(problems, has_engine);
 elseif not has_engine then

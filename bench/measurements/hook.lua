@@ -1,8 +1,8 @@
 -- What the module does in the broadcast of a message, by size of the room.
 
-local wire = require "bench.wire";
+local wire = require "bench.raw_component";
 
-local measure = require "bench.measure";
+local measure = require "bench.process";
 
 local row = { name = "size of the room" };
 

@@ -1,6 +1,6 @@
 -- What was measured, in the order in which it is shown.
 
-local measure = require "bench.measure";
+local measure = require "bench.process";
 
 local figures = {};
 

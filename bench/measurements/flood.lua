@@ -2,7 +2,7 @@
 
 local loop = require "harness.loop";
 
-local wire = require "bench.wire";
+local wire = require "bench.raw_component";
 
 local row = { name = "flood" };
 

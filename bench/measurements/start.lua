@@ -1,6 +1,6 @@
 -- A start with many stored devices: how long it takes, whom it holds up, what it takes of memory.
 
-local wire = require "bench.wire";
+local wire = require "bench.raw_component";
 
 local row = { name = "start" };
 

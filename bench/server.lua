@@ -7,9 +7,9 @@ local files = require "harness.files";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
-local cast = require "bench.cast";
-local measure = require "bench.measure";
-local wire = require "bench.wire";
+local cast = require "bench.peers";
+local measure = require "bench.process";
+local wire = require "bench.raw_component";
 
 local service = "conference.localhost";
 local users_host = "users.localhost";

@@ -1,6 +1,6 @@
 -- How long anything else in the server has to wait during a fan-out.
 
-local wire = require "bench.wire";
+local wire = require "bench.raw_component";
 
 local row = { name = "lateness" };
 
