@@ -1,12 +1,12 @@
--- Who is at the other end of the server: an app server, and users who talk in rooms.
+-- The peers of the measured server: an app server, and users who talk in rooms.
 
 local loop = require "harness.loop";
 
-local wire = require "bench.raw_component";
+local raw_component = require "bench.raw_component";
 
 local find, match = string.find, string.match;
 
-local cast = {};
+local peers = {};
 
 local last_id = 0;
 
@@ -106,7 +106,7 @@ end
 function app_methods:ping()
 	local id = new_id();
 	self:send(string.format("<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", id, self.jid, self.service));
-	assert(wire.wait(function () return self.replies[id]; end), "the service does not answer");
+	assert(raw_component.wait(function () return self.replies[id]; end), "the service does not answer");
 	self.replies[id] = nil;
 end
 
@@ -118,8 +118,8 @@ local function new_methods(methods, fields)
 end
 
 -- options: jid, port, service; timeout, is_over
-function cast.app_server(options)
-	local self = wire.connect(new_methods(app_methods, {
+function peers.app_server(options)
+	local self = raw_component.connect(new_methods(app_methods, {
 		answer_start = string.format("<iq type='result' from='%s' to='%s' id='", options.jid, options.service);
 		batch = {};
 		delay = 0; -- of each answer, in seconds
@@ -157,7 +157,7 @@ function users_methods:request(user, to, child)
 	local id = new_id();
 	self.requests[id] = true;
 	self:send(string.format("<iq type='set' id='%s' from='%s@%s/desk' to='%s'>%s</iq>", id, user, self.jid, to, child));
-	local reply = wire.wait(function ()
+	local reply = raw_component.wait(function ()
 		return self.requests[id] ~= true and self.requests[id];
 	end);
 	self.requests[id] = nil;
@@ -169,7 +169,7 @@ function users_methods:join(user, room, timeout)
 	local full_jid = string.format("%s@%s/desk", user, self.jid);
 	self:send(string.format("<presence from='%s' to='%s/%s'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>",
 		full_jid, room, user));
-	assert(wire.wait(function ()
+	assert(raw_component.wait(function ()
 		return self.entered[room .. " " .. full_jid];
 	end, timeout), user .. " cannot enter " .. room);
 end
@@ -191,13 +191,13 @@ function users_methods:say(user, room, count)
 end
 
 function users_methods:wait_for_echo(id, timeout)
-	local is_heard = wire.wait(function () return self.heard[id]; end, timeout);
+	local is_heard = raw_component.wait(function () return self.heard[id]; end, timeout);
 	self.heard = {};
 	return is_heard;
 end
 
-function cast.users(options)
-	return wire.connect(new_methods(users_methods, { entered = {}, heard = {}, requests = {} }), options.jid, options.port, options.timeout);
+function peers.users(options)
+	return raw_component.connect(new_methods(users_methods, { entered = {}, heard = {}, requests = {} }), options.jid, options.port, options.timeout);
 end
 
-return cast;
+return peers;

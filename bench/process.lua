@@ -1,8 +1,8 @@
--- What /proc tells of a process, and what a list of samples comes to.
+-- What /proc says about a process.
 
 local lfs = require "lfs";
 
-local measure = {};
+local process = {};
 
 local function read_line(path)
 	local file = io.open(path, "r");
@@ -13,7 +13,7 @@ local function read_line(path)
 end
 
 -- Seconds that a process has spent on a CPU, all its threads together. Exact while it sleeps.
-function measure.cpu(pid)
+function process.cpu(pid)
 	local total = 0;
 	local folder = string.format("/proc/%d/task", pid);
 	for thread in lfs.dir(folder) do
@@ -26,30 +26,11 @@ function measure.cpu(pid)
 end
 
 -- Bytes of a process that are in memory, without the pages of files, such as libraries.
-function measure.rss(pid)
+function process.rss(pid)
 	local file = assert(io.open(string.format("/proc/%d/smaps_rollup", pid), "r"));
 	local text = file:read("*a");
 	file:close();
 	return tonumber(text:match("\nAnonymous:%s*(%d+) kB")) * 1024;
 end
 
-local function sorted(samples)
-	local list = table.move(samples, 1, #samples, 1, {});
-	table.sort(list);
-	return list;
-end
-
-function measure.median(samples)
-	local list = sorted(samples);
-	local middle = (#list + 1) // 2;
-	if #list % 2 == 1 then return list[middle]; end
-	return (list[middle] + list[middle + 1]) / 2;
-end
-
--- The median, the least and the greatest.
-function measure.summary(samples)
-	local list = sorted(samples);
-	return measure.median(samples), list[1], list[#list];
-end
-
-return measure;
+return process;

@@ -12,15 +12,15 @@ local secret = require "harness.configuration".component_secret;
 local poll_interval = 0.002;
 local default_timeout = 30;
 
-local wire = {};
+local raw_component = {};
 
-local wire_methods = {};
-local wire_mt = { __index = wire_methods };
+local component_methods = {};
+local component_mt = { __index = component_methods };
 
 local connections = {};
 
 -- Serves all connections until check() gives something true, and returns that; nil when the time is over.
-function wire.wait(check, timeout)
+function raw_component.wait(check, timeout)
 	return loop.wait_until(function ()
 		for connection in pairs(connections) do
 			if connection.on_turn then connection:on_turn(); end
@@ -31,8 +31,8 @@ function wire.wait(check, timeout)
 end
 
 -- Serves all connections for some time.
-function wire.pause(seconds)
-	wire.wait(function () return false; end, seconds);
+function raw_component.pause(seconds)
+	raw_component.wait(function () return false; end, seconds);
 end
 
 local function cut(self)
@@ -74,19 +74,19 @@ local function on_readable(self)
 end
 
 -- What can be sent without waiting.
-function wire_methods:flush()
+function component_methods:flush()
 	if self.out == "" or self.closed then return; end
 	local last, err, partial = self.conn:send(self.out);
 	if not last and err ~= "timeout" then error("cannot send: " .. err, 0); end
 	self.out = sub(self.out, (last or partial) + 1);
 end
 
-function wire_methods:send(text)
+function component_methods:send(text)
 	self.out = self.out .. text;
 	self:flush();
 end
 
-function wire_methods:close()
+function component_methods:close()
 	if self.closed then return; end
 	self.closed = true;
 	connections[self] = nil;
@@ -94,7 +94,7 @@ function wire_methods:close()
 	self.conn:close();
 end
 
-function wire.close_all()
+function raw_component.close_all()
 	for connection in pairs(connections) do
 		connection:close();
 	end
@@ -103,7 +103,7 @@ end
 -- Makes a connection as soon as a server takes one; is_over() tells that there never will be one. methods:
 -- on_stanza(self, name, text), on_batch(self), on_turn(self). The time at which the server has answered is in
 -- `accepted`.
-function wire.connect(methods, jid, port, timeout, is_over)
+function raw_component.connect(methods, jid, port, timeout, is_over)
 	local deadline = loop.now() + (timeout or default_timeout);
 	local conn;
 	repeat
@@ -119,19 +119,19 @@ function wire.connect(methods, jid, port, timeout, is_over)
 	until ok;
 	conn:setoption("tcp-nodelay", true);
 	conn:settimeout(0);
-	local self = setmetatable({ buffer = "", conn = conn, jid = jid, out = "" }, { __index = setmetatable(methods, wire_mt) });
+	local self = setmetatable({ buffer = "", conn = conn, jid = jid, out = "" }, { __index = setmetatable(methods, component_mt) });
 	connections[self] = true;
 	loop.add(conn, function () on_readable(self); end);
 	self:send(string.format("<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams'"
 		.. " xmlns='jabber:component:accept' to='%s'>", jid));
-	local id = wire.wait(function ()
+	local id = raw_component.wait(function ()
 		return self.lost or self.buffer:match("<stream:stream[^>]* id=['\"]([^'\"]*)['\"][^>]*>");
 	end, deadline - loop.now());
 	self.accepted = loop.now();
 	assert(id and id ~= true, jid .. " was not let in");
 	self.buffer = "";
 	self:send("<handshake>" .. sha1(id .. secret, true) .. "</handshake>");
-	assert(wire.wait(function ()
+	assert(raw_component.wait(function ()
 		return self.buffer:find("<handshake", 1, true);
 	end), jid .. " was not let in");
 	self.buffer = "";
@@ -139,4 +139,4 @@ function wire.connect(methods, jid, port, timeout, is_over)
 	return self;
 end
 
-return wire;
+return raw_component;

@@ -7,9 +7,9 @@ local files = require "harness.files";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
-local cast = require "bench.peers";
-local measure = require "bench.process";
-local wire = require "bench.raw_component";
+local peers = require "bench.peers";
+local process = require "bench.process";
+local raw_component = require "bench.raw_component";
 
 local service = "conference.localhost";
 local users_host = "users.localhost";
@@ -19,10 +19,10 @@ local start_timeout = 180;
 -- As long as the bar asks for.
 local node_length, secret_length = 64, 32;
 
-local rig = { users_host = users_host };
+local server = { users_host = users_host };
 
-local rig_methods = {};
-local rig_mt = { __index = rig_methods };
+local server_methods = {};
+local server_mt = { __index = server_methods };
 
 local function encode(text)
 	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
@@ -40,7 +40,7 @@ local function padded(name, length)
 end
 
 local function store_folder(self, data)
-	return string.format("%s/%s/%s/muc_cloud_notify", self.server.folder, data, encode(service));
+	return string.format("%s/%s/%s/muc_cloud_notify", self.prosody.folder, data, encode(service));
 end
 
 local function record_path(self, data, user)
@@ -70,7 +70,7 @@ end
 
 -- version: of Prosody; rooms: what the rooms are that are there from the start, node -> groups as make_room() has them;
 -- timeout: for whatever is to come from the server
-function rig.open(version, rooms, timeout)
+function server.open(version, rooms, timeout)
 	local port = free_port();
 	local self = setmetatable({
 		port = port;
@@ -80,8 +80,8 @@ function rig.open(version, rooms, timeout)
 		timeout = timeout;
 		users_host = users_host;
 		version = version;
-	}, rig_mt);
-	self.server = prosody.start {
+	}, server_mt);
+	self.prosody = prosody.start {
 		version = version;
 		log_level = "info";
 		components = { app_host, users_host };
@@ -93,20 +93,20 @@ function rig.open(version, rooms, timeout)
 		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always" };
 	};
 	local path = read_template(self);
-	self.full_version = self.server:admin("return prosody.version");
-	self.lua_version = self.server:admin("return _VERSION");
+	self.full_version = self.prosody:admin("return prosody.version");
+	self.lua_version = self.prosody:admin("return _VERSION");
 	for node, groups in pairs(rooms) do
 		self:make_room(node, groups, true);
 	end
 	self:disconnect();
-	self.server:stop();
+	self.prosody:stop();
 	os.remove(path);
 	return self;
 end
 
 -- Puts a data folder next to the first one, with the same rooms and some devices. groups: list of { prefix, count }
-function rig_methods:new_data(data, groups)
-	assert(os.execute(string.format("cp -R '%s/data' '%s/%s'", self.server.folder, self.server.folder, data)));
+function server_methods:new_data(data, groups)
+	assert(os.execute(string.format("cp -R '%s/data' '%s/%s'", self.prosody.folder, self.prosody.folder, data)));
 	lfs.mkdir(store_folder(self, data));
 	for _, group in ipairs(groups) do
 		for i = 1, group.count do
@@ -117,10 +117,10 @@ function rig_methods:new_data(data, groups)
 		end
 	end
 	-- What the kernel has to write now would be taken for the server's slowness later.
-	os.execute("sync -f '" .. self.server.folder .. "'");
+	os.execute("sync -f '" .. self.prosody.folder .. "'");
 end
 
-function rig_methods:problem(text, ...)
+function server_methods:problem(text, ...)
 	local problem = string.format("Prosody %s: " .. text, self.version, ...);
 	self.problem_count = self.problem_count + 1;
 	if not self.problems[problem] then
@@ -129,66 +129,66 @@ function rig_methods:problem(text, ...)
 	end
 end
 
-function rig_methods:admin(code, ...)
-	return self.server:admin(code, ...);
+function server_methods:admin(code, ...)
+	return self.prosody:admin(code, ...);
 end
 
 -- Calls a function of bench/modules/mod_push_bench.lua.
-function rig_methods:call(name, ...)
-	return self.server:admin([[
+function server_methods:call(name, ...)
+	return self.prosody:admin([[
 		local name = ...;
 		return prosody.hosts[module.host].modules.push_bench[name](select(2, ...));
 	]], name, ...);
 end
 
-function rig_methods:make_room(node, groups, is_persistent)
+function server_methods:make_room(node, groups, is_persistent)
 	return self:call("make_room", node, groups, is_persistent);
 end
 
-function rig_methods:connect_app(is_over)
-	self.app = cast.app_server { jid = app_host, port = self.port, service = service, timeout = start_timeout, is_over = is_over };
+function server_methods:connect_app(is_over)
+	self.app = peers.app_server { jid = app_host, port = self.port, service = service, timeout = start_timeout, is_over = is_over };
 end
 
-function rig_methods:connect_users()
-	self.users = cast.users { jid = users_host, port = self.port };
+function server_methods:connect_users()
+	self.users = peers.users { jid = users_host, port = self.port };
 end
 
-function rig_methods:connect()
+function server_methods:connect()
 	self:connect_app();
 	self:connect_users();
 end
 
-function rig_methods:disconnect()
-	wire.close_all();
+function server_methods:disconnect()
+	raw_component.close_all();
 	self.app, self.users = nil, nil;
 end
 
 -- Starts the server. options: data, the data folder; module, whether with the module; probe, whether with a timer from
 -- the start. Returns the seconds until the app server was let in.
-function rig_methods:start(options)
-	local server = self.server;
-	server:reconfigure({
+function server_methods:start(options)
+	local child = self.prosody;
+	child:reconfigure({
 		modules_enabled = options.module and { "muc_cloud_notify", "push_bench" } or { "push_bench" };
 		push_bench_probe = options.probe or false;
-	}, { data_path = server.folder .. "/" .. options.data });
+	}, { data_path = child.folder .. "/" .. options.data });
 	for _, name in ipairs { "pid", "exit", "console.port", "prosody.log" } do
-		os.remove(server.folder .. "/" .. name);
+		os.remove(child.folder .. "/" .. name);
 	end
-	assert(server.guard:write("start\n"));
-	assert(server.guard:flush());
+	assert(child.guard:write("start\n"));
+	assert(child.guard:flush());
 	self.started = loop.now();
 	self:connect_app(function ()
-		return files.read(server.folder .. "/exit");
+		return files.read(child.folder .. "/exit");
 	end);
-	server.pid = tonumber(files.read(server.folder .. "/pid"));
+	child.pid = tonumber(files.read(child.folder .. "/pid"));
 	return self.app.accepted - self.started;
 end
 
 -- Waits until all registrations are loaded. Returns the seconds since the start.
-function rig_methods:wait_until_loaded()
-	local log = assert(io.open(self.server.log_path, "r"));
+function server_methods:wait_until_loaded()
+	local log = assert(io.open(self.prosody.log_path, "r"));
 	local text = "";
-	local devices = wire.wait(function ()
+	local devices = raw_component.wait(function ()
 		text = text .. (log:read("*a") or "");
 		return text:match("(%d+) device%(s%) of %d+ user%(s%) are registered");
 	end, start_timeout);
@@ -198,40 +198,40 @@ function rig_methods:wait_until_loaded()
 end
 
 -- Ends the server as a crash would: nothing is saved, so that every start is from the same data.
-function rig_methods:kill()
+function server_methods:kill()
 	self:disconnect();
-	self.server:kill();
+	self.prosody:kill();
 end
 
-function rig_methods:close()
+function server_methods:close()
 	self:disconnect();
-	self.server:close();
+	self.prosody:close();
 end
 
 -- Bytes in memory once all that is garbage was given back.
-function rig_methods:memory()
+function server_methods:memory()
 	self:call("trim");
-	self.server:settle();
+	self.prosody:settle();
 	self:call("trim");
-	return measure.rss(self.server.pid);
+	return process.rss(self.prosody.pid);
 end
 
-function rig_methods:cpu()
-	return measure.cpu(self.server.pid);
+function server_methods:cpu()
+	return process.cpu(self.prosody.pid);
 end
 
 -- Returns when the server has handled all that we have sent, and sleeps.
-function rig_methods:rest()
+function server_methods:rest()
 	self.app:ping();
-	wire.pause(0.015);
+	raw_component.pause(0.015);
 end
 
 -- A message of Bob in a room that leads to `count` pushes to as many devices; returns when all answers were taken in.
-function rig_methods:fan_out(room, count)
+function server_methods:fan_out(room, count)
 	local app = self.app;
 	app:reset();
 	local id = self.users:say("bob", room);
-	wire.wait(function () return app.pushes >= count; end, self.timeout);
+	raw_component.wait(function () return app.pushes >= count; end, self.timeout);
 	if not self.users:wait_for_echo(id) then
 		self:problem("a message in %s was not passed on", room);
 	end
@@ -247,26 +247,26 @@ function rig_methods:fan_out(room, count)
 end
 
 -- Gives the server some of the pushes that came, for it to send `count` such IQs from a bare loop.
-function rig_methods:load_floor(captured, count)
+function server_methods:load_floor(captured, count)
 	local burst = self:admin([[return prosody.hosts[module.host].modules.push_bench.burst]]);
 	self:call("load_floor", table.move(captured, 1, math.min(burst, #captured), 1, {}), count);
 end
 
 -- The same number of IQs from a bare loop, see bench/modules/mod_push_bench.lua.
-function rig_methods:floor(count)
+function server_methods:floor(count)
 	local app = self.app;
 	app:reset();
 	self:call("floor", count);
-	wire.wait(function () return app.floor >= count; end, self.timeout);
+	raw_component.wait(function () return app.floor >= count; end, self.timeout);
 	app:ping();
 	if app.floor ~= count then
 		self:problem("%d of %d prebuilt IQs came", app.floor, count);
 	end
 end
 
-rig.close_all = function ()
-	wire.close_all();
+function server.close_all()
+	raw_component.close_all();
 	prosody.close_all();
 end
 
-return rig;
+return server;

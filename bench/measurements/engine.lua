@@ -3,7 +3,7 @@
 local json = require "util.json";
 local lfs = require "lfs";
 
-local row = { name = "engine alone" };
+local measurement = { name = "engine alone" };
 
 -- The benchmarks of crate/core/benches/engine.rs.
 local descriptions = {
@@ -43,8 +43,8 @@ local function names_of(map)
 	return list;
 end
 
-function row.run(bench, root)
-	local suffix = bench.is_quick and "-quick" or "";
+function measurement.run(results, root)
+	local suffix = results.is_quick and "-quick" or "";
 	local times = {}; -- name -> number of devices -> ns
 	each_benchmark(root .. "/target/criterion" .. suffix, function (folder)
 		local estimates, about = read_json(folder .. "/estimates.json"), read_json(folder .. "/benchmark.json");
@@ -67,14 +67,14 @@ function row.run(bench, root)
 		end
 		if few >= many then return; end
 		found = true;
-		bench:add_common {
+		results:add_common {
 			id = "engine_" .. id, unit = "×", digits = 2, limit = 1.5, samples = { values[many] / values[few] };
-			text = string.format("engine alone, %s: %s devices over %s", text, bench.number(many), bench.number(few));
+			text = string.format("engine alone, %s: %s devices over %s", text, results.number(many), results.number(few));
 		};
 		for _, size in ipairs { few, many } do
-			bench:add_common {
+			results:add_common {
 				id = string.format("engine_%s_%d", id, size), unit = unit, digits = 0, samples = { values[size] };
-				text = "– with " .. bench.number(size);
+				text = "– with " .. results.number(size);
 			};
 		end
 	end
@@ -90,4 +90,4 @@ function row.run(bench, root)
 	return found;
 end
 
-return row;
+return measurement;

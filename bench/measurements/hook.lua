@@ -1,40 +1,40 @@
 -- What the module does in the broadcast of a message, by size of the room.
 
-local wire = require "bench.raw_component";
+local raw_component = require "bench.raw_component";
 
-local measure = require "bench.process";
+local statistics = require "bench.statistics";
 
-local row = { name = "size of the room" };
+local measurement = { name = "size of the room" };
 
 local warm_up = 3;
 
-function row.run(bench, rig)
-	local sizes = bench.sizes;
+function measurement.run(results, server)
+	local sizes = results.sizes;
 	local members = sizes.hook_members;
 	local rooms, first, samples = {}, {}, {};
 
 	local function message(room)
-		local app = rig.app;
+		local app = server.app;
 		app:reset();
-		local seconds = rig:call("hook_time", room, "bob");
-		wire.wait(function () return app.pushes >= members; end, rig.timeout);
+		local seconds = server:call("hook_time", room, "bob");
+		raw_component.wait(function () return app.pushes >= members; end, server.timeout);
 		app:ping();
 		if app.nodes ~= members or app.pushes ~= members then
-			rig:problem("a message in %s led to %d pushes to %d of %d devices", room, app.pushes, app.nodes, members);
+			server:problem("a message in %s led to %d pushes to %d of %d devices", room, app.pushes, app.nodes, members);
 		end
 		return seconds * 1e6;
 	end
 
 	for i, size in ipairs(sizes.rooms) do
-		rooms[i] = rig:make_room("hook-" .. size, {
-			{ prefix = "h", count = members, host = rig.users_host };
+		rooms[i] = server:make_room("hook-" .. size, {
+			{ prefix = "h", count = members, host = server.users_host };
 			{ prefix = "stranger", count = size - members, host = "elsewhere.example" };
 		});
 		first[i] = message(rooms[i]); -- nobody has entered yet
-		rig.users:join("bob", rooms[i]);
+		server.users:join("bob", rooms[i]);
 		samples[i] = {};
 	end
-	rig:call("collect");
+	server:call("collect");
 	for repetition = 1 - warm_up, sizes.hook_repetitions do
 		local is_odd = repetition % 2 == 1;
 		-- By turns from the small ones up and from the great ones down.
@@ -48,22 +48,23 @@ function row.run(bench, rig)
 
 	local ratios = {};
 	for repetition = 1, sizes.hook_repetitions do
-		ratios[repetition] = samples[#rooms][repetition] / measure.median(samples[1]);
+		ratios[repetition] = samples[#rooms][repetition] / statistics.median(samples[1]);
 	end
-	bench:add {
+	results:add {
 		id = "hook_ratio", unit = "×", digits = 2, limit = 1.2, samples = ratios, spread = "quartiles";
-		text = string.format("module in the broadcast hook, room of %s over room of %s", bench.number(sizes.rooms[#rooms]), bench.number(sizes.rooms[1]));
+		text = string.format("module in the broadcast hook, room of %s over room of %s",
+			results.number(sizes.rooms[#rooms]), results.number(sizes.rooms[1]));
 	};
 	for i, size in ipairs(sizes.rooms) do
-		bench:add {
-			id = "hook_" .. size, size = size, text = string.format("– %d to push to, in a room of %s", members, bench.number(size));
+		results:add {
+			id = "hook_" .. size, size = size, text = string.format("– %d to push to, in a room of %s", members, results.number(size));
 			unit = "µs", digits = 1, samples = samples[i], spread = "quartiles";
 		};
 	end
-	bench:add {
-		id = "hook_first", text = string.format("– first message into the restored room of %s", bench.number(sizes.rooms[#rooms]));
+	results:add {
+		id = "hook_first", text = string.format("– first message into the restored room of %s", results.number(sizes.rooms[#rooms]));
 		unit = "µs", digits = 0, samples = { first[#rooms] };
 	};
 end
 
-return row;
+return measurement;
