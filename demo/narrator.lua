@@ -68,7 +68,8 @@ function narrator_methods:title(text)
 	self:paragraph("", text, "strong");
 end
 
-function narrator_methods:cast(name, text)
+-- What a name stands for.
+function narrator_methods:term(name, text)
 	self:paragraph("  " .. pad(name, column), text);
 end
 

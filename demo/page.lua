@@ -72,7 +72,7 @@ function page.open(version)
 	}, page_mt);
 	self.server = web.start {
 		version = version;
-		cast = { app_server = web.app_host, feed = feed.address, max_errors = max_errors, people = people, room = room, service = service };
+		setup = { app_server = web.app_host, feed = feed.address, max_errors = max_errors, people = people, room = room, service = service };
 		muc_host = service;
 		muc = {
 			muc_push_max_retry_delay = 10;

@@ -56,8 +56,8 @@ local function describe_reply(reply)
 	return string.format("an error, %s/%s%s", error_type, condition, text and ": " .. text or "");
 end
 
--- Connects everybody to the server that runs now.
-local function enter_cast(self)
+-- Connects all users and the app server to the server that runs now.
+local function connect_all(self)
 	self.alice = self.server:user("alice@away.example/phone");
 	self.bob = self.server:user("bob@home.example/desk");
 	self.app = self.server:app_server(app_host);
@@ -95,7 +95,7 @@ function stage.open(narrator)
 			push_max_errors = stage.max_errors;
 		};
 	};
-	enter_cast(self);
+	connect_all(self);
 	self.version = self.server:admin("return prosody.version");
 	return self;
 end
@@ -114,12 +114,12 @@ function stage_methods:introduce()
 	local narrator = self.narrator;
 	narrator:title("Group chats that wake the phones of those who are away: mod_muc_cloud_notify");
 	narrator.blank();
-	narrator:cast("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
-	narrator:cast("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
-	narrator:cast("Bob", self.bob.bare_jid .. ", a user of yet another server");
-	narrator:cast("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
-	narrator:cast("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
-	narrator:cast("push", "what the service tells the app server, and how long after the message");
+	narrator:term("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
+	narrator:term("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
+	narrator:term("Bob", self.bob.bare_jid .. ", a user of yet another server");
+	narrator:term("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
+	narrator:term("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
+	narrator:term("push", "what the service tells the app server, and how long after the message");
 end
 
 -- Alice asks the service whether it can push.
@@ -275,7 +275,7 @@ function stage_methods:crash()
 	local started = loop.now();
 	server:start_again();
 	narrator:does("service", string.format("is up again as process %d, after %.1f s", server.pid, loop.now() - started));
-	enter_cast(self);
+	connect_all(self);
 end
 
 -- Sets options of the module, as an operator would.
@@ -318,12 +318,12 @@ end
 function stage_methods:stay()
 	local narrator, server = self.narrator, self.server;
 	narrator:conclusion("The server stays up. Press Ctrl-C to stop it and to remove its folder.", "strong");
-	narrator:cast("log", server.log_path);
-	narrator:cast("config", server:config_path());
-	narrator:cast("folder", server.folder);
-	narrator:cast("port", string.format("127.0.0.1:%d, for components (XEP-0114) as in the config; %s is free for one of yours.",
+	narrator:term("log", server.log_path);
+	narrator:term("config", server:config_path());
+	narrator:term("folder", server.folder);
+	narrator:term("port", string.format("127.0.0.1:%d, for components (XEP-0114) as in the config; %s is free for one of yours.",
 		server.component_port, spare_host));
-	narrator:cast("try", string.format("From there, enter %s and say \"Alice\": her push is shown here.", stage.square));
+	narrator:term("try", string.format("From there, enter %s and say \"Alice\": her push is shown here.", stage.square));
 	while server:is_running() do
 		local push = self.app:next_push(0.5);
 		if push then

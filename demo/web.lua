@@ -9,8 +9,8 @@ local web = {
 	user_host = "localhost";
 };
 
--- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; cast, which
--- the page is told
+-- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; setup, which
+-- the page reads
 function web.start(options)
 	local muc = merge({
 		allow_unaffiliated_register = true; -- whoever registers a nickname, as Converse does, becomes a member
@@ -33,7 +33,7 @@ function web.start(options)
 		};
 		hosts = {
 			[web.user_host] = {
-				demo_page_cast = options.cast;
+				demo_page_setup = options.setup;
 				demo_page_folders = {
 					["/"] = prosody.root .. "/demo/page";
 					["/converse/"] = prosody.root .. "/demo/page/node_modules/converse.js/dist";

@@ -3,20 +3,20 @@
 import { User } from "./users.js";
 import { showDevices, showPush } from "./app-server.js";
 
-const cast = await (await fetch("cast.json")).json();
+const setup = await (await fetch("setup.json")).json();
 
 const problem = document.querySelector("#problem");
 const membersOnly = document.querySelector("#members-only");
 const telling = document.querySelector("#telling");
 const answers = [...document.querySelectorAll("[data-answer]")];
 
-document.querySelector("#max-errors").textContent = cast.max_errors;
+document.querySelector("#max-errors").textContent = setup.max_errors;
 
 /** When messages were sent by somebody on this page, in milliseconds. */
 const sentAt = [];
 
-for (const person of cast.people) {
-	new User(document.getElementById(person.username), person, cast, (at) => sentAt.push(at));
+for (const person of setup.people) {
+	new User(document.getElementById(person.username), person, setup, (at) => sentAt.push(at));
 }
 
 function tellProblem(text) {
@@ -27,7 +27,7 @@ function tellProblem(text) {
 /** Asks the process of the demo for something. */
 async function ask(path, body) {
 	try {
-		const response = await fetch(cast.feed + path, { method: "POST", body: String(body) });
+		const response = await fetch(setup.feed + path, { method: "POST", body: String(body) });
 		tellProblem(response.ok ? "" : "The demo did not understand that.");
 	} catch {
 		tellProblem("The demo has ended: run make demo again.");
@@ -45,7 +45,7 @@ for (const [box, path] of [[membersOnly, "/members-only"], [telling, "/telling"]
 	});
 }
 
-const feed = new EventSource(`${cast.feed}/feed`);
+const feed = new EventSource(`${setup.feed}/feed`);
 
 feed.addEventListener("open", () => tellProblem(""));
 feed.addEventListener("error", () => tellProblem("The demo has ended: run make demo again."));
@@ -59,5 +59,5 @@ feed.addEventListener("state", ({ data }) => {
 	}
 	membersOnly.checked = state.is_members_only;
 	telling.checked = state.is_telling;
-	showDevices(state.devices, cast.max_errors);
+	showDevices(state.devices, setup.max_errors);
 });

@@ -14,14 +14,14 @@ const states = {
 export class User {
 	/**
 	 * @param {HTMLElement} place where to show them
-	 * @param {object} person their account and device, from the cast
-	 * @param {object} cast
+	 * @param {object} person their account and device, from the setup
+	 * @param {object} setup
 	 * @param {(at: number) => void} onSent called with the time when they have sent a message
 	 */
-	constructor(place, person, cast, onSent) {
+	constructor(place, person, setup, onSent) {
 		this.place = place;
 		this.person = person;
-		this.cast = cast;
+		this.setup = setup;
 		this.onSent = onSent;
 		place.append(document.querySelector("#user").content.cloneNode(true));
 		place.querySelector("h2").textContent = person.name;
@@ -62,14 +62,14 @@ export class User {
 
 	/** Connects, or goes on with a connection that was cut: Converse keeps what it needs for that in the session's storage. */
 	connect() {
-		const { person, cast } = this;
+		const { person, setup } = this;
 		const settings = {
 			jid: person.jid,
 			password: person.password,
 			nickname: person.name,
-			auto_join_rooms: [{ jid: cast.room, nick: person.name }],
+			auto_join_rooms: [{ jid: setup.room, nick: person.name }],
 			enable_muc_push: true,
-			push_app_servers: [{ jid: cast.app_server, node: person.node, secret: person.secret }],
+			push_app_servers: [{ jid: setup.app_server, node: person.node, secret: person.secret }],
 		};
 		this.frame.src = `user.html?settings=${encodeURIComponent(JSON.stringify(settings))}`;
 		this.show("connecting");

@@ -27,8 +27,8 @@ for (const version of versions) {
 			await server?.stop();
 		});
 
-		/** Fresh accounts for a scene, and a name for its room. */
-		async function cast(nicks, host = service) {
+		/** A name for a room, and users with fresh accounts for it. */
+		async function roomAndUsers(nicks, host = service) {
 			number += 1;
 			users = [];
 			for (const nick of nicks) {
@@ -38,11 +38,11 @@ for (const version of versions) {
 			return [`room-${number}@${host}`, ...users];
 		}
 
-		/** A scene, whose browsers are closed at its end. */
-		function scene(title, play) {
+		/** A test whose browsers are closed at its end. */
+		function itWithUsers(title, act) {
 			it(title, async () => {
 				try {
-					await play();
+					await act();
 				} finally {
 					await Promise.all(users.map((user) => user.close()));
 				}
@@ -82,8 +82,8 @@ for (const version of versions) {
 			assert.deepEqual(await server.ask("rest_of_pushes"), []);
 		}
 
-		scene("enables pushes with the service of the room, and registers the nickname", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("enables pushes with the service of the room, and registers the nickname", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room });
 			await Promise.all([alice.enter([room]), bob.enter([room])]);
 			for (const user of [alice, bob]) {
@@ -95,8 +95,8 @@ for (const version of versions) {
 			}
 		});
 
-		scene("is pushed to when mentioned in a public room, after a log-out", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("is pushed to when mentioned in a public room, after a log-out", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room });
 			await Promise.all([settle(room, alice), settle(room, bob)]);
 			await alice.say(room, "@bob as you are here, this is no reason for a push");
@@ -108,8 +108,8 @@ for (const version of versions) {
 			assert.equal(push.from, service);
 		});
 
-		scene("is pushed to for every message in a members-only room", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("is pushed to for every message in a members-only room", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room, members_only: true, members: [alice, bob].map(({ jid, nick }) => ({ jid, nick })) });
 			await Promise.all([settle(room, alice), settle(room, bob)]);
 			await alice.say(room, "Everybody is here");
@@ -118,8 +118,8 @@ for (const version of versions) {
 			await pushes(bob, await alice.say(room, "Nobody is meant by this"));
 		});
 
-		scene("is found by the nickname where the mention has no reference", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("is found by the nickname where the mention has no reference", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room });
 			await settle(room, bob);
 			await bob.logOut();
@@ -132,8 +132,8 @@ for (const version of versions) {
 			await pushesNobody();
 		});
 
-		scene("is found by the URI where the range is off", async () => {
-			const [room, alice, bob, zoe] = await cast(["alice", "bob", "zoe"]);
+		itWithUsers("is found by the URI where the range is off", async () => {
+			const [room, alice, bob, zoe] = await roomAndUsers(["alice", "bob", "zoe"]);
 			await server.ask("create_room", { room, members: [{ jid: alice.jid, nick: "alice", affiliation: "owner" }] });
 			await Promise.all([alice, bob, zoe].map((user) => settle(room, user)));
 			await Promise.all([bob.logOut(), zoe.logOut()]);
@@ -145,8 +145,8 @@ for (const version of versions) {
 			await pushes(bob, message);
 		});
 
-		scene("is found by a URI that is percent-encoded", async () => {
-			const [room, alice, bob] = await cast(["alice", "Bob Ö"]);
+		itWithUsers("is found by a URI that is percent-encoded", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "Bob Ö"]);
 			await server.ask("create_room", { room, members: [{ jid: alice.jid, nick: "alice", affiliation: "owner" }] });
 			await Promise.all([settle(room, alice), settle(room, bob)]);
 			await bob.logOut();
@@ -155,8 +155,8 @@ for (const version of versions) {
 			await pushes(bob, message);
 		});
 
-		scene("is pushed to as a ghost once the tab is gone, until it is back", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("gets pushes while its session hibernates, once the tab is gone and until it is back", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room });
 			await Promise.all([settle(room, alice), settle(room, bob)]);
 			await bob.vanish();
@@ -168,8 +168,8 @@ for (const version of versions) {
 			await pushesNobody();
 		});
 
-		scene("is not pushed to any more once the app server is disabled in the settings", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("is not pushed to any more once the app server is disabled in the settings", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			await server.ask("create_room", { room });
 			await Promise.all([settle(room, alice), settle(room, bob)]);
 			await bob.logOut();
@@ -182,8 +182,8 @@ for (const version of versions) {
 			await pushesNobody();
 		});
 
-		scene("has one device, though two rooms are entered at once", async () => {
-			const [room, alice, bob] = await cast(["alice", "bob"]);
+		itWithUsers("has one device, though two rooms are entered at once", async () => {
+			const [room, alice, bob] = await roomAndUsers(["alice", "bob"]);
 			const second = `second-${room}`;
 			await server.ask("create_room", { room });
 			await server.ask("create_room", { room: second });
@@ -200,8 +200,8 @@ for (const version of versions) {
 			await pushes(bob, await alice.say(room, "Hello @bob, can you look at this?"));
 		});
 
-		scene("does not enable pushes with a service without the module", async () => {
-			const [room, alice] = await cast(["alice"]);
+		itWithUsers("does not enable pushes with a service without the module", async () => {
+			const [room, alice] = await roomAndUsers(["alice"]);
 			const plain = `plain@${server.plainService}`;
 			await server.ask("create_room", { room });
 			await server.ask("create_room", { room: plain });

@@ -161,11 +161,11 @@ describe("The page of the demo", () => {
 		await device("bobs-phone").getByText("in the room").waitFor();
 	});
 
-	it("shows a push to a ghost, whose connection is cut, and none once it is taken up again", async () => {
+	it("shows a push while the connection is cut, and none once the session is resumed", async () => {
 		await button("Cut connection: Bob").click();
 		assert.equal(await status("bob"), "connection cut");
 		await device("bobs-phone").getByText("away").waitFor();
-		assert.match(await pushAfter(() => say("alice", "Are you a ghost?")), /bobs-phone/);
+		assert.match(await pushAfter(() => say("alice", "Are you still there?")), /bobs-phone/);
 		await button("Reconnect: Bob").click();
 		await isOnline("bob");
 		await device("bobs-phone").getByText("in the room").waitFor();
