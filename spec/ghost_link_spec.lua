@@ -4,7 +4,7 @@
 local client_process = require "harness.client_process";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local new_scene = require "spec.support.scene".new;
+local muc_service = require "spec.support.muc_service";
 
 local far_host = "far.example";
 local ann_jid = "ann@" .. far_host;
@@ -18,7 +18,7 @@ end
 for _, version in ipairs(prosody.versions) do
 	for _, s2s in ipairs { "dialback", "certificates" } do
 		describe("a user of a server linked by "..s2s..", on Prosody "..version, function ()
-			local near, far, scene, room, ann;
+			local near, far, muc, room, ann;
 
 			before_each(function ()
 				near = start(version, s2s, {
@@ -26,10 +26,10 @@ for _, version in ipairs(prosody.versions) do
 					muc = { modules_enabled = { "muc_cloud_notify" }; push_notification_with_body = true };
 				});
 				far = start(version, s2s, { hosts = { [far_host] = {} }; muc_host = "rooms."..far_host });
-				scene = new_scene(near);
-				room = scene:new_room { ann_jid };
+				muc = muc_service.new(near);
+				room = muc:new_room { ann_jid };
 				ann = far:client(ann_jid.."/phone");
-				assert.equal("result", ann:enable({ to = near.muc_host, jid = scene.app.jid, node = "ann" }).attr.type);
+				assert.equal("result", ann:enable({ to = near.muc_host, jid = muc.app.jid, node = "ann" }).attr.type);
 				ann:join(room, "Ann");
 				ann:ping(near.muc_host);
 			end);
@@ -37,7 +37,7 @@ for _, version in ipairs(prosody.versions) do
 			after_each(prosody.close_all);
 
 			local function say(body)
-				scene:say(room, body);
+				muc:say(room, body);
 			end
 
 			local function wait_until_hibernating(client)
@@ -81,7 +81,7 @@ for _, version in ipairs(prosody.versions) do
 
 			-- Pushes, some of which may stand for many messages: the last one tells of all there were, and none came twice.
 			local function assert_told(last)
-				local told, before = scene:told(), 0;
+				local told, before = muc:take_pushes(), 0;
 				for _, push in ipairs(told) do
 					local count = tonumber(push:match("^ann (%d+) "));
 					assert.is_true(count > before, "a count does not grow: "..table.concat(told, ", "));
@@ -93,7 +93,7 @@ for _, version in ipairs(prosody.versions) do
 			it("is not pushed to while the client is there", function ()
 				say "hello";
 				ann:expect { body = "hello" };
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			it("is pushed to of all that was said since the client was killed when the server is stopped", function ()
@@ -103,12 +103,12 @@ for _, version in ipairs(prosody.versions) do
 				for _, body in ipairs { "one", "two", "three" } do say(body); end
 				wait_until_hibernating(phone);
 				wait_until_taken(3, phone);
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 				far:stop();
 				wait_until_left(phone);
 				assert_told "ann 3 three";
 				say "four";
-				assert.same({ "ann 4 four" }, scene:told());
+				assert.same({ "ann 4 four" }, muc:take_pushes());
 			end);
 
 			it("is not pushed to of what was read before the client was lost when the server is stopped", function ()
@@ -132,7 +132,7 @@ for _, version in ipairs(prosody.versions) do
 				wait_until_left();
 				assert_told "ann 2 two";
 				say "three";
-				assert.same({ "ann 3 three" }, scene:told());
+				assert.same({ "ann 3 three" }, muc:take_pushes());
 			end);
 
 			it("is not pushed to when the client has resumed in time", function ()
@@ -142,7 +142,7 @@ for _, version in ipairs(prosody.versions) do
 				ann:expect { body = "one" };
 				say "two";
 				ann:expect { body = "two" };
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
@@ -152,12 +152,12 @@ for _, version in ipairs(prosody.versions) do
 				wait_until_taken(1);
 				far:kill();
 				wait_until_unlinked();
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 				say "one";
 				wait_until_left();
-				assert.same({ "ann 1 one" }, scene:told());
+				assert.same({ "ann 1 one" }, muc:take_pushes());
 				say "two";
-				assert.same({ "ann 2 two" }, scene:told());
+				assert.same({ "ann 2 two" }, muc:take_pushes());
 			end);
 
 			it("is pushed to of what the server had not read when it was killed, but for dialback", function ()
@@ -165,13 +165,13 @@ for _, version in ipairs(prosody.versions) do
 				say "unread";
 				far:kill();
 				wait_until_unlinked();
-				local told = scene:told();
+				local told = muc:take_pushes();
 				-- Without stream management nobody knows what the other end has read.
 				assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, told);
 				say "one";
 				wait_until_left();
 				local count = #told + 1;
-				assert.same({ "ann "..count.." one" }, scene:told());
+				assert.same({ "ann "..count.." one" }, muc:take_pushes());
 			end);
 
 			it("is pushed to when the server is up again and does not know the session any more", function ()
@@ -180,12 +180,12 @@ for _, version in ipairs(prosody.versions) do
 				wait_until_unlinked();
 				say "one";
 				wait_until_left();
-				assert.same({ "ann 1 one" }, scene:told());
+				assert.same({ "ann 1 one" }, muc:take_pushes());
 				ann = far:client(ann_jid.."/phone");
 				ann:join(room, "Ann");
 				say "two";
 				ann:expect { body = "two" };
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 		end);
 	end

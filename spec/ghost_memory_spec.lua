@@ -1,7 +1,7 @@
 -- Ghosts whose messages come back when they are not remembered any more.
 
 local prosody = require "harness.prosody";
-local new_scene = require "spec.support.scene".new;
+local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
 
 local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
@@ -11,7 +11,7 @@ local contentless = "New Message!";
 
 for _, version in ipairs(prosody.versions) do
 	describe("a message that comes back, on Prosody "..version, function ()
-		local server, scene, room, ann, ann_jid;
+		local server, muc, room, ann, ann_jid;
 
 		lazy_setup(function ()
 			server = prosody.start {
@@ -28,7 +28,7 @@ for _, version in ipairs(prosody.versions) do
 					};
 				};
 			};
-			scene = new_scene(server);
+			muc = muc_service.new(server);
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -38,8 +38,8 @@ for _, version in ipairs(prosody.versions) do
 		end
 
 		local function say(body)
-			local id = scene.bob:say(room, body);
-			scene.bob.component:sync();
+			local id = muc.bob:say(room, body);
+			muc.bob.component:sync();
 			return id;
 		end
 
@@ -49,10 +49,10 @@ for _, version in ipairs(prosody.versions) do
 
 		-- A room that Bob and Ann are in, who is a member with a device.
 		local function set_up(host)
-			ann, room, ann_jid = scene:new_member { service = host };
-			assert.equal("result", scene:enable(ann, "ann", nil, host));
+			ann, room, ann_jid = muc:new_member { service = host };
+			assert.equal("result", muc:enable(ann, "ann", nil, host));
 			ann:join(room, "Ann");
-			scene.app:start_anew();
+			muc.app:start_anew();
 		end
 
 		describe("that is forgotten", function ()
@@ -64,16 +64,16 @@ for _, version in ipairs(prosody.versions) do
 				local id = say "hello";
 				come_back(ann, id);
 				come_back(ann, id);
-				assert.same({ "ann 1 "..contentless }, scene:told());
+				assert.same({ "ann 1 "..contentless }, muc:take_pushes());
 				say "and more";
-				assert.same({ "ann 2 and more" }, scene:told());
+				assert.same({ "ann 2 and more" }, muc:take_pushes());
 			end);
 
 			it("is not pushed where only mentions are", function ()
 				become_public();
 				come_back(ann, say "hello, Ann");
 				say "and more, Ann";
-				assert.same({ "ann 1 and more, Ann" }, scene:told());
+				assert.same({ "ann 1 and more, Ann" }, muc:take_pushes());
 			end);
 		end);
 
@@ -85,9 +85,9 @@ for _, version in ipairs(prosody.versions) do
 			it("is pushed with its text, and those that it comes back with are counted in their order", function ()
 				local ids = { say "one", say "two" };
 				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
+				assert.same({ "ann 1 one", "ann 2 two" }, muc:take_pushes());
 				say "three";
-				assert.same({ "ann 3 three" }, scene:told());
+				assert.same({ "ann 3 three" }, muc:take_pushes());
 			end);
 
 			it("is pushed once when it comes back from two sessions", function ()
@@ -96,14 +96,14 @@ for _, version in ipairs(prosody.versions) do
 				local id = say "hello";
 				come_back(ann, id);
 				come_back(tablet, id);
-				assert.same({ "ann 1 hello" }, scene:told());
+				assert.same({ "ann 1 hello" }, muc:take_pushes());
 			end);
 
 			it("is not pushed in a public room if it mentions nobody, and is if it does", function ()
 				become_public();
 				local ids = { say "hello", say "hello, Ann" };
 				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({ "ann 1 hello, Ann" }, scene:told());
+				assert.same({ "ann 1 hello, Ann" }, muc:take_pushes());
 			end);
 		end);
 	end);

@@ -2,7 +2,7 @@
 -- as if they had been absent when it was said.
 
 local prosody = require "harness.prosody";
-local new_scene = require "spec.support.scene".new;
+local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
 
 local slow = "slow.localhost"; -- where rooms are read in many turns
@@ -19,7 +19,7 @@ end
 
 for _, version in ipairs(prosody.versions) do
 	describe("a message that comes back, on Prosody "..version, function ()
-		local server, scene, room, ann, ann_jid;
+		local server, muc, room, ann, ann_jid;
 
 		lazy_setup(function ()
 			server = prosody.start {
@@ -30,7 +30,7 @@ for _, version in ipairs(prosody.versions) do
 					[slow] = service { muc_push_slice = 0.1 };
 				};
 			};
-			scene = new_scene(server);
+			muc = muc_service.new(server);
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -42,8 +42,8 @@ for _, version in ipairs(prosody.versions) do
 
 		-- Somebody says something, which everybody is sent. Returns its id.
 		local function say(body, extra, who)
-			local id = (who or scene.bob):say(room, body, extra);
-			scene.bob.component:sync();
+			local id = (who or muc.bob):say(room, body, extra);
+			muc.bob.component:sync();
 			return id;
 		end
 
@@ -54,10 +54,10 @@ for _, version in ipairs(prosody.versions) do
 
 		-- A room that Bob and Ann are in, who is a member with a device.
 		local function set_up(host)
-			ann, room, ann_jid = scene:new_member { service = host };
-			assert.equal("result", scene:enable(ann, "ann", nil, host));
+			ann, room, ann_jid = muc:new_member { service = host };
+			assert.equal("result", muc:enable(ann, "ann", nil, host));
 			ann:join(room, "Ann");
-			scene.app:start_anew();
+			muc.app:start_anew();
 		end
 
 		before_each(function ()
@@ -66,27 +66,27 @@ for _, version in ipairs(prosody.versions) do
 
 		it("is pushed, and so is what is said from then on", function ()
 			local id = say "hello";
-			assert.same({}, scene:told());
+			assert.same({}, muc:take_pushes());
 			come_back(ann, id);
-			assert.same({ "ann 1 hello" }, scene:told());
+			assert.same({ "ann 1 hello" }, muc:take_pushes());
 			say "and more";
-			assert.same({ "ann 2 and more" }, scene:told());
+			assert.same({ "ann 2 and more" }, muc:take_pushes());
 		end);
 
 		it("is not pushed if the error is none that its recipient is gone for", function ()
 			undelivered.bounce(ann, room.."/bob", say "hello", { condition = "policy-violation" });
 			say "and more";
-			assert.same({}, scene:told());
+			assert.same({}, muc:take_pushes());
 		end);
 
 		it("is pushed if its recipient has left meanwhile, and what was said then is not pushed again", function ()
 			local before = say "before";
 			ann:leave(room);
 			local after = say "after";
-			assert.same({ "ann 1 after" }, scene:told());
+			assert.same({ "ann 1 after" }, muc:take_pushes());
 			come_back(ann, before);
 			come_back(ann, after);
-			assert.same({ "ann 2 "..contentless }, scene:told());
+			assert.same({ "ann 2 "..contentless }, muc:take_pushes());
 		end);
 
 		it("is pushed once its room is read if it comes back meanwhile", function ()
@@ -102,38 +102,38 @@ for _, version in ipairs(prosody.versions) do
 				service:send(st.error_reply(st.message({ from = room_jid.."/bob", to = real_jid, id = id }), "cancel", "recipient-unavailable"));
 				module:log("info", "The message is back");
 			]], room, ann.jid, id);
-			assert.equal("hello", scene.app:expect_push().summary["last-message-body"]);
+			assert.equal("hello", muc.app:expect_push().summary["last-message-body"]);
 			local log = server:log(log_length);
 			assert.is_true(log:find("The message is back", 1, true) < log:find("came back from", 1, true), "the message was not held");
 			say "and more";
-			assert.same({ "ann 2 and more" }, scene:told());
+			assert.same({ "ann 2 and more" }, muc:take_pushes());
 		end);
 
 		describe("among others", function ()
 			it("is counted with them in their order", function ()
 				local ids = { say "one", say "two", say "three" };
 				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({ "ann 1 one", "ann 2 two", "ann 3 three" }, scene:told());
+				assert.same({ "ann 1 one", "ann 2 two", "ann 3 three" }, muc:take_pushes());
 			end);
 
 			it("is merged with them while a push is on its way: the last one's text and the whole count", function ()
 				local ids = { say "one", say "two", say "three" };
-				scene.app.answer = "silence";
+				muc.app.answer = "silence";
 				for _, id in ipairs(ids) do come_back(ann, id); end
-				scene.app.answer = "result";
-				assert.equal("1", scene:answer "result");
-				assert.same({ "ann 3 three" }, scene:told());
+				muc.app.answer = "result";
+				assert.equal("1", muc:answer "result");
+				assert.same({ "ann 3 three" }, muc:take_pushes());
 			end);
 
 			it("leaves the text to a newer one that waits", function ()
 				local ids = { say "one", say "two" };
-				scene.app.answer = "silence";
+				muc.app.answer = "silence";
 				come_back(ann, ids[1]);
 				say "three";
 				come_back(ann, ids[2]);
-				scene.app.answer = "result";
-				assert.equal("1", scene:answer "result");
-				assert.same({ "ann 3 three" }, scene:told());
+				muc.app.answer = "result";
+				assert.equal("1", muc:answer "result");
+				assert.same({ "ann 3 three" }, muc:take_pushes());
 			end);
 
 			it("has no text any more where a newer one has been pushed, but counts", function ()
@@ -141,7 +141,7 @@ for _, version in ipairs(prosody.versions) do
 				come_back(ann, ids[1]);
 				say "three";
 				come_back(ann, ids[2]);
-				assert.same({ "ann 1 one", "ann 2 three", "ann 3 "..contentless }, scene:told());
+				assert.same({ "ann 1 one", "ann 2 three", "ann 3 "..contentless }, muc:take_pushes());
 			end);
 		end);
 
@@ -149,12 +149,12 @@ for _, version in ipairs(prosody.versions) do
 			it("is not pushed if it is a chat state, nor if it is a correction", function ()
 				local ids = { say(nil, chat_state), say("hallo", correction) };
 				for _, id in ipairs(ids) do come_back(ann, id); end
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			it("is pushed if it has a chat state beside its text", function ()
 				come_back(ann, say("hello", "<active xmlns='http://jabber.org/protocol/chatstates'/>"));
-				assert.same({ "ann 1 hello" }, scene:told());
+				assert.same({ "ann 1 hello" }, muc:take_pushes());
 			end);
 		end);
 
@@ -165,17 +165,17 @@ for _, version in ipairs(prosody.versions) do
 
 			it("is not pushed if it mentions nobody", function ()
 				come_back(ann, say "hello");
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			it("is pushed if it mentions its recipient", function ()
 				come_back(ann, say "hello, Ann");
-				assert.same({ "ann 1 hello, Ann" }, scene:told());
+				assert.same({ "ann 1 hello, Ann" }, muc:take_pushes());
 			end);
 
 			it("is not pushed if it mentions somebody else", function ()
 				come_back(ann, say "hello, bob");
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 		end);
 
@@ -192,9 +192,9 @@ for _, version in ipairs(prosody.versions) do
 				come_back(tablet, own, "Ann");
 				come_back(tablet, other);
 				come_back(ann, own, "Ann");
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 				come_back(ann, other);
-				assert.same({ "ann 1 Bob's" }, scene:told());
+				assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 			end);
 
 			it("is not pushed if they have said it under another nickname that has left", function ()
@@ -203,9 +203,9 @@ for _, version in ipairs(prosody.versions) do
 				come_back(tablet, own, "Tablet");
 				come_back(tablet, other);
 				come_back(ann, own, "Tablet");
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 				come_back(ann, other);
-				assert.same({ "ann 1 Bob's" }, scene:told());
+				assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 			end);
 
 			it("is pushed if they have the nickname by now that somebody else has said it under", function ()
@@ -215,7 +215,7 @@ for _, version in ipairs(prosody.versions) do
 				carl:leave(room);
 				undelivered.rename(ann, room, "Carl");
 				come_back(ann, id, "Carl");
-				assert.same({ "ann 1 Carl's" }, scene:told());
+				assert.same({ "ann 1 Carl's" }, muc:take_pushes());
 			end);
 		end);
 
@@ -226,10 +226,10 @@ for _, version in ipairs(prosody.versions) do
 					tablet:join(room, nick);
 					come_back(ann, say "hello");
 					say "and more";
-					assert.same({}, scene:told());
+					assert.same({}, muc:take_pushes());
 					tablet:leave(room);
 					say "good bye";
-					assert.same({ "ann 1 good bye" }, scene:told());
+					assert.same({ "ann 1 good bye" }, muc:take_pushes());
 				end);
 
 				it("is pushed once when it comes back from one that is there as "..nick.." too", function ()
@@ -239,7 +239,7 @@ for _, version in ipairs(prosody.versions) do
 					for _, user in ipairs { ann, tablet } do
 						for _, id in ipairs(ids) do come_back(user, id); end
 					end
-					assert.same({ "ann 1 one", "ann 2 two" }, scene:told());
+					assert.same({ "ann 1 one", "ann 2 two" }, muc:take_pushes());
 				end);
 			end
 		end);
@@ -250,12 +250,12 @@ for _, version in ipairs(prosody.versions) do
 			local id = say "hello";
 			ann:leave(room);
 			come_back(tablet, id);
-			assert.same({}, scene:told());
+			assert.same({}, muc:take_pushes());
 			come_back(ann, id);
-			assert.same({ "ann 1 hello" }, scene:told());
+			assert.same({ "ann 1 hello" }, muc:take_pushes());
 			come_back(ann, id);
 			say "and more";
-			assert.same({ "ann 2 and more" }, scene:told());
+			assert.same({ "ann 2 and more" }, muc:take_pushes());
 		end);
 
 		it("is not pushed if its recipient has been there again since", function ()
@@ -265,22 +265,22 @@ for _, version in ipairs(prosody.versions) do
 			ann:leave(room);
 			come_back(ann, id);
 			say "and more";
-			assert.same({ "ann 1 and more" }, scene:told());
+			assert.same({ "ann 1 and more" }, muc:take_pushes());
 		end);
 
 		it("is not told any more when its recipient is back, and does not count", function ()
 			local ids = { say "one", say "two", say "three" };
-			scene.app.answer = "silence";
+			muc.app.answer = "silence";
 			come_back(ann, ids[1]);
 			come_back(ann, ids[2]);
 			ann:join(room, "Ann");
 			come_back(session "elsewhere", ids[3]);
-			scene.app.answer = "result";
-			assert.equal("1", scene:answer "result");
-			assert.same({}, scene:told());
+			muc.app.answer = "result";
+			assert.equal("1", muc:answer "result");
+			assert.same({}, muc:take_pushes());
 			ann:leave(room);
 			say "four";
-			assert.same({ "ann 1 four" }, scene:told());
+			assert.same({ "ann 1 four" }, muc:take_pushes());
 		end);
 
 		it("is not pushed if it comes back when its recipient is back", function ()
@@ -288,7 +288,7 @@ for _, version in ipairs(prosody.versions) do
 			ann:leave(room);
 			session("tablet"):join(room, "Ann");
 			come_back(ann, id);
-			assert.same({}, scene:told());
+			assert.same({}, muc:take_pushes());
 		end);
 
 		describe("to who", function ()
@@ -303,33 +303,33 @@ for _, version in ipairs(prosody.versions) do
 
 			before_each(function ()
 				eve = server:user(ann_jid:gsub("@", "-eve@").."/phone");
-				scene.bob:affiliate(room, eve.bare_jid, "member");
+				muc.bob:affiliate(room, eve.bare_jid, "member");
 				eve:join(room, "Eve");
 			end);
 
 			it("is a member and has a device is pushed", function ()
-				scene:enable(eve, "eve");
+				muc:enable(eve, "eve");
 				come_back_from_both();
-				assert.same({ "eve 1 hello", "ann 1 hello" }, scene:told());
+				assert.same({ "eve 1 hello", "ann 1 hello" }, muc:take_pushes());
 			end);
 
 			it("has registered no device is not pushed", function ()
 				come_back_from_both();
-				assert.same({ "ann 1 hello" }, scene:told());
+				assert.same({ "ann 1 hello" }, muc:take_pushes());
 			end);
 
 			it("has disabled it is not pushed", function ()
-				scene:enable(eve, "eve");
-				scene:disable(eve, "eve");
+				muc:enable(eve, "eve");
+				muc:disable(eve, "eve");
 				come_back_from_both();
-				assert.same({ "ann 1 hello" }, scene:told());
+				assert.same({ "ann 1 hello" }, muc:take_pushes());
 			end);
 
 			it("is no member any more is not pushed", function ()
-				scene:enable(eve, "eve");
-				scene.bob:affiliate(room, eve.bare_jid, "none");
+				muc:enable(eve, "eve");
+				muc.bob:affiliate(room, eve.bare_jid, "none");
 				come_back_from_both();
-				assert.same({ "ann 1 hello" }, scene:told());
+				assert.same({ "ann 1 hello" }, muc:take_pushes());
 			end);
 		end);
 
@@ -337,31 +337,31 @@ for _, version in ipairs(prosody.versions) do
 			it("is not pushed if nobody has said it", function ()
 				say "hello";
 				come_back(ann, "made-up");
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			it("is not pushed if it comes from who was not there", function ()
 				local eve = server:user(ann_jid:gsub("@", "-eve@").."/phone");
-				scene.bob:affiliate(room, eve.bare_jid, "member");
-				scene:enable(eve, "eve");
+				muc.bob:affiliate(room, eve.bare_jid, "member");
+				muc:enable(eve, "eve");
 				local id = say "hello";
-				assert.same({ "eve 1 hello" }, scene:told());
+				assert.same({ "eve 1 hello" }, muc:take_pushes());
 				come_back(eve, id);
 				eve:join(room, "Eve");
 				come_back(eve, id);
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 				come_back(session "elsewhere", id);
-				assert.same({}, scene:told());
+				assert.same({}, muc:take_pushes());
 			end);
 
 			it("is pushed to nobody but who sends it back, once", function ()
 				local mallory = server:user(ann_jid:gsub("@", "-mallory@").."/cave");
-				scene.bob:affiliate(room, mallory.bare_jid, "member");
-				scene:enable(mallory, "mallory");
+				muc.bob:affiliate(room, mallory.bare_jid, "member");
+				muc:enable(mallory, "mallory");
 				mallory:join(room, "Mallory");
 				local id = say "hello";
 				for _ = 1, 3 do come_back(mallory, id); end
-				assert.same({ "mallory 1 hello" }, scene:told());
+				assert.same({ "mallory 1 hello" }, muc:take_pushes());
 			end);
 		end);
 	end);

@@ -7,7 +7,7 @@ local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local new_scene = require "spec.support.scene".new;
+local muc_service = require "spec.support.muc_service";
 
 local rooms = { "den@conference.localhost", "attic@conference.localhost" };
 local owner = "owner@users.localhost/desk";
@@ -181,15 +181,15 @@ for _, version in ipairs(prosody.versions) do
 				components = { "users.localhost", "push.localhost" };
 				muc = { modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always" };
 			};
-			local scene = new_scene(server);
-			local ann, room = scene:new_member();
-			assert.same({}, scene:pushed(room));
-			scene:enable(ann, "phone");
-			assert.same({ "phone" }, scene:pushed(room));
+			local muc = muc_service.new(server);
+			local ann, room = muc:new_member();
+			assert.same({}, muc:pushed(room));
+			muc:enable(ann, "phone");
+			assert.same({ "phone" }, muc:pushed(room));
 			ann:join(room, "ann");
-			assert.same({}, scene:pushed(room));
+			assert.same({}, muc:pushed(room));
 			ann:leave(room);
-			assert.same({ "phone" }, scene:pushed(room));
+			assert.same({ "phone" }, muc:pushed(room));
 		end);
 	end);
 end

@@ -1,7 +1,7 @@
 -- `make install` makes modules that a packaged Prosody finds by itself.
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
 
 local function run(command)
 	local pipe = io.popen(command.." 2>&1");
@@ -71,7 +71,7 @@ for _, version in ipairs(prosody.versions) do
 			local own = alone.."/mod_muc_undelivered/";
 			assert.equal(table.concat({ own.."mod_muc_undelivered.lua", own.."undelivered/stays.lua", own.."undelivered/archive.lua",
 				own.."lua/guard.lua" }, " "), sources);
-			assert.same({}, scene.entries(server:log()).error);
+			assert.same({}, logs.entries(server:log()).error);
 			server:stop();
 		end);
 	end);

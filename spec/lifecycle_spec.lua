@@ -4,7 +4,7 @@ local st = require "util.stanza";
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local muc_service = require "spec.support.muc_service";
 
 local service = "conference.localhost";
 local other_service = "rooms.elsewhere.example";
@@ -15,7 +15,7 @@ local reply_timeout = 1;
 
 for _, version in ipairs(prosody.versions) do
 	describe("lifecycle on Prosody " .. version, function ()
-		local server, stage, app;
+		local server, muc, app;
 
 		local function with(options)
 			local all = {
@@ -42,8 +42,8 @@ for _, version in ipairs(prosody.versions) do
 					[hasty_service] = with { muc_push_reply_timeout = reply_timeout, muc_push_retry_delay = 0.1 };
 				};
 			};
-			stage = scene.new(server);
-			app = stage.app;
+			muc = muc_service.new(server);
+			app = muc.app;
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -53,7 +53,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		local function new_device(node, at)
-			local user, room, bare_jid = stage:new_member { service = at };
+			local user, room, bare_jid = muc:new_member { service = at };
 			assert.equal("result", user:enable({ jid = app.jid, node = node, to = at }).attr.type);
 			return room, user, bare_jid;
 		end
@@ -64,61 +64,61 @@ for _, version in ipairs(prosody.versions) do
 
 		for _, host in ipairs { "localhost", "pubsub.localhost" } do
 			it("says that it does not belong under " .. host .. ", and the server runs", function ()
-				local errors = stage:errors_at(host);
+				local errors = muc:errors_at(host);
 				assert.equal(1, #errors);
 				assert.truthy(errors[1]:find("mod_muc_cloud_notify belongs under a MUC component", 1, true), errors[1]);
 				assert.equal("error", (server:admin("return prosody.hosts[...].modules.muc_cloud_notify.module:get_status()", host)));
-				local reply = stage.bob:enable { jid = app.jid, node = "n1", to = host };
+				local reply = muc.bob:enable { jid = app.jid, node = "n1", to = host };
 				assert.equal("error", reply.attr.type);
-				assert.same({}, stage:errors_at(service));
-				assert.same({ "n1" }, (stage:pushed((new_device("n1")))));
+				assert.same({}, muc:errors_at(service));
+				assert.same({ "n1" }, (muc:pushed((new_device("n1")))));
 			end);
 		end
 
 		it("keeps registrations, the count and presence over a reload", function ()
 			local room, user = new_device("n1");
 			local other_room = new_device("n2");
-			stage:say(room);
+			muc:say(room);
 			user:join(room, "member");
-			stage:say(other_room);
+			muc:say(other_room);
 			for _, name in ipairs { "muc_cloud_notify", "muc", "muc_cloud_notify" } do
 				server:reload_module(name);
-				assert.same({}, (stage:pushed(room)));
+				assert.same({}, (muc:pushed(room)));
 			end
-			local nodes, pushes = stage:pushed(other_room);
+			local nodes, pushes = muc:pushed(other_room);
 			assert.same({ "n2" }, nodes);
 			assert.equal("2", count_of(pushes.n2));
 			user:leave(room);
-			assert.same({ "n1" }, (stage:pushed(room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
 			user:disable { jid = app.jid };
-			assert.same({}, (stage:pushed(room)));
+			assert.same({}, (muc:pushed(room)));
 		end);
 
 		it("goes on with rooms, members and devices after a reload of mod_muc", function ()
 			local room, user, bare_jid = new_device("n1");
-			assert.same({ "n1" }, (stage:pushed(room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
 			server:reload_module("muc");
-			local later_user, later_room = stage:new_member();
-			assert.same({}, (stage:pushed(later_room)));
+			local later_user, later_room = muc:new_member();
+			assert.same({}, (muc:pushed(later_room)));
 			assert.equal("result", later_user:enable({ jid = app.jid, node = "n2" }).attr.type);
-			assert.same({ "n2" }, (stage:pushed(later_room)));
-			stage.bob:affiliate(later_room, bare_jid, "member");
-			assert.same({ "n1", "n2" }, (stage:pushed(later_room)));
+			assert.same({ "n2" }, (muc:pushed(later_room)));
+			muc.bob:affiliate(later_room, bare_jid, "member");
+			assert.same({ "n1", "n2" }, (muc:pushed(later_room)));
 			user:join(later_room, "member");
-			assert.same({ "n2" }, (stage:pushed(later_room)));
-			assert.same({ "n1" }, (stage:pushed(room)));
+			assert.same({ "n2" }, (muc:pushed(later_room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
 		end);
 
 		for _, name in ipairs { "muc_cloud_notify", "muc" } do
 			it("takes an answer after a reload of " .. name, function ()
 				local room = new_device("n1");
 				app.answer = "silence";
-				stage:say(room);
+				muc:say(room);
 				local push = app:expect_push();
-				stage:say(room);
+				muc:say(room);
 				server:reload_module(name);
 				app:expect_no_push();
-				stage:say(room);
+				muc:say(room);
 				app:expect_no_push();
 				app:reply(push, "result");
 				local second = app:expect_push();
@@ -131,7 +131,7 @@ for _, version in ipairs(prosody.versions) do
 			it("tells again after a reload of " .. name, function ()
 				local room = new_device("n1");
 				app.answer = transient;
-				stage:say(room);
+				muc:say(room);
 				local push = app:expect_push();
 				app.answer = "result";
 				server:reload_module(name);
@@ -146,7 +146,7 @@ for _, version in ipairs(prosody.versions) do
 			local room = new_device("n1", hasty_service);
 			app.answer = "silence";
 			local asked = loop.now();
-			stage:say(room);
+			muc:say(room);
 			local push = app:expect_push();
 			server:reload_module("muc_cloud_notify", hasty_service);
 			local again = app:expect_push();
@@ -160,17 +160,17 @@ for _, version in ipairs(prosody.versions) do
 			local room = new_device("n1");
 			app.answer = persistent;
 			for _ = 1, 2 do
-				assert.same({ "n1" }, (stage:pushed(room)));
+				assert.same({ "n1" }, (muc:pushed(room)));
 			end
 			server:reload_module("muc_cloud_notify");
-			assert.same({ "n1" }, (stage:pushed(room)));
-			assert.same({}, (stage:pushed(room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
+			assert.same({}, (muc:pushed(room)));
 		end);
 
 		it("reads its options again with a reload", function ()
 			local room = new_device("n1");
 			local function body()
-				local _, pushes = stage:pushed(room);
+				local _, pushes = muc:pushed(room);
 				return pushes.n1.summary["last-message-body"];
 			end
 			assert.equal("New Message!", body());
@@ -186,7 +186,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("announces itself once after reloads, and not at all when unloaded", function ()
 			local function announced()
-				local reply = stage.bob:iq(st.stanza("iq", { type = "get", to = service })
+				local reply = muc.bob:iq(st.stanza("iq", { type = "get", to = service })
 					:tag("query", { xmlns = "http://jabber.org/protocol/disco#info" }):reset());
 				local _, count = tostring(reply):gsub("urn:xmpp:push:0", "");
 				return count;
@@ -197,25 +197,25 @@ for _, version in ipairs(prosody.versions) do
 			local room = new_device("n1");
 			server:admin("return require 'core.modulemanager'.unload(module.host, 'muc_cloud_notify')");
 			assert.equal(0, announced());
-			assert.same({}, (stage:pushed(room)));
+			assert.same({}, (muc:pushed(room)));
 			server:admin("return require 'core.modulemanager'.load(module.host, 'muc_cloud_notify') and true");
 			assert.equal(1, announced());
-			assert.same({ "n1" }, (stage:pushed(room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
 		end);
 
 		it("does not mix two services", function ()
-			local user, room, bare_jid = stage:new_member();
-			local other_room = stage:new_room({ bare_jid }, other_service);
+			local user, room, bare_jid = muc:new_member();
+			local other_room = muc:new_room({ bare_jid }, other_service);
 			local function enable(node, to)
 				assert.equal("result", user:enable({ jid = app.jid, node = node, to = to }).attr.type);
 			end
 			local function first_push(where, node)
-				local nodes, pushes = stage:pushed(where);
+				local nodes, pushes = muc:pushed(where);
 				assert.same({ node }, nodes);
 				return { pushes[node].from, count_of(pushes[node]) };
 			end
 			enable("here", service);
-			assert.same({}, (stage:pushed(other_room)));
+			assert.same({}, (muc:pushed(other_room)));
 			enable("there", other_service);
 			assert.same({ service, "1" }, first_push(room, "here"));
 			assert.same({ service, "2" }, first_push(room, "here"));
@@ -234,16 +234,16 @@ for _, version in ipairs(prosody.versions) do
 			end
 			app.answer = "result";
 			user:disable { jid = app.jid, to = other_service };
-			assert.same({}, (stage:pushed(other_room)));
+			assert.same({}, (muc:pushed(other_room)));
 			assert.same({ service, "7" }, first_push(room, "here"));
 		end);
 
 		it("takes no answer that is for another service", function ()
 			local room = new_device("n1");
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = app:expect_push();
-			stage:say(room);
+			muc:say(room);
 			local reply = st.reply(push.stanza);
 			reply.attr.to = other_service;
 			app.component:send(reply);
@@ -254,7 +254,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("has logged no error where it belongs", function ()
 			for _, host in ipairs { service, other_service, hasty_service } do
-				assert.same({}, stage:errors_at(host));
+				assert.same({}, muc:errors_at(host));
 			end
 		end);
 
@@ -266,23 +266,23 @@ for _, version in ipairs(prosody.versions) do
 			end
 			local room, user, bare_jid = new_device("n1");
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = app:expect_push();
-			stage:say(room);
+			muc:say(room);
 			user:join(room, "member");
 			user:leave(room);
-			stage:say(room);
+			muc:say(room);
 			reload("/missing.so");
-			assert.equal(1, #stage:errors_at(service));
-			local other_room = stage:new_room();
-			stage:say(other_room);
+			assert.equal(1, #muc:errors_at(service));
+			local other_room = muc:new_room();
+			muc:say(other_room);
 			user:join(room, "member");
-			stage.bob:affiliate(other_room, bare_jid, "member");
+			muc.bob:affiliate(other_room, bare_jid, "member");
 			reload("/muc_cloud_notify.so");
-			stage:say(room);
+			muc:say(room);
 			app:reply(push, "result"); -- nothing more is to be told: they are in the room
 			app:expect_no_push();
-			stage:say(other_room);
+			muc:say(other_room);
 			assert.equal("1", count_of(app:expect_push()));
 		end);
 	end);

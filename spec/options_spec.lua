@@ -1,7 +1,7 @@
 -- Options that are set to what they cannot be: one line each says so, and the default is used.
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local muc_service = require "spec.support.muc_service";
 
 -- Option; values that are refused; what is expected; the default as the log shows it; a value that is fine.
 local options = {
@@ -32,7 +32,7 @@ end
 
 for _, version in ipairs(prosody.versions) do
 	describe("options on Prosody " .. version, function ()
-		local server, stage;
+		local server, muc;
 
 		lazy_setup(function ()
 			local mucs = {};
@@ -55,7 +55,7 @@ for _, version in ipairs(prosody.versions) do
 				muc = { modules_enabled = { "muc_cloud_notify" } };
 				mucs = mucs;
 			};
-			stage = scene.new(server);
+			muc = muc_service.new(server);
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -66,7 +66,7 @@ for _, version in ipairs(prosody.versions) do
 			it("says what is wrong with " .. name, function ()
 				for i, value in ipairs(values) do
 					local lines = {};
-					for _, entry in ipairs(stage:errors_at(bad_service(i))) do
+					for _, entry in ipairs(muc:errors_at(bad_service(i))) do
 						if entry:find("Option " .. name .. " is ", 1, true) then
 							table.insert(lines, entry);
 						end
@@ -83,42 +83,42 @@ for _, version in ipairs(prosody.versions) do
 
 		it("says nothing else, and nothing where all is well", function ()
 			for i = 1, 3 do
-				assert.equal(#options, #stage:errors_at(bad_service(i)));
+				assert.equal(#options, #muc:errors_at(bad_service(i)));
 			end
-			assert.same({}, stage:errors_at(good_service));
-			assert.same({}, stage:errors_at(server.muc_host));
+			assert.same({}, muc:errors_at(good_service));
+			assert.same({}, muc:errors_at(server.muc_host));
 		end);
 
 		for i = 1, 3 do
 			it("has the defaults instead, case " .. i, function ()
 				local service = bad_service(i);
-				local user, room, bare_jid = stage:new_member { service = service };
-				local public_room = stage:new_room({ bare_jid }, service);
+				local user, room, bare_jid = muc:new_member { service = service };
+				local public_room = muc:new_room({ bare_jid }, service);
 				local function enable(node)
 					return user:enable({ jid = "push.localhost", node = node, to = service }).attr.type;
 				end
 				for n = 1, 6 do
 					assert.equal("result", enable("n" .. n));
 				end
-				stage.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
-				local nodes, pushes = stage:pushed(room);
+				muc.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
+				local nodes, pushes = muc:pushed(room);
 				assert.same({ "n2", "n3", "n4", "n5", "n6" }, nodes); -- push_max_devices = 5
 				assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = "1", ["last-message-body"] = "New Message!" },
 					pushes.n2.summary);
-				assert.same({}, (stage:pushed(public_room))); -- muc_push_default = "auto"
+				assert.same({}, (muc:pushed(public_room))); -- muc_push_default = "auto"
 				assert.equal("result", user:disable({ jid = "push.localhost", to = service }).attr.type);
 				assert.equal("result", enable("n1"));
-				stage.app.answer = { type = "cancel", condition = "item-not-found" };
+				muc.app.answer = { type = "cancel", condition = "item-not-found" };
 				for _ = 1, 16 do -- push_max_errors = 16
-					assert.same({ "n1" }, (stage:pushed(room)));
+					assert.same({ "n1" }, (muc:pushed(room)));
 				end
-				assert.same({}, (stage:pushed(room)));
-				stage.app.answer = "result";
+				assert.same({}, (muc:pushed(room)));
+				muc.app.answer = "result";
 			end);
 		end
 
 		it("has what is set where it is well set", function ()
-			local user, room = stage:new_member { service = good_service };
+			local user, room = muc:new_member { service = good_service };
 			local function enable(jid, node)
 				local reply = user:enable { jid = jid, node = node, to = good_service };
 				return reply.attr.type, reply:get_error();
@@ -127,12 +127,12 @@ for _, version in ipairs(prosody.versions) do
 			for n = 1, 4 do
 				assert.equal("result", (enable("push.localhost", "n" .. n)));
 			end
-			stage.app.answer = { type = "cancel", condition = "item-not-found" };
-			local nodes, pushes = stage:pushed(room);
+			muc.app.answer = { type = "cancel", condition = "item-not-found" };
+			local nodes, pushes = muc:pushed(room);
 			assert.same({ "n2", "n3", "n4" }, nodes);
 			assert.same({ "hello", room .. "/bob" },
 				{ pushes.n2.summary["last-message-body"], pushes.n2.summary["last-message-sender"] });
-			assert.same({}, (stage:pushed(room)));
+			assert.same({}, (muc:pushed(room)));
 		end);
 	end);
 end

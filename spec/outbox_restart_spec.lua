@@ -1,7 +1,7 @@
 -- The outbox over a clean stop: what could not be told before is told after the next start.
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local muc_service = require "spec.support.muc_service";
 local storages = require "spec.support.storages";
 
 local transient = { type = "wait", condition = "resource-constraint" };
@@ -9,7 +9,7 @@ local persistent = { type = "cancel", condition = "item-not-found" };
 
 local function describe_restarts(version, storage)
 	describe(string.format("outbox over a restart of Prosody %s with %s storage", version, storage.name), function ()
-		local server, stage;
+		local server, muc;
 
 		lazy_setup(function ()
 			server = prosody.start {
@@ -25,13 +25,13 @@ local function describe_restarts(version, storage)
 					push_max_errors = 3;
 				};
 			};
-			stage = scene.new(server);
+			muc = muc_service.new(server);
 		end);
 
 		lazy_teardown(prosody.close_all);
 
 		after_each(function ()
-			stage.app:start_anew();
+			muc.app:start_anew();
 		end);
 
 		local function enable(user, node)
@@ -39,7 +39,7 @@ local function describe_restarts(version, storage)
 		end
 
 		local function push_for(node)
-			return stage.app:expect_push(nil, function (push) return push.node == node; end);
+			return muc.app:expect_push(nil, function (push) return push.node == node; end);
 		end
 
 		local function count_of(push)
@@ -47,9 +47,9 @@ local function describe_restarts(version, storage)
 		end
 
 		local function nodes_pushed()
-			stage.app.component:sync();
+			muc.app.component:sync();
 			local nodes = {};
-			for _, push in ipairs(stage.app.pushes) do
+			for _, push in ipairs(muc.app.pushes) do
 				table.insert(nodes, push.node);
 			end
 			table.sort(nodes);
@@ -61,114 +61,114 @@ local function describe_restarts(version, storage)
 		end
 
 		it("is told once, with all that was missed", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			local other = server:user("other-" .. user.jid);
-			stage.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
+			muc.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
 			enable(user, "late");
 			enable(other, "back");
-			stage.app.answer = transient;
-			stage:say(room);
-			stage:say(room);
+			muc.app.answer = transient;
+			muc:say(room);
+			muc:say(room);
 			push_for("late");
 			push_for("back");
 			other:join(room, "other");
-			stage:restart("stop");
+			muc:restart("stop");
 			assert.equal("2", count_of(push_for("late")));
 			assert.same({}, nodes_pushed());
-			stage:say(room);
+			muc:say(room);
 			assert.equal("3", count_of(push_for("late")));
-			stage.app:clear();
-			stage:restart("kill"); -- what was told is not in the store any more
+			muc.app:clear();
+			muc:restart("kill"); -- what was told is not in the store any more
 			assert.same({}, nodes_pushed());
 		end);
 
 		it("is told again when its answer was not there yet", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			enable(user, "in flight");
-			stage.app.answer = "silence";
-			stage:say(room);
+			muc.app.answer = "silence";
+			muc:say(room);
 			local before = push_for("in flight");
-			stage:say(room);
-			stage:restart("stop");
+			muc:say(room);
+			muc:restart("stop");
 			local after = push_for("in flight");
 			assert.equal("2", count_of(after));
 			assert.is_not.equal(before.id, after.id);
 			assert.same({}, nodes_pushed());
-			stage.app:reply(before, "result"); -- an answer to the server before this one
+			muc.app:reply(before, "result"); -- an answer to the server before this one
 			assert.same({}, nodes_pushed());
 		end);
 
 		it("remembers the count of a device that has nothing to be told", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			enable(user, "told");
-			stage:say(room);
+			muc:say(room);
 			assert.equal("1", count_of(push_for("told")));
-			stage:restart("stop");
+			muc:restart("stop");
 			assert.same({}, nodes_pushed());
-			stage:say(room);
+			muc:say(room);
 			assert.equal("2", count_of(push_for("told")));
 		end);
 
 		it("remembers errors", function ()
-			local user, room, bare_jid = stage:new_member();
+			local user, room, bare_jid = muc:new_member();
 			enable(user, "refused");
-			stage.app.answer = persistent;
-			stage:say(room);
-			stage:say(room);
-			stage:restart("stop");
+			muc.app.answer = persistent;
+			muc:say(room);
+			muc:say(room);
+			muc:restart("stop");
 			assert.truthy(storage.read(server, bare_jid));
-			stage.app.answer = persistent;
-			stage:say(room);
+			muc.app.answer = persistent;
+			muc:say(room);
 			assert.is_nil(storage.read(server, bare_jid));
 		end);
 
 		it("tells nobody who has come back, is no member any more, or has no device any more", function ()
 			local users, nodes = {}, { "affected", "back", "device gone", "no member", "room gone" };
-			local stays, room = stage:new_member();
+			local stays, room = muc:new_member();
 			for i, node in ipairs(nodes) do
 				users[node] = i == 1 and stays or server:user(node:gsub(" ", "-") .. "@users.localhost/phone");
 				enable(users[node], node);
 			end
 			for i = 2, #nodes - 1 do
-				stage.bob:affiliate(room, users[nodes[i]].jid:match("^[^/]+"), "member");
+				muc.bob:affiliate(room, users[nodes[i]].jid:match("^[^/]+"), "member");
 			end
-			local other_room = stage:new_room { "room-gone@users.localhost" };
-			stage.app.answer = transient;
-			stage:say(room);
-			stage:say(other_room);
+			local other_room = muc:new_room { "room-gone@users.localhost" };
+			muc.app.answer = transient;
+			muc:say(room);
+			muc:say(other_room);
 			for _, node in ipairs(nodes) do
 				push_for(node);
 			end
-			stage.app.answer = "silence";
+			muc.app.answer = "silence";
 			manage("unload");
 			users.back:join(room, "back");
-			stage.bob:affiliate(room, "no-member@users.localhost", "none");
-			stage.bob:destroy_room(other_room);
+			muc.bob:affiliate(room, "no-member@users.localhost", "none");
+			muc.bob:destroy_room(other_room);
 			server:admin("assert(module:open_store('muc_cloud_notify'):set('device-gone@users.localhost', nil))");
-			stage:say(room); -- nobody sees this one
-			stage.app.component:sync();
-			stage.app:clear();
+			muc:say(room); -- nobody sees this one
+			muc.app.component:sync();
+			muc.app:clear();
 			manage("load");
 			assert.equal("1", count_of(push_for("affected")));
 			assert.same({}, nodes_pushed());
 			users.back:leave(room);
-			stage.bob:affiliate(room, "no-member@users.localhost", "member");
-			stage:say(room);
+			muc.bob:affiliate(room, "no-member@users.localhost", "member");
+			muc:say(room);
 			assert.same({ "back", "no member" }, nodes_pushed());
-			for _, push in ipairs(stage.app.pushes) do
+			for _, push in ipairs(muc.app.pushes) do
 				assert.equal("1", count_of(push));
 			end
 		end);
 
 		it("does no harm when it cannot be read", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			enable(user, "n1");
 			manage("unload");
 			server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 'none of ours' }))");
 			local length = #server:log();
 			manage("load");
 			server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
-			assert.same({ "n1" }, (stage:pushed(room)));
+			assert.same({ "n1" }, (muc:pushed(room)));
 		end);
 	end);
 end

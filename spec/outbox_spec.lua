@@ -2,7 +2,8 @@
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 
 local transient = { type = "wait", condition = "resource-constraint" };
 local persistent = { type = "cancel", condition = "item-not-found" };
@@ -10,7 +11,7 @@ local retry_delay = 0.1;
 
 for _, version in ipairs(prosody.versions) do
 	describe("outbox on Prosody " .. version, function ()
-		local server, stage, app;
+		local server, muc, app;
 		local devices = {};
 
 		lazy_setup(function ()
@@ -24,8 +25,8 @@ for _, version in ipairs(prosody.versions) do
 					muc_room_default_persistent = true;
 				};
 			};
-			stage = scene.new(server);
-			app = stage.app;
+			muc = muc_service.new(server);
+			app = muc.app;
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -46,9 +47,9 @@ for _, version in ipairs(prosody.versions) do
 
 		-- Two users who are members of a new room and not in it, each with one device: n1 and n2.
 		local function two_members()
-			local first, room = stage:new_member();
+			local first, room = muc:new_member();
 			local second = server:user("other-" .. first.jid);
-			stage.bob:affiliate(room, second.jid:match("^[^/]+"), "member");
+			muc.bob:affiliate(room, second.jid:match("^[^/]+"), "member");
 			enable(first, "n1");
 			enable(second, "n2");
 			return room, first, second;
@@ -74,7 +75,7 @@ for _, version in ipairs(prosody.versions) do
 			enable(first, "n3");
 			local ids = {};
 			for message = 1, 3 do
-				assert.same({ "n1", "n2", "n3" }, stage:pushed(room));
+				assert.same({ "n1", "n2", "n3" }, muc:pushed(room));
 				for _, push in ipairs(app.pushes) do
 					assert.equal(tostring(message), count_of(push));
 					assert.is_nil(ids[push.id]);
@@ -86,11 +87,11 @@ for _, version in ipairs(prosody.versions) do
 		it("lets messages merge while a push is in flight", function ()
 			local room = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local first, other = push_for("n1"), push_for("n2");
 			assert.same({ "1", "1" }, { count_of(first), count_of(other) });
 			for _ = 1, 4 do
-				stage:say(room);
+				muc:say(room);
 			end
 			app:expect_no_push();
 			app:reply(first, "result");
@@ -106,7 +107,7 @@ for _, version in ipairs(prosody.versions) do
 		it("sends nothing more when nothing has come up meanwhile", function ()
 			local room = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			app:reply(push_for("n1"), "result");
 			assert_nothing_for("n1");
 			assert.equal("1", count_of(push_for("n2")));
@@ -116,7 +117,7 @@ for _, version in ipairs(prosody.versions) do
 			it("tells again what was answered with wait/" .. condition, function ()
 				local room = two_members();
 				app.answer = "silence";
-				stage:say(room);
+				muc:say(room);
 				local first = push_for("n1");
 				local answered = loop.now();
 				app:reply(first, { type = "wait", condition = condition });
@@ -132,11 +133,11 @@ for _, version in ipairs(prosody.versions) do
 		it("merges what is told again with what is new", function ()
 			local room = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local first = push_for("n1");
-			stage:say(room);
+			muc:say(room);
 			app:reply(first, transient);
-			stage:say(room);
+			muc:say(room);
 			local second = push_for("n1");
 			while count_of(second) == "2" do -- on a slow machine the message came too late for this one
 				app:reply(second, transient);
@@ -148,10 +149,10 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("waits longer each time", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			enable(user, "n1");
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = push_for("n1");
 			for _, delay in ipairs { retry_delay, 2 * retry_delay, 4 * retry_delay } do
 				local answered = loop.now();
@@ -160,7 +161,7 @@ for _, version in ipairs(prosody.versions) do
 				assert.is_true(loop.now() - answered >= delay / 2);
 			end
 			app:reply(push, "result");
-			stage:say(room);
+			muc:say(room);
 			local answered = loop.now();
 			app:reply(push_for("n1"), transient);
 			push_for("n1");
@@ -170,21 +171,21 @@ for _, version in ipairs(prosody.versions) do
 		it("does not tell again what was refused", function ()
 			local room = two_members();
 			app.answer = function (push) return push.node == "n1" and persistent or transient; end;
-			stage:say(room);
+			muc:say(room);
 			push_for("n1");
 			for _ = 1, 2 do
 				push_for("n2");
 			end
 			assert_nothing_for("n1");
 			app.answer = "result";
-			stage:say(room);
+			muc:say(room);
 			assert.equal("2", count_of(push_for("n1")));
 		end);
 
 		it("tells nothing again to who has come back", function ()
 			local room, first = two_members();
 			app.answer = transient;
-			stage:say(room);
+			muc:say(room);
 			push_for("n1");
 			first:join(room, "first");
 			app.component:sync();
@@ -196,7 +197,7 @@ for _, version in ipairs(prosody.versions) do
 			app.answer = "result";
 			first:leave(room);
 			push_for("n2");
-			stage:say(room);
+			muc:say(room);
 			assert.equal("1", count_of(push_for("n1")));
 			assert.equal("2", count_of(push_for("n2")));
 		end);
@@ -204,9 +205,9 @@ for _, version in ipairs(prosody.versions) do
 		it("tells nothing more to who has come back while a push was in flight", function ()
 			local room, first = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local pushes = { push_for("n1"), push_for("n2") };
-			stage:say(room);
+			muc:say(room);
 			first:join(room, "first");
 			for _, push in ipairs(pushes) do
 				app:reply(push, "result");
@@ -218,9 +219,9 @@ for _, version in ipairs(prosody.versions) do
 		it("tells nothing again to who is no member any more", function ()
 			local room, first = two_members();
 			app.answer = transient;
-			stage:say(room);
+			muc:say(room);
 			push_for("n1");
-			stage.bob:affiliate(room, first.jid:match("^[^/]+"), "none");
+			muc.bob:affiliate(room, first.jid:match("^[^/]+"), "none");
 			app.component:sync();
 			app:clear();
 			for _ = 1, 2 do
@@ -232,10 +233,10 @@ for _, version in ipairs(prosody.versions) do
 		it("tells nothing again to a device that was disabled", function ()
 			local room, first = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local in_flight, resting = push_for("n1"), push_for("n2");
 			app:reply(resting, transient);
-			stage:say(room);
+			muc:say(room);
 			first:disable { jid = app.jid };
 			app:reply(in_flight, transient);
 			for _ = 1, 2 do
@@ -245,16 +246,16 @@ for _, version in ipairs(prosody.versions) do
 			assert_nothing_for("n1");
 			enable(first, "n1");
 			app.answer = "result";
-			stage:say(room);
+			muc:say(room);
 			assert.equal("1", count_of(push_for("n1")));
 		end);
 
 		it("keeps what was missed when a device is enabled anew", function ()
 			local room, first = two_members();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = push_for("n1");
-			stage:say(room);
+			muc:say(room);
 			enable(first, "n1");
 			app:expect_push(); -- n2's
 			app:expect_no_push();
@@ -263,11 +264,11 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("counts the messages of all rooms, until their owner enters them", function ()
-			local user, room, bare_jid = stage:new_member();
-			local other_room = stage:new_room { bare_jid };
+			local user, room, bare_jid = muc:new_member();
+			local other_room = muc:new_room { bare_jid };
 			enable(user, "n1");
 			local function say(where)
-				stage:say(where);
+				muc:say(where);
 				return count_of(push_for("n1"));
 			end
 			assert.same({ "1", "2" }, { say(room), say(room) });
@@ -279,26 +280,26 @@ for _, version in ipairs(prosody.versions) do
 			user:join(other_room, "member");
 			assert.equal("2", say(room));
 			user:leave(other_room);
-			stage.bob:destroy_room(room);
+			muc.bob:destroy_room(room);
 			assert.equal("1", say(other_room));
 		end);
 
 		it("takes a room's part out of what is still to be told", function ()
-			local user, room, bare_jid = stage:new_member();
-			local other_room = stage:new_room { bare_jid };
+			local user, room, bare_jid = muc:new_member();
+			local other_room = muc:new_room { bare_jid };
 			enable(user, "n1");
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = push_for("n1");
-			stage:say(room);
-			stage:say(other_room);
+			muc:say(room);
+			muc:say(other_room);
 			user:join(room, "member");
 			app:reply(push, "result");
 			assert.equal("1", count_of(push_for("n1")));
 		end);
 
 		it("has logged no error", function ()
-			assert.same({}, scene.entries(server:log()).error);
+			assert.same({}, logs.entries(server:log()).error);
 		end);
 	end);
 end

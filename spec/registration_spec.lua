@@ -3,7 +3,8 @@
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 local stream = require "harness.stream";
 
 local service = "conference.localhost";
@@ -13,7 +14,7 @@ local publish_options = "http://jabber.org/protocol/pubsub#publish-options";
 
 for _, version in ipairs(prosody.versions) do
 	describe("registration on Prosody " .. version, function ()
-		local server, stage, bob, app, other_app;
+		local server, muc, bob, app, other_app;
 
 		lazy_setup(function ()
 			server = prosody.start {
@@ -30,20 +31,20 @@ for _, version in ipairs(prosody.versions) do
 					};
 				};
 			};
-			stage = scene.new(server);
-			bob, app = stage.bob, stage.app;
+			muc = muc_service.new(server);
+			bob, app = muc.bob, muc.app;
 			other_app = server:app_server("push.elsewhere.example");
 		end);
 
 		lazy_teardown(prosody.close_all);
 
 		local function new_member(options)
-			return stage:new_member(options);
+			return muc:new_member(options);
 		end
 
 		local function pushed(room, app_server)
 			other_app:clear();
-			return stage:pushed(room, app_server);
+			return muc:pushed(room, app_server);
 		end
 
 		-- Sends a request as XML, as it is, and returns the reply.
@@ -160,7 +161,7 @@ for _, version in ipairs(prosody.versions) do
 				.. [[<field var="secret"><value>eruio234vzxc2kla-91</value></field></x></enable>]]));
 			local nodes, pushes = pushed(room);
 			assert.same({ "node-1" }, nodes);
-			assert.same({ "FORM_TYPE=" .. publish_options, "secret=eruio234vzxc2kla-91" }, scene.options(pushes["node-1"]));
+			assert.same({ "FORM_TYPE=" .. publish_options, "secret=eruio234vzxc2kla-91" }, muc_service.options(pushes["node-1"]));
 
 			assert_result(request(user,
 				"<enable jid=\"push.localhost\" node=\"n&amp;1\" xmlns=\"urn:xmpp:push:0\">\n                \n            </enable>"));
@@ -210,7 +211,7 @@ for _, version in ipairs(prosody.versions) do
 				assert_result(user:enable { jid = app.jid, node = "n1", form = { { "secret", secret } } });
 				local nodes, pushes = pushed(room);
 				assert.same({ "n1" }, nodes);
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=" .. secret }, scene.options(pushes.n1));
+				assert.same({ "FORM_TYPE=" .. publish_options, "secret=" .. secret }, muc_service.options(pushes.n1));
 			end
 			assert_result(user:enable { jid = app.jid, node = "n1" });
 			local nodes, pushes = pushed(room);
@@ -371,7 +372,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("has logged no error, and nobody's node or secret", function ()
-			local entries = scene.entries(server:log());
+			local entries = logs.entries(server:log());
 			assert.same({}, entries.error);
 			assert.truthy(entries.info[1]);
 			for _, list in pairs(entries) do

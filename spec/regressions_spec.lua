@@ -4,7 +4,8 @@
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 local storage = require "spec.support.storages"[1];
 
 local service = "conference.localhost";
@@ -16,7 +17,7 @@ end
 
 for _, version in ipairs(prosody.versions) do
 	describe("regressions on Prosody " .. version, function ()
-		local server, stage, app, log_length;
+		local server, muc, app, log_length;
 
 		local function enable(user, node, options)
 			return user:enable { jid = options and options.jid or app.jid, node = node, form = options and options.form, to = options and options.to };
@@ -24,14 +25,14 @@ for _, version in ipairs(prosody.versions) do
 
 		-- A member of a new room, with a device whose node is the bare JID.
 		local function member(options)
-			local user, room, bare_jid = stage:new_member(options);
+			local user, room, bare_jid = muc:new_member(options);
 			assert.equal("result", enable(user, bare_jid, { to = options and options.service }).attr.type);
 			return user, room, bare_jid;
 		end
 
 		-- The nodes that a message is pushed to.
 		local function told(room, body, children)
-			stage.bob:say(room, body, children);
+			muc.bob:say(room, body, children);
 			return app:take_nodes();
 		end
 
@@ -48,8 +49,8 @@ for _, version in ipairs(prosody.versions) do
 					push_max_devices = 3, push_max_errors = 3 };
 				mucs = { ["mentions.localhost"] = { modules_enabled = { "muc_cloud_notify" }, muc_push_default = "on-mention" } };
 			};
-			stage = scene.new(server);
-			app = stage.app;
+			muc = muc_service.new(server);
+			app = muc.app;
 		end);
 
 		lazy_teardown(prosody.close_all);
@@ -61,12 +62,12 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		after_each(function ()
-			assert.same({}, scene.entries(server:log(log_length)).error);
+			assert.same({}, logs.entries(server:log(log_length)).error);
 		end);
 
 		it("1: a mention by its range is compared without an error", function ()
 			local _, room, bare_jid = member { service = "mentions.localhost" };
-			stage.bob:affiliate(room, bare_jid, "member", "Mia");
+			muc.bob:affiliate(room, bare_jid, "member", "Mia");
 			assert.same({ bare_jid }, told(room, "hiMiamaria", mention "begin='2' end='5'"));
 			assert.same({}, told(room, "hiMiamaria", mention "begin='1' end='4'"));
 		end);
@@ -81,16 +82,16 @@ for _, version in ipairs(prosody.versions) do
 
 		it("3: users of other servers are known by the sender of their request", function ()
 			local _, room, bare_jid = member { host = "remote.example" };
-			assert.truthy(storage.read(server, "member-" .. stage.member_count .. "@remote.example"));
+			assert.truthy(storage.read(server, "member-" .. muc.member_count .. "@remote.example"));
 			assert.same({ bare_jid }, told(room, "hello"));
 		end);
 
 		it("4: all who are mentioned are told, also after one who is not registered", function ()
 			local _, room, first = member { service = "mentions.localhost" };
-			stage.bob:affiliate(room, first, "member", "First");
+			muc.bob:affiliate(room, first, "member", "First");
 			local second = "second-4@users.localhost";
 			enable(server:user(second .. "/phone"), second, { to = "mentions.localhost" });
-			stage.bob:affiliate(room, second, "member", "Second");
+			muc.bob:affiliate(room, second, "member", "Second");
 			assert.same({ first, second }, told(room, "nobody, First and Second", mention "uri='xmpp:nobody@users.localhost'"
 				.. mention("uri='xmpp:" .. room .. "/First'") .. mention("uri='xmpp:" .. room .. "/Second'")));
 			assert.same({ second }, told(room, "hello", mention("uri='xmpp:" .. room .. "/Second'")));
@@ -98,7 +99,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("5: a mention needs no range, and may be by a nickname that is not registered", function ()
 			local user, room, bare_jid = member { service = "mentions.localhost" };
-			stage.bob:affiliate(room, bare_jid, "member", "Registered");
+			muc.bob:affiliate(room, bare_jid, "member", "Registered");
 			assert.same({}, told(room, "hello"));
 			user:join(room, "Other");
 			user:leave(room);
@@ -109,7 +110,7 @@ for _, version in ipairs(prosody.versions) do
 
 		it("6: a range is counted in code points, and one that is wrong does no harm", function ()
 			local _, room, bare_jid = member { service = "mentions.localhost" };
-			stage.bob:affiliate(room, bare_jid, "member", "Éva");
+			muc.bob:affiliate(room, bare_jid, "member", "Éva");
 			assert.same({ bare_jid }, told(room, "ÉÉÉvaÉ", mention "begin='2' end='5'"));
 			assert.same({}, told(room, "ÉÉÉvaÉ", mention "begin='40' end='50'"));
 			assert.same({}, told(room, nil, mention "begin='0' end='3'"));
@@ -134,15 +135,15 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("9: pushes at the same time have ids of their own, and errors count for one device alone", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			local other = server:user("other-9@users.localhost/phone");
-			stage.bob:affiliate(room, other.bare_jid, "member");
+			muc.bob:affiliate(room, other.bare_jid, "member");
 			enable(user, "same-node", { form = { { "secret", "of user" } } });
 			enable(other, "same-node", { form = { { "secret", "of other" } } });
 			app.answer = function (push) return tostring(push.options):find("of user", 1, true) and rejection or "result"; end;
 			local ids = {};
 			for _ = 1, 3 do
-				stage:say(room);
+				muc:say(room);
 				for _ = 1, 2 do
 					local id = app:expect_push().id;
 					assert.is_nil(ids[id]);
@@ -157,7 +158,7 @@ for _, version in ipairs(prosody.versions) do
 		it("10: an answer after disabling does no harm, and errors are counted over a reload", function ()
 			local user, room, bare_jid = member();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			user:disable { jid = app.jid };
 			local push = app:expect_push();
 			app:reply(push, rejection);
@@ -183,7 +184,7 @@ for _, version in ipairs(prosody.versions) do
 		it("12: the service says that it can push", function ()
 			local function has_feature()
 				local disco = st.stanza("iq", { type = "get", to = service }):tag("query", { xmlns = "http://jabber.org/protocol/disco#info" });
-				return tostring(stage.bob:iq(disco:reset())):find("urn:xmpp:push:0", 1, true) ~= nil;
+				return tostring(muc.bob:iq(disco:reset())):find("urn:xmpp:push:0", 1, true) ~= nil;
 			end
 			manage "unload";
 			assert.is_false(has_feature());
@@ -212,14 +213,14 @@ for _, version in ipairs(prosody.versions) do
 			local _, room, bare_jid = member();
 			assert.same({ bare_jid }, told(room, "hello"));
 			for _, affiliation in ipairs { "none", "outcast" } do
-				stage.bob:affiliate(room, bare_jid, affiliation);
+				muc.bob:affiliate(room, bare_jid, affiliation);
 				assert.same({}, told(room, "hello"));
 			end
-			local doomed = stage:new_room { bare_jid };
+			local doomed = muc:new_room { bare_jid };
 			app.answer = "silence";
-			stage:say(doomed, "one");
-			stage:say(doomed, "two");
-			stage.bob:destroy_room(doomed);
+			muc:say(doomed, "one");
+			muc:say(doomed, "two");
+			muc.bob:destroy_room(doomed);
 			app:reply(app:expect_push(), "result");
 			app:expect_no_push();
 		end);
@@ -229,7 +230,7 @@ for _, version in ipairs(prosody.versions) do
 			assert.same({}, told(room, "corrected", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>"));
 			assert.same({}, told(room, "retracted", "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"));
 			app.answer = "silence";
-			for _ = 1, 3 do stage:say(room); end
+			for _ = 1, 3 do muc:say(room); end
 			app.answer = "result";
 			app:reply(app:expect_push(), "result");
 			assert.equal(bare_jid, app:expect_push().node);
@@ -240,7 +241,7 @@ for _, version in ipairs(prosody.versions) do
 			local _, room, bare_jid = member();
 			app.answer = "silence";
 			for _ = 1, 100 do
-				stage.bob:say(room, "flood");
+				muc.bob:say(room, "flood");
 			end
 			app.component:sync();
 			assert.equal(1, #app.pushes);
@@ -251,7 +252,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("18: the oldest device is found though all are of the same time, and nothing is added to the others", function ()
-			local user, room, bare_jid = stage:new_member();
+			local user, room, bare_jid = muc:new_member();
 			local record = {};
 			for _, node in ipairs { "n1", "n2", "n3" } do record["push.localhost<" .. node] = { jid = app.jid, node = node, timestamp = 1600000000 }; end
 			storage.write(server, bare_jid, record);
@@ -265,7 +266,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("19: that a device had to make room is in the log", function ()
-			local user, room = stage:new_member();
+			local user, room = muc:new_member();
 			for i = 1, 3 do enable(user, "n" .. i); end
 			assert.is_nil(server:log(log_length):find("the oldest was removed", 1, true));
 			enable(user, "n4");
@@ -274,8 +275,8 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("20: two users may have the same device, and the message is left as it is", function ()
-			local user, room = stage:new_member();
-			stage.bob:affiliate(room, "other-20@users.localhost", "member");
+			local user, room = muc:new_member();
+			muc.bob:affiliate(room, "other-20@users.localhost", "member");
 			enable(user, "shared");
 			enable(server:user("other-20@users.localhost/phone"), "shared");
 			server:admin([[
@@ -291,7 +292,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("21: not everything can be taken for an app server", function ()
-			local user = stage:new_member();
+			local user = muc:new_member();
 			for jid, condition in pairs { ["victim.example"] = "forbidden", [user.bare_jid] = "not-allowed", [user.jid] = "not-allowed",
 				[service] = "not-allowed", ["room@" .. service] = "not-allowed" } do
 				assert.equal(condition, select(2, enable(user, "n", { jid = jid }):get_error()), jid);
@@ -303,18 +304,18 @@ for _, version in ipairs(prosody.versions) do
 		it("22: the number of messages is counted", function ()
 			local user, room = member();
 			for _, count in ipairs { "1", "2", "3" } do
-				stage:say(room);
+				muc:say(room);
 				assert.equal(count, app:expect_push().summary["message-count"]);
 			end
 			user:join(room, "Member");
 			user:leave(room);
-			stage:say(room);
+			muc:say(room);
 			assert.equal("1", app:expect_push().summary["message-count"]);
 		end);
 
 		it("23: who said what is not told unless the operator wants it", function ()
 			local _, room = member();
-			stage:say(room, "private");
+			muc:say(room, "private");
 			local push = app:expect_push();
 			assert.equal("New Message!", push.summary["last-message-body"]);
 			assert.is_nil(tostring(push.stanza):find("private", 1, true) or tostring(push.stanza):find(room, 1, true));
@@ -340,7 +341,7 @@ for _, version in ipairs(prosody.versions) do
 		it("26: an answer that comes when the module is unloaded does no harm", function ()
 			local _, room, bare_jid = member();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			manage "unload";
 			app:reply(app:expect_push(), "result");
 			assert.same({}, told(room, "nobody is watching"));
@@ -363,7 +364,7 @@ for _, version in ipairs(prosody.versions) do
 				]]);
 			end
 			local before = hooks();
-			for _ = 1, 10 do stage:say(room); end
+			for _ = 1, 10 do muc:say(room); end
 			assert.equal(10, #app.pushes);
 			assert.equal(before, hooks());
 		end);
@@ -382,7 +383,7 @@ for _, version in ipairs(prosody.versions) do
 		it("mod_cloud_notify: an error of the type wait does not count", function ()
 			local user, room, bare_jid = member();
 			app.answer = { type = "wait", condition = "resource-constraint" };
-			stage:say(room);
+			muc:say(room);
 			for _ = 1, 4 do app:expect_push(); end
 			assert.truthy(storage.read(server, bare_jid));
 			user:disable { jid = app.jid };

@@ -3,7 +3,8 @@
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 local storages = require "spec.support.storages";
 
 local patient_service = "patient.localhost";
@@ -11,7 +12,7 @@ local persistent = { type = "cancel", condition = "item-not-found" };
 
 local function describe_rejections(version, storage)
 	describe(string.format("rejections on Prosody %s with %s storage", version, storage.name), function ()
-		local server, stage, app;
+		local server, muc, app;
 
 		lazy_setup(function ()
 			local options = {
@@ -31,8 +32,8 @@ local function describe_rejections(version, storage)
 				muc = impatient_options;
 				mucs = { [patient_service] = options };
 			};
-			stage = scene.new(server);
-			app = stage.app;
+			muc = muc_service.new(server);
+			app = muc.app;
 			server:component("elsewhere.example"); -- it never answers
 		end);
 
@@ -43,7 +44,7 @@ local function describe_rejections(version, storage)
 		end);
 
 		local function new_device(service)
-			local user, room, bare_jid = stage:new_member { service = service };
+			local user, room, bare_jid = muc:new_member { service = service };
 			assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = service }).attr.type);
 			return room, user, bare_jid;
 		end
@@ -51,12 +52,12 @@ local function describe_rejections(version, storage)
 		-- Says something and answers the one push that comes of it.
 		local function refuse(room, answer)
 			app.answer = answer or persistent;
-			assert.same({ "n1" }, stage:pushed(room));
+			assert.same({ "n1" }, muc:pushed(room));
 			app:clear();
 		end
 
 		local function warnings()
-			return scene.entries(server:log()).warn;
+			return logs.entries(server:log()).warn;
 		end
 
 		it("count even when they do not say what is wrong", function ()
@@ -88,7 +89,7 @@ local function describe_rejections(version, storage)
 				assert.truthy(warned[#warned]:find(text, 1, true), warned[#warned]);
 			end
 			app.answer = "result";
-			assert.same({}, stage:pushed(room));
+			assert.same({}, muc:pushed(room));
 		end);
 
 		it("are counted anew when the client enables the device again", function ()
@@ -105,14 +106,14 @@ local function describe_rejections(version, storage)
 
 		it("end a device after 16 by default, of which transient errors are none", function ()
 			local room, user, bare_jid = new_device(patient_service);
-			local other, other_room = stage:new_member { service = patient_service };
+			local other, other_room = muc:new_member { service = patient_service };
 			assert.equal("result", other:enable({ jid = app.jid, node = "n2", to = patient_service }).attr.type);
 			local before = #warnings();
 			for _ = 1, 15 do
 				refuse(room);
 			end
 			app.answer = { type = "wait", condition = "resource-constraint" };
-			stage:say(room);
+			muc:say(room);
 			app:expect_push();
 			app:expect_push();
 			assert.equal(before, #warnings());
@@ -124,10 +125,10 @@ local function describe_rejections(version, storage)
 			assert.truthy(warnings()[before + 1]:find("16 errors", 1, true));
 			app.answer = "result";
 			app:clear();
-			assert.same({}, stage:pushed(room));
-			assert.same({ "n2" }, stage:pushed(other_room));
+			assert.same({}, muc:pushed(room));
+			assert.same({ "n2" }, muc:pushed(other_room));
 			assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = patient_service }).attr.type);
-			assert.same({ "n1" }, stage:pushed(room), bare_jid);
+			assert.same({ "n1" }, muc:pushed(room), bare_jid);
 		end);
 
 		it("are final, also after a restart", function ()
@@ -139,14 +140,14 @@ local function describe_rejections(version, storage)
 			refuse(other_room);
 			assert.is_nil(storage.read(server, bare_jid));
 			assert.truthy(storage.read(server, other_jid));
-			stage:restart("kill");
-			app = stage.app;
-			assert.same({}, stage:pushed(room));
-			assert.same({ "n1" }, stage:pushed(other_room));
+			muc:restart("kill");
+			app = muc.app;
+			assert.same({}, muc:pushed(room));
+			assert.same({ "n1" }, muc:pushed(other_room));
 		end);
 
 		it("are no errors of the server", function ()
-			assert.same({}, scene.entries(server:log()).error);
+			assert.same({}, logs.entries(server:log()).error);
 		end);
 	end);
 end

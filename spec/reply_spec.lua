@@ -4,7 +4,8 @@ local st = require "util.stanza";
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 
 local hasty_service = "hasty.localhost";
 local persistent = { type = "cancel", condition = "item-not-found" };
@@ -12,7 +13,7 @@ local reply_timeout = 1;
 
 for _, version in ipairs(prosody.versions) do
 	describe("replies on Prosody " .. version, function ()
-		local server, stage, app, mallory;
+		local server, muc, app, mallory;
 
 		lazy_setup(function ()
 			local options = {
@@ -30,8 +31,8 @@ for _, version in ipairs(prosody.versions) do
 				muc = options;
 				mucs = { [hasty_service] = hasty_options };
 			};
-			stage = scene.new(server);
-			app = stage.app;
+			muc = muc_service.new(server);
+			app = muc.app;
 			mallory = server:component("elsewhere.example");
 		end);
 
@@ -42,7 +43,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		local function new_device(service)
-			local user, room = stage:new_member { service = service };
+			local user, room = muc:new_member { service = service };
 			assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = service }).attr.type);
 			return room, user;
 		end
@@ -55,9 +56,9 @@ for _, version in ipairs(prosody.versions) do
 		local function in_flight()
 			local room, user = new_device();
 			app.answer = "silence";
-			stage:say(room);
+			muc:say(room);
 			local push = app:expect_push();
-			stage:say(room);
+			muc:say(room);
 			app:expect_no_push();
 			return push, room, user;
 		end
@@ -104,7 +105,7 @@ for _, version in ipairs(prosody.versions) do
 				local first, room = in_flight();
 				app:reply(first, "result");
 				local second = app:expect_push();
-				stage:say(room);
+				muc:say(room);
 				for _ = 1, 4 do
 					app:reply(first, kind == "result" and "result" or persistent);
 				end
@@ -118,10 +119,10 @@ for _, version in ipairs(prosody.versions) do
 				user:disable { jid = app.jid, node = "n1" };
 				app:reply(push, kind == "result" and "result" or persistent);
 				app:expect_no_push();
-				stage:say(room);
+				muc:say(room);
 				app:expect_no_push();
 				assert.equal("result", user:enable({ jid = app.jid, node = "n1" }).attr.type);
-				stage:say(room);
+				muc:say(room);
 				assert.equal("1", count_of(app:expect_push()));
 			end);
 		end
@@ -145,15 +146,15 @@ for _, version in ipairs(prosody.versions) do
 			local room = new_device(hasty_service);
 			app.answer = "silence";
 			local asked = loop.now();
-			stage:say(room);
+			muc:say(room);
 			local first = app:expect_push();
-			stage:say(room);
+			muc:say(room);
 			app:expect_no_push();
 			local second = app:expect_push();
 			assert.is_true(loop.now() - asked >= reply_timeout);
 			assert.equal("2", count_of(second));
 			assert.is_not.equal(first.id, second.id);
-			stage:say(room);
+			muc:say(room);
 			app:reply(first, "result"); -- too late, and so no answer to the second
 			app:expect_no_push();
 			app:reply(second, "result");
@@ -163,7 +164,7 @@ for _, version in ipairs(prosody.versions) do
 		end);
 
 		it("have caused no error", function ()
-			assert.same({}, scene.entries(server:log()).error);
+			assert.same({}, logs.entries(server:log()).error);
 		end);
 	end);
 end

@@ -3,7 +3,8 @@
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
+local muc_service = require "spec.support.muc_service";
 local storages = require "spec.support.storages";
 
 local service = "conference.localhost";
@@ -19,7 +20,7 @@ end
 
 local function describe_storage(version, storage)
 	describe(string.format("%s storage on Prosody %s", storage.name, version), function ()
-		local server, stage;
+		local server, muc;
 
 		lazy_setup(function ()
 			server = prosody.start {
@@ -28,41 +29,41 @@ local function describe_storage(version, storage)
 				global = storage.global;
 				muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
 			};
-			stage = scene.new(server);
+			muc = muc_service.new(server);
 		end);
 
 		lazy_teardown(prosody.close_all);
 
 		for _, finish in ipairs { "stop", "kill" } do
 			it("has what was confirmed before a " .. finish, function ()
-				local user, room, bare_jid = stage:new_member();
+				local user, room, bare_jid = muc:new_member();
 				for i = 1, 3 do
-					assert.equal("result", stage:enable(user, "n" .. i, "private-" .. i));
+					assert.equal("result", muc:enable(user, "n" .. i, "private-" .. i));
 				end
-				assert.equal("result", stage:enable(user, "n2", "private-new"));
-				assert.equal("result", stage:disable(user, "n1"));
-				stage:restart(finish);
-				local nodes, pushes = stage:pushed(room);
+				assert.equal("result", muc:enable(user, "n2", "private-new"));
+				assert.equal("result", muc:disable(user, "n1"));
+				muc:restart(finish);
+				local nodes, pushes = muc:pushed(room);
 				assert.same({ "n2", "n3" }, nodes);
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-new" }, scene.options(pushes.n2));
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-3" }, scene.options(pushes.n3));
+				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-new" }, muc_service.options(pushes.n2));
+				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-3" }, muc_service.options(pushes.n3));
 
 				user = server:user(bare_jid .. "/phone");
-				assert.equal("result", stage:disable(user));
-				stage:restart(finish);
-				assert.same({}, stage:pushed(room));
+				assert.equal("result", muc:disable(user));
+				muc:restart(finish);
+				assert.same({}, muc:pushed(room));
 				assert.is_nil(storage.read(server, bare_jid));
 			end);
 		end
 
 		it("has records as mod_cloud_notify writes them, by bare JID", function ()
-			local user, _, bare_jid = stage:new_member();
+			local user, _, bare_jid = muc:new_member();
 			local started = os.time();
 			local iq = st.stanza("iq", { type = "set", to = service })
-				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = stage.app.jid, node = "n1", include_payload = "true" })
+				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = "n1", include_payload = "true" })
 					:add_child(st.deserialize(form({ xmlns = "jabber:x:data", type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "s<1>" })));
 			assert.equal("result", user:iq(iq:reset()).attr.type);
-			assert.equal("result", stage:enable(user));
+			assert.equal("result", muc:enable(user));
 
 			local record = storage.read(server, bare_jid);
 			for key, registration in pairs(record) do
@@ -82,7 +83,7 @@ local function describe_storage(version, storage)
 		end);
 
 		it("reads what earlier modules have written, and keeps what it cannot read", function ()
-			local user, room, bare_jid = stage:new_member();
+			local user, room, bare_jid = muc:new_member();
 			local xmlns = "jabber:x:data";
 			local written = {
 				["push.localhost<plain"] = { jid = "push.localhost", node = "plain", timestamp = 1500000003 };
@@ -100,7 +101,7 @@ local function describe_storage(version, storage)
 				["__orderedIndex"] = { "push.localhost<plain", "push.localhost<form" };
 				["text"] = "not a table";
 			};
-			stage:restart("stop", function ()
+			muc:restart("stop", function ()
 				storage.write(server, bare_jid, written);
 				-- The earlier module's <disable/> made such records.
 				storage.write(server, bare_jid:match("^[^@]+"), { ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } });
@@ -108,34 +109,34 @@ local function describe_storage(version, storage)
 			end);
 			assert.same(written, storage.read(server, bare_jid));
 			local function check()
-				local nodes, pushes = stage:pushed(room);
+				local nodes, pushes = muc:pushed(room);
 				assert.same({ "-", "form", "other", "plain", "untyped" }, nodes);
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-form" }, scene.options(pushes.form));
-				assert.same({ "secret=private-untyped" }, scene.options(pushes.untyped));
+				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-form" }, muc_service.options(pushes.form));
+				assert.same({ "secret=private-untyped" }, muc_service.options(pushes.untyped));
 				assert.is_nil(pushes.untyped.options.tags[1].attr.type);
 				assert.is_nil(pushes.plain.options);
 			end
 			check();
 
 			user = server:user(user.jid);
-			assert.equal("result", stage:disable(user, "unknown"));
+			assert.equal("result", muc:disable(user, "unknown"));
 			assert.same(written, storage.read(server, bare_jid));
-			assert.equal("result", stage:disable(user, "other"));
-			assert.equal("result", stage:enable(user, "other"));
+			assert.equal("result", muc:disable(user, "other"));
+			assert.equal("result", muc:enable(user, "other"));
 			local rewritten = storage.read(server, bare_jid);
 			assert.equal("other", rewritten["push.localhost<other"].node);
 			rewritten["push.localhost<other"], written["other key"] = nil, nil;
 			rewritten["push.localhost<untyped"].timestamp = nil;
 			assert.same(written, rewritten);
 			check();
-			stage:restart("kill");
+			muc:restart("kill");
 			check();
 			assert.same({ ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } },
 				storage.read(server, bare_jid:match("^[^@]+")));
 		end);
 
 		it("has logged nobody's node or secret above the level of debug", function ()
-			local entries = scene.entries(server:log());
+			local entries = logs.entries(server:log());
 			assert.truthy(entries.info[1]);
 			for _, list in pairs(entries) do
 				for _, entry in ipairs(list) do

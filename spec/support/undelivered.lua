@@ -4,7 +4,7 @@ local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
 
-local scene = require "spec.support.scene";
+local logs = require "spec.support.logs";
 
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
@@ -102,7 +102,7 @@ end
 function methods:errors()
 	local log = self.server:log(self.log_length);
 	self.log_length = self.log_length + #log;
-	return scene.entries(log).error;
+	return logs.entries(log).error;
 end
 
 return undelivered;

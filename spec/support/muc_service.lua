@@ -1,27 +1,29 @@
--- What many specs have in common: Bob, who talks in rooms; members, who are not there; an app server.
+-- The MUC service of many specs: Bob talks in its rooms, their members are absent, and an app server gets the pushes.
 
-local scene = {};
+local logs = require "spec.support.logs";
 
-local scene_methods = {};
-local scene_mt = { __index = scene_methods };
+local muc_service = {};
+
+local service_methods = {};
+local service_mt = { __index = service_methods };
 
 local default_timeout = 5;
 
--- The scene at a server that has the components users.localhost and push.localhost.
-function scene.new(server)
-	local self = setmetatable({ member_count = 0, server = server }, scene_mt);
+-- The service of a server that has the components users.localhost and push.localhost.
+function muc_service.new(server)
+	local self = setmetatable({ member_count = 0, server = server }, service_mt);
 	self:connect();
 	return self;
 end
 
 -- After a restart: all connections have to be made anew.
-function scene_methods:connect()
+function service_methods:connect()
 	self.bob = self.server:user("bob@users.localhost/desk");
 	self.app = self.server:app_server("push.localhost");
 end
 
 -- Ends the server in some way ("stop", "kill") and starts it again; meanwhile() is called in between.
-function scene_methods:restart(finish, meanwhile)
+function service_methods:restart(finish, meanwhile)
 	self.server[finish](self.server);
 	if meanwhile then meanwhile(); end
 	self.server:start_again();
@@ -29,7 +31,7 @@ function scene_methods:restart(finish, meanwhile)
 end
 
 -- A new room with Bob in it, and given members.
-function scene_methods:new_room(members, service)
+function service_methods:new_room(members, service)
 	self.member_count = self.member_count + 1;
 	local room = string.format("room-%d@%s", self.member_count, service or self.server.muc_host);
 	self.bob:create_room(room, "bob");
@@ -41,7 +43,7 @@ end
 
 -- A user who is a member of a new room and not in it; the room; and the user's bare JID. options: host of the
 -- user, service of the room
-function scene_methods:new_member(options)
+function service_methods:new_member(options)
 	options = options or {};
 	local bare_jid = string.format("member-%d@%s", self.member_count + 1, options.host or "users.localhost");
 	local room = self:new_room({ bare_jid }, options.service);
@@ -49,7 +51,7 @@ function scene_methods:new_member(options)
 end
 
 -- Bob says something in a room, which he enters if need be. Returns when the server has nothing left to do for it.
-function scene_methods:say(room, body)
+function service_methods:say(room, body)
 	if not self.bob.nicks[room] then
 		self.bob:join(room, "bob");
 	end
@@ -59,7 +61,7 @@ end
 
 -- What a message in a room leads to: the nodes that are pushed to, in alphabetical order, "-" where there is none;
 -- and the pushes by node.
-function scene_methods:pushed(room, app_server)
+function service_methods:pushed(room, app_server)
 	app_server = app_server or self.app;
 	app_server:clear();
 	self:say(room);
@@ -72,20 +74,20 @@ function scene_methods:pushed(room, app_server)
 	return nodes, pushes;
 end
 
--- What the app server was told since it was last asked, and is still to be told of anything that was sent so far:
--- each push as "node message-count text", in their order.
-function scene_methods:told()
+-- Takes all pushes that the app server has got or is still to get for anything that was sent so far: each one as
+-- "node message-count text", in their order.
+function service_methods:take_pushes()
 	self.app.component:sync();
-	local told = {};
+	local pushes = {};
 	for i, push in ipairs(self.app.pushes) do
-		told[i] = string.format("%s %s %s", push.node, push.summary["message-count"], push.summary["last-message-body"]);
+		pushes[i] = string.format("%s %s %s", push.node, push.summary["message-count"], push.summary["last-message-body"]);
 	end
 	self.app:clear();
-	return told;
+	return pushes;
 end
 
 -- The options that go along with a push, as "name=value" in their order; nil where there are none.
-function scene.options(push)
+function muc_service.options(push)
 	if not push.options then return nil; end
 	local fields = {};
 	for field in push.options:get_child("x", "jabber:x:data"):childtags("field") do
@@ -94,25 +96,10 @@ function scene.options(push)
 	return fields;
 end
 
--- The entries of a log that are not for debugging, level by level. An entry may have many lines.
-function scene.entries(log)
-	local entries, last = { info = {}, warn = {}, error = {} }, nil;
-	for line in log:gmatch("[^\n]+") do
-		local level = line:match("^%a+ %d+ [%d:]+ [^\t]+\t(%l+)\t");
-		if level then
-			last = entries[level];
-			if last then table.insert(last, line); end
-		elseif last then
-			last[#last] = last[#last] .. "\n" .. line;
-		end
-	end
-	return entries;
-end
-
 -- What this module has logged as an error for a host.
-function scene_methods:errors_at(host)
+function service_methods:errors_at(host)
 	local found = {};
-	for _, entry in ipairs(scene.entries(self.server:log()).error) do
+	for _, entry in ipairs(logs.entries(self.server:log()).error) do
 		if entry:find(" " .. host .. ":muc_cloud_notify\t", 1, true) then
 			table.insert(found, entry);
 		end
@@ -122,21 +109,21 @@ end
 
 -- Requests of a user for a node of the app server, with a secret if one is given. Each returns what st's
 -- get_error() does, after the type of the reply.
-function scene_methods:enable(user, node, secret, service)
+function service_methods:enable(user, node, secret, service)
 	local reply = user:enable { to = service, jid = self.app.jid, node = node, form = secret and { { "secret", secret } } };
 	return reply.attr.type, reply:get_error();
 end
 
-function scene_methods:disable(user, node)
+function service_methods:disable(user, node)
 	local reply = user:disable { jid = self.app.jid, node = node };
 	return reply.attr.type, reply:get_error();
 end
 
 -- Takes the next push and answers it, where the app server itself is silent. Returns its message-count.
-function scene_methods:answer(answer, timeout)
+function service_methods:answer(answer, timeout)
 	local push = self.app:expect_push(timeout or default_timeout);
 	self.app:reply(push, answer);
 	return push.summary["message-count"];
 end
 
-return scene;
+return muc_service;
