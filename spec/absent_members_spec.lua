@@ -8,6 +8,7 @@ local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 local rooms = { "den@conference.localhost", "attic@conference.localhost" };
 local owner = "owner@users.localhost/desk";
@@ -130,66 +131,62 @@ local function steps(server, random)
 	};
 end
 
-for _, version in ipairs(prosody.versions) do
-	describe("the index of absent members on Prosody "..version, function ()
-		teardown(prosody.close_all);
-
-		it("is what a scan of the room finds, whatever happens", function ()
-			local seed = tonumber(os.getenv("SEED")) or os.time();
-			math.randomseed(seed);
-			local server = prosody.start {
-				version = version;
-				components = { "users.localhost", "elsewhere.example", "push.localhost" };
-				-- Prosody takes its admins for owners of every room, listed or not.
-				global = { admins = { "owner@users.localhost", "eve@users.localhost" } };
-				muc = {
-					modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always";
-					muc_room_default_persistent = true; muc_room_locking = false; muc_tombstones = false;
-				};
+versions.describe("the index of absent members", function (version)
+	it("is what a scan of the room finds, whatever happens", function ()
+		local seed = tonumber(os.getenv("SEED")) or os.time();
+		math.randomseed(seed);
+		local server = prosody.start {
+			version = version;
+			components = { "users.localhost", "elsewhere.example", "push.localhost" };
+			-- Prosody takes its admins for owners of every room, listed or not.
+			global = { admins = { "owner@users.localhost", "eve@users.localhost" } };
+			muc = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always";
+				muc_room_default_persistent = true; muc_room_locking = false; muc_tombstones = false;
 			};
-			local users = server:component("users.localhost");
-			local app = server:app_server("push.localhost");
-			local all = steps(server, math.random);
-			local found, absent = 0, 0;
-			for _, room in ipairs(rooms) do all.enter(room); end
-			for round = 1, rounds do
-				for _ = 1, steps_per_round do
-					all[math.random(#all)]();
-				end
-				users:sync();
-				for _, room in ipairs(rooms) do
-					local scanned, indexed = server:admin(compare, room);
-					local where = ("SEED=%d, round %d, room %s"):format(seed, round, room);
-					assert.equal(scanned, indexed, where);
-					if room == rooms[round % #rooms + 1] then
-						assert.equal(scanned == "no room" and "" or scanned, pushed(server, app, users, room), where);
-					end
-					if scanned ~= "no room" then found = found + 1; end
-					if scanned:find("@", 1, true) then absent = absent + 1; end
-				end
-				for _, connection in ipairs(server:connections()) do connection:clear(); end
+		};
+		local users = server:component("users.localhost");
+		local app = server:app_server("push.localhost");
+		local all = steps(server, math.random);
+		local found, absent = 0, 0;
+		for _, room in ipairs(rooms) do all.enter(room); end
+		for round = 1, rounds do
+			for _ = 1, steps_per_round do
+				all[math.random(#all)]();
 			end
-			-- The sequence was one that could have shown something.
-			assert.is_true(found > rounds / 2, "rooms were there too seldom");
-			assert.is_true(absent > rounds / 5, "hardly anybody was ever absent");
-			assert.is_nil(server:log():match("[^\n]*error\t[^\n]*"));
-		end);
-
-		it("has who registers, or leaves, after a message that concerned nobody", function ()
-			local server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always" };
-			};
-			local muc = muc_service.new(server);
-			local ann, room = muc:new_member();
-			assert.same({}, muc:pushed(room));
-			muc:enable(ann, "phone");
-			assert.same({ "phone" }, muc:pushed(room));
-			ann:join(room, "ann");
-			assert.same({}, muc:pushed(room));
-			ann:leave(room);
-			assert.same({ "phone" }, muc:pushed(room));
-		end);
+			users:sync();
+			for _, room in ipairs(rooms) do
+				local scanned, indexed = server:admin(compare, room);
+				local where = ("SEED=%d, round %d, room %s"):format(seed, round, room);
+				assert.equal(scanned, indexed, where);
+				if room == rooms[round % #rooms + 1] then
+					assert.equal(scanned == "no room" and "" or scanned, pushed(server, app, users, room), where);
+				end
+				if scanned ~= "no room" then found = found + 1; end
+				if scanned:find("@", 1, true) then absent = absent + 1; end
+			end
+			for _, connection in ipairs(server:connections()) do connection:clear(); end
+		end
+		-- The sequence was one that could have shown something.
+		assert.is_true(found > rounds / 2, "rooms were there too seldom");
+		assert.is_true(absent > rounds / 5, "hardly anybody was ever absent");
+		assert.is_nil(server:log():match("[^\n]*error\t[^\n]*"));
 	end);
-end
+
+	it("has who registers, or leaves, after a message that concerned nobody", function ()
+		local server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = { modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always" };
+		};
+		local muc = muc_service.new(server);
+		local ann, room = muc:new_member();
+		assert.same({}, muc:pushed(room));
+		muc:enable(ann, "phone");
+		assert.same({ "phone" }, muc:pushed(room));
+		ann:join(room, "ann");
+		assert.same({}, muc:pushed(room));
+		ann:leave(room);
+		assert.same({ "phone" }, muc:pushed(room));
+	end);
+end);

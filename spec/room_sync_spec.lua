@@ -2,6 +2,8 @@
 
 local prosody = require "harness.prosody";
 
+local versions = require "spec.support.versions";
+
 local room = "den@conference.localhost";
 
 -- A room that takes many turns of the event loop to read, and a message while it is being read.
@@ -34,85 +36,83 @@ local broadcast = [[
 	module:log("info", "The message is broadcast");
 ]];
 
-for _, version in ipairs(prosody.versions) do
-	describe("slices on Prosody "..version, function ()
-		local server, app, olga, ann, ben;
+versions.describe("slices", function (version)
+	local server, app, olga, ann, ben;
 
-		local function connect()
-			app = server:app_server("push.localhost");
-			olga, ann, ben = server:user("olga@users.localhost/desk"), server:user("ann@users.localhost/desk"), server:user("ben@users.localhost/desk");
-		end
+	local function connect()
+		app = server:app_server("push.localhost");
+		olga, ann, ben = server:user("olga@users.localhost/desk"), server:user("ann@users.localhost/desk"), server:user("ben@users.localhost/desk");
+	end
 
-		before_each(function ()
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				muc = {
-					modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "always";
-					muc_room_default_persistent = true;
-				};
+	before_each(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "always";
+				muc_room_default_persistent = true;
 			};
-			connect();
-			olga:create_room(room, "Olga");
-			for _, member in ipairs { ann, ben } do
-				olga:affiliate(room, member.bare_jid, "member");
-				member:enable { jid = "push.localhost", node = member.bare_jid };
-			end
-		end);
-
-		after_each(prosody.close_all);
-
-		-- The log shows that the message was broadcast before it was pushed.
-		local function assert_held(log)
-			local broadcast_at = log:find("The message is broadcast", 1, true);
-			local pushed_at = log:find("is pushed to", 1, true);
-			assert.is_true(broadcast_at < pushed_at, "the message was not held");
+		};
+		connect();
+		olga:create_room(room, "Olga");
+		for _, member in ipairs { ann, ben } do
+			olga:affiliate(room, member.bare_jid, "member");
+			member:enable { jid = "push.localhost", node = member.bare_jid };
 		end
-
-		it("push a message that came in while its room was read, once to everybody who was away", function ()
-			ben:join(room, "Ben");
-			local log_length = #server:log();
-			server:admin(restore_and_broadcast, room);
-			assert.equal(ann.bare_jid, app:expect_push(5).node);
-			app:expect_no_push();
-			assert_held(server:log(log_length));
-		end);
-
-		it("read the room anew where it changes meanwhile, and push nobody who was there at the time", function ()
-			ben:join(room, "Ben");
-			local log_length = #server:log();
-			server:admin(restore_and_broadcast, room, "new@elsewhere.example", "Ben");
-			assert.equal(ann.bare_jid, app:expect_push(5).node);
-			app:expect_no_push();
-			assert_held(server:log(log_length));
-			olga:say(room, "Late");
-			local nodes = { app:expect_push(5).node, app:expect_push(5).node };
-			table.sort(nodes);
-			assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
-		end);
-
-		it("lose no message of a room that is reloaded with the module meanwhile", function ()
-			server:admin(restore_and_broadcast, room);
-			server:reload_module("muc_cloud_notify");
-			local nodes = { app:expect_push(5).node, app:expect_push(5).node };
-			table.sort(nodes);
-			assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
-			app:expect_no_push();
-		end);
-
-		it("push a message that came in before the registrations were loaded", function ()
-			server:admin(store_many);
-			server:stop();
-			local log_length = #server:log();
-			server:start_again();
-			server:admin(broadcast, room);
-			connect();
-			local nodes = { app:expect_push(15).node, app:expect_push(15).node };
-			table.sort(nodes);
-			assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
-			local log = server:log(log_length);
-			local loaded_at = log:find("4002 device(s) of 4002 user(s) are registered", 1, true);
-			assert.is_true(log:find("The message is broadcast", 1, true) < loaded_at, "the registrations were loaded before");
-		end);
 	end);
-end
+
+	after_each(prosody.close_all);
+
+	-- The log shows that the message was broadcast before it was pushed.
+	local function assert_held(log)
+		local broadcast_at = log:find("The message is broadcast", 1, true);
+		local pushed_at = log:find("is pushed to", 1, true);
+		assert.is_true(broadcast_at < pushed_at, "the message was not held");
+	end
+
+	it("push a message that came in while its room was read, once to everybody who was away", function ()
+		ben:join(room, "Ben");
+		local log_length = #server:log();
+		server:admin(restore_and_broadcast, room);
+		assert.equal(ann.bare_jid, app:expect_push(5).node);
+		app:expect_no_push();
+		assert_held(server:log(log_length));
+	end);
+
+	it("read the room anew where it changes meanwhile, and push nobody who was there at the time", function ()
+		ben:join(room, "Ben");
+		local log_length = #server:log();
+		server:admin(restore_and_broadcast, room, "new@elsewhere.example", "Ben");
+		assert.equal(ann.bare_jid, app:expect_push(5).node);
+		app:expect_no_push();
+		assert_held(server:log(log_length));
+		olga:say(room, "Late");
+		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+	end);
+
+	it("lose no message of a room that is reloaded with the module meanwhile", function ()
+		server:admin(restore_and_broadcast, room);
+		server:reload_module("muc_cloud_notify");
+		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+		app:expect_no_push();
+	end);
+
+	it("push a message that came in before the registrations were loaded", function ()
+		server:admin(store_many);
+		server:stop();
+		local log_length = #server:log();
+		server:start_again();
+		server:admin(broadcast, room);
+		connect();
+		local nodes = { app:expect_push(15).node, app:expect_push(15).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+		local log = server:log(log_length);
+		local loaded_at = log:find("4002 device(s) of 4002 user(s) are registered", 1, true);
+		assert.is_true(log:find("The message is broadcast", 1, true) < loaded_at, "the registrations were loaded before");
+	end);
+end);

@@ -5,6 +5,7 @@ local client_process = require "harness.client_process";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 local far_host = "far.example";
 local ann_jid = "ann@" .. far_host;
@@ -15,178 +16,176 @@ local function start(version, s2s, options)
 	return prosody.start(options);
 end
 
-for _, version in ipairs(prosody.versions) do
-	for _, s2s in ipairs { "dialback", "certificates" } do
-		describe("a user of a server linked by "..s2s..", on Prosody "..version, function ()
-			local near, far, muc, room, ann;
+for _, s2s in ipairs { "dialback", "certificates" } do
+	versions.describe("a user of a server linked by "..s2s..",", function (version)
+		local near, far, muc, room, ann;
 
-			before_each(function ()
-				near = start(version, s2s, {
-					components = { "users.localhost", "push.localhost" };
-					muc = { modules_enabled = { "muc_cloud_notify" }; push_notification_with_body = true };
-				});
-				far = start(version, s2s, { hosts = { [far_host] = {} }; muc_host = "rooms."..far_host });
-				muc = muc_service.new(near);
-				room = muc:new_room { ann_jid };
-				ann = far:client(ann_jid.."/phone");
-				assert.equal("result", ann:enable({ to = near.muc_host, jid = muc.app.jid, node = "ann" }).attr.type);
-				ann:join(room, "Ann");
-				ann:ping(near.muc_host);
-			end);
-
-			after_each(prosody.close_all);
-
-			local function say(body)
-				muc:say(room, body);
-			end
-
-			local function wait_until_hibernating(client)
-				assert(loop.wait_until(function ()
-					return far:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
-				end, 5, 0.005), client.jid.." does not hibernate");
-			end
-
-			-- The far server's client is gone without a word.
-			local function lose_client()
-				ann:cut();
-				wait_until_hibernating(ann);
-			end
-
-			-- Returns when so many messages have reached the far server and not its client, as far as it knows.
-			local function wait_until_taken(count, client)
-				assert(loop.wait_until(function ()
-					return far:admin([[
-						local count = 0;
-						for _, stanza in prosody.full_sessions[...].outgoing_stanza_queue._queue:items() do
-							if stanza.name == "message" and stanza:get_child("body") then count = count + 1; end
-						end
-						return count;
-					]], (client or ann).jid) == count;
-				end, 5, 0.005), "the messages do not come to the far server");
-			end
-
-			local function wait_until_left(client)
-				assert(loop.wait_until(function ()
-					return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, (client or ann).jid);
-				end, 5, 0.005), "the occupant stays");
-				near:settle();
-			end
-
-			local function wait_until_unlinked()
-				assert(loop.wait_until(function ()
-					return near:admin("return prosody.hosts[module.host].s2sout[...] == nil", far_host);
-				end, 5, 0.005), "the link stays");
-				near:settle();
-			end
-
-			-- Pushes, some of which may stand for many messages: the last one tells of all there were, and none came twice.
-			local function assert_told(last)
-				local told, before = muc:take_pushes(), 0;
-				for _, push in ipairs(told) do
-					local count = tonumber(push:match("^ann (%d+) "));
-					assert.is_true(count > before, "a count does not grow: "..table.concat(told, ", "));
-					before = count;
-				end
-				assert.equal(last, told[#told]);
-			end
-
-			it("is not pushed to while the client is there", function ()
-				say "hello";
-				ann:expect { body = "hello" };
-				assert.same({}, muc:take_pushes());
-			end);
-
-			it("is pushed to of all that was said since the client was killed when the server is stopped", function ()
-				ann:leave(room);
-				local phone = client_process.start(ann, "killed", room, "Ann");
-				phone:kill();
-				for _, body in ipairs { "one", "two", "three" } do say(body); end
-				wait_until_hibernating(phone);
-				wait_until_taken(3, phone);
-				assert.same({}, muc:take_pushes());
-				far:stop();
-				wait_until_left(phone);
-				assert_told "ann 3 three";
-				say "four";
-				assert.same({ "ann 4 four" }, muc:take_pushes());
-			end);
-
-			it("is not pushed to of what was read before the client was lost when the server is stopped", function ()
-				say "read";
-				ann:expect { body = "read" };
-				wait_until_taken(0);
-				lose_client();
-				say "one";
-				wait_until_taken(1);
-				far:stop();
-				wait_until_left();
-				assert_told "ann 1 one";
-			end);
-
-			it("is pushed to of what a silent client has not acknowledged when the server is stopped", function ()
-				ann:ping(near.muc_host);
-				ann:go_silent();
-				for _, body in ipairs { "one", "two" } do say(body); end
-				wait_until_taken(2);
-				far:stop();
-				wait_until_left();
-				assert_told "ann 2 two";
-				say "three";
-				assert.same({ "ann 3 three" }, muc:take_pushes());
-			end);
-
-			it("is not pushed to when the client has resumed in time", function ()
-				lose_client();
-				say "one";
-				ann:resume();
-				ann:expect { body = "one" };
-				say "two";
-				ann:expect { body = "two" };
-				assert.same({}, muc:take_pushes());
-			end);
-
-			-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
-			it("is pushed to from the first message on that is said after the server was killed", function ()
-				lose_client();
-				say "lost";
-				wait_until_taken(1);
-				far:kill();
-				wait_until_unlinked();
-				assert.same({}, muc:take_pushes());
-				say "one";
-				wait_until_left();
-				assert.same({ "ann 1 one" }, muc:take_pushes());
-				say "two";
-				assert.same({ "ann 2 two" }, muc:take_pushes());
-			end);
-
-			it("is pushed to of what the server had not read when it was killed, but for dialback", function ()
-				far:freeze();
-				say "unread";
-				far:kill();
-				wait_until_unlinked();
-				local told = muc:take_pushes();
-				-- Without stream management nobody knows what the other end has read.
-				assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, told);
-				say "one";
-				wait_until_left();
-				local count = #told + 1;
-				assert.same({ "ann "..count.." one" }, muc:take_pushes());
-			end);
-
-			it("is pushed to when the server is up again and does not know the session any more", function ()
-				far:kill();
-				far:start_again();
-				wait_until_unlinked();
-				say "one";
-				wait_until_left();
-				assert.same({ "ann 1 one" }, muc:take_pushes());
-				ann = far:client(ann_jid.."/phone");
-				ann:join(room, "Ann");
-				say "two";
-				ann:expect { body = "two" };
-				assert.same({}, muc:take_pushes());
-			end);
+		before_each(function ()
+			near = start(version, s2s, {
+				components = { "users.localhost", "push.localhost" };
+				muc = { modules_enabled = { "muc_cloud_notify" }; push_notification_with_body = true };
+			});
+			far = start(version, s2s, { hosts = { [far_host] = {} }; muc_host = "rooms."..far_host });
+			muc = muc_service.new(near);
+			room = muc:new_room { ann_jid };
+			ann = far:client(ann_jid.."/phone");
+			assert.equal("result", ann:enable({ to = near.muc_host, jid = muc.app.jid, node = "ann" }).attr.type);
+			ann:join(room, "Ann");
+			ann:ping(near.muc_host);
 		end);
-	end
+
+		after_each(prosody.close_all);
+
+		local function say(body)
+			muc:say(room, body);
+		end
+
+		local function wait_until_hibernating(client)
+			assert(loop.wait_until(function ()
+				return far:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
+			end, 5, 0.005), client.jid.." does not hibernate");
+		end
+
+		-- The far server's client is gone without a word.
+		local function lose_client()
+			ann:cut();
+			wait_until_hibernating(ann);
+		end
+
+		-- Returns when so many messages have reached the far server and not its client, as far as it knows.
+		local function wait_until_taken(count, client)
+			assert(loop.wait_until(function ()
+				return far:admin([[
+					local count = 0;
+					for _, stanza in prosody.full_sessions[...].outgoing_stanza_queue._queue:items() do
+						if stanza.name == "message" and stanza:get_child("body") then count = count + 1; end
+					end
+					return count;
+				]], (client or ann).jid) == count;
+			end, 5, 0.005), "the messages do not come to the far server");
+		end
+
+		local function wait_until_left(client)
+			assert(loop.wait_until(function ()
+				return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, (client or ann).jid);
+			end, 5, 0.005), "the occupant stays");
+			near:settle();
+		end
+
+		local function wait_until_unlinked()
+			assert(loop.wait_until(function ()
+				return near:admin("return prosody.hosts[module.host].s2sout[...] == nil", far_host);
+			end, 5, 0.005), "the link stays");
+			near:settle();
+		end
+
+		-- Pushes, some of which may stand for many messages: the last one tells of all there were, and none came twice.
+		local function assert_told(last)
+			local told, before = muc:take_pushes(), 0;
+			for _, push in ipairs(told) do
+				local count = tonumber(push:match("^ann (%d+) "));
+				assert.is_true(count > before, "a count does not grow: "..table.concat(told, ", "));
+				before = count;
+			end
+			assert.equal(last, told[#told]);
+		end
+
+		it("is not pushed to while the client is there", function ()
+			say "hello";
+			ann:expect { body = "hello" };
+			assert.same({}, muc:take_pushes());
+		end);
+
+		it("is pushed to of all that was said since the client was killed when the server is stopped", function ()
+			ann:leave(room);
+			local phone = client_process.start(ann, "killed", room, "Ann");
+			phone:kill();
+			for _, body in ipairs { "one", "two", "three" } do say(body); end
+			wait_until_hibernating(phone);
+			wait_until_taken(3, phone);
+			assert.same({}, muc:take_pushes());
+			far:stop();
+			wait_until_left(phone);
+			assert_told "ann 3 three";
+			say "four";
+			assert.same({ "ann 4 four" }, muc:take_pushes());
+		end);
+
+		it("is not pushed to of what was read before the client was lost when the server is stopped", function ()
+			say "read";
+			ann:expect { body = "read" };
+			wait_until_taken(0);
+			lose_client();
+			say "one";
+			wait_until_taken(1);
+			far:stop();
+			wait_until_left();
+			assert_told "ann 1 one";
+		end);
+
+		it("is pushed to of what a silent client has not acknowledged when the server is stopped", function ()
+			ann:ping(near.muc_host);
+			ann:go_silent();
+			for _, body in ipairs { "one", "two" } do say(body); end
+			wait_until_taken(2);
+			far:stop();
+			wait_until_left();
+			assert_told "ann 2 two";
+			say "three";
+			assert.same({ "ann 3 three" }, muc:take_pushes());
+		end);
+
+		it("is not pushed to when the client has resumed in time", function ()
+			lose_client();
+			say "one";
+			ann:resume();
+			ann:expect { body = "one" };
+			say "two";
+			ann:expect { body = "two" };
+			assert.same({}, muc:take_pushes());
+		end);
+
+		-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
+		it("is pushed to from the first message on that is said after the server was killed", function ()
+			lose_client();
+			say "lost";
+			wait_until_taken(1);
+			far:kill();
+			wait_until_unlinked();
+			assert.same({}, muc:take_pushes());
+			say "one";
+			wait_until_left();
+			assert.same({ "ann 1 one" }, muc:take_pushes());
+			say "two";
+			assert.same({ "ann 2 two" }, muc:take_pushes());
+		end);
+
+		it("is pushed to of what the server had not read when it was killed, but for dialback", function ()
+			far:freeze();
+			say "unread";
+			far:kill();
+			wait_until_unlinked();
+			local told = muc:take_pushes();
+			-- Without stream management nobody knows what the other end has read.
+			assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, told);
+			say "one";
+			wait_until_left();
+			local count = #told + 1;
+			assert.same({ "ann "..count.." one" }, muc:take_pushes());
+		end);
+
+		it("is pushed to when the server is up again and does not know the session any more", function ()
+			far:kill();
+			far:start_again();
+			wait_until_unlinked();
+			say "one";
+			wait_until_left();
+			assert.same({ "ann 1 one" }, muc:take_pushes());
+			ann = far:client(ann_jid.."/phone");
+			ann:join(room, "Ann");
+			say "two";
+			ann:expect { body = "two" };
+			assert.same({}, muc:take_pushes());
+		end);
+	end);
 end
