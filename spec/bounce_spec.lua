@@ -101,8 +101,7 @@ versions.describe("a message that comes back,", function (version)
 			module:log("info", "The message is back");
 		]], room, ann.jid, id);
 		assert.equal("hello", muc.app:expect_push().summary["last-message-body"]);
-		local log = server:log(log_length);
-		assert.is_true(log:find("The message is back", 1, true) < log:find("came back from", 1, true), "the message was not held");
+		assert.logs_in_order(server, "The message is back", "came back from", log_length);
 		say "and more";
 		assert.same({ "ann 2 and more" }, muc:take_pushes());
 	end);

@@ -221,8 +221,7 @@ versions.describe("a client whose connection is cut,", function (version)
 			module:log("info", "The message is broadcast");
 		]], room);
 		assert.equal("held", muc.app:expect_push().summary["last-message-body"]);
-		local log = server:log(log_length);
-		assert.is_true(log:find("The message is broadcast", 1, true) < log:find("is pushed to", 1, true), "the message was not held");
+		assert.logs_in_order(server, "The message is broadcast", "is pushed to", log_length);
 		say "one";
 		assert.same({ "ann 2 one" }, muc:take_pushes());
 	end);

@@ -1,7 +1,6 @@
 -- `make install` makes modules that a packaged Prosody finds by itself.
 
 local prosody = require "harness.prosody";
-local logs = require "spec.support.logs";
 local versions = require "spec.support.versions";
 
 local function run(command)
@@ -71,7 +70,7 @@ versions.describe("make install", function (version)
 		local own = alone.."/mod_muc_undelivered/";
 		assert.equal(table.concat({ own.."mod_muc_undelivered.lua", own.."undelivered/stays.lua", own.."undelivered/archive.lua",
 			own.."lua/guard.lua" }, " "), sources);
-		assert.same({}, logs.entries(server:log()).error);
+		assert.log_is_clean(server);
 		server:stop();
 	end);
 end);

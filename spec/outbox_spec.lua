@@ -2,7 +2,6 @@
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local logs = require "spec.support.logs";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -297,6 +296,6 @@ versions.describe("outbox", function (version)
 	end);
 
 	it("has logged no error", function ()
-		assert.same({}, logs.entries(server:log()).error);
+		assert.log_is_clean(server);
 	end);
 end);

@@ -4,7 +4,6 @@
 local st = require "util.stanza";
 
 local prosody = require "harness.prosody";
-local logs = require "spec.support.logs";
 local muc_service = require "spec.support.muc_service";
 local storage = require "spec.support.storages"[1];
 local versions = require "spec.support.versions";
@@ -60,7 +59,7 @@ versions.describe("regressions", function (version)
 	end);
 
 	after_each(function ()
-		assert.same({}, logs.entries(server:log(log_length)).error);
+		assert.log_is_clean(server, log_length);
 	end);
 
 	it("1: a mention by its range is compared without an error", function ()

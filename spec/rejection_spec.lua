@@ -144,6 +144,6 @@ versions.describe_storages("rejections", function (version, storage)
 	end);
 
 	it("are no errors of the server", function ()
-		assert.same({}, logs.entries(server:log()).error);
+		assert.log_is_clean(server);
 	end);
 end);

@@ -4,7 +4,6 @@ local st = require "util.stanza";
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
-local logs = require "spec.support.logs";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -162,6 +161,6 @@ versions.describe("replies", function (version)
 	end);
 
 	it("have caused no error", function ()
-		assert.same({}, logs.entries(server:log()).error);
+		assert.log_is_clean(server);
 	end);
 end);
