@@ -6,6 +6,7 @@ local jid_resource = require "util.jid".resource;
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local sessions = require "harness.sessions";
 
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
@@ -155,9 +156,8 @@ end
 function stage_methods:loses_connection(who)
 	local client = self[who:lower()];
 	client:cut();
-	check(loop.wait_until(function ()
-		return self.server:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
-	end, patience, 0.005), "the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
+	check(sessions.wait_until_hibernating(self.server, client.jid, patience),
+		"the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
 	self.narrator:does(who, "loses the connection, without a word");
 end
 

@@ -1,6 +1,5 @@
 -- Ghosts whose messages come back when they are not remembered any more.
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
 local versions = require "spec.support.versions";
@@ -14,9 +13,7 @@ versions.describe("a message that comes back,", function (version)
 	local server, muc, room, ann, ann_jid;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			mucs = {
 				[forgetful] = {
 					modules_enabled = { "muc_cloud_notify" };
@@ -27,8 +24,7 @@ versions.describe("a message that comes back,", function (version)
 					push_notification_with_body = true; muc_undelivered_messages = 0;
 				};
 			};
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	local function become_public()
@@ -45,17 +41,9 @@ versions.describe("a message that comes back,", function (version)
 		undelivered.bounce(user, room.."/bob", id);
 	end
 
-	-- A room that Bob and Ann are in, who is a member with a device.
-	local function set_up(host)
-		ann, room, ann_jid = muc:new_member { service = host };
-		assert.equal("result", muc:enable(ann, "ann", nil, host));
-		ann:join(room, "Ann");
-		muc.app:start_anew();
-	end
-
 	describe("that is forgotten", function ()
 		before_each(function ()
-			set_up(forgetful);
+			ann, room, ann_jid = muc:new_ann { service = forgetful };
 		end);
 
 		it("is pushed without a text, and once", function ()
@@ -77,7 +65,7 @@ versions.describe("a message that comes back,", function (version)
 
 	describe("that is in the archive alone", function ()
 		before_each(function ()
-			set_up(archiving);
+			ann, room, ann_jid = muc:new_ann { service = archiving };
 		end);
 
 		it("is pushed with its text, and those that it comes back with are counted in their order", function ()

@@ -1,7 +1,6 @@
 -- Ghosts: occupants who look present and are gone. Their server sends back what they are sent, and they are pushed to
 -- as if they had been absent when it was said.
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
 local versions = require "spec.support.versions";
@@ -12,25 +11,16 @@ local contentless = "New Message!";
 local chat_state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
 local correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>";
 
-local function service(options)
-	options.modules_enabled = { "muc_cloud_notify" };
-	options.push_notification_with_body = true;
-	return options;
-end
-
 versions.describe("a message that comes back,", function (version)
 	local server, muc, room, ann, ann_jid;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
-			muc = service {};
+		server, muc = muc_service.start(version, {
+			muc = muc_service.with_body();
 			mucs = {
-				[slow] = service { muc_push_slice = 0.1 };
+				[slow] = muc_service.with_body { muc_push_slice = 0.1 };
 			};
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	-- Another session of Ann's.
@@ -50,16 +40,8 @@ versions.describe("a message that comes back,", function (version)
 		undelivered.bounce(user, room.."/"..(nick or "bob"), id);
 	end
 
-	-- A room that Bob and Ann are in, who is a member with a device.
-	local function set_up(host)
-		ann, room, ann_jid = muc:new_member { service = host };
-		assert.equal("result", muc:enable(ann, "ann", nil, host));
-		ann:join(room, "Ann");
-		muc.app:start_anew();
-	end
-
 	before_each(function ()
-		set_up();
+		ann, room, ann_jid = muc:new_ann();
 	end);
 
 	it("is pushed, and so is what is said from then on", function ()
@@ -88,7 +70,7 @@ versions.describe("a message that comes back,", function (version)
 	end);
 
 	it("is pushed once its room is read if it comes back meanwhile", function ()
-		set_up(slow);
+		ann, room, ann_jid = muc:new_ann { service = slow };
 		local id, log_length = say "hello", #server:log();
 		server:admin([[
 			local room_jid, real_jid, id = ...;

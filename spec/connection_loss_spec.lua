@@ -3,6 +3,7 @@
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local sessions = require "harness.sessions";
 local tables = require "harness.tables";
 
 local versions = require "spec.support.versions";
@@ -67,16 +68,6 @@ local function unavailable(from, to, status)
 	return { name = "presence", type = "unavailable", from = from, to = to, status = status };
 end
 
-local function is_hibernating(server, full_jid)
-	return server:admin("local session = prosody.full_sessions[...]; return session and session.hibernating ~= nil", full_jid);
-end
-
-local function wait_until_hibernating(server, full_jid)
-	assert(loop.wait_until(function ()
-		return is_hibernating(server, full_jid);
-	end, 5, 0.01), full_jid .. " does not hibernate");
-end
-
 -- Returns once a link that was lost is lost for both its ends.
 local function wait_until_unlinked(server)
 	assert(loop.wait_until(function ()
@@ -139,12 +130,11 @@ versions.describe("client", function (version)
 
 	it("gets what it missed, when its session is resumed in time", function ()
 		enter();
-		alice:cut();
-		wait_until_hibernating(near, alice_jid);
+		sessions.cut(alice);
 		bob:say(room, "missed");
 		bob:sync();
 		assert.equal(room .. "/bob", alice:resume() and alice:expect({ body = "missed" }).attr.from);
-		assert.is_false(is_hibernating(near, alice_jid));
+		assert.is_false(sessions.is_hibernating(near, alice_jid));
 		bob:say(room, "and on");
 		alice:expect { body = "and on" };
 		alice:expect_nothing { body = "missed" };
@@ -156,8 +146,7 @@ versions.describe("client", function (version)
 		near:close();
 		set_up { hibernation_time = 1 };
 		enter();
-		alice:cut();
-		wait_until_hibernating(near, alice_jid);
+		sessions.cut(alice);
 		local ids = { bob:say(room, "one"), bob:say(room, "two") };
 		bob:expect { name = "presence", from = room .. "/alice", type = "unavailable" };
 		near:settle();
@@ -184,7 +173,7 @@ versions.describe("client", function (version)
 		alice:go_silent();
 		bob:say(room, "unread");
 		bob:sync();
-		assert.is_false(is_hibernating(near, alice_jid));
+		assert.is_false(sessions.is_hibernating(near, alice_jid));
 		alice:resume();
 		alice:expect { body = "unread" };
 		assert.same({}, seen(near));
@@ -321,8 +310,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 		it("has what its user missed come back when the session ends", function ()
 			prosody.close_all();
 			set_up { hibernation_time = 1 };
-			bob:cut();
-			wait_until_hibernating(far, bob_jid);
+			sessions.cut(bob);
 			local id = alice:say(room, "missed");
 			expect_bob_to_leave();
 			alice:sync();

@@ -1,8 +1,6 @@
--- Ghosts: clients of this very server that lose their connection. Their sessions hibernate (XEP-0198) and are occupants
--- all the while.
+-- Clients of this very server that lose their connection: their sessions hibernate (XEP-0198) and are occupants all the while.
 
-local loop = require "harness.loop";
-local prosody = require "harness.prosody";
+local sessions = require "harness.sessions";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -12,57 +10,25 @@ local slow = "slow.localhost"; -- where rooms are read in many turns
 
 local contentless = "New Message!";
 
-local function service(options)
-	options.modules_enabled = { "muc_cloud_notify" };
-	options.push_notification_with_body = true;
-	return options;
-end
+local cut, end_hibernation = sessions.cut, sessions.end_hibernation;
 
 versions.describe("a client whose connection is cut,", function (version)
 	local server, muc, room, ann, ann_jid;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version; c2s = true; community_modules = true;
-			components = { "users.localhost", "push.localhost" };
-			global = { modules_enabled = { "cloud_notify", "smacks" } };
-			muc = service {};
-			mucs = {
-				[waiting] = service { muc_push_hibernating = false };
-				[forgetful] = service { muc_undelivered_messages = 0 };
-				[slow] = service { muc_push_slice = 0.1 };
-			};
-		};
-		muc = muc_service.new(server);
+		server, muc = muc_service.start_with_clients(version, {
+			[waiting] = muc_service.with_body { muc_push_hibernating = false };
+			[forgetful] = muc_service.with_body { muc_undelivered_messages = 0 };
+			[slow] = muc_service.with_body { muc_push_slice = 0.1 };
+		});
 	end);
 
 	local function say(body)
 		muc:say(room, body);
 	end
 
-	-- Loses the connection, which nobody is told of.
-	local function cut(client)
-		client:cut();
-		assert(loop.wait_until(function ()
-			return server:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
-		end, 5, 0.005), client.jid.." does not hibernate");
-	end
-
-	-- What mod_smacks does when a session has hibernated for too long.
-	local function end_hibernation(client)
-		server:admin("prosody.full_sessions[...].hibernating_watchdog:callback()", client.jid);
-		server:settle();
-		assert.is_nil(server:admin("return prosody.full_sessions[...]", client.jid));
-	end
-
 	local function set_up(host)
-		room = muc:new_room({}, host);
-		ann_jid = room:gsub("@.*", "-ann@localhost");
-		muc.bob:affiliate(room, ann_jid, "member");
-		ann = server:client(ann_jid.."/phone");
-		assert.equal("result", muc:enable(ann, "ann", nil, host));
-		ann:join(room, "Ann");
-		muc.app:start_anew();
+		ann, room, ann_jid = muc:new_ann { is_client = true, service = host };
 	end
 
 	before_each(function ()
@@ -226,106 +192,6 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 2 one" }, muc:take_pushes());
 	end);
 
-	describe("beside another session", function ()
-		for _, nick in ipairs { "Ann", "Tablet" } do
-			it("is pushed to once that is cut too, as "..nick, function ()
-				local tablet = server:client(ann_jid.."/tablet");
-				tablet:join(room, nick);
-				cut(ann);
-				say "one";
-				assert.same({}, muc:take_pushes());
-				cut(tablet);
-				say "two";
-				assert.same({ "ann 1 two" }, muc:take_pushes());
-				tablet:resume();
-				say "three";
-				assert.same({}, muc:take_pushes());
-			end);
-
-			it("is pushed to once that has left, as "..nick, function ()
-				local tablet = server:client(ann_jid.."/tablet");
-				tablet:join(room, nick);
-				cut(ann);
-				tablet:leave(room);
-				say "one";
-				assert.same({ "ann 1 one" }, muc:take_pushes());
-			end);
-		end
-
-		it("is pushed to once of what neither had acknowledged when both have ended", function ()
-			local tablet = server:client(ann_jid.."/tablet");
-			tablet:join(room, "Ann");
-			ann:go_silent();
-			tablet:go_silent();
-			say "unread";
-			cut(ann);
-			cut(tablet);
-			end_hibernation(ann); -- the tablet may still have it
-			assert.same({}, muc:take_pushes());
-			end_hibernation(tablet);
-			assert.same({ "ann 1 unread" }, muc:take_pushes());
-			say "one";
-			assert.same({ "ann 2 one" }, muc:take_pushes());
-		end);
-
-		for what, go in pairs { ["has lost its connection"] = cut, ["has left"] = function (client) client:leave(room); end } do
-			it("is not pushed to of what one has read that "..what.." since", function ()
-				local tablet = server:client(ann_jid.."/tablet");
-				tablet:join(room, "Ann");
-				cut(ann);
-				say "one";
-				say "two";
-				tablet:ping("localhost");
-				go(tablet);
-				end_hibernation(ann);
-				assert.same({}, muc:take_pushes());
-				say "three";
-				assert.same({ "ann 1 three" }, muc:take_pushes());
-			end);
-		end
-
-		it("is pushed to of what one had not read that ends, though the other goes on hibernating", function ()
-			local tablet = server:client(ann_jid.."/tablet");
-			tablet:join(room, "Ann");
-			cut(ann);
-			tablet:go_silent();
-			say "unread";
-			cut(tablet);
-			end_hibernation(tablet);
-			assert.same({ "ann 1 unread" }, muc:take_pushes());
-			end_hibernation(ann);
-			say "one";
-			assert.same({ "ann 2 one" }, muc:take_pushes());
-		end);
-
-		it("is not pushed to when one comes in, nor when it ends then", function ()
-			ann:go_silent();
-			say "unread";
-			cut(ann);
-			say "one";
-			assert.same({ "ann 1 one" }, muc:take_pushes());
-			local tablet = server:client(ann_jid.."/tablet");
-			tablet:join(room, "Ann");
-			say "two";
-			end_hibernation(ann);
-			say "three";
-			assert.same({}, muc:take_pushes());
-		end);
-
-		it("is not pushed to when it comes back with a new session in its place", function ()
-			cut(ann);
-			say "one";
-			assert.same({ "ann 1 one" }, muc:take_pushes());
-			ann = server:client(ann.jid);
-			ann:join(room, "Ann");
-			say "two";
-			assert.same({}, muc:take_pushes());
-			ann:leave(room);
-			say "three";
-			assert.same({ "ann 1 three" }, muc:take_pushes());
-		end);
-	end);
-
 	it("is watched on a host that is activated later", function ()
 		server:admin [[assert(require "core.hostmanager".activate("late.localhost", {}))]];
 		local eve = server:client "eve@late.localhost/phone";
@@ -351,64 +217,5 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.equal("ann 2 two", told[#told]);
 		say "three";
 		assert.same({ "ann 3 three" }, muc:take_pushes());
-	end);
-
-	describe("and has push enabled on its account", function ()
-		-- The texts of what its own server has pushed, and whether there was something else.
-		local function of_account()
-			local texts = {};
-			muc.app.component:sync();
-			for _, push in ipairs(muc.app.pushes) do
-				assert.same({ "localhost", "account" }, { push.from, push.node });
-				table.insert(texts, push.summary["last-message-body"]);
-			end
-			muc.app:clear();
-			return texts;
-		end
-
-		before_each(function ()
-			assert.equal("result", ann:enable({ to = ann.bare_jid, jid = muc.app.jid, node = "account" }).attr.type);
-			ann:sync();
-		end);
-
-		it("is pushed to by its own server, and not by us", function ()
-			cut(ann);
-			say "one";
-			assert(loop.wait_until(function () return muc.app.pushes[1]; end, 5));
-			assert.same({ contentless }, of_account());
-			end_hibernation(ann);
-			assert.same({}, of_account());
-			say "two";
-			assert.same({ "ann 1 two" }, muc:take_pushes());
-		end);
-
-		it("is pushed to by us once its own server has given up meanwhile", function ()
-			say "there";
-			cut(ann);
-			server:admin("prosody.full_sessions[...].push_identifier = nil", ann.jid); -- as mod_cloud_notify does after too many errors
-			say "one"; -- by which it is noticed
-			muc.app.component:sync();
-			muc.app:clear();
-			say "two";
-			assert.same({ "ann 1 two" }, muc:take_pushes());
-		end);
-
-		it("is pushed to by us once its account's push is disabled", function ()
-			assert.equal("result", ann:disable({ to = ann.bare_jid, jid = muc.app.jid, node = "account" }).attr.type);
-			cut(ann);
-			say "one";
-			assert.same({ "ann 1 one" }, muc:take_pushes());
-		end);
-
-		it("is pushed to by us for a session without it, once no other one is there", function ()
-			local tablet = server:client(ann_jid.."/tablet");
-			tablet:join(room, "Ann");
-			cut(tablet);
-			say "one";
-			assert.same({}, muc:take_pushes());
-			ann:leave(room);
-			say "two";
-			assert.same({ "ann 1 two" }, muc:take_pushes());
-		end);
 	end);
 end);

@@ -82,9 +82,7 @@ describe("library", function ()
 				for _, case in ipairs(cases) do
 					mucs[case.host] = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = folder .. "/" .. case.file };
 				end
-				server = prosody.start {
-					version = version;
-					components = { "users.localhost", "push.localhost" };
+				server, muc = muc_service.start(version, {
 					muc = {
 						modules_enabled = { "muc_cloud_notify" };
 						muc_cloud_notify_library = library;
@@ -92,8 +90,7 @@ describe("library", function ()
 						muc_room_default_persistent = true;
 					};
 					mucs = mucs;
-				};
-				muc = muc_service.new(server);
+				});
 			end);
 
 			lazy_teardown(prosody.close_all);

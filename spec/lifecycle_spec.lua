@@ -31,9 +31,7 @@ versions.describe("lifecycle", function (version)
 	end
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			hosts = { localhost = { modules_enabled = { "muc_cloud_notify" } }, ["other.example"] = {} };
 			internal = { ["pubsub.localhost"] = { module = "pubsub", modules_enabled = { "muc_cloud_notify" } } };
 			muc = with { muc_push_retry_delay = 0.2 };
@@ -41,8 +39,7 @@ versions.describe("lifecycle", function (version)
 				[other_service] = with { push_max_devices = 1 };
 				[hasty_service] = with { muc_push_reply_timeout = reply_timeout, muc_push_retry_delay = 0.1 };
 			};
-		};
-		muc = muc_service.new(server);
+		});
 		app = muc.app;
 	end);
 

@@ -1,6 +1,5 @@
 -- Options that are set to what they cannot be: one line each says so, and the default is used.
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -49,13 +48,10 @@ versions.describe("options", function (version)
 			end
 			mucs[good_service][option[1]] = option[5];
 		end
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			muc = { modules_enabled = { "muc_cloud_notify" } };
 			mucs = mucs;
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	for _, option in ipairs(options) do

@@ -1,6 +1,5 @@
 -- The outbox over a clean stop: what could not be told before is told after the next start.
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -11,9 +10,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 	local server, muc;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			global = storage.global;
 			muc = {
 				modules_enabled = { "muc_cloud_notify" };
@@ -23,8 +20,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 				muc_room_default_persistent = true;
 				push_max_errors = 3;
 			};
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	after_each(function ()

@@ -1,7 +1,6 @@
 -- The outbox: one push in flight per device, everything else merges, and what fails for the moment is told later.
 
 local loop = require "harness.loop";
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -14,17 +13,14 @@ versions.describe("outbox", function (version)
 	local devices = {};
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			muc = {
 				modules_enabled = { "muc_cloud_notify" };
 				muc_push_default = "always";
 				muc_push_retry_delay = retry_delay;
 				muc_room_default_persistent = true;
 			};
-		};
-		muc = muc_service.new(server);
+		});
 		app = muc.app;
 	end);
 

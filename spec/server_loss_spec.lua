@@ -4,6 +4,7 @@
 local client_process = require "harness.client_process";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local sessions = require "harness.sessions";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -23,7 +24,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 		before_each(function ()
 			near = start(version, s2s, {
 				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = { "muc_cloud_notify" }; push_notification_with_body = true };
+				muc = muc_service.with_body();
 			});
 			far = start(version, s2s, { hosts = { [far_host] = {} }; muc_host = "rooms."..far_host });
 			muc = muc_service.new(near);
@@ -38,18 +39,6 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 
 		local function say(body)
 			muc:say(room, body);
-		end
-
-		local function wait_until_hibernating(client)
-			assert(loop.wait_until(function ()
-				return far:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
-			end, 5, 0.005), client.jid.." does not hibernate");
-		end
-
-		-- The far server's client is gone without a word.
-		local function lose_client()
-			ann:cut();
-			wait_until_hibernating(ann);
 		end
 
 		-- Returns when so many messages have reached the far server and not its client, as far as it knows.
@@ -101,7 +90,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			local phone = client_process.start(ann, "killed", room, "Ann");
 			phone:kill();
 			for _, body in ipairs { "one", "two", "three" } do say(body); end
-			wait_until_hibernating(phone);
+			assert(sessions.wait_until_hibernating(far, phone.jid));
 			wait_until_taken(3, phone);
 			assert.same({}, muc:take_pushes());
 			far:stop();
@@ -115,7 +104,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			say "read";
 			ann:expect { body = "read" };
 			wait_until_taken(0);
-			lose_client();
+			sessions.cut(ann);
 			say "one";
 			wait_until_taken(1);
 			far:stop();
@@ -136,7 +125,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 		end);
 
 		it("is not pushed to when the client has resumed in time", function ()
-			lose_client();
+			sessions.cut(ann);
 			say "one";
 			ann:resume();
 			ann:expect { body = "one" };
@@ -147,7 +136,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 
 		-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
 		it("is pushed to from the first message on that is said after the server was killed", function ()
-			lose_client();
+			sessions.cut(ann);
 			say "lost";
 			wait_until_taken(1);
 			far:kill();

@@ -1,6 +1,5 @@
 -- A store that cannot be read or written: nothing changes, nothing is lost.
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -10,13 +9,10 @@ versions.describe_storages("a store that fails", function (version, storage)
 	local server, muc;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			global = storage.global;
 			muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	local function assert_refused(result, error_type, condition, text)

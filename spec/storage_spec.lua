@@ -2,7 +2,6 @@
 
 local st = require "util.stanza";
 
-local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -21,13 +20,10 @@ versions.describe_storages("registrations in the store", function (version, stor
 	local server, muc;
 
 	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			components = { "users.localhost", "push.localhost" };
+		server, muc = muc_service.start(version, {
 			global = storage.global;
 			muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
-		};
-		muc = muc_service.new(server);
+		});
 	end);
 
 	for _, finish in ipairs { "stop", "kill" } do

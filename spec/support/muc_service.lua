@@ -1,6 +1,11 @@
 -- The MUC service of many specs: Bob talks in its rooms, their members are absent, and an app server gets the pushes.
 
+local prosody = require "harness.prosody";
+local tables = require "harness.tables";
+
 local logs = require "spec.support.logs";
+
+local merge = tables.merge;
 
 local muc_service = {};
 
@@ -14,6 +19,32 @@ function muc_service.new(server)
 	local self = setmetatable({ member_count = 0, server = server }, service_mt);
 	self:connect();
 	return self;
+end
+
+-- Options of a MUC component whose pushes say what the message says.
+function muc_service.with_body(options)
+	return merge({ modules_enabled = { "muc_cloud_notify" }, push_notification_with_body = true }, options);
+end
+
+-- Starts a server that has such a service. options: those of prosody.start() that are not as usual. Returns server and service.
+function muc_service.start(version, options)
+	local server = prosody.start(merge({
+		version = version;
+		components = { "users.localhost", "push.localhost" };
+	}, options));
+	return server, muc_service.new(server);
+end
+
+-- The same with clients of its own, the sessions of which can hibernate (XEP-0198), and mod_cloud_notify for the pushes of
+-- their accounts. mucs: further MUC components
+function muc_service.start_with_clients(version, mucs)
+	return muc_service.start(version, {
+		c2s = true;
+		community_modules = true;
+		global = { modules_enabled = { "cloud_notify", "smacks" } };
+		muc = muc_service.with_body();
+		mucs = mucs;
+	});
 end
 
 -- After a restart: all connections have to be made anew.
@@ -48,6 +79,25 @@ function service_methods:new_member(options)
 	local bare_jid = string.format("member-%d@%s", self.member_count + 1, options.host or "users.localhost");
 	local room = self:new_room({ bare_jid }, options.service);
 	return self.server:user(bare_jid .. "/phone"), room, bare_jid;
+end
+
+-- Ann, a member with a device (node "ann"), is in a new room with Bob. Returns her, the room and her bare JID. options: service
+-- of the room; is_client, whether she is a client of this very server
+function service_methods:new_ann(options)
+	local service = options and options.service;
+	local ann, room, bare_jid;
+	if options and options.is_client then
+		room = self:new_room({}, service);
+		bare_jid = room:gsub("@.*", "-ann@localhost");
+		self.bob:affiliate(room, bare_jid, "member");
+		ann = self.server:client(bare_jid .. "/phone");
+	else
+		ann, room, bare_jid = self:new_member { service = service };
+	end
+	assert(self:enable(ann, "ann", nil, service) == "result");
+	ann:join(room, "Ann");
+	self.app:start_anew();
+	return ann, room, bare_jid;
 end
 
 -- Bob says something in a room, which he enters if need be. Returns when the server has nothing left to do for it.
