@@ -1,14 +1,10 @@
 -- `make install` makes modules that a packaged Prosody finds by itself.
 
 local prosody = require "harness.prosody";
+local shell = require "spec.support.shell";
 local versions = require "spec.support.versions";
 
-local function run(command)
-	local pipe = io.popen(command.." 2>&1");
-	local output = pipe:read("a");
-	assert(pipe:close(), output);
-	return (output:gsub("%s+$", ""));
-end
+local run = shell.run;
 
 versions.describe("make install", function (version)
 	local folder;
