@@ -32,7 +32,7 @@ install: ## Install the modules, once they are built, where a packaged Prosody l
 	$(INSTALL) -m644 undelivered/*.lua $(DESTDIR)$(PLUGINDIR)/mod_muc_undelivered/undelivered/
 
 # By default a page where somebody is watching, and a story where nobody is.
-demo: ## Show in a browser how members who are away get a push (DEMO=story: tell it here; KEEP=1: and stay up)
+demo: ## Show in a browser how members who are away get a push (DEMO=story: as text here; KEEP=1: and stay up)
 	@demo=$(DEMO); test -n "$$demo" || { test -t 1 && demo=page || demo=story; }; \
 	tools/provision $$demo && $(MAKE) --no-print-directory build LUA_VERSION=5.4 && DEMO=$$demo KEEP=$(KEEP) exec tools/demo
 

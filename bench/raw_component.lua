@@ -100,7 +100,7 @@ function raw_component.close_all()
 	end
 end
 
--- Makes a connection as soon as a server takes one; is_over() tells that there never will be one. methods:
+-- Makes a connection as soon as a server takes one; is_over() says that there never will be one. methods:
 -- on_stanza(self, name, text), on_batch(self), on_turn(self). The time at which the server has answered is in
 -- `accepted`.
 function raw_component.connect(methods, jid, port, timeout, is_over)

@@ -1,4 +1,4 @@
--- Tells what was measured: on the screen, as JSON, and as a document with a chart.
+-- Shows what was measured: on the screen, as JSON, and as a document with a chart.
 
 local json = require "util.json";
 local lfs = require "lfs";

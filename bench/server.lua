@@ -221,7 +221,7 @@ function server_methods:cpu()
 end
 
 -- Returns when the server has handled all that we have sent, and sleeps.
-function server_methods:rest()
+function server_methods:wait_until_idle()
 	self.app:ping();
 	raw_component.pause(0.015);
 end

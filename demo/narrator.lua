@@ -1,4 +1,4 @@
--- Prints the story: who does what, and what comes of it.
+-- Prints the story: what everybody does, and what comes of it.
 
 local width = 100;
 local indent = "     ";

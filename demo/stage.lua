@@ -1,5 +1,5 @@
 -- What the story is played on: a real Prosody, its users and an app server. Its verbs do something on the wire,
--- wait for what comes of it, and tell that. What is not as it should be is raised as { expected =, came = }.
+-- wait for what comes of it, and show that. What is not as it should be is raised as { expected =, came = }.
 
 local st = require "util.stanza";
 local jid_resource = require "util.jid".resource;
@@ -145,14 +145,14 @@ function stage_methods:register(who)
 	self.narrator:says("service", "agreed");
 end
 
--- Somebody logs in who has an account on the server itself, with a client that can take up its session again.
+-- Somebody logs in to an account on the server itself, with a client that can resume its session.
 function stage_methods:logs_in(who)
 	local client = self.server:client(string.format("%s@%s/phone", who:lower(), account_host));
 	self[who:lower()] = client;
 	self.narrator:does(who, "logs in as " .. client.jid);
 end
 
--- The connection of somebody who has logged in is lost, and the server keeps the session (XEP-0198).
+-- Somebody that has logged in loses the connection, and the server keeps the session (XEP-0198).
 function stage_methods:loses_connection(who)
 	local client = self[who:lower()];
 	client:cut();
@@ -217,7 +217,7 @@ function stage_methods:hears(who, body)
 	self.narrator:hears(who, string.format("%s: %s", jid_resource(message.attr.from), message:get_child_text("body")));
 end
 
--- Tells a push that came in. since: when the message was sent that it tells of; who: whose phone it is for, Alice's if
+-- Shows a push that came in. since: when the message was sent that it is for; who: whose phone it is for, Alice's if
 -- not given
 function stage_methods:show_push(push, since, who)
 	local node = nodes[who or "Alice"];
@@ -314,7 +314,7 @@ function stage_methods:log_tail(count)
 	return table.concat(lines, "\n", math.max(1, #lines - count + 1));
 end
 
--- Goes on until the process is interrupted, and tells of pushes.
+-- Goes on until the process is interrupted, and shows pushes.
 function stage_methods:stay()
 	local narrator, server = self.narrator, self.server;
 	narrator:conclusion("The server stays up. Press Ctrl-C to stop it and to remove its folder.", "strong");

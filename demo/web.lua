@@ -13,7 +13,7 @@ local web = {
 -- the page reads
 function web.start(options)
 	local muc = merge({
-		allow_unaffiliated_register = true; -- whoever registers a nickname, as Converse does, becomes a member
+		allow_unaffiliated_register = true; -- registering a nickname, as Converse does, makes one a member
 		modules_enabled = { "muc_cloud_notify", "muc_mam" };
 		muc_room_default_persistent = true;
 		muc_room_default_public = true; -- Prosody 13 does not let users of other servers make a room public

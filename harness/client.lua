@@ -142,7 +142,7 @@ local function take_up(self)
 	return next_step(self, "resume", xmlns_sm, { resumed = true, failed = true });
 end
 
--- Takes the session up on a new connection, and tells what it has got so far. Where the old connection still
+-- Takes the session up on a new connection, and says what it has got so far. Where the old connection still
 -- stands it does so until the server puts the new one in its place. Returns the server's answer.
 function client_methods:resume()
 	local abandoned = not self.closed and self.conn;

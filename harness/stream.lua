@@ -295,7 +295,7 @@ function stream_methods:sync()
 		if server then server:settle(); end
 		ping_all(connections, host);
 		if loop.now() > deadline then
-			error("the server does not come to rest", 2);
+			error("the server does not settle", 2);
 		end
 	until count_received() == before;
 end

@@ -173,7 +173,7 @@ versions.describe("the index of absent members", function (version)
 		assert.is_nil(server:log():match("[^\n]*error\t[^\n]*"));
 	end);
 
-	it("has who registers, or leaves, after a message that concerned nobody", function ()
+	it("has members that register or leave after a message that led to no push", function ()
 		local server = prosody.start {
 			version = version;
 			components = { "users.localhost", "push.localhost" };

@@ -1,4 +1,4 @@
--- Ghosts whose messages come back when they are not remembered any more.
+-- Bounces of messages that the service has forgotten, or has in its archive alone.
 
 local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
@@ -9,7 +9,7 @@ local archiving = "archiving.localhost"; -- which does not remember it, but has 
 
 local contentless = "New Message!";
 
-versions.describe("a message that comes back,", function (version)
+versions.describe("a bounced message", function (version)
 	local server, muc, room, ann, ann_jid;
 
 	lazy_setup(function ()
@@ -68,7 +68,7 @@ versions.describe("a message that comes back,", function (version)
 			ann, room, ann_jid = muc:new_ann { service = archiving };
 		end);
 
-		it("is pushed with its text, and those that it comes back with are counted in their order", function ()
+		it("is pushed with its text, and those that come back with it are counted in their order", function ()
 			local ids = { say "one", say "two" };
 			for _, id in ipairs(ids) do come_back(ann, id); end
 			assert.same({ "ann 1 one", "ann 2 two" }, muc:take_pushes());

@@ -1,5 +1,5 @@
--- Ghosts: occupants who look present and are gone. Their server sends back what they are sent, and they are pushed to
--- as if they had been absent when it was said.
+-- Bounces: occupants that look present and are gone. Their server returns the messages of the room, and they get pushes as if
+-- they had been absent.
 
 local muc_service = require "spec.support.muc_service";
 local undelivered = require "spec.support.undelivered";
@@ -11,7 +11,7 @@ local contentless = "New Message!";
 local chat_state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
 local correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>";
 
-versions.describe("a message that comes back,", function (version)
+versions.describe("a bounced message", function (version)
 	local server, muc, room, ann, ann_jid;
 
 	lazy_setup(function ()
@@ -28,14 +28,14 @@ versions.describe("a message that comes back,", function (version)
 		return server:user(ann_jid.."/"..resource);
 	end
 
-	-- Somebody says something, which everybody is sent. Returns its id.
+	-- Somebody says something, and everybody in the room gets it. Returns its id.
 	local function say(body, extra, who)
 		local id = (who or muc.bob):say(room, body, extra);
 		muc.bob.component:sync();
 		return id;
 	end
 
-	-- The server of a session sends something back to who has said it.
+	-- The server of a session returns a message to its sender.
 	local function come_back(user, id, nick)
 		undelivered.bounce(user, room.."/"..(nick or "bob"), id);
 	end
@@ -44,7 +44,7 @@ versions.describe("a message that comes back,", function (version)
 		ann, room, ann_jid = muc:new_ann();
 	end);
 
-	it("is pushed, and so is what is said from then on", function ()
+	it("is pushed, and so are the messages after it", function ()
 		local id = say "hello";
 		assert.same({}, muc:take_pushes());
 		come_back(ann, id);
@@ -53,13 +53,13 @@ versions.describe("a message that comes back,", function (version)
 		assert.same({ "ann 2 and more" }, muc:take_pushes());
 	end);
 
-	it("is not pushed if the error is none that its recipient is gone for", function ()
+	it("is not pushed if the error does not say that its recipient is gone", function ()
 		undelivered.bounce(ann, room.."/bob", say "hello", { condition = "policy-violation" });
 		say "and more";
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is pushed if its recipient has left meanwhile, and what was said then is not pushed again", function ()
+	it("is pushed if its recipient has left meanwhile, and the messages since are not pushed again", function ()
 		local before = say "before";
 		ann:leave(room);
 		local after = say "after";
@@ -69,7 +69,7 @@ versions.describe("a message that comes back,", function (version)
 		assert.same({ "ann 2 "..contentless }, muc:take_pushes());
 	end);
 
-	it("is pushed once its room is read if it comes back meanwhile", function ()
+	it("is pushed after its room is read if it comes back meanwhile", function ()
 		ann, room, ann_jid = muc:new_ann { service = slow };
 		local id, log_length = say "hello", #server:log();
 		server:admin([[
@@ -104,7 +104,7 @@ versions.describe("a message that comes back,", function (version)
 			assert.same({ "ann 3 three" }, muc:take_pushes());
 		end);
 
-		it("leaves the text to a newer one that waits", function ()
+		it("leaves the text to a newer one that is queued", function ()
 			local ids = { say "one", say "two" };
 			muc.app.answer = "silence";
 			come_back(ann, ids[1]);
@@ -158,7 +158,7 @@ versions.describe("a message that comes back,", function (version)
 		end);
 	end);
 
-	describe("to who has said it", function ()
+	describe("that comes back to its sender", function ()
 		local tablet;
 
 		before_each(function ()
@@ -176,7 +176,7 @@ versions.describe("a message that comes back,", function (version)
 			assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 		end);
 
-		it("is not pushed if they have said it under another nickname that has left", function ()
+		it("is not pushed if it was sent under another nickname that has left", function ()
 			tablet:join(room, "Tablet");
 			local own, other = say("mine", nil, tablet), say "Bob's";
 			come_back(tablet, own, "Tablet");
@@ -187,7 +187,7 @@ versions.describe("a message that comes back,", function (version)
 			assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 		end);
 
-		it("is pushed if they have the nickname by now that somebody else has said it under", function ()
+		it("is pushed if the recipient has taken the nickname that the sender had", function ()
 			local carl = server:user "carl@users.localhost/desk";
 			carl:join(room, "Carl");
 			local id = say("Carl's", nil, carl);
@@ -247,7 +247,7 @@ versions.describe("a message that comes back,", function (version)
 		assert.same({ "ann 1 and more" }, muc:take_pushes());
 	end);
 
-	it("is not told any more when its recipient is back, and does not count", function ()
+	it("is not pushed any more when its recipient is back, and does not count", function ()
 		local ids = { say "one", say "two", say "three" };
 		muc.app.answer = "silence";
 		come_back(ann, ids[1]);
@@ -270,7 +270,7 @@ versions.describe("a message that comes back,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	describe("to who", function ()
+	describe("to somebody", function ()
 		local eve;
 
 		-- Beside Ann, whose message has come back too, which shows that nothing else does.
@@ -286,25 +286,25 @@ versions.describe("a message that comes back,", function (version)
 			eve:join(room, "Eve");
 		end);
 
-		it("is a member and has a device is pushed", function ()
+		it("with an affiliation and a device is pushed", function ()
 			muc:enable(eve, "eve");
 			come_back_from_both();
 			assert.same({ "eve 1 hello", "ann 1 hello" }, muc:take_pushes());
 		end);
 
-		it("has registered no device is not pushed", function ()
+		it("without a device is not pushed", function ()
 			come_back_from_both();
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 
-		it("has disabled it is not pushed", function ()
+		it("whose device is disabled is not pushed", function ()
 			muc:enable(eve, "eve");
 			muc:disable(eve, "eve");
 			come_back_from_both();
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 
-		it("is no member any more is not pushed", function ()
+		it("whose affiliation has ended is not pushed", function ()
 			muc:enable(eve, "eve");
 			muc.bob:affiliate(room, eve.bare_jid, "none");
 			come_back_from_both();
@@ -313,13 +313,13 @@ versions.describe("a message that comes back,", function (version)
 	end);
 
 	describe("and is forged", function ()
-		it("is not pushed if nobody has said it", function ()
+		it("is not pushed if there was no such message", function ()
 			say "hello";
 			come_back(ann, "made-up");
 			assert.same({}, muc:take_pushes());
 		end);
 
-		it("is not pushed if it comes from who was not there", function ()
+		it("is not pushed if it comes from a user that was not in the room", function ()
 			local eve = server:user(ann_jid:gsub("@", "-eve@").."/phone");
 			muc.bob:affiliate(room, eve.bare_jid, "member");
 			muc:enable(eve, "eve");
@@ -333,7 +333,7 @@ versions.describe("a message that comes back,", function (version)
 			assert.same({}, muc:take_pushes());
 		end);
 
-		it("is pushed to nobody but who sends it back, once", function ()
+		it("is pushed once, and only to the user that returns it", function ()
 			local mallory = server:user(ann_jid:gsub("@", "-mallory@").."/cave");
 			muc.bob:affiliate(room, mallory.bare_jid, "member");
 			muc:enable(mallory, "mallory");

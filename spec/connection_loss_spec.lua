@@ -121,7 +121,7 @@ versions.describe("client", function (version)
 		bob:expect_nothing { body = "are you there" };
 	end);
 
-	it("is told that it has left when its stream is closed", function ()
+	it("leaves when its stream is closed", function ()
 		enter();
 		alice:close();
 		bob:expect { name = "presence", from = room .. "/alice", type = "unavailable" };

@@ -61,7 +61,7 @@ versions.describe("harness", function (version)
 		assert.is_nil(tostring(reply):find("urn:xmpp:push:0", 1, true));
 	end);
 
-	it("has an app server that answers pushes as it is told", function ()
+	it("has an app server that answers pushes as configured", function ()
 		local function push(id)
 			return st.stanza("iq", { type = "set", to = "push.localhost", id = id })
 				:tag("pubsub", { xmlns = "http://jabber.org/protocol/pubsub" })

@@ -28,7 +28,7 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 		for _, client in ipairs(server.clients) do client:close(); end
 	end);
 
-	-- The texts of what its own server has pushed, and whether there was something else.
+	-- The texts of the pushes of its own server; there must be no others.
 	local function of_account()
 		local texts = {};
 		muc.app.component:sync();
@@ -45,7 +45,7 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 		ann:sync();
 	end);
 
-	it("is pushed to by its own server, and not by us", function ()
+	it("gets pushes from its own server, and none from the room", function ()
 		cut(ann);
 		say "one";
 		assert(loop.wait_until(function () return muc.app.pushes[1]; end, 5));
@@ -56,7 +56,7 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 		assert.same({ "ann 1 two" }, muc:take_pushes());
 	end);
 
-	it("is pushed to by us once its own server has given up meanwhile", function ()
+	it("gets pushes from the room once its own server has given up meanwhile", function ()
 		say "there";
 		cut(ann);
 		server:admin("prosody.full_sessions[...].push_identifier = nil", ann.jid); -- as mod_cloud_notify does after too many errors
@@ -67,14 +67,14 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 		assert.same({ "ann 1 two" }, muc:take_pushes());
 	end);
 
-	it("is pushed to by us once its account's push is disabled", function ()
+	it("gets pushes from the room once its account's push is disabled", function ()
 		assert.equal("result", ann:disable({ to = ann.bare_jid, jid = muc.app.jid, node = "account" }).attr.type);
 		cut(ann);
 		say "one";
 		assert.same({ "ann 1 one" }, muc:take_pushes());
 	end);
 
-	it("is pushed to by us for a session without it, once no other one is there", function ()
+	it("gets pushes from the room for a session without it, once no other one is there", function ()
 		local tablet = server:client(ann_jid.."/tablet");
 		tablet:join(room, "Ann");
 		cut(tablet);

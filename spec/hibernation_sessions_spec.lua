@@ -26,7 +26,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 	end);
 
 	for _, nick in ipairs { "Ann", "Tablet" } do
-		it("is pushed to once that is cut too, as "..nick, function ()
+		it("gets pushes once that is cut too, as "..nick, function ()
 			local tablet = server:client(ann_jid.."/tablet");
 			tablet:join(room, nick);
 			cut(ann);
@@ -40,7 +40,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 			assert.same({}, muc:take_pushes());
 		end);
 
-		it("is pushed to once that has left, as "..nick, function ()
+		it("gets pushes once that has left, as "..nick, function ()
 			local tablet = server:client(ann_jid.."/tablet");
 			tablet:join(room, nick);
 			cut(ann);
@@ -50,7 +50,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		end);
 	end
 
-	it("is pushed to once of what neither had acknowledged when both have ended", function ()
+	it("gets one push for messages that neither had acknowledged when both have ended", function ()
 		local tablet = server:client(ann_jid.."/tablet");
 		tablet:join(room, "Ann");
 		ann:go_silent();
@@ -67,7 +67,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 	end);
 
 	for what, go in pairs { ["has lost its connection"] = cut, ["has left"] = function (client) client:leave(room); end } do
-		it("is not pushed to of what one has read that "..what.." since", function ()
+		it("gets no push for messages that one has read which "..what.." since", function ()
 			local tablet = server:client(ann_jid.."/tablet");
 			tablet:join(room, "Ann");
 			cut(ann);
@@ -82,7 +82,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		end);
 	end
 
-	it("is pushed to of what one had not read that ends, though the other goes on hibernating", function ()
+	it("gets a push for messages that one had not read when it ends, though the other goes on hibernating", function ()
 		local tablet = server:client(ann_jid.."/tablet");
 		tablet:join(room, "Ann");
 		cut(ann);
@@ -96,7 +96,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		assert.same({ "ann 2 one" }, muc:take_pushes());
 	end);
 
-	it("is not pushed to when one comes in, nor when it ends then", function ()
+	it("gets no push when one comes in, nor when the other ends then", function ()
 		ann:go_silent();
 		say "unread";
 		cut(ann);
@@ -110,7 +110,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is not pushed to when it comes back with a new session in its place", function ()
+	it("gets no push when a new session takes its place", function ()
 		cut(ann);
 		say "one";
 		assert.same({ "ann 1 one" }, muc:take_pushes());

@@ -4,7 +4,7 @@ local sessions = require "harness.sessions";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
-local waiting = "waiting.localhost"; -- where a session that hibernates is taken for present
+local waiting = "waiting.localhost"; -- where hibernating sessions count as present
 local forgetful = "forgetful.localhost"; -- which neither remembers nor archives what was said
 local slow = "slow.localhost"; -- where rooms are read in many turns
 
@@ -39,7 +39,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		for _, client in ipairs(server.clients) do client:close(); end
 	end);
 
-	it("is pushed to at once, and not any more when it has resumed", function ()
+	it("gets pushes at once, and none any more when it has resumed", function ()
 		say "there";
 		assert.same({}, muc:take_pushes());
 		cut(ann);
@@ -55,7 +55,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 1 four" }, muc:take_pushes());
 	end);
 
-	it("is not pushed to of what waits when it resumes", function ()
+	it("gets no push for queued messages when it resumes", function ()
 		muc.app.answer = "silence";
 		cut(ann);
 		say "one";
@@ -66,7 +66,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is pushed to of what it had not acknowledged when its session ends, and not again of what came after", function ()
+	it("gets a push for unacknowledged messages when its session ends, and none again for those that came after", function ()
 		ann:go_silent();
 		say "unread";
 		say "unread too";
@@ -75,13 +75,13 @@ versions.describe("a client whose connection is cut,", function (version)
 		say "one";
 		assert.same({ "ann 1 one" }, muc:take_pushes());
 		end_hibernation(ann);
-		local told = muc:take_pushes();
-		assert.equal("ann 3 "..contentless, told[#told]);
+		local pushes = muc:take_pushes();
+		assert.equal("ann 3 "..contentless, pushes[#pushes]);
 		say "two";
 		assert.same({ "ann 4 two" }, muc:take_pushes());
 	end);
 
-	it("is not pushed to again when its session ends and it had read everything before", function ()
+	it("gets no second push when its session ends and it had read everything before", function ()
 		say "read";
 		ann:expect { body = "read" };
 		ann:sync();
@@ -93,7 +93,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 2 two" }, muc:take_pushes());
 	end);
 
-	it("is not pushed to again where nobody remembers what it was sent", function ()
+	it("gets no second push where the service does not remember the messages", function ()
 		set_up(forgetful);
 		cut(ann);
 		say "one";
@@ -103,7 +103,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 2 two" }, muc:take_pushes());
 	end);
 
-	it("is pushed to of what it had not acknowledged though nobody remembers it", function ()
+	it("gets a push for unacknowledged messages that the service does not remember", function ()
 		set_up(forgetful);
 		ann:go_silent();
 		say "unread";
@@ -114,7 +114,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 2 "..contentless }, muc:take_pushes());
 	end);
 
-	it("is seen in a room that is in its roster, and so gets its presence anyway", function ()
+	it("gets pushes from a room that is in its roster, and so gets its presence anyway", function ()
 		server:admin("prosody.full_sessions[...].roster[select(2, ...)] = { subscription = 'both', groups = {} }", ann.jid, room);
 		server:admin("prosody.full_sessions[...].directed = nil", ann.jid);
 		ann:join(room, "Ann");
@@ -124,7 +124,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 1 one" }, muc:take_pushes());
 	end);
 
-	it("is not pushed to again after a reload of the module, and is pushed to on", function ()
+	it("gets no second push after a reload of the module, and goes on getting pushes", function ()
 		ann:go_silent();
 		say "unread";
 		cut(ann);
@@ -139,7 +139,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 4 three" }, muc:take_pushes());
 	end);
 
-	it("is followed after a reload of the module", function ()
+	it("is watched after a reload of the module", function ()
 		server:reload_module "muc_cloud_notify";
 		cut(ann);
 		say "one";
@@ -149,7 +149,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is followed under the nickname that it has by now", function ()
+	it("is watched under its present nickname", function ()
 		ann:join(room, "Anna");
 		cut(ann);
 		say "one";
@@ -159,7 +159,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is pushed to in every room that it is in", function ()
+	it("gets pushes from every room that it is in", function ()
 		local first = room;
 		room = muc:new_room { ann_jid };
 		ann:join(room, "Ann");
@@ -173,7 +173,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is pushed to although its room is read meanwhile", function ()
+	it("gets pushes although its room is read meanwhile", function ()
 		set_up(slow);
 		cut(ann);
 		local log_length = #server:log();
@@ -206,15 +206,15 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
-	it("is pushed to when its session ends where those that hibernate are taken for present", function ()
+	it("gets pushes when its session ends where hibernating sessions count as present", function ()
 		set_up(waiting);
 		cut(ann);
 		say "one";
 		say "two";
 		assert.same({}, muc:take_pushes());
 		end_hibernation(ann);
-		local told = muc:take_pushes();
-		assert.equal("ann 2 two", told[#told]);
+		local pushes = muc:take_pushes();
+		assert.equal("ann 2 two", pushes[#pushes]);
 		say "three";
 		assert.same({ "ann 3 three" }, muc:take_pushes());
 	end);

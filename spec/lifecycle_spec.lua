@@ -123,7 +123,7 @@ versions.describe("lifecycle", function (version)
 			app:expect_no_push();
 		end);
 
-		it("tells again after a reload of " .. name, function ()
+		it("sends unanswered pushes again after a reload of " .. name, function ()
 			local room = new_device("n1");
 			app.answer = transient;
 			muc:say(room);
@@ -275,7 +275,7 @@ versions.describe("lifecycle", function (version)
 		muc.bob:affiliate(other_room, bare_jid, "member");
 		reload("/muc_cloud_notify.so");
 		muc:say(room);
-		app:reply(push, "result"); -- nothing more is to be told: they are in the room
+		app:reply(push, "result"); -- nothing more is to be pushed: they are in the room
 		app:expect_no_push();
 		muc:say(other_room);
 		assert.equal("1", count_of(app:expect_push()));

@@ -1,4 +1,4 @@
--- Who is mentioned, where members hear of mentions only, and where they do.
+-- Mentions: which members they mean, where members get pushes for mentions only, and where they do not.
 
 local prosody = require "harness.prosody";
 
@@ -97,7 +97,7 @@ versions.describe("mentions", function (version)
 	end
 
 	-- The nodes that a message is pushed to.
-	local function told(room_jid, body, children)
+	local function pushed(room_jid, body, children)
 		olga:say(room_jid, body, children);
 		return app:take_nodes();
 	end
@@ -116,18 +116,18 @@ versions.describe("mentions", function (version)
 			enable(user(name));
 			olga:affiliate(room, name .. "@users.localhost", "member", nick or nil);
 		end
-		told(room, "hello"); -- from now on the room is watched
+		pushed(room, "hello"); -- from now on the room is watched
 		user("lou"):join(room, "Lou");
 		user("lou"):leave(room, "Lou");
 	end);
 
 	for _, case in ipairs(cases) do
-		it((#case[4] == 0 and "tell nobody " or "tell ") .. case[1], function ()
-			assert.same(case[4], told(room, case[2], case[3]));
+		it((#case[4] == 0 and "lead to no push: " or "lead to a push: ") .. case[1], function ()
+			assert.same(case[4], pushed(room, case[2], case[3]));
 		end);
 	end
 
-	it("tell of what Converse.js sends", function ()
+	it("lead to a push as Converse.js sends them", function ()
 		olga:send(string.format("<message from='%s' to='%s' type='groupchat' id='1e08'><body>Hello Jörg Ö, can you look at this? Thanks Jörg Ö!</body>"
 			.."<active xmlns='http://jabber.org/protocol/chatstates'/>"
 			.."<reference begin='6' end='12' type='mention' uri='xmpp:tavern@conference.localhost/J%%C3%%B6rg%%20%%C3%%96' xmlns='urn:xmpp:reference:0'/>"
@@ -137,51 +137,51 @@ versions.describe("mentions", function (version)
 		app:expect_no_push();
 	end);
 
-	it("tell of a registered nickname and of the one used last", function ()
+	it("lead to a push by the registered nickname and by the one used last", function ()
 		enable(user("rita"));
 		olga:affiliate(room, "rita@users.localhost", "member", "Rita");
 		local rita = user("rita");
-		assert.same({}, told(room, "Margarita!"));
+		assert.same({}, pushed(room, "Margarita!"));
 		rita:join(room, "Margarita");
-		assert.same({}, told(room, "Margarita!"));
+		assert.same({}, pushed(room, "Margarita!"));
 		rita:leave(room);
-		assert.same({ "rita" }, told(room, "Margarita!"));
-		assert.same({ "rita" }, told(room, "Rita!"));
+		assert.same({ "rita" }, pushed(room, "Margarita!"));
+		assert.same({ "rita" }, pushed(room, "Rita!"));
 		rita:join(room, "Marge");
 		rita:leave(room);
-		assert.same({}, told(room, "Margarita!"));
-		assert.same({ "rita" }, told(room, "Marge!"));
-		assert.same({ "rita" }, told(room, "Rita!"));
+		assert.same({}, pushed(room, "Margarita!"));
+		assert.same({ "rita" }, pushed(room, "Marge!"));
+		assert.same({ "rita" }, pushed(room, "Rita!"));
 		olga:affiliate(room, "rita@users.localhost", "member", "Renata");
-		assert.same({ "rita" }, told(room, "Renata!"));
-		assert.same({}, told(room, "Rita!"));
+		assert.same({ "rita" }, pushed(room, "Renata!"));
+		assert.same({}, pushed(room, "Rita!"));
 	end);
 
-	it("tell nobody who is not meant when a nickname has passed to somebody else", function ()
+	it("lead to no push for the former owner of a nickname that has passed to another occupant", function ()
 		local mia, stranger = user("mia"), user("stranger");
 		enable(mia);
 		enable(stranger);
 		olga:affiliate(room, mia.bare_jid, "member");
 		mia:join(room, "Mia");
 		mia:leave(room);
-		assert.same({ "mia" }, told(room, "Mia!"));
+		assert.same({ "mia" }, pushed(room, "Mia!"));
 		stranger:join(room, "Mia");
-		assert.same({}, told(room, "Mia!"));
-		assert.same({}, told(room, "hello", reference "uri='xmpp:tavern@conference.localhost/Mia'"));
-		assert.same({ "mia" }, told(room, "hello", reference "uri='xmpp:mia@users.localhost'"));
+		assert.same({}, pushed(room, "Mia!"));
+		assert.same({}, pushed(room, "hello", reference "uri='xmpp:tavern@conference.localhost/Mia'"));
+		assert.same({ "mia" }, pushed(room, "hello", reference "uri='xmpp:mia@users.localhost'"));
 		stranger:leave(room);
-		assert.same({}, told(room, "Mia!"));
+		assert.same({}, pushed(room, "Mia!"));
 		mia:join(room, "Mia");
 		mia:leave(room);
-		assert.same({ "mia" }, told(room, "Mia!"));
+		assert.same({ "mia" }, pushed(room, "Mia!"));
 	end);
 
-	it("tell nobody who is there, also under another nickname", function ()
+	it("lead to no push for occupants, also under another nickname", function ()
 		local bea = user("bea");
 		bea:join(room, "Queen");
-		assert.same({ "eva" }, told(room, "Bea, Queen, Éva", reference "uri='xmpp:bea@users.localhost'"));
+		assert.same({ "eva" }, pushed(room, "Bea, Queen, Éva", reference "uri='xmpp:bea@users.localhost'"));
 		bea:leave(room);
-		assert.same({ "bea", "eva" }, told(room, "Bea, Éva"));
+		assert.same({ "bea", "eva" }, pushed(room, "Bea, Éva"));
 	end);
 
 	it("are those of a message as other modules have left it", function ()
@@ -193,13 +193,13 @@ versions.describe("mentions", function (version)
 				if body and body:get_text() == "change Bea" then body[1] = "Éva"; end
 			end);
 		]]);
-		assert.same({}, told(room, "stop Bea"));
-		assert.same({ "bea" }, told(room, "change"));
-		assert.same({ "eva" }, told(room, "change Bea"));
-		assert.same({ "bea" }, told(room, "Bea"));
+		assert.same({}, pushed(room, "stop Bea"));
+		assert.same({ "bea" }, pushed(room, "change"));
+		assert.same({ "eva" }, pushed(room, "change Bea"));
+		assert.same({ "bea" }, pushed(room, "Bea"));
 	end);
 
-	it("are all that is told of in a public room, unless the operator says otherwise", function ()
+	it("are all that leads to a push in a public room, unless the operator says otherwise", function ()
 		enable(user("dana"));
 		enable(user("dana"), "rooms.localhost");
 		local function new_room(room_jid, is_members_only, is_public)
@@ -215,7 +215,7 @@ versions.describe("mentions", function (version)
 		local public_by_default = new_room("public@rooms.localhost", false, true);
 		local hidden_by_default = new_room("hidden@rooms.localhost", false, false);
 		local function count(room_jid)
-			return #told(room_jid, "hello") + #told(room_jid, "hello", reference "uri='xmpp:dana@users.localhost'");
+			return #pushed(room_jid, "hello") + #pushed(room_jid, "hello", reference "uri='xmpp:dana@users.localhost'");
 		end
 		for level, expected in pairs { always = { 2, 2, 2 }, auto = { 1, 2, 2 }, ["on-mention"] = { 1, 1, 1 }, never = { 0, 0, 0 } } do
 			server:reconfigure { muc_push_default = level };

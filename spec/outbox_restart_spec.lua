@@ -1,4 +1,4 @@
--- The outbox over a clean stop: what could not be told before is told after the next start.
+-- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
@@ -53,7 +53,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		return server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
 	end
 
-	it("is told once, with all that was missed", function ()
+	it("sends one push, which counts all that was missed", function ()
 		local user, room = muc:new_member();
 		local other = server:user("other-" .. user.jid);
 		muc.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
@@ -71,11 +71,11 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc:say(room);
 		assert.equal("3", count_of(push_for("late")));
 		muc.app:clear();
-		muc:restart("kill"); -- what was told is not in the store any more
+		muc:restart("kill"); -- what was pushed is not in the store any more
 		assert.same({}, nodes_pushed());
 	end);
 
-	it("is told again when its answer was not there yet", function ()
+	it("sends a push again when its answer was not there yet", function ()
 		local user, room = muc:new_member();
 		enable(user, "in flight");
 		muc.app.answer = "silence";
@@ -91,15 +91,15 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.same({}, nodes_pushed());
 	end);
 
-	it("remembers the count of a device that has nothing to be told", function ()
+	it("remembers the count of a device that has nothing due", function ()
 		local user, room = muc:new_member();
-		enable(user, "told");
+		enable(user, "counted");
 		muc:say(room);
-		assert.equal("1", count_of(push_for("told")));
+		assert.equal("1", count_of(push_for("counted")));
 		muc:restart("stop");
 		assert.same({}, nodes_pushed());
 		muc:say(room);
-		assert.equal("2", count_of(push_for("told")));
+		assert.equal("2", count_of(push_for("counted")));
 	end);
 
 	it("remembers errors", function ()
@@ -115,7 +115,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.is_nil(storage.read(server, bare_jid));
 	end);
 
-	it("tells nobody who has come back, is no member any more, or has no device any more", function ()
+	it("sends no push to members that have come back, to former members, nor to devices that are gone", function ()
 		local users, nodes = {}, { "affected", "back", "device gone", "no member", "room gone" };
 		local stays, room = muc:new_member();
 		for i, node in ipairs(nodes) do

@@ -1,4 +1,4 @@
--- The outbox: one push in flight per device, everything else merges, and what fails for the moment is told later.
+-- The outbox: one push in flight per device, everything else merges, and what fails for the moment is pushed later.
 
 local loop = require "harness.loop";
 local muc_service = require "spec.support.muc_service";
@@ -107,7 +107,7 @@ versions.describe("outbox", function (version)
 	end);
 
 	for _, condition in ipairs { "resource-constraint", "internal-server-error", "remote-server-timeout", "bad-request" } do
-		it("tells again what was answered with wait/" .. condition, function ()
+		it("pushes again after an answer of wait/" .. condition, function ()
 			local room = two_members();
 			app.answer = "silence";
 			muc:say(room);
@@ -123,7 +123,7 @@ versions.describe("outbox", function (version)
 		end);
 	end
 
-	it("merges what is told again with what is new", function ()
+	it("merges a retry with newer messages", function ()
 		local room = two_members();
 		app.answer = "silence";
 		muc:say(room);
@@ -161,7 +161,7 @@ versions.describe("outbox", function (version)
 		assert.is_true(loop.now() - answered < 4 * retry_delay); -- a success starts the count anew
 	end);
 
-	it("does not tell again what was refused", function ()
+	it("does not retry a push that was refused", function ()
 		local room = two_members();
 		app.answer = function (push) return push.node == "n1" and persistent or transient; end;
 		muc:say(room);
@@ -175,7 +175,7 @@ versions.describe("outbox", function (version)
 		assert.equal("2", count_of(push_for("n1")));
 	end);
 
-	it("tells nothing again to who has come back", function ()
+	it("does not retry pushes for members that have come back", function ()
 		local room, first = two_members();
 		app.answer = transient;
 		muc:say(room);
@@ -195,7 +195,7 @@ versions.describe("outbox", function (version)
 		assert.equal("2", count_of(push_for("n2")));
 	end);
 
-	it("tells nothing more to who has come back while a push was in flight", function ()
+	it("pushes nothing more for members that have come back while a push was in flight", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
@@ -209,7 +209,7 @@ versions.describe("outbox", function (version)
 		app:expect_no_push();
 	end);
 
-	it("tells nothing again to who is no member any more", function ()
+	it("does not retry pushes for users whose affiliation has ended", function ()
 		local room, first = two_members();
 		app.answer = transient;
 		muc:say(room);
@@ -223,7 +223,7 @@ versions.describe("outbox", function (version)
 		assert_nothing_for("n1");
 	end);
 
-	it("tells nothing again to a device that was disabled", function ()
+	it("does not retry pushes for a device that was disabled", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
@@ -277,7 +277,7 @@ versions.describe("outbox", function (version)
 		assert.equal("1", say(other_room));
 	end);
 
-	it("takes a room's part out of what is still to be told", function ()
+	it("takes a room's part out of the pushes that are still due", function ()
 		local user, room, bare_jid = muc:new_member();
 		local other_room = muc:new_room { bare_jid };
 		enable(user, "n1");

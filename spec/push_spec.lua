@@ -151,7 +151,7 @@ versions.describe("pushes", function (version)
 		assert.same({ "adam", "mary", "otto" }, pushed());
 	end);
 
-	it("never go to whoever wrote the message, whatever devices they have", function ()
+	it("never go to the sender of the message, whatever devices they have", function ()
 		local room = new_room("sender");
 		enable(olga);
 		enable(olga, { node = "olga-tablet" });
@@ -214,7 +214,7 @@ versions.describe("pushes", function (version)
 		end
 	end);
 
-	it("go by who somebody is, not by their nickname", function ()
+	it("go by the bare JID, not by the nickname", function ()
 		local mary, nina = user("mary-n"), user("nina");
 		local room = room_with("nick", mary);
 		enable(nina);
@@ -258,7 +258,7 @@ versions.describe("pushes", function (version)
 		second_app:expect_no_push();
 	end);
 
-	it("end with the affiliation, also what is still to be told", function ()
+	it("end with the affiliation, also those that are still due", function ()
 		for _, affiliation in ipairs { "member", "none", "outcast" } do
 			local lena = user("lena-" .. affiliation);
 			local room = room_with("lost-" .. affiliation, lena);

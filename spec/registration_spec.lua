@@ -141,9 +141,9 @@ versions.describe("registration", function (version)
 
 	it("belongs to the bare JID, whatever the resource", function ()
 		local phone, room, bare_jid = new_member();
-		local desk, stranger = server:user(bare_jid .. "/desk"), server:user("stranger@users.localhost/phone");
+		local desk, outsider = server:user(bare_jid .. "/desk"), server:user("outsider@users.localhost/phone");
 		assert_result(phone:enable { jid = app.jid, node = "n1" });
-		assert_result(stranger:disable { jid = app.jid, node = "n1" });
+		assert_result(outsider:disable { jid = app.jid, node = "n1" });
 		assert.same({ "n1" }, pushed(room));
 		assert_result(desk:enable { jid = app.jid, node = "n1" });
 		assert.same({ "n1" }, pushed(room));

@@ -30,7 +30,7 @@ versions.describe("regressions", function (version)
 	end
 
 	-- The nodes that a message is pushed to.
-	local function told(room, body, children)
+	local function pushed(room, body, children)
 		muc.bob:say(room, body, children);
 		return app:take_nodes();
 	end
@@ -65,8 +65,8 @@ versions.describe("regressions", function (version)
 	it("1: a mention by its range is compared without an error", function ()
 		local _, room, bare_jid = member { service = "mentions.localhost" };
 		muc.bob:affiliate(room, bare_jid, "member", "Mia");
-		assert.same({ bare_jid }, told(room, "hiMiamaria", mention "begin='2' end='5'"));
-		assert.same({}, told(room, "hiMiamaria", mention "begin='1' end='4'"));
+		assert.same({ bare_jid }, pushed(room, "hiMiamaria", mention "begin='2' end='5'"));
+		assert.same({}, pushed(room, "hiMiamaria", mention "begin='1' end='4'"));
 	end);
 
 	it("2: disabling removes what enabling has stored", function ()
@@ -74,50 +74,50 @@ versions.describe("regressions", function (version)
 		assert.truthy(storage.read(server, bare_jid));
 		assert.equal("result", user:disable({ jid = app.jid, node = bare_jid }).attr.type);
 		assert.is_nil(storage.read(server, bare_jid) or storage.read(server, bare_jid:match("^[^@]+")));
-		assert.same({}, told(room, "hello"));
+		assert.same({}, pushed(room, "hello"));
 	end);
 
 	it("3: users of other servers are known by the sender of their request", function ()
 		local _, room, bare_jid = member { host = "remote.example" };
 		assert.truthy(storage.read(server, "member-" .. muc.member_count .. "@remote.example"));
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 	end);
 
-	it("4: all who are mentioned are told, also after one who is not registered", function ()
+	it("4: everybody mentioned gets a push, also after somebody without a device", function ()
 		local _, room, first = member { service = "mentions.localhost" };
 		muc.bob:affiliate(room, first, "member", "First");
 		local second = "second-4@users.localhost";
 		enable(server:user(second .. "/phone"), second, { to = "mentions.localhost" });
 		muc.bob:affiliate(room, second, "member", "Second");
-		assert.same({ first, second }, told(room, "nobody, First and Second", mention "uri='xmpp:nobody@users.localhost'"
+		assert.same({ first, second }, pushed(room, "nobody, First and Second", mention "uri='xmpp:nobody@users.localhost'"
 			.. mention("uri='xmpp:" .. room .. "/First'") .. mention("uri='xmpp:" .. room .. "/Second'")));
-		assert.same({ second }, told(room, "hello", mention("uri='xmpp:" .. room .. "/Second'")));
+		assert.same({ second }, pushed(room, "hello", mention("uri='xmpp:" .. room .. "/Second'")));
 	end);
 
 	it("5: a mention needs no range, and may be by a nickname that is not registered", function ()
 		local user, room, bare_jid = member { service = "mentions.localhost" };
 		muc.bob:affiliate(room, bare_jid, "member", "Registered");
-		assert.same({}, told(room, "hello"));
+		assert.same({}, pushed(room, "hello"));
 		user:join(room, "Other");
 		user:leave(room);
-		assert.same({ bare_jid }, told(room, "hello", mention("uri='xmpp:" .. bare_jid .. "'")));
-		assert.same({ bare_jid }, told(room, "hello", mention("uri='xmpp:" .. room .. "/Other'")));
-		assert.same({}, told(room, "hello", mention("uri='xmpp:" .. room .. "/Another'")));
+		assert.same({ bare_jid }, pushed(room, "hello", mention("uri='xmpp:" .. bare_jid .. "'")));
+		assert.same({ bare_jid }, pushed(room, "hello", mention("uri='xmpp:" .. room .. "/Other'")));
+		assert.same({}, pushed(room, "hello", mention("uri='xmpp:" .. room .. "/Another'")));
 	end);
 
 	it("6: a range is counted in code points, and one that is wrong does no harm", function ()
 		local _, room, bare_jid = member { service = "mentions.localhost" };
 		muc.bob:affiliate(room, bare_jid, "member", "Éva");
-		assert.same({ bare_jid }, told(room, "ÉÉÉvaÉ", mention "begin='2' end='5'"));
-		assert.same({}, told(room, "ÉÉÉvaÉ", mention "begin='40' end='50'"));
-		assert.same({}, told(room, nil, mention "begin='0' end='3'"));
+		assert.same({ bare_jid }, pushed(room, "ÉÉÉvaÉ", mention "begin='2' end='5'"));
+		assert.same({}, pushed(room, "ÉÉÉvaÉ", mention "begin='40' end='50'"));
+		assert.same({}, pushed(room, nil, mention "begin='0' end='3'"));
 	end);
 
 	it("7: one mention that means nobody does not stop the others", function ()
 		local _, room, bare_jid = member { service = "mentions.localhost" };
-		assert.same({ bare_jid }, told(room, "hello", mention("uri='xmpp:" .. room .. "/unknown'") .. mention "begin='0' end='5'"
+		assert.same({ bare_jid }, pushed(room, "hello", mention("uri='xmpp:" .. room .. "/unknown'") .. mention "begin='0' end='5'"
 			.. mention("uri='xmpp:" .. bare_jid .. "'")));
-		assert.same({}, told(room, "hello", mention("uri='xmpp:" .. room .. "/unknown'")));
+		assert.same({}, pushed(room, "hello", mention("uri='xmpp:" .. room .. "/unknown'")));
 	end);
 
 	it("8: a device is removed after too many errors", function ()
@@ -125,10 +125,10 @@ versions.describe("regressions", function (version)
 		app.answer = rejection;
 		for _ = 1, 3 do
 			assert.truthy(storage.read(server, bare_jid));
-			assert.same({ bare_jid }, told(room, "hello"));
+			assert.same({ bare_jid }, pushed(room, "hello"));
 		end
 		assert.is_nil(storage.read(server, bare_jid));
-		assert.same({}, told(room, "hello"));
+		assert.same({}, pushed(room, "hello"));
 	end);
 
 	it("9: pushes at the same time have ids of their own, and errors count for one device alone", function ()
@@ -149,7 +149,7 @@ versions.describe("regressions", function (version)
 		end
 		assert.is_nil(storage.read(server, user.bare_jid));
 		assert.truthy(storage.read(server, other.bare_jid));
-		assert.same({ "same-node" }, told(room, "hello"));
+		assert.same({ "same-node" }, pushed(room, "hello"));
 	end);
 
 	it("10: an answer after disabling does no harm, and errors are counted over a reload", function ()
@@ -162,11 +162,11 @@ versions.describe("regressions", function (version)
 		app:reply(push, "result");
 		assert.equal("result", enable(user, bare_jid).attr.type);
 		app.answer = rejection;
-		assert.same({ bare_jid }, told(room, "one"));
-		assert.same({ bare_jid }, told(room, "two"));
+		assert.same({ bare_jid }, pushed(room, "one"));
+		assert.same({ bare_jid }, pushed(room, "two"));
 		server:reload_module("muc_cloud_notify");
 		assert.truthy(storage.read(server, bare_jid));
-		assert.same({ bare_jid }, told(room, "three"));
+		assert.same({ bare_jid }, pushed(room, "three"));
 		assert.is_nil(storage.read(server, bare_jid));
 	end);
 
@@ -191,27 +191,27 @@ versions.describe("regressions", function (version)
 
 	it("13: an encrypted message needs no body", function ()
 		local _, room, bare_jid = member();
-		assert.same({ bare_jid }, told(room, nil, "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AA==</payload></encrypted>"));
-		assert.same({}, told(room, nil, "<encrypted xmlns='urn:example:spec'><payload>AA==</payload></encrypted>"));
+		assert.same({ bare_jid }, pushed(room, nil, "<encrypted xmlns='eu.siacs.conversations.axolotl'><payload>AA==</payload></encrypted>"));
+		assert.same({}, pushed(room, nil, "<encrypted xmlns='urn:example:spec'><payload>AA==</payload></encrypted>"));
 	end);
 
-	it("14: who is there is not a question of nicknames", function ()
+	it("14: presence is not a question of nicknames", function ()
 		local user, room, bare_jid = member();
 		local stranger = server:user("stranger@users.localhost/phone");
 		user:join(room, "Nick");
 		user:leave(room);
 		stranger:join(room, "Nick");
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 		user:join(room, "another nickname");
-		assert.same({}, told(room, "hello"));
+		assert.same({}, pushed(room, "hello"));
 	end);
 
-	it("15: nobody is told who is no member any more, nor of a room that is gone", function ()
+	it("15: former members get no push, and rooms that are gone cause none", function ()
 		local _, room, bare_jid = member();
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 		for _, affiliation in ipairs { "none", "outcast" } do
 			muc.bob:affiliate(room, bare_jid, affiliation);
-			assert.same({}, told(room, "hello"));
+			assert.same({}, pushed(room, "hello"));
 		end
 		local doomed = muc:new_room { bare_jid };
 		app.answer = "silence";
@@ -222,10 +222,10 @@ versions.describe("regressions", function (version)
 		app:expect_no_push();
 	end);
 
-	it("16: corrections and retractions are not told, and what comes at once is told together", function ()
+	it("16: corrections and retractions cause no push, and messages that come at once share one", function ()
 		local _, room, bare_jid = member();
-		assert.same({}, told(room, "corrected", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>"));
-		assert.same({}, told(room, "retracted", "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"));
+		assert.same({}, pushed(room, "corrected", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>"));
+		assert.same({}, pushed(room, "retracted", "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"));
 		app.answer = "silence";
 		for _ = 1, 3 do muc:say(room); end
 		app.answer = "result";
@@ -255,7 +255,7 @@ versions.describe("regressions", function (version)
 		storage.write(server, bare_jid, record);
 		manage "unload";
 		manage "load";
-		assert.same({ "n1", "n2", "n3" }, told(room, "hello"));
+		assert.same({ "n1", "n2", "n3" }, pushed(room, "hello"));
 		assert.equal("result", enable(user, "n4").attr.type);
 		local after = storage.read(server, bare_jid);
 		record["push.localhost<n1"], record["push.localhost<n4"] = nil, after["push.localhost<n4"];
@@ -268,7 +268,7 @@ versions.describe("regressions", function (version)
 		assert.is_nil(server:log(log_length):find("the oldest was removed", 1, true));
 		enable(user, "n4");
 		assert.truthy(server:log(log_length):find("the oldest was removed", 1, true));
-		assert.same({ "n2", "n3", "n4" }, told(room, "hello"));
+		assert.same({ "n2", "n3", "n4" }, pushed(room, "hello"));
 	end);
 
 	it("20: two users may have the same device, and the message is left as it is", function ()
@@ -282,7 +282,7 @@ versions.describe("regressions", function (version)
 				for key in pairs(event.stanza) do module.spec_seen[type(key) == "number" and "children" or key] = true; end
 			end, -2000);
 		]]);
-		assert.same({ "shared", "shared" }, told(room, "hello"));
+		assert.same({ "shared", "shared" }, pushed(room, "hello"));
 		local seen = server:admin("return module.spec_seen");
 		seen.last_add = nil; -- of util.stanza's builder
 		assert.same({ attr = true, children = true, name = true, tags = true }, seen);
@@ -310,7 +310,7 @@ versions.describe("regressions", function (version)
 		assert.equal("1", app:expect_push().summary["message-count"]);
 	end);
 
-	it("23: who said what is not told unless the operator wants it", function ()
+	it("23: sender and text are not in a push unless the operator wants it", function ()
 		local _, room = member();
 		muc:say(room, "private");
 		local push = app:expect_push();
@@ -318,21 +318,21 @@ versions.describe("regressions", function (version)
 		assert.is_nil(tostring(push.stanza):find("private", 1, true) or tostring(push.stanza):find(room, 1, true));
 	end);
 
-	it("24: a message that another module keeps out of the history is told", function ()
+	it("24: a message that another module keeps out of the history causes a push", function ()
 		local _, room, bare_jid = member();
 		server:admin("module.spec_handler = function () return true; end; module:hook('muc-add-history', module.spec_handler, 1000);");
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 		server:admin("module:unhook('muc-add-history', module.spec_handler);");
 	end);
 
-	it("25: a member whose session has died is told from then on", function ()
+	it("25: a member whose session has died gets pushes from then on", function ()
 		local user, room, bare_jid = member();
-		user:join(room, "Ghost");
-		assert.same({}, told(room, "lost"));
+		user:join(room, "Lost");
+		assert.same({}, pushed(room, "lost"));
 		user:send(st.message({ type = "error", to = room .. "/bob", id = "lost" }):tag("error", { type = "cancel" })
 			:tag("recipient-unavailable", { xmlns = "urn:ietf:params:xml:ns:xmpp-stanzas" }):reset());
 		app.component:sync();
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 	end);
 
 	it("26: an answer that comes when the module is unloaded does no harm", function ()
@@ -341,11 +341,11 @@ versions.describe("regressions", function (version)
 		muc:say(room);
 		manage "unload";
 		app:reply(app:expect_push(), "result");
-		assert.same({}, told(room, "nobody is watching"));
+		assert.same({}, pushed(room, "nobody is watching"));
 		app.answer = "result";
 		manage "load";
-		assert.equal("1", app:expect_push().summary["message-count"]); -- it was not answered, so it is told again
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.equal("1", app:expect_push().summary["message-count"]); -- it was not answered, so it is pushed again
+		assert.same({ bare_jid }, pushed(room, "hello"));
 	end);
 
 	it("mod_cloud_notify: no push leaves a hook behind", function ()
@@ -370,10 +370,10 @@ versions.describe("regressions", function (version)
 		local user, room, bare_jid = member();
 		local mend = storage.break_writes(server, bare_jid);
 		assert.same({ "wait", "internal-server-error" }, { table.unpack({ enable(user, "another"):get_error() }, 1, 2) });
-		assert.same({ bare_jid }, told(room, "hello"));
+		assert.same({ bare_jid }, pushed(room, "hello"));
 		mend();
 		assert.equal("result", enable(user, "another").attr.type);
-		assert.same({ "another", bare_jid }, told(room, "hello"));
+		assert.same({ "another", bare_jid }, pushed(room, "hello"));
 		log_length = #server:log(); -- that the store failed is an error
 	end);
 

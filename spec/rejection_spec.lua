@@ -116,7 +116,7 @@ versions.describe_storages("rejections", function (version, storage)
 		assert.equal(before, #warnings());
 		assert.equal("n1", app:expect_push().node);
 		app.answer = persistent;
-		assert.equal("n1", app:expect_push().node); -- it is told again, and that was one too many
+		assert.equal("n1", app:expect_push().node); -- it is pushed again, and that was one too many
 		app.component:sync();
 		assert.equal(before + 1, #warnings());
 		assert.truthy(warnings()[before + 1]:find("16 errors", 1, true));

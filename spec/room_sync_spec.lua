@@ -63,7 +63,7 @@ versions.describe("slices", function (version)
 
 	after_each(prosody.close_all);
 
-	it("push a message that came in while its room was read, once to everybody who was away", function ()
+	it("push a message that came in while its room was read, once to all absent members", function ()
 		ben:join(room, "Ben");
 		local log_length = #server:log();
 		server:admin(restore_and_broadcast, room);
@@ -72,7 +72,7 @@ versions.describe("slices", function (version)
 		assert.logs_in_order(server, "The message is broadcast", "is pushed to", log_length);
 	end);
 
-	it("read the room anew where it changes meanwhile, and push nobody who was there at the time", function ()
+	it("read the room anew where it changes meanwhile, and push to nobody that was there at the time", function ()
 		ben:join(room, "Ben");
 		local log_length = #server:log();
 		server:admin(restore_and_broadcast, room, "new@elsewhere.example", "Ben");

@@ -1,5 +1,5 @@
--- Ghosts: users of another server, which loses them or is lost itself. What it had taken over for them comes back when
--- it says so. What it takes along comes back from nobody: no module of the near server's can know of it.
+-- Users of another server, which loses their connection or is lost itself. The messages that it had accepted for them come back
+-- when it returns them. Those that it loses come back from nobody: no module of the near server can know of them.
 
 local client_process = require "harness.client_process";
 local loop = require "harness.loop";
@@ -68,24 +68,24 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			near:settle();
 		end
 
-		-- Pushes, some of which may stand for many messages: the last one tells of all there were, and none came twice.
-		local function assert_told(last)
-			local told, before = muc:take_pushes(), 0;
-			for _, push in ipairs(told) do
+		-- Pushes, some of which may stand for many messages: the last one counts all there were, and none came twice.
+		local function assert_counted(last)
+			local pushes, before = muc:take_pushes(), 0;
+			for _, push in ipairs(pushes) do
 				local count = tonumber(push:match("^ann (%d+) "));
-				assert.is_true(count > before, "a count does not grow: "..table.concat(told, ", "));
+				assert.is_true(count > before, "a count does not grow: "..table.concat(pushes, ", "));
 				before = count;
 			end
-			assert.equal(last, told[#told]);
+			assert.equal(last, pushes[#pushes]);
 		end
 
-		it("is not pushed to while the client is there", function ()
+		it("gets no push while the client is there", function ()
 			say "hello";
 			ann:expect { body = "hello" };
 			assert.same({}, muc:take_pushes());
 		end);
 
-		it("is pushed to of all that was said since the client was killed when the server is stopped", function ()
+		it("gets a push for all messages since the client was killed, when the server is stopped", function ()
 			ann:leave(room);
 			local phone = client_process.start(ann, "killed", room, "Ann");
 			phone:kill();
@@ -95,12 +95,12 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			assert.same({}, muc:take_pushes());
 			far:stop();
 			wait_until_left(phone);
-			assert_told "ann 3 three";
+			assert_counted "ann 3 three";
 			say "four";
 			assert.same({ "ann 4 four" }, muc:take_pushes());
 		end);
 
-		it("is not pushed to of what was read before the client was lost when the server is stopped", function ()
+		it("gets no push for messages that were read before the client was lost, when the server is stopped", function ()
 			say "read";
 			ann:expect { body = "read" };
 			wait_until_taken(0);
@@ -109,22 +109,22 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			wait_until_taken(1);
 			far:stop();
 			wait_until_left();
-			assert_told "ann 1 one";
+			assert_counted "ann 1 one";
 		end);
 
-		it("is pushed to of what a silent client has not acknowledged when the server is stopped", function ()
+		it("gets a push for messages that a silent client has not acknowledged, when the server is stopped", function ()
 			ann:ping(near.muc_host);
 			ann:go_silent();
 			for _, body in ipairs { "one", "two" } do say(body); end
 			wait_until_taken(2);
 			far:stop();
 			wait_until_left();
-			assert_told "ann 2 two";
+			assert_counted "ann 2 two";
 			say "three";
 			assert.same({ "ann 3 three" }, muc:take_pushes());
 		end);
 
-		it("is not pushed to when the client has resumed in time", function ()
+		it("gets no push when the client has resumed in time", function ()
 			sessions.cut(ann);
 			say "one";
 			ann:resume();
@@ -134,8 +134,8 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			assert.same({}, muc:take_pushes());
 		end);
 
-		-- "lost" had reached the server, and nobody else had it: it is pushed to nobody.
-		it("is pushed to from the first message on that is said after the server was killed", function ()
+		-- "lost" had reached the server, and no other server has it: there is no push for it.
+		it("gets pushes from the first message on after the server was killed", function ()
 			sessions.cut(ann);
 			say "lost";
 			wait_until_taken(1);
@@ -149,21 +149,21 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			assert.same({ "ann 2 two" }, muc:take_pushes());
 		end);
 
-		it("is pushed to of what the server had not read when it was killed, but for dialback", function ()
+		it("gets a push for messages that the server had not read when it was killed, but for dialback", function ()
 			far:freeze();
 			say "unread";
 			far:kill();
 			wait_until_unlinked();
-			local told = muc:take_pushes();
+			local pushes = muc:take_pushes();
 			-- Without stream management nobody knows what the other end has read.
-			assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, told);
+			assert.same(s2s == "certificates" and { "ann 1 unread" } or {}, pushes);
 			say "one";
 			wait_until_left();
-			local count = #told + 1;
+			local count = #pushes + 1;
 			assert.same({ "ann "..count.." one" }, muc:take_pushes());
 		end);
 
-		it("is pushed to when the server is up again and does not know the session any more", function ()
+		it("gets pushes when the server is up again and does not know the session any more", function ()
 			far:kill();
 			far:start_again();
 			wait_until_unlinked();

@@ -118,7 +118,7 @@ versions.describe_storages("a store that fails", function (version, storage)
 		assert.same({ "n1", "n3" }, muc:pushed(room));
 	end);
 
-	it("knows the other devices of who disables one, when the record can be read again", function ()
+	it("knows the other devices of a user that disables one, when the record can be read again", function ()
 		local user, room, bare_jid = muc:new_member();
 		assert.equal("result", muc:enable(user, "n1"));
 		assert.equal("result", muc:enable(user, "n2"));

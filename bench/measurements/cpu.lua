@@ -5,10 +5,10 @@ local measurement = { name = "CPU per push" };
 -- Seconds of CPU that the server takes for something that ends when action() returns.
 local function cost(server, action)
 	server:call("collect");
-	server:rest();
+	server:wait_until_idle();
 	local before = server:cpu();
 	action();
-	server:rest();
+	server:wait_until_idle();
 	return server:cpu() - before;
 end
 

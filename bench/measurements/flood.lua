@@ -1,4 +1,4 @@
--- More messages than an app server can be told of.
+-- More messages than an app server can get pushes for.
 
 local loop = require "harness.loop";
 
@@ -34,7 +34,7 @@ function measurement.run(results, server)
 		return wrong;
 	end
 	raw_component.wait(function () return wrong_devices() == 0 and next(app.in_flight) == nil; end, timeout);
-	local told = loop.now() - started;
+	local done = loop.now() - started;
 	raw_component.pause(4 * reply_delay);
 	app:ping();
 	local after = server:memory();
@@ -52,7 +52,7 @@ function measurement.run(results, server)
 	local what = string.format("flood of %s messages to %s devices", results.number(messages), results.number(devices));
 	results:add { id = "flood_wrong", text = what .. ": wrong counts, pushes twice", digits = 0, limit = 0, samples = { wrong } };
 	results:add { id = "flood_rate", text = "– messages taken per second", unit = "/s", digits = 0, samples = { messages / taken } };
-	results:add { id = "flood_told", text = "– until the last push was answered", unit = "s", digits = 1, samples = { told } };
+	results:add { id = "flood_done", text = "– until the last push was answered", unit = "s", digits = 1, samples = { done } };
 	results:add { id = "flood_pushes", text = "– pushes per device", digits = 1, samples = { app.pushes / devices } };
 	results:add {
 		id = "flood_peak", text = "– growth of memory per device, all messages taken", unit = "B", digits = 0, samples = { (peak - before) / devices };

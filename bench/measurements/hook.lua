@@ -28,7 +28,7 @@ function measurement.run(results, server)
 	for i, size in ipairs(sizes.rooms) do
 		rooms[i] = server:make_room("hook-" .. size, {
 			{ prefix = "h", count = members, host = server.users_host };
-			{ prefix = "stranger", count = size - members, host = "elsewhere.example" };
+			{ prefix = "outsider", count = size - members, host = "elsewhere.example" };
 		});
 		first[i] = message(rooms[i]); -- nobody has entered yet
 		server.users:join("bob", rooms[i]);

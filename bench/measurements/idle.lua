@@ -7,7 +7,7 @@ local pairs_at_once = 10;
 
 function measurement.run(results, server)
 	local sizes = results.sizes;
-	local room = server:make_room("idle", { { prefix = "stranger", count = sizes.idle_affiliations, host = "elsewhere.example" } });
+	local room = server:make_room("idle", { { prefix = "outsider", count = sizes.idle_affiliations, host = "elsewhere.example" } });
 	for _, name in ipairs(occupants) do
 		server.users:join(name, room);
 	end

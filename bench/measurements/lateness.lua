@@ -17,7 +17,7 @@ function measurement.run(results, server)
 	-- In milliseconds: how late the timer was, and the most CPU between two ticks.
 	local function probe(action)
 		server:call("collect");
-		server:rest();
+		server:wait_until_idle();
 		server:call("probe_start");
 		action();
 		local latest, busiest = server:call("probe_stop");

@@ -7,7 +7,7 @@ const setup = await (await fetch("setup.json")).json();
 
 const problem = document.querySelector("#problem");
 const membersOnly = document.querySelector("#members-only");
-const telling = document.querySelector("#telling");
+const showsText = document.querySelector("#shows-text");
 const answers = [...document.querySelectorAll("[data-answer]")];
 
 document.querySelector("#max-errors").textContent = setup.max_errors;
@@ -37,7 +37,7 @@ async function ask(path, body) {
 for (const button of answers) {
 	button.addEventListener("click", () => ask("/answer", button.dataset.answer));
 }
-for (const [box, path] of [[membersOnly, "/members-only"], [telling, "/telling"]]) {
+for (const [box, path] of [[membersOnly, "/members-only"], [showsText, "/shows-text"]]) {
 	box.addEventListener("change", async () => {
 		box.setAttribute("aria-busy", "true");
 		await ask(path, box.checked);
@@ -58,6 +58,6 @@ feed.addEventListener("state", ({ data }) => {
 		button.setAttribute("aria-pressed", button.dataset.answer === state.answer);
 	}
 	membersOnly.checked = state.is_members_only;
-	telling.checked = state.is_telling;
+	showsText.checked = state.shows_text;
 	showDevices(state.devices, setup.max_errors);
 });

@@ -1,5 +1,5 @@
--- Where the servers of other hosts are: what SRV records tell elsewhere comes from a file here, so that no DNS server is
--- asked and every server can have a port of its own. The connections that are made then are like any others.
+-- The addresses and ports of other hosts' servers: they come from a file in place of SRV records, so that no DNS server is asked
+-- and every server can have a port of its own. The connections that are made then are like any others.
 
 local serialization = require "util.serialization";
 local basic = require "net.resolvers.basic";

@@ -108,7 +108,7 @@ describe("The page of the demo", () => {
 		assert.equal(await pushes().count(), 1);
 	});
 
-	it("tells the text and the sender where that is ticked", async () => {
+	it("shows the text and the sender where that is ticked", async () => {
 		await tick("the text and the sender", true);
 		const text = await pushAfter(() => say("alice", "Dinner is ready"));
 		assert.match(text, /2 messages missed/);

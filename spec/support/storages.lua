@@ -150,7 +150,7 @@ function sql.garble(server, user)
 	end
 end
 
--- After failed writes: LuaDBI tells of the failure of a statement once more when it is used again.
+-- After failed writes: LuaDBI reports the failure of a statement once more when it is used again.
 function internal.recover()
 end
 

@@ -1,4 +1,4 @@
--- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it comes back, and what was told.
+-- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it comes back, and the events for it.
 
 local st = require "util.stanza";
 
@@ -66,7 +66,7 @@ function methods:is_present(room, user)
 	return self.server:admin("return room((...)):get_occupant_jid(select(2, ...)) ~= nil", room, user.jid);
 end
 
--- What was told since the last time that somebody looked, in the order in which it was.
+-- The events since the last call, in their order.
 function methods:seen(host)
 	return self.server:admin([[
 		local listener = prosody.hosts[...].modules.spec_undelivered.module;
@@ -98,7 +98,7 @@ function methods:behave(body)
 	]], body);
 end
 
--- The errors in the log since the last time that somebody looked.
+-- The errors in the log since the last call.
 function methods:errors()
 	local log = self.server:log(self.log_length);
 	self.log_length = self.log_length + #log;
