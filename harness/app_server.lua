@@ -39,6 +39,7 @@ local function parse_push(stanza, pubsub, publish)
 		node = publish.attr.node;
 		notification = notification;
 		form = form;
+		count = summary["message-count"];
 		summary = summary;
 		options = pubsub:get_child("publish-options");
 		stanza = stanza;
@@ -128,6 +129,11 @@ function app_methods:expect_push(timeout, wanted)
 			self.jid, #self.pushes, self.component:dump()), 2);
 	end
 	return push;
+end
+
+-- The same for a node.
+function app_methods:expect_push_for(node, timeout)
+	return self:expect_push(timeout, function (push) return push.node == node; end);
 end
 
 -- Takes all pushes that are there or still to come of anything that was sent so far. Returns their nodes, in

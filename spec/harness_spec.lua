@@ -74,7 +74,7 @@ versions.describe("harness", function (version)
 		assert.equal("result", alice:iq(push("p1")).attr.type);
 		local received = app:expect_push();
 		assert.same({ "alice@users.localhost/phone", "p1", "n1", "3" },
-			{ received.from, received.id, received.node, received.summary["message-count"] });
+			{ received.from, received.id, received.node, received.count });
 		assert.equal("message-count", received.form[2].var);
 
 		app.answer = { type = "wait", condition = "resource-constraint" };

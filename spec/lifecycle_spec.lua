@@ -47,16 +47,6 @@ versions.describe("lifecycle", function (version)
 		app:start_anew();
 	end);
 
-	local function new_device(node, at)
-		local user, room, bare_jid = muc:new_member { service = at };
-		assert.equal("result", user:enable({ jid = app.jid, node = node, to = at }).attr.type);
-		return room, user, bare_jid;
-	end
-
-	local function count_of(push)
-		return push.summary["message-count"];
-	end
-
 	for _, host in ipairs { "localhost", "pubsub.localhost" } do
 		it("says that it does not belong under " .. host .. ", and the server runs", function ()
 			local errors = muc:errors_at(host);
@@ -66,13 +56,14 @@ versions.describe("lifecycle", function (version)
 			local reply = muc.bob:enable { jid = app.jid, node = "n1", to = host };
 			assert.equal("error", reply.attr.type);
 			assert.same({}, muc:errors_at(service));
-			assert.same({ "n1" }, (muc:pushed((new_device("n1")))));
+			local _, room = muc:new_device("n1");
+			assert.same({ "n1" }, (muc:pushed(room)));
 		end);
 	end
 
 	it("keeps registrations, the count and presence over a reload", function ()
-		local room, user = new_device("n1");
-		local other_room = new_device("n2");
+		local user, room = muc:new_device("n1");
+		local _, other_room = muc:new_device("n2");
 		muc:say(room);
 		user:join(room, "member");
 		muc:say(other_room);
@@ -82,7 +73,7 @@ versions.describe("lifecycle", function (version)
 		end
 		local nodes, pushes = muc:pushed(other_room);
 		assert.same({ "n2" }, nodes);
-		assert.equal("2", count_of(pushes.n2));
+		assert.equal("2", pushes.n2.count);
 		user:leave(room);
 		assert.same({ "n1" }, (muc:pushed(room)));
 		user:disable { jid = app.jid };
@@ -90,7 +81,7 @@ versions.describe("lifecycle", function (version)
 	end);
 
 	it("goes on with rooms, members and devices after a reload of mod_muc", function ()
-		local room, user, bare_jid = new_device("n1");
+		local user, room, bare_jid = muc:new_device("n1");
 		assert.same({ "n1" }, (muc:pushed(room)));
 		server:reload_module("muc");
 		local later_user, later_room = muc:new_member();
@@ -106,7 +97,7 @@ versions.describe("lifecycle", function (version)
 
 	for _, name in ipairs { "muc_cloud_notify", "muc" } do
 		it("takes an answer after a reload of " .. name, function ()
-			local room = new_device("n1");
+			local _, room = muc:new_device("n1");
 			app.answer = "silence";
 			muc:say(room);
 			local push = app:expect_push();
@@ -117,28 +108,28 @@ versions.describe("lifecycle", function (version)
 			app:expect_no_push();
 			app:reply(push, "result");
 			local second = app:expect_push();
-			assert.equal("3", count_of(second));
+			assert.equal("3", second.count);
 			server:reload_module(name);
 			app:reply(second, "result");
 			app:expect_no_push();
 		end);
 
 		it("sends unanswered pushes again after a reload of " .. name, function ()
-			local room = new_device("n1");
+			local _, room = muc:new_device("n1");
 			app.answer = transient;
 			muc:say(room);
 			local push = app:expect_push();
 			app.answer = "result";
 			server:reload_module(name);
 			local again = app:expect_push();
-			assert.equal("1", count_of(again));
+			assert.equal("1", again.count);
 			assert.is_not.equal(push.id, again.id);
 			app:expect_no_push();
 		end);
 	end
 
 	it("notices after a reload that there was no answer", function ()
-		local room = new_device("n1", hasty_service);
+		local _, room = muc:new_device("n1", hasty_service);
 		app.answer = "silence";
 		local asked = loop.now();
 		muc:say(room);
@@ -152,7 +143,7 @@ versions.describe("lifecycle", function (version)
 	end);
 
 	it("counts errors over a reload", function ()
-		local room = new_device("n1");
+		local _, room = muc:new_device("n1");
 		app.answer = persistent;
 		for _ = 1, 2 do
 			assert.same({ "n1" }, (muc:pushed(room)));
@@ -163,7 +154,7 @@ versions.describe("lifecycle", function (version)
 	end);
 
 	it("reads its options again with a reload", function ()
-		local room = new_device("n1");
+		local _, room = muc:new_device("n1");
 		local function body()
 			local _, pushes = muc:pushed(room);
 			return pushes.n1.summary["last-message-body"];
@@ -189,7 +180,7 @@ versions.describe("lifecycle", function (version)
 		assert.equal(1, announced());
 		server:reload_module("muc_cloud_notify");
 		assert.equal(1, announced());
-		local room = new_device("n1");
+		local _, room = muc:new_device("n1");
 		server:admin("return require 'core.modulemanager'.unload(module.host, 'muc_cloud_notify')");
 		assert.equal(0, announced());
 		assert.same({}, (muc:pushed(room)));
@@ -207,7 +198,7 @@ versions.describe("lifecycle", function (version)
 		local function first_push(where, node)
 			local nodes, pushes = muc:pushed(where);
 			assert.same({ node }, nodes);
-			return { pushes[node].from, count_of(pushes[node]) };
+			return { pushes[node].from, pushes[node].count };
 		end
 		enable("here", service);
 		assert.same({}, (muc:pushed(other_room)));
@@ -234,7 +225,7 @@ versions.describe("lifecycle", function (version)
 	end);
 
 	it("takes no answer that is for another service", function ()
-		local room = new_device("n1");
+		local _, room = muc:new_device("n1");
 		app.answer = "silence";
 		muc:say(room);
 		local push = app:expect_push();
@@ -244,7 +235,7 @@ versions.describe("lifecycle", function (version)
 		app.component:send(reply);
 		app:expect_no_push();
 		app:reply(push, "result");
-		assert.equal("2", count_of(app:expect_push()));
+		assert.equal("2", app:expect_push().count);
 	end);
 
 	it("has logged no error where it belongs", function ()
@@ -259,7 +250,7 @@ versions.describe("lifecycle", function (version)
 			server:reload_config();
 			server:reload_module("muc_cloud_notify");
 		end
-		local room, user, bare_jid = new_device("n1");
+		local user, room, bare_jid = muc:new_device("n1");
 		app.answer = "silence";
 		muc:say(room);
 		local push = app:expect_push();
@@ -278,6 +269,6 @@ versions.describe("lifecycle", function (version)
 		app:reply(push, "result"); -- nothing more is to be pushed: they are in the room
 		app:expect_no_push();
 		muc:say(other_room);
-		assert.equal("1", count_of(app:expect_push()));
+		assert.equal("1", app:expect_push().count);
 	end);
 end);

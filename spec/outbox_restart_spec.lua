@@ -31,14 +31,6 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.equal("result", user:enable({ jid = "push.localhost", node = node }).attr.type);
 	end
 
-	local function push_for(node)
-		return muc.app:expect_push(nil, function (push) return push.node == node; end);
-	end
-
-	local function count_of(push)
-		return push.summary["message-count"];
-	end
-
 	local function nodes_pushed()
 		muc.app.component:sync();
 		local nodes = {};
@@ -47,10 +39,6 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		end
 		table.sort(nodes);
 		return nodes;
-	end
-
-	local function manage(action)
-		return server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
 	end
 
 	it("sends one push, which counts all that was missed", function ()
@@ -62,14 +50,14 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc.app.answer = transient;
 		muc:say(room);
 		muc:say(room);
-		push_for("late");
-		push_for("back");
+		muc.app:expect_push_for("late");
+		muc.app:expect_push_for("back");
 		other:join(room, "other");
 		muc:restart("stop");
-		assert.equal("2", count_of(push_for("late")));
+		assert.equal("2", muc.app:expect_push_for("late").count);
 		assert.same({}, nodes_pushed());
 		muc:say(room);
-		assert.equal("3", count_of(push_for("late")));
+		assert.equal("3", muc.app:expect_push_for("late").count);
 		muc.app:clear();
 		muc:restart("kill"); -- what was pushed is not in the store any more
 		assert.same({}, nodes_pushed());
@@ -80,11 +68,11 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		enable(user, "in flight");
 		muc.app.answer = "silence";
 		muc:say(room);
-		local before = push_for("in flight");
+		local before = muc.app:expect_push_for("in flight");
 		muc:say(room);
 		muc:restart("stop");
-		local after = push_for("in flight");
-		assert.equal("2", count_of(after));
+		local after = muc.app:expect_push_for("in flight");
+		assert.equal("2", after.count);
 		assert.is_not.equal(before.id, after.id);
 		assert.same({}, nodes_pushed());
 		muc.app:reply(before, "result"); -- an answer to the server before this one
@@ -95,11 +83,11 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		local user, room = muc:new_member();
 		enable(user, "counted");
 		muc:say(room);
-		assert.equal("1", count_of(push_for("counted")));
+		assert.equal("1", muc.app:expect_push_for("counted").count);
 		muc:restart("stop");
 		assert.same({}, nodes_pushed());
 		muc:say(room);
-		assert.equal("2", count_of(push_for("counted")));
+		assert.equal("2", muc.app:expect_push_for("counted").count);
 	end);
 
 	it("remembers errors", function ()
@@ -130,10 +118,10 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc:say(room);
 		muc:say(other_room);
 		for _, node in ipairs(nodes) do
-			push_for(node);
+			muc.app:expect_push_for(node);
 		end
 		muc.app.answer = "silence";
-		manage("unload");
+		muc:manage("unload");
 		users.back:join(room, "back");
 		muc.bob:affiliate(room, "no-member@users.localhost", "none");
 		muc.bob:destroy_room(other_room);
@@ -141,25 +129,25 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc:say(room); -- nobody sees this one
 		muc.app.component:sync();
 		muc.app:clear();
-		manage("load");
-		assert.equal("1", count_of(push_for("affected")));
+		muc:manage("load");
+		assert.equal("1", muc.app:expect_push_for("affected").count);
 		assert.same({}, nodes_pushed());
 		users.back:leave(room);
 		muc.bob:affiliate(room, "no-member@users.localhost", "member");
 		muc:say(room);
 		assert.same({ "back", "no member" }, nodes_pushed());
 		for _, push in ipairs(muc.app.pushes) do
-			assert.equal("1", count_of(push));
+			assert.equal("1", push.count);
 		end
 	end);
 
 	it("does no harm when it cannot be read", function ()
 		local user, room = muc:new_member();
 		enable(user, "n1");
-		manage("unload");
+		muc:manage("unload");
 		server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 'none of ours' }))");
 		local length = #server:log();
-		manage("load");
+		muc:manage("load");
 		server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
 		assert.same({ "n1" }, (muc:pushed(room)));
 	end);

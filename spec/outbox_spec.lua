@@ -48,14 +48,6 @@ versions.describe("outbox", function (version)
 		return room, first, second;
 	end
 
-	local function push_for(node)
-		return app:expect_push(nil, function (push) return push.node == node; end);
-	end
-
-	local function count_of(push)
-		return push.summary["message-count"];
-	end
-
 	local function assert_nothing_for(node)
 		app.component:sync();
 		for _, push in ipairs(app.pushes) do
@@ -70,7 +62,7 @@ versions.describe("outbox", function (version)
 		for message = 1, 3 do
 			assert.same({ "n1", "n2", "n3" }, muc:pushed(room));
 			for _, push in ipairs(app.pushes) do
-				assert.equal(tostring(message), count_of(push));
+				assert.equal(tostring(message), push.count);
 				assert.is_nil(ids[push.id]);
 				ids[push.id] = true;
 			end
@@ -81,19 +73,19 @@ versions.describe("outbox", function (version)
 		local room = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		local first, other = push_for("n1"), push_for("n2");
-		assert.same({ "1", "1" }, { count_of(first), count_of(other) });
+		local first, other = app:expect_push_for("n1"), app:expect_push_for("n2");
+		assert.same({ "1", "1" }, { first.count, other.count });
 		for _ = 1, 4 do
 			muc:say(room);
 		end
 		app:expect_no_push();
 		app:reply(first, "result");
-		local second = push_for("n1");
-		assert.equal("5", count_of(second));
+		local second = app:expect_push_for("n1");
+		assert.equal("5", second.count);
 		app:reply(second, "result");
 		app:expect_no_push(); -- nor has the answer for one device led to a push for another
 		app:reply(other, "result");
-		assert.equal("5", count_of(push_for("n2")));
+		assert.equal("5", app:expect_push_for("n2").count);
 		app:expect_no_push();
 	end);
 
@@ -101,9 +93,9 @@ versions.describe("outbox", function (version)
 		local room = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		app:reply(push_for("n1"), "result");
+		app:reply(app:expect_push_for("n1"), "result");
 		assert_nothing_for("n1");
-		assert.equal("1", count_of(push_for("n2")));
+		assert.equal("1", app:expect_push_for("n2").count);
 	end);
 
 	for _, condition in ipairs { "resource-constraint", "internal-server-error", "remote-server-timeout", "bad-request" } do
@@ -111,12 +103,12 @@ versions.describe("outbox", function (version)
 			local room = two_members();
 			app.answer = "silence";
 			muc:say(room);
-			local first = push_for("n1");
+			local first = app:expect_push_for("n1");
 			local answered = loop.now();
 			app:reply(first, { type = "wait", condition = condition });
-			local second = push_for("n1");
+			local second = app:expect_push_for("n1");
 			assert.is_true(loop.now() - answered >= retry_delay / 2);
-			assert.equal("1", count_of(second));
+			assert.equal("1", second.count);
 			assert.is_not.equal(first.id, second.id);
 			app:reply(second, "result");
 			assert_nothing_for("n1");
@@ -127,16 +119,16 @@ versions.describe("outbox", function (version)
 		local room = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		local first = push_for("n1");
+		local first = app:expect_push_for("n1");
 		muc:say(room);
 		app:reply(first, transient);
 		muc:say(room);
-		local second = push_for("n1");
-		while count_of(second) == "2" do -- on a slow machine the message came too late for this one
+		local second = app:expect_push_for("n1");
+		while second.count == "2" do -- on a slow machine the message came too late for this one
 			app:reply(second, transient);
-			second = push_for("n1");
+			second = app:expect_push_for("n1");
 		end
-		assert.equal("3", count_of(second));
+		assert.equal("3", second.count);
 		app:reply(second, "result");
 		assert_nothing_for("n1");
 	end);
@@ -146,18 +138,18 @@ versions.describe("outbox", function (version)
 		enable(user, "n1");
 		app.answer = "silence";
 		muc:say(room);
-		local push = push_for("n1");
+		local push = app:expect_push_for("n1");
 		for _, delay in ipairs { retry_delay, 2 * retry_delay, 4 * retry_delay } do
 			local answered = loop.now();
 			app:reply(push, transient);
-			push = push_for("n1");
+			push = app:expect_push_for("n1");
 			assert.is_true(loop.now() - answered >= delay / 2);
 		end
 		app:reply(push, "result");
 		muc:say(room);
 		local answered = loop.now();
-		app:reply(push_for("n1"), transient);
-		push_for("n1");
+		app:reply(app:expect_push_for("n1"), transient);
+		app:expect_push_for("n1");
 		assert.is_true(loop.now() - answered < 4 * retry_delay); -- a success starts the count anew
 	end);
 
@@ -165,47 +157,47 @@ versions.describe("outbox", function (version)
 		local room = two_members();
 		app.answer = function (push) return push.node == "n1" and persistent or transient; end;
 		muc:say(room);
-		push_for("n1");
+		app:expect_push_for("n1");
 		for _ = 1, 2 do
-			push_for("n2");
+			app:expect_push_for("n2");
 		end
 		assert_nothing_for("n1");
 		app.answer = "result";
 		muc:say(room);
-		assert.equal("2", count_of(push_for("n1")));
+		assert.equal("2", app:expect_push_for("n1").count);
 	end);
 
 	it("does not retry pushes for members that have come back", function ()
 		local room, first = two_members();
 		app.answer = transient;
 		muc:say(room);
-		push_for("n1");
+		app:expect_push_for("n1");
 		first:join(room, "first");
 		app.component:sync();
 		app:clear();
 		for _ = 1, 2 do
-			push_for("n2");
+			app:expect_push_for("n2");
 		end
 		assert_nothing_for("n1");
 		app.answer = "result";
 		first:leave(room);
-		push_for("n2");
+		app:expect_push_for("n2");
 		muc:say(room);
-		assert.equal("1", count_of(push_for("n1")));
-		assert.equal("2", count_of(push_for("n2")));
+		assert.equal("1", app:expect_push_for("n1").count);
+		assert.equal("2", app:expect_push_for("n2").count);
 	end);
 
 	it("pushes nothing more for members that have come back while a push was in flight", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		local pushes = { push_for("n1"), push_for("n2") };
+		local pushes = { app:expect_push_for("n1"), app:expect_push_for("n2") };
 		muc:say(room);
 		first:join(room, "first");
 		for _, push in ipairs(pushes) do
 			app:reply(push, "result");
 		end
-		assert.equal("2", count_of(push_for("n2")));
+		assert.equal("2", app:expect_push_for("n2").count);
 		app:expect_no_push();
 	end);
 
@@ -213,12 +205,12 @@ versions.describe("outbox", function (version)
 		local room, first = two_members();
 		app.answer = transient;
 		muc:say(room);
-		push_for("n1");
+		app:expect_push_for("n1");
 		muc.bob:affiliate(room, first.jid:match("^[^/]+"), "none");
 		app.component:sync();
 		app:clear();
 		for _ = 1, 2 do
-			push_for("n2");
+			app:expect_push_for("n2");
 		end
 		assert_nothing_for("n1");
 	end);
@@ -227,33 +219,33 @@ versions.describe("outbox", function (version)
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		local in_flight, resting = push_for("n1"), push_for("n2");
+		local in_flight, resting = app:expect_push_for("n1"), app:expect_push_for("n2");
 		app:reply(resting, transient);
 		muc:say(room);
 		first:disable { jid = app.jid };
 		app:reply(in_flight, transient);
 		for _ = 1, 2 do
-			resting = push_for("n2");
+			resting = app:expect_push_for("n2");
 			app:reply(resting, transient);
 		end
 		assert_nothing_for("n1");
 		enable(first, "n1");
 		app.answer = "result";
 		muc:say(room);
-		assert.equal("1", count_of(push_for("n1")));
+		assert.equal("1", app:expect_push_for("n1").count);
 	end);
 
 	it("keeps what was missed when a device is enabled anew", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
-		local push = push_for("n1");
+		local push = app:expect_push_for("n1");
 		muc:say(room);
 		enable(first, "n1");
 		app:expect_push(); -- n2's
 		app:expect_no_push();
 		app:reply(push, "result");
-		assert.equal("2", count_of(push_for("n1")));
+		assert.equal("2", app:expect_push_for("n1").count);
 	end);
 
 	it("counts the messages of all rooms, until their owner enters them", function ()
@@ -262,7 +254,7 @@ versions.describe("outbox", function (version)
 		enable(user, "n1");
 		local function say(where)
 			muc:say(where);
-			return count_of(push_for("n1"));
+			return app:expect_push_for("n1").count;
 		end
 		assert.same({ "1", "2" }, { say(room), say(room) });
 		assert.same({ "3", "4", "5" }, { say(other_room), say(other_room), say(other_room) });
@@ -283,12 +275,12 @@ versions.describe("outbox", function (version)
 		enable(user, "n1");
 		app.answer = "silence";
 		muc:say(room);
-		local push = push_for("n1");
+		local push = app:expect_push_for("n1");
 		muc:say(room);
 		muc:say(other_room);
 		user:join(room, "member");
 		app:reply(push, "result");
-		assert.equal("1", count_of(push_for("n1")));
+		assert.equal("1", app:expect_push_for("n1").count);
 	end);
 
 	it("has logged no error", function ()

@@ -236,7 +236,7 @@ versions.describe("pushes", function (version)
 			olga:say(room, "hello");
 			app.component:sync();
 			assert.same({ tostring(count), tostring(count) }, {
-				app.pushes[1].summary["message-count"], app.pushes[2].summary["message-count"] });
+				app.pushes[1].count, app.pushes[2].count });
 			assert.same({ "bob", "bob-desk" }, pushed());
 		end
 		bob:join(room, "Bob");

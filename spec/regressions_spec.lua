@@ -35,10 +35,6 @@ versions.describe("regressions", function (version)
 		return app:take_nodes();
 	end
 
-	local function manage(action)
-		server:admin("require 'core.modulemanager'[...](module.host, 'muc_cloud_notify')", action);
-	end
-
 	lazy_setup(function ()
 		server = prosody.start {
 			version = version;
@@ -183,9 +179,9 @@ versions.describe("regressions", function (version)
 			local disco = st.stanza("iq", { type = "get", to = service }):tag("query", { xmlns = "http://jabber.org/protocol/disco#info" });
 			return tostring(muc.bob:iq(disco:reset())):find("urn:xmpp:push:0", 1, true) ~= nil;
 		end
-		manage "unload";
+		muc:manage "unload";
 		assert.is_false(has_feature());
-		manage "load";
+		muc:manage "load";
 		assert.is_true(has_feature());
 	end);
 
@@ -245,7 +241,7 @@ versions.describe("regressions", function (version)
 		app.answer = "result";
 		app:reply(app:expect_push(), "result");
 		local second = app:expect_push();
-		assert.same({ bare_jid, "100" }, { second.node, second.summary["message-count"] });
+		assert.same({ bare_jid, "100" }, { second.node, second.count });
 	end);
 
 	it("18: the oldest device is found though all are of the same time, and nothing is added to the others", function ()
@@ -253,8 +249,8 @@ versions.describe("regressions", function (version)
 		local record = {};
 		for _, node in ipairs { "n1", "n2", "n3" } do record["push.localhost<" .. node] = { jid = app.jid, node = node, timestamp = 1600000000 }; end
 		storage.write(server, bare_jid, record);
-		manage "unload";
-		manage "load";
+		muc:manage "unload";
+		muc:manage "load";
 		assert.same({ "n1", "n2", "n3" }, pushed(room, "hello"));
 		assert.equal("result", enable(user, "n4").attr.type);
 		local after = storage.read(server, bare_jid);
@@ -302,12 +298,12 @@ versions.describe("regressions", function (version)
 		local user, room = member();
 		for _, count in ipairs { "1", "2", "3" } do
 			muc:say(room);
-			assert.equal(count, app:expect_push().summary["message-count"]);
+			assert.equal(count, app:expect_push().count);
 		end
 		user:join(room, "Member");
 		user:leave(room);
 		muc:say(room);
-		assert.equal("1", app:expect_push().summary["message-count"]);
+		assert.equal("1", app:expect_push().count);
 	end);
 
 	it("23: sender and text are not in a push unless the operator wants it", function ()
@@ -339,12 +335,12 @@ versions.describe("regressions", function (version)
 		local _, room, bare_jid = member();
 		app.answer = "silence";
 		muc:say(room);
-		manage "unload";
+		muc:manage "unload";
 		app:reply(app:expect_push(), "result");
 		assert.same({}, pushed(room, "nobody is watching"));
 		app.answer = "result";
-		manage "load";
-		assert.equal("1", app:expect_push().summary["message-count"]); -- it was not answered, so it is pushed again
+		muc:manage "load";
+		assert.equal("1", app:expect_push().count); -- it was not answered, so it is pushed again
 		assert.same({ bare_jid }, pushed(room, "hello"));
 	end);
 

@@ -40,12 +40,6 @@ versions.describe_storages("rejections", function (version, storage)
 		app:start_anew();
 	end);
 
-	local function new_device(service)
-		local user, room, bare_jid = muc:new_member { service = service };
-		assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = service }).attr.type);
-		return room, user, bare_jid;
-	end
-
 	-- Says something and answers the one push that comes of it.
 	local function refuse(room, answer)
 		app.answer = answer or persistent;
@@ -58,7 +52,7 @@ versions.describe_storages("rejections", function (version, storage)
 	end
 
 	it("count even when they do not say what is wrong", function ()
-		local room, _, bare_jid = new_device();
+		local _, room, bare_jid = muc:new_device("n1");
 		for _ = 1, 3 do
 			assert.truthy(storage.read(server, bare_jid));
 			refuse(room, function (push)
@@ -69,7 +63,7 @@ versions.describe_storages("rejections", function (version, storage)
 	end);
 
 	it("end a device when they are push_max_errors in a row", function ()
-		local room, user, bare_jid = new_device();
+		local user, room, bare_jid = muc:new_device("n1");
 		assert.equal("result", user:enable({ jid = "elsewhere.example", node = "n2" }).attr.type);
 		local before = #warnings();
 		for _, answer in ipairs { persistent, persistent, "result", persistent, { type = "auth", condition = "forbidden" } } do
@@ -90,7 +84,7 @@ versions.describe_storages("rejections", function (version, storage)
 	end);
 
 	it("are counted anew when the client enables the device again", function ()
-		local room, user, bare_jid = new_device();
+		local user, room, bare_jid = muc:new_device("n1");
 		refuse(room);
 		refuse(room);
 		assert.equal("result", user:enable({ jid = app.jid, node = "n1" }).attr.type);
@@ -102,7 +96,7 @@ versions.describe_storages("rejections", function (version, storage)
 	end);
 
 	it("end a device after 16 by default, of which transient errors are none", function ()
-		local room, user, bare_jid = new_device(patient_service);
+		local user, room, bare_jid = muc:new_device("n1", patient_service);
 		local other, other_room = muc:new_member { service = patient_service };
 		assert.equal("result", other:enable({ jid = app.jid, node = "n2", to = patient_service }).attr.type);
 		local before = #warnings();
@@ -129,8 +123,8 @@ versions.describe_storages("rejections", function (version, storage)
 	end);
 
 	it("are final, also after a restart", function ()
-		local room, _, bare_jid = new_device();
-		local other_room, _, other_jid = new_device();
+		local _, room, bare_jid = muc:new_device("n1");
+		local _, other_room, other_jid = muc:new_device("n1");
 		for _ = 1, 3 do
 			refuse(room);
 		end

@@ -39,19 +39,9 @@ versions.describe("replies", function (version)
 		app:start_anew();
 	end);
 
-	local function new_device(service)
-		local user, room = muc:new_member { service = service };
-		assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = service }).attr.type);
-		return room, user;
-	end
-
-	local function count_of(push)
-		return push.summary["message-count"];
-	end
-
 	-- A push that is in flight, with a message that waits for its answer.
 	local function in_flight()
-		local room, user = new_device();
+		local user, room = muc:new_device("n1");
 		app.answer = "silence";
 		muc:say(room);
 		local push = app:expect_push();
@@ -63,7 +53,7 @@ versions.describe("replies", function (version)
 	local function assert_still_in_flight(push)
 		app:expect_no_push();
 		app:reply(push, "result");
-		assert.equal("2", count_of(app:expect_push()));
+		assert.equal("2", app:expect_push().count);
 	end
 
 	local function as_if_from(jid, push, kind)
@@ -108,7 +98,7 @@ versions.describe("replies", function (version)
 			end
 			app:expect_no_push();
 			app:reply(second, "result");
-			assert.equal("3", count_of(app:expect_push()));
+			assert.equal("3", app:expect_push().count);
 		end);
 
 		it("do not matter for a device that was disabled: " .. kind, function ()
@@ -120,7 +110,7 @@ versions.describe("replies", function (version)
 			app:expect_no_push();
 			assert.equal("result", user:enable({ jid = app.jid, node = "n1" }).attr.type);
 			muc:say(room);
-			assert.equal("1", count_of(app:expect_push()));
+			assert.equal("1", app:expect_push().count);
 		end);
 	end
 
@@ -140,7 +130,7 @@ versions.describe("replies", function (version)
 	end);
 
 	it("are not waited for longer than muc_push_reply_timeout", function ()
-		local room = new_device(hasty_service);
+		local _, room = muc:new_device("n1", hasty_service);
 		app.answer = "silence";
 		local asked = loop.now();
 		muc:say(room);
@@ -149,14 +139,14 @@ versions.describe("replies", function (version)
 		app:expect_no_push();
 		local second = app:expect_push();
 		assert.is_true(loop.now() - asked >= reply_timeout);
-		assert.equal("2", count_of(second));
+		assert.equal("2", second.count);
 		assert.is_not.equal(first.id, second.id);
 		muc:say(room);
 		app:reply(first, "result"); -- too late, and so no answer to the second
 		app:expect_no_push();
 		app:reply(second, "result");
 		local third = app:expect_push();
-		assert.equal("3", count_of(third));
+		assert.equal("3", third.count);
 		app:reply(third, "result");
 	end);
 

@@ -82,20 +82,17 @@ versions.describe_storages("a store that fails", function (version, storage)
 		local user, room, bare_jid = muc:new_member();
 		assert.equal("result", muc:enable(user, "n1"));
 		local before, start = storage.read(server, bare_jid), #server:log();
-		local function manage(action)
-			return server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
-		end
 		muc.app.answer = { type = "wait", condition = "resource-constraint" };
 		assert.same({ "n1" }, muc:pushed(room));
 		muc.app.answer = "result";
-		manage("unload");
+		muc:manage("unload");
 		local mend = storage.break_lists(server);
-		manage("load");
+		muc:manage("load");
 		server:wait_for_log("nobody who registered before is known", nil, start);
 		assert.same({}, muc:pushed(room));
 		mend();
-		manage("reload");
-		assert.equal("1", muc.app:expect_push().summary["message-count"]);
+		muc:manage("reload");
+		assert.equal("1", muc.app:expect_push().count);
 		assert.same({ "n1" }, muc:pushed(room));
 		assert.same(before, storage.read(server, bare_jid));
 	end);

@@ -81,6 +81,13 @@ function service_methods:new_member(options)
 	return self.server:user(bare_jid .. "/phone"), room, bare_jid;
 end
 
+-- The same with a device of the user's: a node of the app server.
+function service_methods:new_device(node, service)
+	local user, room, bare_jid = self:new_member { service = service };
+	assert(self:enable(user, node, nil, service) == "result");
+	return user, room, bare_jid;
+end
+
 -- Ann, a member with a device (node "ann"), is in a new room with Bob. Returns her, the room and her bare JID. options: service
 -- of the room; is_client, whether she is a client of this very server
 function service_methods:new_ann(options)
@@ -91,10 +98,10 @@ function service_methods:new_ann(options)
 		bare_jid = room:gsub("@.*", "-ann@localhost");
 		self.bob:affiliate(room, bare_jid, "member");
 		ann = self.server:client(bare_jid .. "/phone");
+		assert(self:enable(ann, "ann", nil, service) == "result");
 	else
-		ann, room, bare_jid = self:new_member { service = service };
+		ann, room, bare_jid = self:new_device("ann", service);
 	end
-	assert(self:enable(ann, "ann", nil, service) == "result");
 	ann:join(room, "Ann");
 	self.app:start_anew();
 	return ann, room, bare_jid;
@@ -130,7 +137,7 @@ function service_methods:take_pushes()
 	self.app.component:sync();
 	local pushes = {};
 	for i, push in ipairs(self.app.pushes) do
-		pushes[i] = string.format("%s %s %s", push.node, push.summary["message-count"], push.summary["last-message-body"]);
+		pushes[i] = string.format("%s %s %s", push.node, push.count, push.summary["last-message-body"]);
 	end
 	self.app:clear();
 	return pushes;
@@ -169,11 +176,16 @@ function service_methods:disable(user, node)
 	return reply.attr.type, reply:get_error();
 end
 
+-- Loads, unloads or reloads mod_muc_cloud_notify in the server: "load", "unload", "reload". Returns whether that worked.
+function service_methods:manage(action)
+	return self.server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
+end
+
 -- Takes the next push and answers it, where the app server itself is silent. Returns its message-count.
 function service_methods:answer(answer, timeout)
 	local push = self.app:expect_push(timeout or default_timeout);
 	self.app:reply(push, answer);
-	return push.summary["message-count"];
+	return push.count;
 end
 
 return muc_service;
