@@ -1,7 +1,7 @@
 std = "lua54c"
 max_line_length = 150
 cache = false
-exclude_files = { "target", ".test", "browser/node_modules" }
+exclude_files = { "target", ".test", "**/node_modules" }
 
 read_globals = { "prosody" }
 files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members" } }
@@ -9,5 +9,6 @@ files["mod_muc_undelivered.lua"] = { globals = { "module" } }
 files["lua"] = { globals = { "module" } }
 files["lua/muc_cloud_notify/engine_types.lua"] = { ignore = { "212", "231", "241" } }
 files["spec"] = { std = "lua54c+busted" }
+files["harness/modules"] = { globals = { "module" } }
 files["spec/support/modules"] = { globals = { "module" } }
 files["demo/modules"] = { globals = { "module" } }

@@ -31,7 +31,7 @@ install: ## Install the modules, once they are built, where a packaged Prosody l
 	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
 
 # By default a page where somebody is watching, and a story where nobody is.
-demo: ## Show in a browser how members who are away get a push (DEMO=story: tell it here; KEEP=1: and stay up)
+demo: ## Show in a browser how members who are away get a push (DEMO=story: as text here; KEEP=1: and stay up)
 	@demo=$(DEMO); test -n "$$demo" || { test -t 1 && demo=page || demo=story; }; \
 	tools/provision $$demo && $(MAKE) --no-print-directory build LUA_VERSION=5.4 && DEMO=$$demo KEEP=$(KEEP) exec tools/demo
 
@@ -58,4 +58,4 @@ faults: ## Build the library that fails on demand, for the specs
 	$(INSTALL) -m755 target/faults/lib$(LIBRARY) .test/faults/$(LIBRARY)
 
 clean: ## Remove what was built and unpacked
-	rm -rf target .test browser/node_modules $(LIBRARY)
+	rm -rf target .test demo/page/node_modules spec/browser/node_modules $(LIBRARY)

@@ -32,9 +32,9 @@ unset multiplot
 
 local colours = { "#2f6f9f", "#d98a29", "#5b8f5b" };
 
-local function median(bench, id, version)
-	local figure = bench.by_id[id];
-	local value = figure and figure.values[version];
+local function median(results, id, version)
+	local result = results.by_id[id];
+	local value = result and result.values[version];
 	return value and string.format("%.3f", value.median) or "?";
 end
 
@@ -43,16 +43,16 @@ local function data(name, lines)
 end
 
 -- Returns true, or nil and why there is none.
-function chart.draw(bench, path)
-	if not bench.by_id.cpu_push or not bench.by_id["hook_" .. bench.sizes.rooms[1]] then
+function chart.draw(results, path)
+	if not results.by_id.cpu_push or not results.by_id["hook_" .. results.sizes.rooms[1]] then
 		return nil, "what it shows was not measured";
 	end
 	local pushes, curves, blocks = {}, {}, {};
-	for i, version in ipairs(bench.versions) do
-		table.insert(pushes, string.format("\"Prosody %s\" %s %s", version, median(bench, "cpu_floor", version), median(bench, "cpu_push", version)));
+	for i, version in ipairs(results.versions) do
+		table.insert(pushes, string.format("\"Prosody %s\" %s %s", version, median(results, "cpu_floor", version), median(results, "cpu_push", version)));
 		local lines = {};
-		for _, size in ipairs(bench.sizes.rooms) do
-			table.insert(lines, string.format("%d %s", size, median(bench, "hook_" .. size, version)));
+		for _, size in ipairs(results.sizes.rooms) do
+			table.insert(lines, string.format("%d %s", size, median(results, "hook_" .. size, version)));
 		end
 		table.insert(blocks, data("rooms" .. i, lines));
 		table.insert(curves, string.format("$rooms%d using 1:2 with linespoints pt 7 ps 0.6 lw 2 lc rgb \"%s\" title \"Prosody %s\"",

@@ -1,11 +1,11 @@
--- Tells what was measured: on the screen, as JSON, and as a document with a chart.
+-- Shows what was measured: on the screen, as JSON, and as a document with a chart.
 
 local json = require "util.json";
 local lfs = require "lfs";
 
 local chart = require "bench.chart";
-local figures = require "bench.figures";
-local files = require "spec.support.files";
+local results = require "bench.results";
+local files = require "harness.files";
 
 local report = {};
 
@@ -43,26 +43,26 @@ local function provenance(options)
 		commit = commit and commit .. (is_changed and ", with changes that are not committed" or "") or "none";
 		date = os.date("!%Y-%m-%d");
 		seconds = math.floor(options.seconds + 0.5);
-		sizes = options.bench.sizes;
+		sizes = options.measured.sizes;
 	};
 end
 
-local function rows(bench)
+local function rows(measured)
 	local list = {};
-	for _, figure in ipairs(bench.list) do
-		local row = { figure.text, figures.bar(figure) };
-		for _, version in ipairs(bench.versions) do
-			table.insert(row, figures.value(figure, version));
+	for _, result in ipairs(measured.list) do
+		local row = { result.text, results.bar(result) };
+		for _, version in ipairs(measured.versions) do
+			table.insert(row, results.value(result, version));
 		end
-		table.insert(row, figures.met(figure, bench.versions));
+		table.insert(row, results.met(result, measured.versions));
 		table.insert(list, row);
 	end
 	return list;
 end
 
-local function header(bench)
+local function header(measured)
 	local titles = { "", "bar" };
-	for _, version in ipairs(bench.versions) do
+	for _, version in ipairs(measured.versions) do
 		table.insert(titles, version);
 	end
 	table.insert(titles, "met?");
@@ -73,9 +73,9 @@ local function pad(text, width)
 	return text .. (" "):rep(width - utf8.len(text));
 end
 
-local function print_table(bench)
-	local list = rows(bench);
-	table.insert(list, 1, header(bench));
+local function print_table(measured)
+	local list = rows(measured);
+	table.insert(list, 1, header(measured));
 	local widths = {};
 	for _, row in ipairs(list) do
 		for i, text in ipairs(row) do
@@ -97,9 +97,9 @@ local function print_table(bench)
 	end
 end
 
-local function markdown_table(bench)
-	local lines = { "| " .. table.concat(header(bench), " | ") .. " |", "|" .. ("---|"):rep(#bench.versions + 3) };
-	for _, row in ipairs(rows(bench)) do
+local function markdown_table(measured)
+	local lines = { "| " .. table.concat(header(measured), " | ") .. " |", "|" .. ("---|"):rep(#measured.versions + 3) };
+	for _, row in ipairs(rows(measured)) do
 		row[#row] = row[#row] == "no" and "**no**" or row[#row];
 		table.insert(lines, "| " .. table.concat(row, " | ") .. " |");
 	end
@@ -113,7 +113,7 @@ local function notes_of(text)
 	return to and text:sub(from + 1, to - 1) or "\n";
 end
 
-local function document(bench, about, notes, chart_name)
+local function document(measured, about, notes, chart_name)
 	local names = {};
 	for _, server in ipairs(about.servers) do
 		table.insert(names, string.format("Prosody %s (%s)", server.full, server.lua));
@@ -133,7 +133,7 @@ local function document(bench, about, notes, chart_name)
 			.. " kernel counts it. The floor is the same server that sends the very same IQs, prebuilt, in bursts of 100 from a"
 			.. " bare Lua loop, and takes in the answers. Memory is what is resident, file pages aside, after all garbage was given back.";
 		"";
-		markdown_table(bench);
+		markdown_table(measured);
 		"";
 		chart_name and string.format("![CPU per push, and time in the broadcast hook by size of the room](%s)\n", chart_name) or "";
 		"## Notes";
@@ -150,28 +150,28 @@ local function make_folders(root, path)
 	return root;
 end
 
--- options: bench, is_quick, problems, root, seconds
+-- options: measured, is_quick, problems, root, seconds
 function report.write(options)
-	local bench, root = options.bench, options.root;
+	local measured, root = options.measured, options.root;
 	local about = provenance(options);
-	print_table(bench);
+	print_table(measured);
 	if options.is_quick then
 		print("Only to show that the benchmark works: the numbers of devices are too small to say anything about the bars.");
 	end
 	print();
 
 	local folder = make_folders(root, options.is_quick and "target/bench/quick" or "target/bench");
-	local result = { about = about, figures = bench.list, problems = options.problems[1] and options.problems };
+	local result = { about = about, results = measured.list, problems = options.problems[1] and options.problems };
 	files.write(folder .. "/result.json", json.encode(result) .. "\n");
 	-- What could not be measured, or should not have come out like this, is nothing to publish.
 	local is_complete = #options.problems == 0 and not options.is_quick and not os.getenv("PROSODY_VERSIONS");
 	local shown = is_complete and make_folders(root, "docs") or folder;
-	local has_chart, err = chart.draw(bench, shown .. "/performance.svg");
+	local has_chart, err = chart.draw(measured, shown .. "/performance.svg");
 	if not has_chart then
 		table.insert(options.problems, "there is no chart: " .. tostring(err));
 	end
 	local path = shown .. "/performance.md";
-	files.write(path, document(bench, about, notes_of(files.read(root .. "/docs/performance.md")), has_chart and "performance.svg"));
+	files.write(path, document(measured, about, notes_of(files.read(root .. "/docs/performance.md")), has_chart and "performance.svg"));
 	print(string.format("Written: %s and %s", folder:sub(#root + 2) .. "/result.json", path:sub(#root + 2)));
 	for _, problem in ipairs(options.problems) do
 		print("Problem: " .. problem);

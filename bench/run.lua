@@ -1,11 +1,11 @@
 -- Measures what a push costs: lua5.4 bench/run.lua <root> [--quick]
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
-local figures = require "bench.figures";
+local results = require "bench.results";
 local report = require "bench.report";
-local rig = require "bench.rig";
+local server = require "bench.server";
 
 local root = assert(arg[1], "usage: bench/run.lua <root> [--quick]");
 local is_quick = arg[2] == "--quick";
@@ -45,22 +45,22 @@ local sizes = is_quick and {
 };
 
 local start_room = "start";
-local bench = figures.new { is_quick = is_quick, sizes = sizes, versions = prosody.versions, start_room = start_room };
+local measured = results.new { is_quick = is_quick, sizes = sizes, versions = prosody.versions, start_room = start_room };
 local problems = {};
 
 local function traceback(err)
 	return os.getenv("BENCH_TRACE") and debug.traceback(err, 2) or tostring(err);
 end
 
--- Nothing that goes wrong in one row keeps the others from being measured.
-local function run_row(name, machine, version)
-	local row = require("bench.rows." .. name);
+-- Nothing that goes wrong in one measurement keeps the others from being measured.
+local function measure(name, machine, version)
+	local measurement = require("bench.measurements." .. name);
 	local started = loop.now();
-	io.stderr:write(string.format("bench: Prosody %s, %s … ", version, row.name));
+	io.stderr:write(string.format("bench: Prosody %s, %s … ", version, measurement.name));
 	local known = machine.problem_count;
-	local ok, err = xpcall(row.run, traceback, bench, machine);
+	local ok, err = xpcall(measurement.run, traceback, measured, machine);
 	if not ok then
-		table.insert(problems, string.format("Prosody %s: %q could not be measured: %s", version, row.name, err));
+		table.insert(problems, string.format("Prosody %s: %q could not be measured: %s", version, measurement.name, err));
 	end
 	io.stderr:write(string.format("%.0f s%s\n", loop.now() - started, ok and machine.problem_count == known and "" or ", with a problem"));
 	return ok;
@@ -78,14 +78,14 @@ local function run_all(version, names, options)
 		return;
 	end
 	for _, name in ipairs(names) do
-		run_row(name, machine, version);
+		measure(name, machine, version);
 	end
 	machine:kill();
 end
 
 local function run_version(version)
-	bench:set_version(version);
-	local machine = rig.open(version, { [start_room] = { { prefix = "u", count = sizes.devices, host = rig.users_host } } }, sizes.timeout);
+	measured:set_version(version);
+	local machine = server.open(version, { [start_room] = { { prefix = "u", count = sizes.devices, host = server.users_host } } }, sizes.timeout);
 	report.about(version, machine.full_version, machine.lua_version);
 	machine:new_data("main", {
 		{ prefix = "d", count = math.max(sizes.devices, sizes.many_devices) };
@@ -95,7 +95,7 @@ local function run_version(version)
 	run_all(version, { "cpu", "lateness", "flood", "idle", "hook" }, { machine = machine, data = "main" });
 	machine:new_data("empty", {});
 	machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
-	run_row("start", machine, version);
+	measure("start", machine, version);
 	for _, problem in ipairs(machine.problems) do
 		table.insert(problems, problem);
 	end
@@ -108,15 +108,15 @@ for _, version in ipairs(prosody.versions) do
 	if not ok then
 		table.insert(problems, string.format("Prosody %s: %s", version, err));
 	end
-	rig.close_all();
+	server.close_all();
 end
 
-local ok, has_engine = xpcall(require("bench.rows.engine").run, traceback, bench, root);
+local ok, has_engine = xpcall(require("bench.measurements.engine").run, traceback, measured, root);
 if not ok then
 	table.insert(problems, has_engine);
 elseif not has_engine then
 	io.stderr:write("bench: the engine alone was not measured: there is nothing of it in target\n");
 end
 
-report.write { bench = bench, is_quick = is_quick, problems = problems, root = root, seconds = loop.now() - started };
+report.write { measured = measured, is_quick = is_quick, problems = problems, root = root, seconds = loop.now() - started };
 os.exit(#problems == 0 and 0 or 1, true);

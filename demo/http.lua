@@ -5,7 +5,7 @@ local new_parser = require "net.http.parser".new;
 local json = require "util.json";
 local socket = require "socket";
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local send_timeout = 2; -- seconds
 local reasons = { [200] = "OK", [403] = "Forbidden", [404] = "Not Found", [500] = "Internal Server Error" };
@@ -96,7 +96,7 @@ function http_methods:answer(request, status, value)
 	close(self, request.conn);
 end
 
--- Answers a request with all events from now on. Returns a function that tells it alone of one.
+-- Answers a request with all events from now on. Returns a function that sends an event to it alone.
 function http_methods:stream(request)
 	self.streams[request.conn] = true;
 	send(self, request.conn, head(self, 200, "text/event-stream"));
@@ -109,8 +109,8 @@ function http.event_text(event, value)
 	return string.format("event: %s\ndata: %s\n\n", event, json.encode(value));
 end
 
--- Tells all who listen of an event.
-function http_methods:tell(event, value)
+-- Sends an event to all streams.
+function http_methods:broadcast(event, value)
 	local text = http.event_text(event, value);
 	for conn in pairs(self.streams) do
 		send(self, conn, text);

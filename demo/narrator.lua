@@ -1,4 +1,4 @@
--- Prints the story: who does what, and what comes of it.
+-- Prints the story: what everybody does, and what comes of it.
 
 local width = 100;
 local indent = "     ";
@@ -68,7 +68,8 @@ function narrator_methods:title(text)
 	self:paragraph("", text, "strong");
 end
 
-function narrator_methods:cast(name, text)
+-- What a name stands for.
+function narrator_methods:term(name, text)
 	self:paragraph("  " .. pad(name, column), text);
 end
 

@@ -4,8 +4,8 @@
 
 local random_token = require "util.id".long;
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local http = require "demo.http";
 local web = require "demo.web";
@@ -16,7 +16,7 @@ local max_errors = 3;
 local max_history = 50;
 local poll_interval = 0.5; -- seconds
 
--- What the app server can be told to answer, see spec.support.app_server.
+-- What the app server can be told to answer, see harness.app_server.
 local answers = {
 	success = "result";
 	wait = { type = "wait", condition = "resource-constraint", text = "Not now" };
@@ -47,7 +47,7 @@ local function find(list, key, value)
 	end
 end
 
--- The room belongs to somebody who is not in it, so that both users are mere members.
+-- The owner of the room is not in it, so that both users are mere members.
 local function open_room(self)
 	self.host = self.server:user("host@" .. web.house .. "/desk");
 	self.host:create_room(room, "Host", { ["muc#roomconfig_membersonly"] = true, ["muc#roomconfig_roomname"] = "Den" });
@@ -65,14 +65,14 @@ function page.open(version)
 		devices = {}; -- node -> { errors =, since = }
 		feed = feed;
 		is_members_only = true;
-		is_telling = false;
+		shows_text = false;
 		people = people;
 		pushes = {};
 		push_count = 0;
 	}, page_mt);
 	self.server = web.start {
 		version = version;
-		cast = { app_server = web.app_host, feed = feed.address, max_errors = max_errors, people = people, room = room, service = service };
+		setup = { app_server = web.app_host, feed = feed.address, max_errors = max_errors, people = people, room = room, service = service };
 		muc_host = service;
 		muc = {
 			muc_push_max_retry_delay = 10;
@@ -122,7 +122,7 @@ local function read_state(self)
 		answer = self.answer;
 		devices = devices;
 		is_members_only = self.is_members_only;
-		is_telling = self.is_telling;
+		shows_text = self.shows_text;
 	};
 end
 
@@ -134,17 +134,17 @@ local function same(a, b)
 	return true;
 end
 
--- Tells the page of what has changed.
-local function tell_state(self)
+-- Informs the page of what has changed.
+local function send_state(self)
 	local state = read_state(self);
 	if not same(state, self.state) then
 		self.state = state;
-		self.feed:tell("state", state);
+		self.feed:broadcast("state", state);
 	end
 end
 
 -- Takes note of a push, and of what the app server has answered. Errors that pass do not count, as with the module.
-local function tell_push(self, push)
+local function take_push(self, push)
 	local summary = push.summary or {};
 	local device = self.devices[push.node];
 	if device and push.answer == "cancel" then
@@ -153,7 +153,7 @@ local function tell_push(self, push)
 		device.errors = 0;
 	end
 	self.push_count = self.push_count + 1;
-	local told = {
+	local shown = {
 		answer = push.answer;
 		at = push.received_at;
 		body = summary["last-message-body"];
@@ -164,18 +164,18 @@ local function tell_push(self, push)
 		number = self.push_count;
 		sender = summary["last-message-sender"];
 	};
-	table.insert(self.pushes, told);
+	table.insert(self.pushes, shown);
 	if #self.pushes > max_history then
 		table.remove(self.pushes, 1);
 	end
-	self.feed:tell("push", told);
+	self.feed:broadcast("push", shown);
 end
 
-local function set_telling(self, is_telling)
-	self.server:reconfigure { push_notification_with_body = is_telling, push_notification_with_sender = is_telling };
+local function set_shows_text(self, shows_text)
+	self.server:reconfigure { push_notification_with_body = shows_text, push_notification_with_sender = shows_text };
 	self.server:reload_config();
 	self.server:reload_module("muc_cloud_notify");
-	self.is_telling = is_telling;
+	self.shows_text = shows_text;
 end
 
 local function set_members_only(self, is_members_only)
@@ -191,8 +191,8 @@ verbs["POST /answer"] = function (self, answer)
 	return answers[answer] ~= nil;
 end;
 
-verbs["POST /telling"] = function (self, value)
-	set_telling(self, value == "true");
+verbs["POST /shows-text"] = function (self, value)
+	set_shows_text(self, value == "true");
 	return true;
 end;
 
@@ -204,13 +204,13 @@ end;
 local function serve(self, request)
 	local what = request.method .. " " .. request.path;
 	if what == "GET /feed" then
-		local tell = self.feed:stream(request);
+		local send = self.feed:stream(request);
 		for _, push in ipairs(self.pushes) do
-			tell("push", push);
+			send("push", push);
 		end
-		tell("state", read_state(self));
+		send("state", read_state(self));
 	elseif verbs[what] and verbs[what](self, request.body) then
-		tell_state(self);
+		send_state(self);
 		self.feed:answer(request, 200, true);
 	else
 		self.feed:answer(request, 404);
@@ -226,8 +226,8 @@ function page_methods:run()
 			return request or push;
 		end, poll_interval);
 		if request then serve(self, request); end
-		if push then tell_push(self, push); end
-		tell_state(self);
+		if push then take_push(self, push); end
+		send_state(self);
 	end
 	error("The server has ended:\n" .. self.server:log():sub(-2000), 0);
 end

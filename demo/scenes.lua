@@ -1,6 +1,6 @@
 -- The scenes, in order. Each goes on where the one before it has left everybody.
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local stage = require "demo.stage";
 
@@ -67,7 +67,7 @@ end
 
 -- Bob's messages and the answers of the app server each come at their own pace.
 local function flood(on)
-	local sent_at, unanswered, told, pushes = {}, nil, 0, 0;
+	local sent_at, unanswered, counted, pushes = {}, nil, 0, 0;
 	local start = loop.now();
 
 	local function send_due()
@@ -77,17 +77,17 @@ local function flood(on)
 		end
 	end
 
-	local function tell(push)
+	local function show(push)
 		local count = math.tointeger(tonumber(push.summary["message-count"]));
-		check(count and count > told and count <= #sent_at, string.format("a push with a count from %d to %d", told + 1, #sent_at),
+		check(count and count > counted and count <= #sent_at, string.format("a push with a count from %d to %d", counted + 1, #sent_at),
 			"one with " .. tostring(push.summary["message-count"]));
-		for number = told + 1, count do
+		for number = counted + 1, count do
 			on:bob_sees(photo(number));
 		end
-		local more = count - told - 1;
+		local more = count - counted - 1;
 		on.narrator:says("Bob", (more > 0 and string.format("(%d more) ", more) or "") .. photo(count));
 		on:show_push(push, sent_at[count]);
-		told, pushes = count, pushes + 1;
+		counted, pushes = count, pushes + 1;
 	end
 
 	on.answer = "silence"; -- for now: the answer follows
@@ -97,16 +97,16 @@ local function flood(on)
 		if push then
 			check(not unanswered, "no push while the one before it is not answered", "another one");
 			unanswered = push;
-			tell(push);
+			show(push);
 		end
 		if unanswered and loop.now() >= unanswered.received_at + seconds_to_answer then
 			on.app:reply(unanswered, "result");
 			unanswered = nil;
 		end
-		return told == photos and not unanswered;
+		return counted == photos and not unanswered;
 	end, 10, 0.002);
 	on.answer = "result";
-	check(told == photos, string.format("a last push that counts all %d messages", photos), string.format("the last one counted %d", told));
+	check(counted == photos, string.format("a last push that counts all %d messages", photos), string.format("the last one counted %d", counted));
 	check(pushes <= photos / 5, string.format("a handful of pushes for %d messages", photos), string.format("%d pushes", pushes));
 	on:no_push(true);
 	on.narrator:does("push", string.format("%d in all, for %d messages", pushes, photos));
@@ -181,7 +181,7 @@ scene("The server crashes.",
 	end);
 
 scene("The app server does not know Alice's phone any more.",
-	string.format("After %d such answers in a row (usually 16, see push_max_errors) the service gives up, and tells its operator so.", stage.max_errors),
+	string.format("After %d such answers in a row (usually 16, see push_max_errors) the service gives up, and informs its operator.", stage.max_errors),
 	function (on)
 		local lines;
 		local log_before = #on.server:log();
@@ -212,7 +212,7 @@ scene("What the app server gets to know.",
 		local push = on:push { count = 1 };
 		local xml = tostring(push.stanza);
 		check(not xml:find(text, 1, true) and not xml:find("Bob", 1, true) and not xml:find(den, 1, true),
-			"a push that tells neither the text nor the sender nor the room", xml);
+			"a push without the text, the sender and the room", xml);
 		on:set_options { push_notification_with_body = true, push_notification_with_sender = true };
 		on:say(den, text);
 		on:push { count = 2, body = text, sender = den .. "/Bob" };

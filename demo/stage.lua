@@ -1,11 +1,12 @@
 -- What the story is played on: a real Prosody, its users and an app server. Its verbs do something on the wire,
--- wait for what comes of it, and tell that. What is not as it should be is raised as { expected =, came = }.
+-- wait for what comes of it, and show that. What is not as it should be is raised as { expected =, came = }.
 
 local st = require "util.stanza";
 local jid_resource = require "util.jid".resource;
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
+local sessions = require "harness.sessions";
 
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
@@ -56,8 +57,8 @@ local function describe_reply(reply)
 	return string.format("an error, %s/%s%s", error_type, condition, text and ": " .. text or "");
 end
 
--- Connects everybody to the server that runs now.
-local function enter_cast(self)
+-- Connects all users and the app server to the server that runs now.
+local function connect_all(self)
 	self.alice = self.server:user("alice@away.example/phone");
 	self.bob = self.server:user("bob@home.example/desk");
 	self.app = self.server:app_server(app_host);
@@ -71,7 +72,7 @@ end
 
 function stage.open(narrator)
 	local self = setmetatable({
-		answer = "result"; -- what pushes are answered with, see spec.support.app_server
+		answer = "result"; -- what pushes are answered with, see harness.app_server
 		narrator = narrator;
 		push_count = 0;
 		said_at = loop.now();
@@ -95,7 +96,7 @@ function stage.open(narrator)
 			push_max_errors = stage.max_errors;
 		};
 	};
-	enter_cast(self);
+	connect_all(self);
 	self.version = self.server:admin("return prosody.version");
 	return self;
 end
@@ -114,12 +115,12 @@ function stage_methods:introduce()
 	local narrator = self.narrator;
 	narrator:title("Group chats that wake the phones of those who are away: mod_muc_cloud_notify");
 	narrator.blank();
-	narrator:cast("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
-	narrator:cast("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
-	narrator:cast("Bob", self.bob.bare_jid .. ", a user of yet another server");
-	narrator:cast("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
-	narrator:cast("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
-	narrator:cast("push", "what the service tells the app server, and how long after the message");
+	narrator:term("service", string.format("%s, the group chats: a real Prosody %s with the module, on loopback", service, self.version));
+	narrator:term("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
+	narrator:term("Bob", self.bob.bare_jid .. ", a user of yet another server");
+	narrator:term("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
+	narrator:term("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
+	narrator:term("push", "what the service tells the app server, and how long after the message");
 end
 
 -- Alice asks the service whether it can push.
@@ -144,20 +145,19 @@ function stage_methods:register(who)
 	self.narrator:says("service", "agreed");
 end
 
--- Somebody logs in who has an account on the server itself, with a client that can take up its session again.
+-- Somebody logs in to an account on the server itself, with a client that can resume its session.
 function stage_methods:logs_in(who)
 	local client = self.server:client(string.format("%s@%s/phone", who:lower(), account_host));
 	self[who:lower()] = client;
 	self.narrator:does(who, "logs in as " .. client.jid);
 end
 
--- The connection of somebody who has logged in is lost, and the server keeps the session (XEP-0198).
+-- Somebody that has logged in loses the connection, and the server keeps the session (XEP-0198).
 function stage_methods:loses_connection(who)
 	local client = self[who:lower()];
 	client:cut();
-	check(loop.wait_until(function ()
-		return self.server:admin("return prosody.full_sessions[...].hibernating ~= nil", client.jid);
-	end, patience, 0.005), "the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
+	check(sessions.wait_until_hibernating(self.server, client.jid, patience),
+		"the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
 	self.narrator:does(who, "loses the connection, without a word");
 end
 
@@ -217,7 +217,7 @@ function stage_methods:hears(who, body)
 	self.narrator:hears(who, string.format("%s: %s", jid_resource(message.attr.from), message:get_child_text("body")));
 end
 
--- Tells a push that came in. since: when the message was sent that it tells of; who: whose phone it is for, Alice's if
+-- Shows a push that came in. since: when the message was sent that it is for; who: whose phone it is for, Alice's if
 -- not given
 function stage_methods:show_push(push, since, who)
 	local node = nodes[who or "Alice"];
@@ -275,7 +275,7 @@ function stage_methods:crash()
 	local started = loop.now();
 	server:start_again();
 	narrator:does("service", string.format("is up again as process %d, after %.1f s", server.pid, loop.now() - started));
-	enter_cast(self);
+	connect_all(self);
 end
 
 -- Sets options of the module, as an operator would.
@@ -314,16 +314,16 @@ function stage_methods:log_tail(count)
 	return table.concat(lines, "\n", math.max(1, #lines - count + 1));
 end
 
--- Goes on until the process is interrupted, and tells of pushes.
+-- Goes on until the process is interrupted, and shows pushes.
 function stage_methods:stay()
 	local narrator, server = self.narrator, self.server;
 	narrator:conclusion("The server stays up. Press Ctrl-C to stop it and to remove its folder.", "strong");
-	narrator:cast("log", server.log_path);
-	narrator:cast("config", server:config_path());
-	narrator:cast("folder", server.folder);
-	narrator:cast("port", string.format("127.0.0.1:%d, for components (XEP-0114) as in the config; %s is free for one of yours.",
+	narrator:term("log", server.log_path);
+	narrator:term("config", server:config_path());
+	narrator:term("folder", server.folder);
+	narrator:term("port", string.format("127.0.0.1:%d, for components (XEP-0114) as in the config; %s is free for one of yours.",
 		server.component_port, spare_host));
-	narrator:cast("try", string.format("From there, enter %s and say \"Alice\": her push is shown here.", stage.square));
+	narrator:term("try", string.format("From there, enter %s and say \"Alice\": her push is shown here.", stage.square));
 	while server:is_running() do
 		local push = self.app:next_push(0.5);
 		if push then

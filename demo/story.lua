@@ -1,8 +1,8 @@
--- The demo: plays the scenes on a real server, and ends with status 0 if all came as told.
+-- The demo: plays the scenes on a real server, and ends with status 0 if all came as expected.
 --
 -- Arguments: --keep  stay up at the end; --terminal  somebody is watching; --colour
 
-local loop = require "spec.support.loop";
+local loop = require "harness.loop";
 
 local narrator = require "demo.narrator";
 local scenes = require "demo.scenes";
@@ -51,7 +51,7 @@ local function main()
 		on = nil;
 	end
 	if ok then
-		say:conclusion(string.format("%d pushes in %d scenes, all as told.", on.push_count, #scenes), "good");
+		say:conclusion(string.format("%d pushes in %d scenes, all as expected.", on.push_count, #scenes), "good");
 		say:paragraph("", "To go on: README.md says how to install the module (Installation), what can be set (Options) and"
 			.. " what app servers get to know (Privacy).");
 	elseif is_interrupt(problem) then

@@ -1,7 +1,7 @@
 -- A real Prosody for people with a web browser: accounts, XMPP over WebSocket, the page and Converse.js.
 
-local merge = require "spec.support.tables".merge;
-local prosody = require "spec.support.prosody";
+local merge = require "harness.tables".merge;
+local prosody = require "harness.prosody";
 
 local web = {
 	app_host = "push.localhost";
@@ -9,11 +9,11 @@ local web = {
 	user_host = "localhost";
 };
 
--- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; cast, which
--- the page is told
+-- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; setup, which
+-- the page reads
 function web.start(options)
 	local muc = merge({
-		allow_unaffiliated_register = true; -- whoever registers a nickname, as Converse does, becomes a member
+		allow_unaffiliated_register = true; -- registering a nickname, as Converse does, makes one a member
 		modules_enabled = { "muc_cloud_notify", "muc_mam" };
 		muc_room_default_persistent = true;
 		muc_room_default_public = true; -- Prosody 13 does not let users of other servers make a room public
@@ -33,10 +33,10 @@ function web.start(options)
 		};
 		hosts = {
 			[web.user_host] = {
-				demo_page_cast = options.cast;
+				demo_page_setup = options.setup;
 				demo_page_folders = {
-					["/"] = prosody.root .. "/browser/page";
-					["/converse/"] = prosody.root .. "/browser/node_modules/converse.js/dist";
+					["/"] = prosody.root .. "/demo/page";
+					["/converse/"] = prosody.root .. "/demo/page/node_modules/converse.js/dist";
 				};
 				modules_enabled = { "demo_page", "disco", "pep", "ping", "roster", "saslauth", "smacks", "websocket" };
 			};

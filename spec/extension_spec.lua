@@ -5,7 +5,9 @@ local json = require "util.json";
 local st = require "util.stanza";
 local xml = require "util.xml";
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
+
+local versions = require "spec.support.versions";
 
 local service = "conference.localhost";
 local room = "room@conference.localhost";
@@ -28,372 +30,366 @@ local function enable(user, node, children)
 	return user:iq(st.stanza("iq", { type = "set", to = service }):add_child(request));
 end
 
-for _, version in ipairs(prosody.versions) do
-	describe("events for other modules on Prosody " .. version, function ()
-		local server, olga, mary, app;
+versions.describe("events for other modules", function (version)
+	local server, olga, mary, app;
 
-		local function meet()
-			olga, mary = server:user("olga@users.localhost/phone"), server:user("mary@users.localhost/phone");
-			app = server:app_server("push.localhost");
-		end
+	local function meet()
+		olga, mary = server:user("olga@users.localhost/phone"), server:user("mary@users.localhost/phone");
+		app = server:app_server("push.localhost");
+	end
 
-		-- Hooks a handler, given as the text of its body, on the service; what it keeps is in `seen`.
-		local function hook(event, body)
-			server:admin([[
-				local event, body = ...;
-				module.spec = module.spec or { handlers = {}, seen = {} };
-				local env = setmetatable({ seen = module.spec.seen, module = module, st = st }, { __index = _G });
-				local handler = assert(load("local event = ...; " .. body, "=(handler)", "t", env));
-				table.insert(module.spec.handlers, { event, handler });
-				module:hook(event, handler);
-			]], event, body);
-		end
+	-- Hooks a handler, given as the text of its body, on the service; what it keeps is in `seen`.
+	local function hook(event, body)
+		server:admin([[
+			local event, body = ...;
+			module.spec = module.spec or { handlers = {}, seen = {} };
+			local env = setmetatable({ seen = module.spec.seen, module = module, st = st }, { __index = _G });
+			local handler = assert(load("local event = ...; " .. body, "=(handler)", "t", env));
+			table.insert(module.spec.handlers, { event, handler });
+			module:hook(event, handler);
+		]], event, body);
+	end
 
-		local function unhook_all()
-			server:admin([[
-				for _, hooked in ipairs(module.spec and module.spec.handlers or {}) do module:unhook(hooked[1], hooked[2]); end
-				module.spec = nil;
-			]]);
-		end
+	local function unhook_all()
+		server:admin([[
+			for _, hooked in ipairs(module.spec and module.spec.handlers or {}) do module:unhook(hooked[1], hooked[2]); end
+			module.spec = nil;
+		]]);
+	end
 
-		-- What the handlers have kept.
-		local function seen()
-			app.component:sync();
-			return server:admin("return module.spec.seen");
-		end
+	-- What the handlers have kept.
+	local function seen()
+		app.component:sync();
+		return server:admin("return module.spec.seen");
+	end
 
-		local function stored(user)
-			return server:admin("return (require 'core.storagemanager'.open(module.host, 'muc_cloud_notify'):get(...))", user.bare_jid);
-		end
+	local function stored(user)
+		return server:admin("return (require 'core.storagemanager'.open(module.host, 'muc_cloud_notify'):get(...))", user.bare_jid);
+	end
 
-		local function errors_since(length)
-			return select(2, server:log(length):gsub("\terror\t", ""));
-		end
+	local function errors_since(length)
+		return select(2, server:log(length):gsub("\terror\t", ""));
+	end
 
-		lazy_setup(function ()
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
-			};
-			meet();
-			olga:create_room(room, "Olga");
-			olga:affiliate(room, mary.bare_jid, "member", "Mary");
-			assert.equal("result", enable(mary, "mary").attr.type);
-		end);
-
-		lazy_teardown(prosody.close_all);
-
-		after_each(function ()
-			unhook_all();
-			app.component:sync();
-			app:clear();
-		end);
-
-		it("show a registration to others before it is stored", function ()
-			hook("cloud_notify/registration", [[
-				seen.stanza = { event.stanza.name, event.stanza.attr.from, event.stanza:get_child("enable", "urn:xmpp:push:0").attr.node };
-				seen.can_answer = type(event.origin.send);
-				seen.push_info = { event.push_info.jid, event.push_info.node, type(event.push_info.timestamp) };
-			]]);
-			local nora = server:user("nora@users.localhost/phone");
-			assert.equal("result", enable(nora, "nora").attr.type);
-			local push_info = { "push.localhost", "nora", "number" };
-			assert.same({ stanza = { "iq", nora.jid, "nora" }, can_answer = "function", push_info = push_info }, seen());
-			assert.equal("nora", stored(nora)["push.localhost<nora"].node);
-		end);
-
-		it("let others refuse a registration", function ()
-			local vera = server:user("vera@users.localhost/phone");
-			hook("cloud_notify/registration", [[
-				event.origin.send(st.error_reply(event.stanza, "auth", "subscription-required", "Not for you"));
-				return false;
-			]]);
-			assert.same({ "auth", "subscription-required", "Not for you" }, { enable(vera, "vera"):get_error() });
-			assert.is_nil(stored(vera));
-			unhook_all();
-			assert.equal("result", enable(vera, "vera").attr.type);
-			assert.truthy(stored(vera));
-			vera:disable { jid = app.jid };
-		end);
-
-		it("refuse a registration when another module fails", function ()
-			local vera = server:user("vera@users.localhost/phone");
-			hook("cloud_notify/registration", "error('on purpose')");
-			local log_length = #server:log();
-			assert.same({ "wait", "internal-server-error" }, { table.unpack({ enable(vera, "vera"):get_error() }, 1, 2) });
-			assert.is_nil(stored(vera));
-			assert.equal(1, errors_since(log_length));
-		end);
-
-		it("keep what others have added to a registration", function ()
-			local kim = server:user("kim@users.localhost/phone");
-			hook("cloud_notify/registration", "event.push_info.extra = { text = 'a', list = { 1, 2.5, true }, deeper = { [7] = { x = 'y' } } };");
-			assert.equal("result", enable(kim, "kim").attr.type);
-			olga:affiliate(room, kim.bare_jid, "member");
-			local extra = { text = "a", list = { 1, 2.5, true }, deeper = { [7] = { x = "y" } } };
-			assert.same(extra, stored(kim)["push.localhost<kim"].extra);
-			server:stop();
-			server:start_again();
-			meet();
-			olga:join(room, "Olga");
-			hook("cloud_notify/push", "seen[event.push_info.node] = event.push_info.extra or false;");
-			olga:say(room, "hello");
-			assert.same({ mary = false, kim = extra }, seen());
-			kim = server:user("kim@users.localhost/phone");
-			assert.equal("result", kim:disable { jid = app.jid }.attr.type);
-		end);
-
-		it("show a push with all that is known of it", function ()
-			hook("cloud_notify/push", [[
-				local original = event.original_stanza;
-				seen.is_live = event.notification_payload
-					== event.notification_stanza:get_child("pubsub", "http://jabber.org/protocol/pubsub").tags[1].tags[1].tags[1];
-				seen.stanzas = { event.notification_payload.name, event.notification_stanza.name, event.notification_stanza.attr.to };
-				seen.original = { original.name, original.attr.type, original.attr.from, original.attr.to, original:get_child_text("body"),
-					st.is_stanza(original), original:get_child("x", "urn:example:spec").attr.a };
-				seen.rest = { event.username, event.push_info.jid, event.push_info.node, event.important, event.reason == nil };
-				seen.push_summary = event.push_summary;
-			]]);
-			olga:say(room, "hello", "<x xmlns='urn:example:spec' a='1'/>");
-			assert.same({
-				is_live = true;
-				stanzas = { "notification", "iq", "push.localhost" };
-				original = { "message", "groupchat", room .. "/Olga", mary.bare_jid, "hello", true, "1" };
-				rest = { mary.bare_jid, "push.localhost", "mary", true, true };
-				push_summary = { ["message-count"] = app:expect_push().summary["message-count"], ["last-message-body"] = "New Message!" };
-			}, seen());
-		end);
-
-		it("show each push with a message of its own", function ()
-			local kim = server:user("kim@users.localhost/phone");
-			enable(kim, "kim");
-			olga:affiliate(room, kim.bare_jid, "member");
-			hook("cloud_notify/push", [[
-				seen[event.push_info.node] = { event.original_stanza.attr.to, event.original_stanza:get_child("touched") ~= nil };
-				event.original_stanza:text_tag("touched");
-				event.original_stanza.attr.to = nil;
-			]]);
-			local lin = server:user("lin@users.localhost/phone");
-			lin:join(room, "Lin");
-			olga:say(room, "hello");
-			assert.same({ mary = { mary.bare_jid, false }, kim = { kim.bare_jid, false } }, seen());
-			assert.is_nil(lin:expect { name = "message", body = "hello" }:get_child("touched"));
-			lin:leave(room);
-			kim:disable { jid = app.jid };
-		end);
-
-		it("let others change a push", function ()
-			hook("cloud_notify/push", [[
-				event.notification_payload:remove_children("x", "jabber:x:data"):text_tag("secret", "xyz", { xmlns = "urn:example:spec" });
-			]]);
-			olga:say(room, "hello");
-			local push = app:expect_push();
-			assert.equal("xyz", push.notification:get_child_text("secret", "urn:example:spec"));
-			assert.equal(1, #push.notification.tags);
-		end);
-
-		it("let others stop a push, and no more than that", function ()
-			hook("cloud_notify/push", "if event.original_stanza:get_child_text('body') == 'no' then event.reason = 'because'; return true; end");
-			local log_length = #server:log();
-			olga:say(room, "no");
-			app:expect_no_push();
-			server:wait_for_log("because", 5, log_length);
-			olga:say(room, "yes");
-			assert.truthy(app:expect_push());
-			app:expect_no_push();
-		end);
-
-		it("drop a push that another module fails at, and log it once", function ()
-			hook("cloud_notify/push", "if event.original_stanza:get_child_text('body') == 'bad' then error('on purpose'); end");
-			local log_length = #server:log();
-			olga:say(room, "bad");
-			app:expect_no_push();
-			assert.equal(1, errors_since(log_length));
-			assert.truthy(server:log(log_length):find("on purpose", 1, true));
-			olga:say(room, "good");
-			assert.truthy(app:expect_push());
-			app:expect_no_push();
-			assert.equal(1, errors_since(log_length));
-		end);
-
-		it("let others ask for a push without a message", function ()
-			local function ping(user)
-				server:admin("module:fire_event('cloud-notify-ping', { user = ... })", user);
-			end
-			ping(mary.bare_jid);
-			local push = app:expect_push();
-			assert.equal("mary", push.node);
-			assert.is_nil(push.summary["last-message-body"]);
-			hook("cloud_notify/push", "seen.original = { event.original_stanza.attr.to, #event.original_stanza.tags }; seen.important = event.important;");
-			ping(mary.bare_jid);
-			assert.same({ original = { mary.bare_jid, 0 }, important = false }, seen());
-			assert.truthy(app:expect_push());
-			ping("nobody@users.localhost");
-			app:expect_no_push();
-		end);
-
-		it("cost nothing when nobody listens", function ()
-			server:admin([[prosody.hosts[module.host].events.add_wrapper("cloud_notify/push", function (handlers, ...)
-				prosody.spec_fired = (prosody.spec_fired or 0) + 1;
-				return handlers(...);
-			end)]]);
-			olga:say(room, "hello");
-			app:expect_push();
-			assert.is_nil(server:admin("return prosody.spec_fired"));
-			hook("cloud_notify/push", "");
-			olga:say(room, "hello");
-			app:expect_push();
-			assert.equal(1, server:admin("return prosody.spec_fired"));
-		end);
-
-		it("announce what others say they can do, for as long as they say so", function ()
-			assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
-			hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:example:one' }):up();");
-			hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:xmpp:push:0' }):up();");
-			assert.same({ 1, 1 }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
-			unhook_all();
-			assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
-		end);
+	lazy_setup(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
+		};
+		meet();
+		olga:create_room(room, "Olga");
+		olga:affiliate(room, mary.bare_jid, "member", "Mary");
+		assert.equal("result", enable(mary, "mary").attr.type);
 	end);
 
-	describe("community modules on Prosody " .. version, function ()
-		local key = "AAECAwQFBgcICQoLDA0ODw==";
-		local announced = { "tigase:push:encrypt:0", "tigase:push:encrypt:aes-128-gcm", "tigase:push:filter:groupchat:0",
-			"tigase:push:filter:muted:0", "tigase:push:filter:ignore-unknown:0", "tigase:push:priority:0", xmlns_push };
-		local modules = { "muc_cloud_notify", "cloud_notify_encrypted", "cloud_notify_filters", "cloud_notify_priority_tag" };
-		local server, olga, uma, app;
+	after_each(function ()
+		unhook_all();
+		app.component:sync();
+		app:clear();
+	end);
 
-		local function meet()
-			olga, uma = server:user("olga@users.localhost/phone"), server:user("uma@users.localhost/phone");
-			app = server:app_server("push.localhost");
+	it("show a registration to others before it is stored", function ()
+		hook("cloud_notify/registration", [[
+			seen.stanza = { event.stanza.name, event.stanza.attr.from, event.stanza:get_child("enable", "urn:xmpp:push:0").attr.node };
+			seen.can_answer = type(event.origin.send);
+			seen.push_info = { event.push_info.jid, event.push_info.node, type(event.push_info.timestamp) };
+		]]);
+		local nora = server:user("nora@users.localhost/phone");
+		assert.equal("result", enable(nora, "nora").attr.type);
+		local push_info = { "push.localhost", "nora", "number" };
+		assert.same({ stanza = { "iq", nora.jid, "nora" }, can_answer = "function", push_info = push_info }, seen());
+		assert.equal("nora", stored(nora)["push.localhost<nora"].node);
+	end);
+
+	it("let others refuse a registration", function ()
+		local vera = server:user("vera@users.localhost/phone");
+		hook("cloud_notify/registration", [[
+			event.origin.send(st.error_reply(event.stanza, "auth", "subscription-required", "Not for you"));
+			return false;
+		]]);
+		assert.same({ "auth", "subscription-required", "Not for you" }, { enable(vera, "vera"):get_error() });
+		assert.is_nil(stored(vera));
+		unhook_all();
+		assert.equal("result", enable(vera, "vera").attr.type);
+		assert.truthy(stored(vera));
+		vera:disable { jid = app.jid };
+	end);
+
+	it("refuse a registration when another module fails", function ()
+		local vera = server:user("vera@users.localhost/phone");
+		hook("cloud_notify/registration", "error('on purpose')");
+		local log_length = #server:log();
+		assert.same({ "wait", "internal-server-error" }, { table.unpack({ enable(vera, "vera"):get_error() }, 1, 2) });
+		assert.is_nil(stored(vera));
+		assert.equal(1, errors_since(log_length));
+	end);
+
+	it("keep what others have added to a registration", function ()
+		local kim = server:user("kim@users.localhost/phone");
+		hook("cloud_notify/registration", "event.push_info.extra = { text = 'a', list = { 1, 2.5, true }, deeper = { [7] = { x = 'y' } } };");
+		assert.equal("result", enable(kim, "kim").attr.type);
+		olga:affiliate(room, kim.bare_jid, "member");
+		local extra = { text = "a", list = { 1, 2.5, true }, deeper = { [7] = { x = "y" } } };
+		assert.same(extra, stored(kim)["push.localhost<kim"].extra);
+		server:stop();
+		server:start_again();
+		meet();
+		olga:join(room, "Olga");
+		hook("cloud_notify/push", "seen[event.push_info.node] = event.push_info.extra or false;");
+		olga:say(room, "hello");
+		assert.same({ mary = false, kim = extra }, seen());
+		kim = server:user("kim@users.localhost/phone");
+		assert.equal("result", kim:disable { jid = app.jid }.attr.type);
+	end);
+
+	it("show a push with all that is known of it", function ()
+		hook("cloud_notify/push", [[
+			local original = event.original_stanza;
+			seen.is_live = event.notification_payload
+				== event.notification_stanza:get_child("pubsub", "http://jabber.org/protocol/pubsub").tags[1].tags[1].tags[1];
+			seen.stanzas = { event.notification_payload.name, event.notification_stanza.name, event.notification_stanza.attr.to };
+			seen.original = { original.name, original.attr.type, original.attr.from, original.attr.to, original:get_child_text("body"),
+				st.is_stanza(original), original:get_child("x", "urn:example:spec").attr.a };
+			seen.rest = { event.username, event.push_info.jid, event.push_info.node, event.important, event.reason == nil };
+			seen.push_summary = event.push_summary;
+		]]);
+		olga:say(room, "hello", "<x xmlns='urn:example:spec' a='1'/>");
+		assert.same({
+			is_live = true;
+			stanzas = { "notification", "iq", "push.localhost" };
+			original = { "message", "groupchat", room .. "/Olga", mary.bare_jid, "hello", true, "1" };
+			rest = { mary.bare_jid, "push.localhost", "mary", true, true };
+			push_summary = { ["message-count"] = app:expect_push().count, ["last-message-body"] = "New Message!" };
+		}, seen());
+	end);
+
+	it("show each push with a message of its own", function ()
+		local kim = server:user("kim@users.localhost/phone");
+		enable(kim, "kim");
+		olga:affiliate(room, kim.bare_jid, "member");
+		hook("cloud_notify/push", [[
+			seen[event.push_info.node] = { event.original_stanza.attr.to, event.original_stanza:get_child("touched") ~= nil };
+			event.original_stanza:text_tag("touched");
+			event.original_stanza.attr.to = nil;
+		]]);
+		local lin = server:user("lin@users.localhost/phone");
+		lin:join(room, "Lin");
+		olga:say(room, "hello");
+		assert.same({ mary = { mary.bare_jid, false }, kim = { kim.bare_jid, false } }, seen());
+		assert.is_nil(lin:expect { name = "message", body = "hello" }:get_child("touched"));
+		lin:leave(room);
+		kim:disable { jid = app.jid };
+	end);
+
+	it("let others change a push", function ()
+		hook("cloud_notify/push", [[
+			event.notification_payload:remove_children("x", "jabber:x:data"):text_tag("secret", "xyz", { xmlns = "urn:example:spec" });
+		]]);
+		olga:say(room, "hello");
+		local push = app:expect_push();
+		assert.equal("xyz", push.notification:get_child_text("secret", "urn:example:spec"));
+		assert.equal(1, #push.notification.tags);
+	end);
+
+	it("let others stop a push, and no more than that", function ()
+		hook("cloud_notify/push", "if event.original_stanza:get_child_text('body') == 'no' then event.reason = 'because'; return true; end");
+		local log_length = #server:log();
+		olga:say(room, "no");
+		app:expect_no_push();
+		server:wait_for_log("because", 5, log_length);
+		olga:say(room, "yes");
+		assert.truthy(app:expect_push());
+		app:expect_no_push();
+	end);
+
+	it("drop a push that another module fails at, and log it once", function ()
+		hook("cloud_notify/push", "if event.original_stanza:get_child_text('body') == 'bad' then error('on purpose'); end");
+		local log_length = #server:log();
+		olga:say(room, "bad");
+		app:expect_no_push();
+		assert.equal(1, errors_since(log_length));
+		assert.truthy(server:log(log_length):find("on purpose", 1, true));
+		olga:say(room, "good");
+		assert.truthy(app:expect_push());
+		app:expect_no_push();
+		assert.equal(1, errors_since(log_length));
+	end);
+
+	it("let others ask for a push without a message", function ()
+		local function ping(user)
+			server:admin("module:fire_event('cloud-notify-ping', { user = ... })", user);
 		end
+		ping(mary.bare_jid);
+		local push = app:expect_push();
+		assert.equal("mary", push.node);
+		assert.is_nil(push.summary["last-message-body"]);
+		hook("cloud_notify/push", "seen.original = { event.original_stanza.attr.to, #event.original_stanza.tags }; seen.important = event.important;");
+		ping(mary.bare_jid);
+		assert.same({ original = { mary.bare_jid, 0 }, important = false }, seen());
+		assert.truthy(app:expect_push());
+		ping("nobody@users.localhost");
+		app:expect_no_push();
+	end);
 
-		-- mod_cloud_notify_encrypted takes luaossl where Prosody has no util.crypto, but calls it by a wrong name.
-		local function mend_encryption()
-			server:admin("if not pcall(require, 'util.crypto') then rawset(_G, 'ciphers', require 'openssl.cipher'); end");
-		end
+	it("cost nothing when nobody listens", function ()
+		server:admin([[prosody.hosts[module.host].events.add_wrapper("cloud_notify/push", function (handlers, ...)
+			prosody.spec_fired = (prosody.spec_fired or 0) + 1;
+			return handlers(...);
+		end)]]);
+		olga:say(room, "hello");
+		app:expect_push();
+		assert.is_nil(server:admin("return prosody.spec_fired"));
+		hook("cloud_notify/push", "");
+		olga:say(room, "hello");
+		app:expect_push();
+		assert.equal(1, server:admin("return prosody.spec_fired"));
+	end);
 
-		local function decrypt(push)
-			local encrypted = push.notification:get_child("encrypted", "tigase:push:encrypt:0");
-			assert.truthy(encrypted, tostring(push.stanza));
-			return json.decode(server:admin([[
-				local key, iv, data = ...;
-				local has_crypto, crypto = pcall(require, "util.crypto");
-				if has_crypto then return crypto.aes_128_gcm_decrypt(key, iv, data); end
-				return (require "openssl.cipher".new("AES-128-GCM"):decrypt(key, iv):update(data:sub(1, -17)));
-			]], base64.decode(key), base64.decode(encrypted.attr.iv), base64.decode(encrypted:get_text())));
-		end
+	it("announce what others say they can do, for as long as they say so", function ()
+		assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
+		hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:example:one' }):up();");
+		hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:xmpp:push:0' }):up();");
+		assert.same({ 1, 1 }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
+		unhook_all();
+		assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
+	end);
+end);
 
-		local function encrypt_element(algorithm, with_key)
-			return string.format("<encrypt xmlns='tigase:push:encrypt:0' alg='%s'>%s</encrypt>", algorithm, with_key);
-		end
+versions.describe("community modules", function (version)
+	local key = "AAECAwQFBgcICQoLDA0ODw==";
+	local announced = { "tigase:push:encrypt:0", "tigase:push:encrypt:aes-128-gcm", "tigase:push:filter:groupchat:0",
+		"tigase:push:filter:muted:0", "tigase:push:filter:ignore-unknown:0", "tigase:push:priority:0", xmlns_push };
+	local modules = { "muc_cloud_notify", "cloud_notify_encrypted", "cloud_notify_filters", "cloud_notify_priority_tag" };
+	local server, olga, uma, app;
 
-		lazy_setup(function ()
-			server = prosody.start {
-				version = version;
-				community_modules = true;
-				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = modules, muc_room_default_persistent = true, muc_push_default = "always" };
-			};
-			meet();
-			olga:create_room(room, "Olga");
-			olga:affiliate(room, uma.bare_jid, "member");
-		end);
+	local function meet()
+		olga, uma = server:user("olga@users.localhost/phone"), server:user("uma@users.localhost/phone");
+		app = server:app_server("push.localhost");
+	end
 
-		lazy_teardown(prosody.close_all);
+	-- mod_cloud_notify_encrypted takes luaossl where Prosody has no util.crypto, but calls it by a wrong name.
+	local function mend_encryption()
+		server:admin("if not pcall(require, 'util.crypto') then rawset(_G, 'ciphers', require 'openssl.cipher'); end");
+	end
 
-		after_each(function ()
-			assert.equal("result", uma:disable { jid = app.jid }.attr.type);
-			app.component:sync();
-			app:clear();
-		end);
+	local function decrypt(push)
+		local encrypted = push.notification:get_child("encrypted", "tigase:push:encrypt:0");
+		assert.truthy(encrypted, tostring(push.stanza));
+		return json.decode(server:admin([[
+			local key, iv, data = ...;
+			local has_crypto, crypto = pcall(require, "util.crypto");
+			if has_crypto then return crypto.aes_128_gcm_decrypt(key, iv, data); end
+			return (require "openssl.cipher".new("AES-128-GCM"):decrypt(key, iv):update(data:sub(1, -17)));
+		]], base64.decode(key), base64.decode(encrypted.attr.iv), base64.decode(encrypted:get_text())));
+	end
 
-		it("are announced by the service", function ()
-			local function check(expected)
-				local found = features(olga);
-				for _, feature in ipairs(announced) do
-					assert.equal(expected[feature] or 1, found[feature] or 0, feature);
-				end
+	local function encrypt_element(algorithm, with_key)
+		return string.format("<encrypt xmlns='tigase:push:encrypt:0' alg='%s'>%s</encrypt>", algorithm, with_key);
+	end
+
+	lazy_setup(function ()
+		server = prosody.start {
+			version = version;
+			community_modules = true;
+			components = { "users.localhost", "push.localhost" };
+			muc = { modules_enabled = modules, muc_room_default_persistent = true, muc_push_default = "always" };
+		};
+		meet();
+		olga:create_room(room, "Olga");
+		olga:affiliate(room, uma.bare_jid, "member");
+	end);
+
+	after_each(function ()
+		assert.equal("result", uma:disable { jid = app.jid }.attr.type);
+		app.component:sync();
+		app:clear();
+	end);
+
+	it("are announced by the service", function ()
+		local function check(expected)
+			local found = features(olga);
+			for _, feature in ipairs(announced) do
+				assert.equal(expected[feature] or 1, found[feature] or 0, feature);
 			end
-			check {};
-			server:admin("require 'core.modulemanager'.unload(module.host, 'cloud_notify_priority_tag')");
-			check { ["tigase:push:priority:0"] = 0 };
-			server:admin("require 'core.modulemanager'.load(module.host, 'cloud_notify_priority_tag')");
-			check {};
-		end);
+		end
+		check {};
+		server:admin("require 'core.modulemanager'.unload(module.host, 'cloud_notify_priority_tag')");
+		check { ["tigase:push:priority:0"] = 0 };
+		server:admin("require 'core.modulemanager'.load(module.host, 'cloud_notify_priority_tag')");
+		check {};
+	end);
 
-		it("encrypt pushes, also after a restart", function ()
-			mend_encryption();
-			assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
-			for count, body in ipairs { "hello everybody", "hello again" } do
-				olga:say(room, body);
-				local push = app:expect_push();
-				assert.is_nil(push.notification:get_child("x", "jabber:x:data"));
-				assert.same({ unread = count, sender = room, type = "groupchat", nickname = "Olga", message = body }, decrypt(push));
-				if count == 1 then
-					app.component:sync();
-					server:stop();
-					server:start_again();
-					meet();
-					mend_encryption();
-					olga:join(room, "Olga");
-				end
-			end
-		end);
-
-		it("never let a push go out in plain that was to be encrypted", function ()
-			assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
-			server:admin("module:hook('cloud_notify/push', error, 2)");
-			olga:say(room, "hello");
-			app:expect_no_push();
-			server:admin("module:unhook('cloud_notify/push', error)");
-			olga:say(room, "hello");
-			assert.truthy(app:expect_push().notification:get_child("encrypted", "tigase:push:encrypt:0"));
-		end);
-
-		it("refuse what they cannot do", function ()
-			for condition, element in pairs { ["feature-not-implemented"] = encrypt_element("rot13", key),
-				["bad-request"] = encrypt_element("aes-128-gcm", "AAEC") } do
-				assert.same({ "modify", condition }, { table.unpack({ enable(uma, "uma", element):get_error() }, 1, 2) });
-				assert.is_nil(server:admin("return (require 'core.storagemanager'.open(module.host, 'muc_cloud_notify'):get(...))", uma.bare_jid));
-			end
-			olga:say(room, "hello");
-			app:expect_no_push();
-		end);
-
-		it("filter pushes", function ()
-			local function pushes(body, children)
-				olga:say(room, body, children);
+	it("encrypt pushes, also after a restart", function ()
+		mend_encryption();
+		assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
+		for count, body in ipairs { "hello everybody", "hello again" } do
+			olga:say(room, body);
+			local push = app:expect_push();
+			assert.is_nil(push.notification:get_child("x", "jabber:x:data"));
+			assert.same({ unread = count, sender = room, type = "groupchat", nickname = "Olga", message = body }, decrypt(push));
+			if count == 1 then
 				app.component:sync();
-				local count = #app.pushes;
-				app:clear();
-				return count;
+				server:stop();
+				server:start_again();
+				meet();
+				mend_encryption();
+				olga:join(room, "Olga");
 			end
-			local function rule(allow)
-				return string.format("<groupchat xmlns='tigase:push:filter:groupchat:0'><room jid='%s' allow='%s' nick='Uma'/></groupchat>", room, allow);
-			end
-			local mention = "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:%s'/>";
-			enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='" .. room .. "'/></muted>");
-			assert.equal(0, pushes "hello");
-			enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='other@conference.localhost'/></muted>");
-			assert.equal(1, pushes "hello");
-			enable(uma, "uma", rule "never");
-			assert.equal(0, pushes("hello", mention:format(uma.bare_jid)));
-			enable(uma, "uma", rule "mentioned");
-			assert.equal(0, pushes "hello");
-			assert.equal(1, pushes("hello", mention:format(uma.bare_jid)));
-			assert.equal(1, pushes("hello", mention:format(room .. "/Uma")));
-			enable(uma, "uma", "<ignore-unknown xmlns='tigase:push:filter:ignore-unknown:0'/>");
-			assert.equal(1, pushes "hello");
-		end);
-
-		it("mark what is important", function ()
-			enable(uma, "uma");
-			olga:say(room, "hello");
-			assert.equal("high", app:expect_push().notification:get_child_text("priority", "tigase:push:priority:0"));
-			server:admin("module:fire_event('cloud-notify-ping', { user = ... })", uma.bare_jid);
-			assert.is_nil(app:expect_push().notification:get_child("priority", "tigase:push:priority:0"));
-		end);
+		end
 	end);
-end
+
+	it("never let a push go out in plain that was to be encrypted", function ()
+		assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
+		server:admin("module:hook('cloud_notify/push', error, 2)");
+		olga:say(room, "hello");
+		app:expect_no_push();
+		server:admin("module:unhook('cloud_notify/push', error)");
+		olga:say(room, "hello");
+		assert.truthy(app:expect_push().notification:get_child("encrypted", "tigase:push:encrypt:0"));
+	end);
+
+	it("refuse what they cannot do", function ()
+		for condition, element in pairs { ["feature-not-implemented"] = encrypt_element("rot13", key),
+			["bad-request"] = encrypt_element("aes-128-gcm", "AAEC") } do
+			assert.same({ "modify", condition }, { table.unpack({ enable(uma, "uma", element):get_error() }, 1, 2) });
+			assert.is_nil(server:admin("return (require 'core.storagemanager'.open(module.host, 'muc_cloud_notify'):get(...))", uma.bare_jid));
+		end
+		olga:say(room, "hello");
+		app:expect_no_push();
+	end);
+
+	it("filter pushes", function ()
+		local function pushes(body, children)
+			olga:say(room, body, children);
+			app.component:sync();
+			local count = #app.pushes;
+			app:clear();
+			return count;
+		end
+		local function rule(allow)
+			return string.format("<groupchat xmlns='tigase:push:filter:groupchat:0'><room jid='%s' allow='%s' nick='Uma'/></groupchat>", room, allow);
+		end
+		local mention = "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:%s'/>";
+		enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='" .. room .. "'/></muted>");
+		assert.equal(0, pushes "hello");
+		enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='other@conference.localhost'/></muted>");
+		assert.equal(1, pushes "hello");
+		enable(uma, "uma", rule "never");
+		assert.equal(0, pushes("hello", mention:format(uma.bare_jid)));
+		enable(uma, "uma", rule "mentioned");
+		assert.equal(0, pushes "hello");
+		assert.equal(1, pushes("hello", mention:format(uma.bare_jid)));
+		assert.equal(1, pushes("hello", mention:format(room .. "/Uma")));
+		enable(uma, "uma", "<ignore-unknown xmlns='tigase:push:filter:ignore-unknown:0'/>");
+		assert.equal(1, pushes "hello");
+	end);
+
+	it("mark what is important", function ()
+		enable(uma, "uma");
+		olga:say(room, "hello");
+		assert.equal("high", app:expect_push().notification:get_child_text("priority", "tigase:push:priority:0"));
+		server:admin("module:fire_event('cloud-notify-ping', { user = ... })", uma.bare_jid);
+		assert.is_nil(app:expect_push().notification:get_child("priority", "tigase:push:priority:0"));
+	end);
+end);

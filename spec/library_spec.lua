@@ -3,9 +3,9 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
-local files = require "spec.support.files";
-local prosody = require "spec.support.prosody";
-local scene = require "spec.support.scene";
+local files = require "harness.files";
+local prosody = require "harness.prosody";
+local muc_service = require "spec.support.muc_service";
 
 local library = prosody.root .. "/muc_cloud_notify.so";
 local other_version = "999.0.0";
@@ -68,7 +68,7 @@ describe("library", function ()
 
 	for _, version in ipairs(prosody.versions) do
 		describe("on Prosody " .. version, function ()
-			local server, stage;
+			local server, muc;
 
 			local cases = {
 				{ host = "missing.localhost", file = "missing.so", text = "The library muc_cloud_notify.so is missing. Run 'make build'" };
@@ -83,9 +83,7 @@ describe("library", function ()
 				for _, case in ipairs(cases) do
 					mucs[case.host] = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = folder .. "/" .. case.file };
 				end
-				server = prosody.start {
-					version = version;
-					components = { "users.localhost", "push.localhost" };
+				server, muc = muc_service.start(version, {
 					muc = {
 						modules_enabled = { "muc_cloud_notify" };
 						muc_cloud_notify_library = library;
@@ -93,16 +91,15 @@ describe("library", function ()
 						muc_room_default_persistent = true;
 					};
 					mucs = mucs;
-				};
-				stage = scene.new(server);
+				});
 			end);
 
 			lazy_teardown(prosody.close_all);
 
 			local function assert_absent(host)
 				assert.equal("error", (server:admin("return prosody.hosts[...].modules.muc_cloud_notify.module:get_status()", host)));
-				assert.equal("error", stage.bob:enable({ jid = "push.localhost", node = "n1", to = host }).attr.type);
-				local reply = stage.bob:iq(st.stanza("iq", { type = "get", to = host })
+				assert.equal("error", muc.bob:enable({ jid = "push.localhost", node = "n1", to = host }).attr.type);
+				local reply = muc.bob:iq(st.stanza("iq", { type = "get", to = host })
 					:tag("query", { xmlns = "http://jabber.org/protocol/disco#info" }):reset());
 				assert.equal("result", reply.attr.type);
 				assert.is_nil(tostring(reply):find("urn:xmpp:push:0", 1, true));
@@ -110,7 +107,7 @@ describe("library", function ()
 
 			for _, case in ipairs(cases) do
 				it("says what is wrong at " .. case.host, function ()
-					local errors = stage:errors_at(case.host);
+					local errors = muc:errors_at(case.host);
 					assert.equal(1, #errors);
 					for _, text in ipairs { case.text, case.text_too or "make build", "Run 'make build", folder .. "/" .. case.file } do
 						assert.truthy(errors[1]:find(text, 1, true), errors[1]);
@@ -118,17 +115,17 @@ describe("library", function ()
 					assert.equal(case.file == "other_lua.so", errors[1]:find("another version of Lua", 1, true) ~= nil, errors[1]);
 					assert_absent(case.host);
 					-- Rooms are as if there were no such module.
-					local room = stage:new_room({}, case.host);
-					stage.bob:say(room, "still here");
-					stage.bob:expect { name = "message", body = "still here", from = room .. "/bob" };
+					local room = muc:new_room({}, case.host);
+					muc.bob:say(room, "still here");
+					muc.bob:expect { name = "message", body = "still here", from = room .. "/bob" };
 				end);
 			end
 
 			it("works where it fits", function ()
-				assert.same({}, stage:errors_at(server.muc_host));
-				local user, room = stage:new_member();
+				assert.same({}, muc:errors_at(server.muc_host));
+				local user, room = muc:new_member();
 				assert.equal("result", user:enable({ jid = "push.localhost", node = "n1" }).attr.type);
-				assert.same({ "n1" }, (stage:pushed(room)));
+				assert.same({ "n1" }, (muc:pushed(room)));
 			end);
 
 			it("says which version it is when the Lua files are of another, or that there is none beside them", function ()
@@ -137,12 +134,12 @@ describe("library", function ()
 				server = prosody.start {
 					version = version;
 					components = { "users.localhost", "push.localhost" };
-					global = { plugin_paths = { module_folder, prosody.root .. "/spec/support/modules" } };
+					global = { plugin_paths = { module_folder, prosody.root .. "/harness/modules" } };
 					muc = { modules_enabled = { "muc_cloud_notify" }, muc_cloud_notify_library = library };
 					mucs = { ["alone.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
 				};
-				stage = scene.new(server);
-				local errors = stage:errors_at(server.muc_host);
+				muc = muc_service.new(server);
+				local errors = muc:errors_at(server.muc_host);
 				assert.equal(1, #errors);
 				for _, text in ipairs { library, "is version " .. expected_version(), "the Lua files are version " .. other_version,
 					"Run 'make build'", "restart Prosody" } do
@@ -150,7 +147,7 @@ describe("library", function ()
 				end
 				assert_absent(server.muc_host);
 
-				errors = stage:errors_at("alone.localhost");
+				errors = muc:errors_at("alone.localhost");
 				assert.equal(1, #errors);
 				assert.truthy(errors[1]:find("is missing", 1, true), errors[1]);
 				assert.truthy(errors[1]:find(module_folder .. "/muc_cloud_notify.so", 1, true), errors[1]);

@@ -1,6 +1,8 @@
--- Who is mentioned, where members hear of mentions only, and where they do.
+-- Mentions: which members they mean, where members get pushes for mentions only, and where they do not.
 
-local prosody = require "spec.support.prosody";
+local prosody = require "harness.prosody";
+
+local versions = require "spec.support.versions";
 
 local room = "tavern@conference.localhost";
 
@@ -82,149 +84,145 @@ local cases = { -- what, body, other children, who is pushed to
 	{ "in a correction", "Bea", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>", {} };
 };
 
-for _, version in ipairs(prosody.versions) do
-	describe("mentions on Prosody " .. version, function ()
-		local server, olga, app;
+versions.describe("mentions", function (version)
+	local server, olga, app;
 
-		local function user(name)
-			return server:user(name .. "@users.localhost/phone");
+	local function user(name)
+		return server:user(name .. "@users.localhost/phone");
+	end
+
+	local function enable(who, to)
+		local reply = who:enable { jid = app.jid, node = who.bare_jid:match("^[^@]+"), to = to };
+		assert.equal("result", reply.attr.type, tostring(reply));
+	end
+
+	-- The nodes that a message is pushed to.
+	local function pushed(room_jid, body, children)
+		olga:say(room_jid, body, children);
+		return app:take_nodes();
+	end
+
+	lazy_setup(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "on-mention" };
+			mucs = { ["rooms.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
+		};
+		olga, app = user("olga"), server:app_server("push.localhost");
+		olga:create_room(room, "Olga");
+		user("nick"):join(room, "Nick");
+		for name, nick in pairs { bea = "Bea", joerg = "Jörg Ö", eva = "Éva", lou = false } do
+			enable(user(name));
+			olga:affiliate(room, name .. "@users.localhost", "member", nick or nil);
 		end
-
-		local function enable(who, to)
-			local reply = who:enable { jid = app.jid, node = who.bare_jid:match("^[^@]+"), to = to };
-			assert.equal("result", reply.attr.type, tostring(reply));
-		end
-
-		-- The nodes that a message is pushed to.
-		local function told(room_jid, body, children)
-			olga:say(room_jid, body, children);
-			return app:take_nodes();
-		end
-
-		lazy_setup(function ()
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "on-mention" };
-				mucs = { ["rooms.localhost"] = { modules_enabled = { "muc_cloud_notify" } } };
-			};
-			olga, app = user("olga"), server:app_server("push.localhost");
-			olga:create_room(room, "Olga");
-			user("nick"):join(room, "Nick");
-			for name, nick in pairs { bea = "Bea", joerg = "Jörg Ö", eva = "Éva", lou = false } do
-				enable(user(name));
-				olga:affiliate(room, name .. "@users.localhost", "member", nick or nil);
-			end
-			told(room, "hello"); -- from now on the room is watched
-			user("lou"):join(room, "Lou");
-			user("lou"):leave(room, "Lou");
-		end);
-
-		lazy_teardown(prosody.close_all);
-
-		for _, case in ipairs(cases) do
-			it((#case[4] == 0 and "tell nobody " or "tell ") .. case[1], function ()
-				assert.same(case[4], told(room, case[2], case[3]));
-			end);
-		end
-
-		it("tell of what Converse.js sends", function ()
-			olga:send(string.format("<message from='%s' to='%s' type='groupchat' id='1e08'><body>Hello Jörg Ö, can you look at this? Thanks Jörg Ö!</body>"
-				.."<active xmlns='http://jabber.org/protocol/chatstates'/>"
-				.."<reference begin='6' end='12' type='mention' uri='xmpp:tavern@conference.localhost/J%%C3%%B6rg%%20%%C3%%96' xmlns='urn:xmpp:reference:0'/>"
-				.."<reference begin='43' end='49' type='mention' uri='xmpp:tavern@conference.localhost/J%%C3%%B6rg%%20%%C3%%96' xmlns='urn:xmpp:reference:0'/>"
-				.."<origin-id id='1e08' xmlns='urn:xmpp:sid:0'/></message>", olga.jid, room));
-			assert.equal("joerg", app:expect_push().node);
-			app:expect_no_push();
-		end);
-
-		it("tell of a registered nickname and of the one used last", function ()
-			enable(user("rita"));
-			olga:affiliate(room, "rita@users.localhost", "member", "Rita");
-			local rita = user("rita");
-			assert.same({}, told(room, "Margarita!"));
-			rita:join(room, "Margarita");
-			assert.same({}, told(room, "Margarita!"));
-			rita:leave(room);
-			assert.same({ "rita" }, told(room, "Margarita!"));
-			assert.same({ "rita" }, told(room, "Rita!"));
-			rita:join(room, "Marge");
-			rita:leave(room);
-			assert.same({}, told(room, "Margarita!"));
-			assert.same({ "rita" }, told(room, "Marge!"));
-			assert.same({ "rita" }, told(room, "Rita!"));
-			olga:affiliate(room, "rita@users.localhost", "member", "Renata");
-			assert.same({ "rita" }, told(room, "Renata!"));
-			assert.same({}, told(room, "Rita!"));
-		end);
-
-		it("tell nobody who is not meant when a nickname has passed to somebody else", function ()
-			local mia, stranger = user("mia"), user("stranger");
-			enable(mia);
-			enable(stranger);
-			olga:affiliate(room, mia.bare_jid, "member");
-			mia:join(room, "Mia");
-			mia:leave(room);
-			assert.same({ "mia" }, told(room, "Mia!"));
-			stranger:join(room, "Mia");
-			assert.same({}, told(room, "Mia!"));
-			assert.same({}, told(room, "hello", reference "uri='xmpp:tavern@conference.localhost/Mia'"));
-			assert.same({ "mia" }, told(room, "hello", reference "uri='xmpp:mia@users.localhost'"));
-			stranger:leave(room);
-			assert.same({}, told(room, "Mia!"));
-			mia:join(room, "Mia");
-			mia:leave(room);
-			assert.same({ "mia" }, told(room, "Mia!"));
-		end);
-
-		it("tell nobody who is there, also under another nickname", function ()
-			local bea = user("bea");
-			bea:join(room, "Queen");
-			assert.same({ "eva" }, told(room, "Bea, Queen, Éva", reference "uri='xmpp:bea@users.localhost'"));
-			bea:leave(room);
-			assert.same({ "bea", "eva" }, told(room, "Bea, Éva"));
-		end);
-
-		it("are those of a message as other modules have left it", function ()
-			server:admin([[
-				module:hook("muc-broadcast-message", function (event)
-					local body = event.stanza:get_child("body");
-					if body and body:get_text() == "stop Bea" then return true; end
-					if body and body:get_text() == "change" then body[1] = "Bea"; end
-					if body and body:get_text() == "change Bea" then body[1] = "Éva"; end
-				end);
-			]]);
-			assert.same({}, told(room, "stop Bea"));
-			assert.same({ "bea" }, told(room, "change"));
-			assert.same({ "eva" }, told(room, "change Bea"));
-			assert.same({ "bea" }, told(room, "Bea"));
-		end);
-
-		it("are all that is told of in a public room, unless the operator says otherwise", function ()
-			enable(user("dana"));
-			enable(user("dana"), "rooms.localhost");
-			local function new_room(room_jid, is_members_only, is_public)
-				olga:create_room(room_jid, "Olga", { ["muc#roomconfig_membersonly"] = is_members_only });
-				-- By itself: not every version lets a user from another server make a room public.
-				server:admin("local room_jid, is_public = ...; room(room_jid):set_public(is_public)", room_jid, is_public);
-				olga:affiliate(room_jid, "dana@users.localhost", "member");
-				return room_jid;
-			end
-			local public = new_room("public@conference.localhost", false, true);
-			local members_only = new_room("members@conference.localhost", true, true);
-			local hidden = new_room("hidden@conference.localhost", false, false);
-			local public_by_default = new_room("public@rooms.localhost", false, true);
-			local hidden_by_default = new_room("hidden@rooms.localhost", false, false);
-			local function count(room_jid)
-				return #told(room_jid, "hello") + #told(room_jid, "hello", reference "uri='xmpp:dana@users.localhost'");
-			end
-			for level, expected in pairs { always = { 2, 2, 2 }, auto = { 1, 2, 2 }, ["on-mention"] = { 1, 1, 1 }, never = { 0, 0, 0 } } do
-				server:reconfigure { muc_push_default = level };
-				server:reload_config();
-				server:reload_module("muc_cloud_notify");
-				assert.same(expected, { count(public), count(members_only), count(hidden) }, level);
-			end
-			assert.same({ 1, 2 }, { count(public_by_default), count(hidden_by_default) });
-		end);
+		pushed(room, "hello"); -- from now on the room is watched
+		user("lou"):join(room, "Lou");
+		user("lou"):leave(room, "Lou");
 	end);
-end
+
+	for _, case in ipairs(cases) do
+		it((#case[4] == 0 and "lead to no push: " or "lead to a push: ") .. case[1], function ()
+			assert.same(case[4], pushed(room, case[2], case[3]));
+		end);
+	end
+
+	it("lead to a push as Converse.js sends them", function ()
+		olga:send(string.format("<message from='%s' to='%s' type='groupchat' id='1e08'><body>Hello Jörg Ö, can you look at this? Thanks Jörg Ö!</body>"
+			.."<active xmlns='http://jabber.org/protocol/chatstates'/>"
+			.."<reference begin='6' end='12' type='mention' uri='xmpp:tavern@conference.localhost/J%%C3%%B6rg%%20%%C3%%96' xmlns='urn:xmpp:reference:0'/>"
+			.."<reference begin='43' end='49' type='mention' uri='xmpp:tavern@conference.localhost/J%%C3%%B6rg%%20%%C3%%96' xmlns='urn:xmpp:reference:0'/>"
+			.."<origin-id id='1e08' xmlns='urn:xmpp:sid:0'/></message>", olga.jid, room));
+		assert.equal("joerg", app:expect_push().node);
+		app:expect_no_push();
+	end);
+
+	it("lead to a push by the registered nickname and by the one used last", function ()
+		enable(user("rita"));
+		olga:affiliate(room, "rita@users.localhost", "member", "Rita");
+		local rita = user("rita");
+		assert.same({}, pushed(room, "Margarita!"));
+		rita:join(room, "Margarita");
+		assert.same({}, pushed(room, "Margarita!"));
+		rita:leave(room);
+		assert.same({ "rita" }, pushed(room, "Margarita!"));
+		assert.same({ "rita" }, pushed(room, "Rita!"));
+		rita:join(room, "Marge");
+		rita:leave(room);
+		assert.same({}, pushed(room, "Margarita!"));
+		assert.same({ "rita" }, pushed(room, "Marge!"));
+		assert.same({ "rita" }, pushed(room, "Rita!"));
+		olga:affiliate(room, "rita@users.localhost", "member", "Renata");
+		assert.same({ "rita" }, pushed(room, "Renata!"));
+		assert.same({}, pushed(room, "Rita!"));
+	end);
+
+	it("lead to no push for the former owner of a nickname that has passed to another occupant", function ()
+		local mia, stranger = user("mia"), user("stranger");
+		enable(mia);
+		enable(stranger);
+		olga:affiliate(room, mia.bare_jid, "member");
+		mia:join(room, "Mia");
+		mia:leave(room);
+		assert.same({ "mia" }, pushed(room, "Mia!"));
+		stranger:join(room, "Mia");
+		assert.same({}, pushed(room, "Mia!"));
+		assert.same({}, pushed(room, "hello", reference "uri='xmpp:tavern@conference.localhost/Mia'"));
+		assert.same({ "mia" }, pushed(room, "hello", reference "uri='xmpp:mia@users.localhost'"));
+		stranger:leave(room);
+		assert.same({}, pushed(room, "Mia!"));
+		mia:join(room, "Mia");
+		mia:leave(room);
+		assert.same({ "mia" }, pushed(room, "Mia!"));
+	end);
+
+	it("lead to no push for occupants, also under another nickname", function ()
+		local bea = user("bea");
+		bea:join(room, "Queen");
+		assert.same({ "eva" }, pushed(room, "Bea, Queen, Éva", reference "uri='xmpp:bea@users.localhost'"));
+		bea:leave(room);
+		assert.same({ "bea", "eva" }, pushed(room, "Bea, Éva"));
+	end);
+
+	it("are those of a message as other modules have left it", function ()
+		server:admin([[
+			module:hook("muc-broadcast-message", function (event)
+				local body = event.stanza:get_child("body");
+				if body and body:get_text() == "stop Bea" then return true; end
+				if body and body:get_text() == "change" then body[1] = "Bea"; end
+				if body and body:get_text() == "change Bea" then body[1] = "Éva"; end
+			end);
+		]]);
+		assert.same({}, pushed(room, "stop Bea"));
+		assert.same({ "bea" }, pushed(room, "change"));
+		assert.same({ "eva" }, pushed(room, "change Bea"));
+		assert.same({ "bea" }, pushed(room, "Bea"));
+	end);
+
+	it("are all that leads to a push in a public room, unless the operator says otherwise", function ()
+		enable(user("dana"));
+		enable(user("dana"), "rooms.localhost");
+		local function new_room(room_jid, is_members_only, is_public)
+			olga:create_room(room_jid, "Olga", { ["muc#roomconfig_membersonly"] = is_members_only });
+			-- By itself: not every version lets a user from another server make a room public.
+			server:admin("local room_jid, is_public = ...; room(room_jid):set_public(is_public)", room_jid, is_public);
+			olga:affiliate(room_jid, "dana@users.localhost", "member");
+			return room_jid;
+		end
+		local public = new_room("public@conference.localhost", false, true);
+		local members_only = new_room("members@conference.localhost", true, true);
+		local hidden = new_room("hidden@conference.localhost", false, false);
+		local public_by_default = new_room("public@rooms.localhost", false, true);
+		local hidden_by_default = new_room("hidden@rooms.localhost", false, false);
+		local function count(room_jid)
+			return #pushed(room_jid, "hello") + #pushed(room_jid, "hello", reference "uri='xmpp:dana@users.localhost'");
+		end
+		for level, expected in pairs { always = { 2, 2, 2 }, auto = { 1, 2, 2 }, ["on-mention"] = { 1, 1, 1 }, never = { 0, 0, 0 } } do
+			server:reconfigure { muc_push_default = level };
+			server:reload_config();
+			server:reload_module("muc_cloud_notify");
+			assert.same(expected, { count(public), count(members_only), count(hidden) }, level);
+		end
+		assert.same({ 1, 2 }, { count(public_by_default), count(hidden_by_default) });
+	end);
+end);

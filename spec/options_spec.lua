@@ -1,7 +1,7 @@
 -- Options that are set to what they cannot be: one line each says so, and the default is used.
 
-local prosody = require "spec.support.prosody";
-local scene = require "spec.support.scene";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 -- Option; values that are refused; what is expected; the default as the log shows it; a value that is fine.
 local options = {
@@ -30,109 +30,102 @@ local function bad_service(i)
 	return string.format("bad-%d.localhost", i);
 end
 
-for _, version in ipairs(prosody.versions) do
-	describe("options on Prosody " .. version, function ()
-		local server, stage;
+versions.describe("options", function (version)
+	local server, muc;
 
-		lazy_setup(function ()
-			local mucs = {};
-			for _, host in ipairs { good_service, bad_service(1), bad_service(2), bad_service(3) } do
-				mucs[host] = {
-					modules_enabled = { "muc_cloud_notify" };
-					muc_room_default_persistent = true;
-					muc_room_default_public = true;
-				};
-			end
-			for _, option in ipairs(options) do
-				for i = 1, 3 do
-					mucs[bad_service(i)][option[1]] = option[2][i];
-				end
-				mucs[good_service][option[1]] = option[5];
-			end
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				muc = { modules_enabled = { "muc_cloud_notify" } };
-				mucs = mucs;
+	lazy_setup(function ()
+		local mucs = {};
+		for _, host in ipairs { good_service, bad_service(1), bad_service(2), bad_service(3) } do
+			mucs[host] = {
+				modules_enabled = { "muc_cloud_notify" };
+				muc_room_default_persistent = true;
+				muc_room_default_public = true;
 			};
-			stage = scene.new(server);
-		end);
-
-		lazy_teardown(prosody.close_all);
-
+		end
 		for _, option in ipairs(options) do
-			local name, values, expected, default = option[1], option[2], option[3], option[4];
-
-			it("says what is wrong with " .. name, function ()
-				for i, value in ipairs(values) do
-					local lines = {};
-					for _, entry in ipairs(stage:errors_at(bad_service(i))) do
-						if entry:find("Option " .. name .. " is ", 1, true) then
-							table.insert(lines, entry);
-						end
-					end
-					assert.equal(1, #lines, name);
-					local shown = type(value) == "table" and "table: " or type(value) == "string" and "\"" .. value .. "\"" or tostring(value);
-					assert.truthy(lines[1]:find(name .. " is " .. shown:gsub("%.0$", ""), 1, true), lines[1]);
-					assert.truthy(lines[1]:find("(a " .. type(value) .. ")", 1, true), lines[1]);
-					assert.truthy(lines[1]:find(expected, 1, true), lines[1]);
-					assert.truthy(lines[1]:find("using the default, " .. default, 1, true), lines[1]);
-				end
-			end);
-		end
-
-		it("says nothing else, and nothing where all is well", function ()
 			for i = 1, 3 do
-				assert.equal(#options, #stage:errors_at(bad_service(i)));
+				mucs[bad_service(i)][option[1]] = option[2][i];
 			end
-			assert.same({}, stage:errors_at(good_service));
-			assert.same({}, stage:errors_at(server.muc_host));
-		end);
-
-		for i = 1, 3 do
-			it("has the defaults instead, case " .. i, function ()
-				local service = bad_service(i);
-				local user, room, bare_jid = stage:new_member { service = service };
-				local public_room = stage:new_room({ bare_jid }, service);
-				local function enable(node)
-					return user:enable({ jid = "push.localhost", node = node, to = service }).attr.type;
-				end
-				for n = 1, 6 do
-					assert.equal("result", enable("n" .. n));
-				end
-				stage.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
-				local nodes, pushes = stage:pushed(room);
-				assert.same({ "n2", "n3", "n4", "n5", "n6" }, nodes); -- push_max_devices = 5
-				assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = "1", ["last-message-body"] = "New Message!" },
-					pushes.n2.summary);
-				assert.same({}, (stage:pushed(public_room))); -- muc_push_default = "auto"
-				assert.equal("result", user:disable({ jid = "push.localhost", to = service }).attr.type);
-				assert.equal("result", enable("n1"));
-				stage.app.answer = { type = "cancel", condition = "item-not-found" };
-				for _ = 1, 16 do -- push_max_errors = 16
-					assert.same({ "n1" }, (stage:pushed(room)));
-				end
-				assert.same({}, (stage:pushed(room)));
-				stage.app.answer = "result";
-			end);
+			mucs[good_service][option[1]] = option[5];
 		end
-
-		it("has what is set where it is well set", function ()
-			local user, room = stage:new_member { service = good_service };
-			local function enable(jid, node)
-				local reply = user:enable { jid = jid, node = node, to = good_service };
-				return reply.attr.type, reply:get_error();
-			end
-			assert.equal("auth", (select(2, enable("push.elsewhere.example", "n1"))));
-			for n = 1, 4 do
-				assert.equal("result", (enable("push.localhost", "n" .. n)));
-			end
-			stage.app.answer = { type = "cancel", condition = "item-not-found" };
-			local nodes, pushes = stage:pushed(room);
-			assert.same({ "n2", "n3", "n4" }, nodes);
-			assert.same({ "hello", room .. "/bob" },
-				{ pushes.n2.summary["last-message-body"], pushes.n2.summary["last-message-sender"] });
-			assert.same({}, (stage:pushed(room)));
-		end);
+		server, muc = muc_service.start(version, {
+			muc = { modules_enabled = { "muc_cloud_notify" } };
+			mucs = mucs;
+		});
 	end);
-end
+
+	for _, option in ipairs(options) do
+		local name, values, expected, default = option[1], option[2], option[3], option[4];
+
+		it("says what is wrong with " .. name, function ()
+			for i, value in ipairs(values) do
+				local lines = {};
+				for _, entry in ipairs(muc:errors_at(bad_service(i))) do
+					if entry:find("Option " .. name .. " is ", 1, true) then
+						table.insert(lines, entry);
+					end
+				end
+				assert.equal(1, #lines, name);
+				local shown = type(value) == "table" and "table: " or type(value) == "string" and "\"" .. value .. "\"" or tostring(value);
+				assert.truthy(lines[1]:find(name .. " is " .. shown:gsub("%.0$", ""), 1, true), lines[1]);
+				assert.truthy(lines[1]:find("(a " .. type(value) .. ")", 1, true), lines[1]);
+				assert.truthy(lines[1]:find(expected, 1, true), lines[1]);
+				assert.truthy(lines[1]:find("using the default, " .. default, 1, true), lines[1]);
+			end
+		end);
+	end
+
+	it("says nothing else, and nothing where all is well", function ()
+		for i = 1, 3 do
+			assert.equal(#options, #muc:errors_at(bad_service(i)));
+		end
+		assert.same({}, muc:errors_at(good_service));
+		assert.same({}, muc:errors_at(server.muc_host));
+	end);
+
+	for i = 1, 3 do
+		it("has the defaults instead, case " .. i, function ()
+			local service = bad_service(i);
+			local user, room, bare_jid = muc:new_member { service = service };
+			local public_room = muc:new_room({ bare_jid }, service);
+			local function enable(node)
+				return user:enable({ jid = "push.localhost", node = node, to = service }).attr.type;
+			end
+			for n = 1, 6 do
+				assert.equal("result", enable("n" .. n));
+			end
+			muc.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
+			local nodes, pushes = muc:pushed(room);
+			assert.same({ "n2", "n3", "n4", "n5", "n6" }, nodes); -- push_max_devices = 5
+			assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = "1", ["last-message-body"] = "New Message!" },
+				pushes.n2.summary);
+			assert.same({}, (muc:pushed(public_room))); -- muc_push_default = "auto"
+			assert.equal("result", user:disable({ jid = "push.localhost", to = service }).attr.type);
+			assert.equal("result", enable("n1"));
+			muc.app.answer = { type = "cancel", condition = "item-not-found" };
+			for _ = 1, 16 do -- push_max_errors = 16
+				assert.same({ "n1" }, (muc:pushed(room)));
+			end
+			assert.same({}, (muc:pushed(room)));
+			muc.app.answer = "result";
+		end);
+	end
+
+	it("has what is set where it is well set", function ()
+		local user, room = muc:new_member { service = good_service };
+		local function enable(jid, node)
+			local reply = user:enable { jid = jid, node = node, to = good_service };
+			return reply.attr.type, reply:get_error();
+		end
+		assert.equal("auth", (select(2, enable("push.elsewhere.example", "n1"))));
+		for n = 1, 4 do
+			assert.equal("result", (enable("push.localhost", "n" .. n)));
+		end
+		muc.app.answer = { type = "cancel", condition = "item-not-found" };
+		local nodes, pushes = muc:pushed(room);
+		assert.same({ "n2", "n3", "n4" }, nodes);
+		assert.same({ "hello", room .. "/bob" },
+			{ pushes.n2.summary["last-message-body"], pushes.n2.summary["last-message-sender"] });
+		assert.same({}, (muc:pushed(room)));
+	end);
+end);

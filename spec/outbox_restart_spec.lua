@@ -1,180 +1,154 @@
--- The outbox over a clean stop: what could not be told before is told after the next start.
+-- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
-local prosody = require "spec.support.prosody";
-local scene = require "spec.support.scene";
-local storages = require "spec.support.storages";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 local transient = { type = "wait", condition = "resource-constraint" };
 local persistent = { type = "cancel", condition = "item-not-found" };
 
-local function describe_restarts(version, storage)
-	describe(string.format("outbox over a restart of Prosody %s with %s storage", version, storage.name), function ()
-		local server, stage;
+versions.describe_storages("outbox over a restart", function (version, storage)
+	local server, muc;
 
-		lazy_setup(function ()
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				global = storage.global;
-				muc = {
-					modules_enabled = { "muc_cloud_notify" };
-					muc_push_default = "always";
-					muc_push_retry_delay = 0.1;
-					muc_push_max_retry_delay = 1;
-					muc_room_default_persistent = true;
-					push_max_errors = 3;
-				};
+	lazy_setup(function ()
+		server, muc = muc_service.start(version, {
+			global = storage.global;
+			muc = {
+				modules_enabled = { "muc_cloud_notify" };
+				muc_push_default = "always";
+				muc_push_retry_delay = 0.1;
+				muc_push_max_retry_delay = 1;
+				muc_room_default_persistent = true;
+				push_max_errors = 3;
 			};
-			stage = scene.new(server);
-		end);
-
-		lazy_teardown(prosody.close_all);
-
-		after_each(function ()
-			stage.app:start_anew();
-		end);
-
-		local function enable(user, node)
-			assert.equal("result", user:enable({ jid = "push.localhost", node = node }).attr.type);
-		end
-
-		local function push_for(node)
-			return stage.app:expect_push(nil, function (push) return push.node == node; end);
-		end
-
-		local function count_of(push)
-			return push.summary["message-count"];
-		end
-
-		local function nodes_pushed()
-			stage.app.component:sync();
-			local nodes = {};
-			for _, push in ipairs(stage.app.pushes) do
-				table.insert(nodes, push.node);
-			end
-			table.sort(nodes);
-			return nodes;
-		end
-
-		local function manage(action)
-			return server:admin("return require 'core.modulemanager'[...](module.host, 'muc_cloud_notify') and true", action);
-		end
-
-		it("is told once, with all that was missed", function ()
-			local user, room = stage:new_member();
-			local other = server:user("other-" .. user.jid);
-			stage.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
-			enable(user, "late");
-			enable(other, "back");
-			stage.app.answer = transient;
-			stage:say(room);
-			stage:say(room);
-			push_for("late");
-			push_for("back");
-			other:join(room, "other");
-			stage:restart("stop");
-			assert.equal("2", count_of(push_for("late")));
-			assert.same({}, nodes_pushed());
-			stage:say(room);
-			assert.equal("3", count_of(push_for("late")));
-			stage.app:clear();
-			stage:restart("kill"); -- what was told is not in the store any more
-			assert.same({}, nodes_pushed());
-		end);
-
-		it("is told again when its answer was not there yet", function ()
-			local user, room = stage:new_member();
-			enable(user, "in flight");
-			stage.app.answer = "silence";
-			stage:say(room);
-			local before = push_for("in flight");
-			stage:say(room);
-			stage:restart("stop");
-			local after = push_for("in flight");
-			assert.equal("2", count_of(after));
-			assert.is_not.equal(before.id, after.id);
-			assert.same({}, nodes_pushed());
-			stage.app:reply(before, "result"); -- an answer to the server before this one
-			assert.same({}, nodes_pushed());
-		end);
-
-		it("remembers the count of a device that has nothing to be told", function ()
-			local user, room = stage:new_member();
-			enable(user, "told");
-			stage:say(room);
-			assert.equal("1", count_of(push_for("told")));
-			stage:restart("stop");
-			assert.same({}, nodes_pushed());
-			stage:say(room);
-			assert.equal("2", count_of(push_for("told")));
-		end);
-
-		it("remembers errors", function ()
-			local user, room, bare_jid = stage:new_member();
-			enable(user, "refused");
-			stage.app.answer = persistent;
-			stage:say(room);
-			stage:say(room);
-			stage:restart("stop");
-			assert.truthy(storage.read(server, bare_jid));
-			stage.app.answer = persistent;
-			stage:say(room);
-			assert.is_nil(storage.read(server, bare_jid));
-		end);
-
-		it("tells nobody who has come back, is no member any more, or has no device any more", function ()
-			local users, nodes = {}, { "affected", "back", "device gone", "no member", "room gone" };
-			local stays, room = stage:new_member();
-			for i, node in ipairs(nodes) do
-				users[node] = i == 1 and stays or server:user(node:gsub(" ", "-") .. "@users.localhost/phone");
-				enable(users[node], node);
-			end
-			for i = 2, #nodes - 1 do
-				stage.bob:affiliate(room, users[nodes[i]].jid:match("^[^/]+"), "member");
-			end
-			local other_room = stage:new_room { "room-gone@users.localhost" };
-			stage.app.answer = transient;
-			stage:say(room);
-			stage:say(other_room);
-			for _, node in ipairs(nodes) do
-				push_for(node);
-			end
-			stage.app.answer = "silence";
-			manage("unload");
-			users.back:join(room, "back");
-			stage.bob:affiliate(room, "no-member@users.localhost", "none");
-			stage.bob:destroy_room(other_room);
-			server:admin("assert(module:open_store('muc_cloud_notify'):set('device-gone@users.localhost', nil))");
-			stage:say(room); -- nobody sees this one
-			stage.app.component:sync();
-			stage.app:clear();
-			manage("load");
-			assert.equal("1", count_of(push_for("affected")));
-			assert.same({}, nodes_pushed());
-			users.back:leave(room);
-			stage.bob:affiliate(room, "no-member@users.localhost", "member");
-			stage:say(room);
-			assert.same({ "back", "no member" }, nodes_pushed());
-			for _, push in ipairs(stage.app.pushes) do
-				assert.equal("1", count_of(push));
-			end
-		end);
-
-		it("does no harm when it cannot be read", function ()
-			local user, room = stage:new_member();
-			enable(user, "n1");
-			manage("unload");
-			server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 'none of ours' }))");
-			local length = #server:log();
-			manage("load");
-			server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
-			assert.same({ "n1" }, (stage:pushed(room)));
-		end);
+		});
 	end);
-end
 
-for _, version in ipairs(prosody.versions) do
-	for _, storage in ipairs(storages) do
-		describe_restarts(version, storage);
+	after_each(function ()
+		muc.app:start_anew();
+	end);
+
+	local function enable(user, node)
+		assert.equal("result", user:enable({ jid = "push.localhost", node = node }).attr.type);
 	end
-end
+
+	local function nodes_pushed()
+		muc.app.component:sync();
+		local nodes = {};
+		for _, push in ipairs(muc.app.pushes) do
+			table.insert(nodes, push.node);
+		end
+		table.sort(nodes);
+		return nodes;
+	end
+
+	it("sends one push, which counts all that was missed", function ()
+		local user, room = muc:new_member();
+		local other = server:user("other-" .. user.jid);
+		muc.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
+		enable(user, "late");
+		enable(other, "back");
+		muc.app.answer = transient;
+		muc:say(room);
+		muc:say(room);
+		muc.app:expect_push_for("late");
+		muc.app:expect_push_for("back");
+		other:join(room, "other");
+		muc:restart("stop");
+		assert.equal("2", muc.app:expect_push_for("late").count);
+		assert.same({}, nodes_pushed());
+		muc:say(room);
+		assert.equal("3", muc.app:expect_push_for("late").count);
+		muc.app:clear();
+		muc:restart("kill"); -- what was pushed is not in the store any more
+		assert.same({}, nodes_pushed());
+	end);
+
+	it("sends a push again when its answer was not there yet", function ()
+		local user, room = muc:new_member();
+		enable(user, "in flight");
+		muc.app.answer = "silence";
+		muc:say(room);
+		local before = muc.app:expect_push_for("in flight");
+		muc:say(room);
+		muc:restart("stop");
+		local after = muc.app:expect_push_for("in flight");
+		assert.equal("2", after.count);
+		assert.is_not.equal(before.id, after.id);
+		assert.same({}, nodes_pushed());
+		muc.app:reply(before, "result"); -- an answer to the server before this one
+		assert.same({}, nodes_pushed());
+	end);
+
+	it("remembers the count of a device that has nothing due", function ()
+		local user, room = muc:new_member();
+		enable(user, "counted");
+		muc:say(room);
+		assert.equal("1", muc.app:expect_push_for("counted").count);
+		muc:restart("stop");
+		assert.same({}, nodes_pushed());
+		muc:say(room);
+		assert.equal("2", muc.app:expect_push_for("counted").count);
+	end);
+
+	it("remembers errors", function ()
+		local user, room, bare_jid = muc:new_member();
+		enable(user, "refused");
+		muc.app.answer = persistent;
+		muc:say(room);
+		muc:say(room);
+		muc:restart("stop");
+		assert.truthy(storage.read(server, bare_jid));
+		muc.app.answer = persistent;
+		muc:say(room);
+		assert.is_nil(storage.read(server, bare_jid));
+	end);
+
+	it("sends no push to members that have come back, to former members, nor to devices that are gone", function ()
+		local users, nodes = {}, { "affected", "back", "device gone", "no member", "room gone" };
+		local stays, room = muc:new_member();
+		for i, node in ipairs(nodes) do
+			users[node] = i == 1 and stays or server:user(node:gsub(" ", "-") .. "@users.localhost/phone");
+			enable(users[node], node);
+		end
+		for i = 2, #nodes - 1 do
+			muc.bob:affiliate(room, users[nodes[i]].jid:match("^[^/]+"), "member");
+		end
+		local other_room = muc:new_room { "room-gone@users.localhost" };
+		muc.app.answer = transient;
+		muc:say(room);
+		muc:say(other_room);
+		for _, node in ipairs(nodes) do
+			muc.app:expect_push_for(node);
+		end
+		muc.app.answer = "silence";
+		muc:manage("unload");
+		users.back:join(room, "back");
+		muc.bob:affiliate(room, "no-member@users.localhost", "none");
+		muc.bob:destroy_room(other_room);
+		server:admin("assert(module:open_store('muc_cloud_notify'):set('device-gone@users.localhost', nil))");
+		muc:say(room); -- nobody sees this one
+		muc.app.component:sync();
+		muc.app:clear();
+		muc:manage("load");
+		assert.equal("1", muc.app:expect_push_for("affected").count);
+		assert.same({}, nodes_pushed());
+		users.back:leave(room);
+		muc.bob:affiliate(room, "no-member@users.localhost", "member");
+		muc:say(room);
+		assert.same({ "back", "no member" }, nodes_pushed());
+		for _, push in ipairs(muc.app.pushes) do
+			assert.equal("1", push.count);
+		end
+	end);
+
+	it("does no harm when it cannot be read", function ()
+		local user, room = muc:new_member();
+		enable(user, "n1");
+		muc:manage("unload");
+		server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 'none of ours' }))");
+		local length = #server:log();
+		muc:manage("load");
+		server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
+		assert.same({ "n1" }, (muc:pushed(room)));
+	end);
+end);

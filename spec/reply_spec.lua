@@ -2,168 +2,155 @@
 
 local st = require "util.stanza";
 
-local loop = require "spec.support.loop";
-local prosody = require "spec.support.prosody";
-local scene = require "spec.support.scene";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 local hasty_service = "hasty.localhost";
 local persistent = { type = "cancel", condition = "item-not-found" };
 local reply_timeout = 1;
 
-for _, version in ipairs(prosody.versions) do
-	describe("replies on Prosody " .. version, function ()
-		local server, stage, app, mallory;
+versions.describe("replies", function (version)
+	local server, muc, app, mallory;
 
-		lazy_setup(function ()
-			local options = {
-				modules_enabled = { "muc_cloud_notify" };
-				muc_push_default = "always";
-				muc_room_default_persistent = true;
-			};
-			local hasty_options = { muc_push_reply_timeout = reply_timeout, muc_push_retry_delay = 0.1 };
-			for name, value in pairs(options) do
-				hasty_options[name] = value;
+	lazy_setup(function ()
+		local options = {
+			modules_enabled = { "muc_cloud_notify" };
+			muc_push_default = "always";
+			muc_room_default_persistent = true;
+		};
+		local hasty_options = { muc_push_reply_timeout = reply_timeout, muc_push_retry_delay = 0.1 };
+		for name, value in pairs(options) do
+			hasty_options[name] = value;
+		end
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost", "elsewhere.example" };
+			muc = options;
+			mucs = { [hasty_service] = hasty_options };
+		};
+		muc = muc_service.new(server);
+		app = muc.app;
+		mallory = server:component("elsewhere.example");
+	end);
+
+	after_each(function ()
+		app:start_anew();
+	end);
+
+	-- A push that is in flight, with a message that waits for its answer.
+	local function in_flight()
+		local user, room = muc:new_device("n1");
+		app.answer = "silence";
+		muc:say(room);
+		local push = app:expect_push();
+		muc:say(room);
+		app:expect_no_push();
+		return push, room, user;
+	end
+
+	local function assert_still_in_flight(push)
+		app:expect_no_push();
+		app:reply(push, "result");
+		assert.equal("2", app:expect_push().count);
+	end
+
+	local function as_if_from(jid, push, kind)
+		local reply = kind == "error" and st.error_reply(push.stanza, "cancel", "item-not-found") or st.reply(push.stanza);
+		reply.attr.from = jid;
+		return reply;
+	end
+
+	it("count when they come from the app server that was asked", function ()
+		assert_still_in_flight((in_flight()));
+	end);
+
+	for _, kind in ipairs { "result", "error" } do
+		it("do not count when they come from somebody else: " .. kind, function ()
+			local push = in_flight();
+			for _, jid in ipairs { "elsewhere.example", "push.localhost@elsewhere.example", "x@elsewhere.example/push.localhost" } do
+				mallory:send(as_if_from(jid, push, kind));
 			end
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost", "elsewhere.example" };
-				muc = options;
-				mucs = { [hasty_service] = hasty_options };
-			};
-			stage = scene.new(server);
-			app = stage.app;
-			mallory = server:component("elsewhere.example");
-		end);
-
-		lazy_teardown(prosody.close_all);
-
-		after_each(function ()
-			app:start_anew();
-		end);
-
-		local function new_device(service)
-			local user, room = stage:new_member { service = service };
-			assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = service }).attr.type);
-			return room, user;
-		end
-
-		local function count_of(push)
-			return push.summary["message-count"];
-		end
-
-		-- A push that is in flight, with a message that waits for its answer.
-		local function in_flight()
-			local room, user = new_device();
-			app.answer = "silence";
-			stage:say(room);
-			local push = app:expect_push();
-			stage:say(room);
-			app:expect_no_push();
-			return push, room, user;
-		end
-
-		local function assert_still_in_flight(push)
-			app:expect_no_push();
-			app:reply(push, "result");
-			assert.equal("2", count_of(app:expect_push()));
-		end
-
-		local function as_if_from(jid, push, kind)
-			local reply = kind == "error" and st.error_reply(push.stanza, "cancel", "item-not-found") or st.reply(push.stanza);
-			reply.attr.from = jid;
-			return reply;
-		end
-
-		it("count when they come from the app server that was asked", function ()
-			assert_still_in_flight((in_flight()));
-		end);
-
-		for _, kind in ipairs { "result", "error" } do
-			it("do not count when they come from somebody else: " .. kind, function ()
-				local push = in_flight();
-				for _, jid in ipairs { "elsewhere.example", "push.localhost@elsewhere.example", "x@elsewhere.example/push.localhost" } do
-					mallory:send(as_if_from(jid, push, kind));
-				end
-				for _, jid in ipairs { "x@push.localhost", "push.localhost/x" } do
-					app.component:send(as_if_from(jid, push, kind));
-				end
-				assert_still_in_flight(push);
-			end);
-
-			it("do not count with an id that is not ours: " .. kind, function ()
-				local push = in_flight();
-				for _, id in ipairs { push.id .. "0", push.id:sub(1, -2), push.id:upper() .. "X", "", "1" } do
-					local reply = as_if_from(app.jid, push, kind);
-					reply.attr.id = id;
-					app.component:send(reply);
-				end
-				assert_still_in_flight(push);
-			end);
-
-			it("count once: " .. kind, function ()
-				local first, room = in_flight();
-				app:reply(first, "result");
-				local second = app:expect_push();
-				stage:say(room);
-				for _ = 1, 4 do
-					app:reply(first, kind == "result" and "result" or persistent);
-				end
-				app:expect_no_push();
-				app:reply(second, "result");
-				assert.equal("3", count_of(app:expect_push()));
-			end);
-
-			it("do not matter for a device that was disabled: " .. kind, function ()
-				local push, room, user = in_flight();
-				user:disable { jid = app.jid, node = "n1" };
-				app:reply(push, kind == "result" and "result" or persistent);
-				app:expect_no_push();
-				stage:say(room);
-				app:expect_no_push();
-				assert.equal("result", user:enable({ jid = app.jid, node = "n1" }).attr.type);
-				stage:say(room);
-				assert.equal("1", count_of(app:expect_push()));
-			end);
-		end
-
-		it("are not mixed up with bounces of our own answers to clients", function ()
-			local push, _, user = in_flight();
-			for _, payload in ipairs { "enable", "disable" } do
-				local reply = user:iq(st.stanza("iq", { type = "set", to = server.muc_host, id = "client's own " .. payload })
-					:tag(payload, { xmlns = "urn:xmpp:push:0", jid = app.jid, node = "other" }):reset());
-				assert.equal("result", reply.attr.type);
-				user:send(st.error_reply(reply, "cancel", "recipient-unavailable"));
-				user:send(st.stanza("iq", { type = "error", to = server.muc_host, id = reply.attr.id })
-					:tag("error", { type = "cancel", by = "users.localhost" }));
-				-- Even where the client has chosen the id of a push.
-				user:send(st.stanza("iq", { type = "error", to = server.muc_host, id = push.id }));
+			for _, jid in ipairs { "x@push.localhost", "push.localhost/x" } do
+				app.component:send(as_if_from(jid, push, kind));
 			end
 			assert_still_in_flight(push);
 		end);
 
-		it("are not waited for longer than muc_push_reply_timeout", function ()
-			local room = new_device(hasty_service);
-			app.answer = "silence";
-			local asked = loop.now();
-			stage:say(room);
-			local first = app:expect_push();
-			stage:say(room);
-			app:expect_no_push();
-			local second = app:expect_push();
-			assert.is_true(loop.now() - asked >= reply_timeout);
-			assert.equal("2", count_of(second));
-			assert.is_not.equal(first.id, second.id);
-			stage:say(room);
-			app:reply(first, "result"); -- too late, and so no answer to the second
-			app:expect_no_push();
-			app:reply(second, "result");
-			local third = app:expect_push();
-			assert.equal("3", count_of(third));
-			app:reply(third, "result");
+		it("do not count with an id that is not ours: " .. kind, function ()
+			local push = in_flight();
+			for _, id in ipairs { push.id .. "0", push.id:sub(1, -2), push.id:upper() .. "X", "", "1" } do
+				local reply = as_if_from(app.jid, push, kind);
+				reply.attr.id = id;
+				app.component:send(reply);
+			end
+			assert_still_in_flight(push);
 		end);
 
-		it("have caused no error", function ()
-			assert.same({}, scene.entries(server:log()).error);
+		it("count once: " .. kind, function ()
+			local first, room = in_flight();
+			app:reply(first, "result");
+			local second = app:expect_push();
+			muc:say(room);
+			for _ = 1, 4 do
+				app:reply(first, kind == "result" and "result" or persistent);
+			end
+			app:expect_no_push();
+			app:reply(second, "result");
+			assert.equal("3", app:expect_push().count);
 		end);
+
+		it("do not matter for a device that was disabled: " .. kind, function ()
+			local push, room, user = in_flight();
+			user:disable { jid = app.jid, node = "n1" };
+			app:reply(push, kind == "result" and "result" or persistent);
+			app:expect_no_push();
+			muc:say(room);
+			app:expect_no_push();
+			assert.equal("result", user:enable({ jid = app.jid, node = "n1" }).attr.type);
+			muc:say(room);
+			assert.equal("1", app:expect_push().count);
+		end);
+	end
+
+	it("are not mixed up with bounces of our own answers to clients", function ()
+		local push, _, user = in_flight();
+		for _, payload in ipairs { "enable", "disable" } do
+			local reply = user:iq(st.stanza("iq", { type = "set", to = server.muc_host, id = "client's own " .. payload })
+				:tag(payload, { xmlns = "urn:xmpp:push:0", jid = app.jid, node = "other" }):reset());
+			assert.equal("result", reply.attr.type);
+			user:send(st.error_reply(reply, "cancel", "recipient-unavailable"));
+			user:send(st.stanza("iq", { type = "error", to = server.muc_host, id = reply.attr.id })
+				:tag("error", { type = "cancel", by = "users.localhost" }));
+			-- Even where the client has chosen the id of a push.
+			user:send(st.stanza("iq", { type = "error", to = server.muc_host, id = push.id }));
+		end
+		assert_still_in_flight(push);
 	end);
-end
+
+	it("are not waited for longer than muc_push_reply_timeout", function ()
+		local _, room = muc:new_device("n1", hasty_service);
+		app.answer = "silence";
+		local asked = loop.now();
+		muc:say(room);
+		local first = app:expect_push();
+		muc:say(room);
+		app:expect_no_push();
+		local second = app:expect_push();
+		assert.is_true(loop.now() - asked >= reply_timeout);
+		assert.equal("2", second.count);
+		assert.is_not.equal(first.id, second.id);
+		muc:say(room);
+		app:reply(first, "result"); -- too late, and so no answer to the second
+		app:expect_no_push();
+		app:reply(second, "result");
+		local third = app:expect_push();
+		assert.equal("3", third.count);
+		app:reply(third, "result");
+	end);
+
+	it("have caused no error", function ()
+		assert.log_is_clean(server);
+	end);
+end);

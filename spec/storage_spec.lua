@@ -2,9 +2,8 @@
 
 local st = require "util.stanza";
 
-local prosody = require "spec.support.prosody";
-local scene = require "spec.support.scene";
-local storages = require "spec.support.storages";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
 
 local service = "conference.localhost";
 local publish_options = "http://jabber.org/protocol/pubsub#publish-options";
@@ -17,139 +16,118 @@ local function form(attr, ...)
 	return st.preserialize(x:reset());
 end
 
-local function describe_storage(version, storage)
-	describe(string.format("%s storage on Prosody %s", storage.name, version), function ()
-		local server, stage;
+versions.describe_storages("registrations in the store", function (version, storage)
+	local server, muc;
 
-		lazy_setup(function ()
-			server = prosody.start {
-				version = version;
-				components = { "users.localhost", "push.localhost" };
-				global = storage.global;
-				muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
-			};
-			stage = scene.new(server);
-		end);
-
-		lazy_teardown(prosody.close_all);
-
-		for _, finish in ipairs { "stop", "kill" } do
-			it("has what was confirmed before a " .. finish, function ()
-				local user, room, bare_jid = stage:new_member();
-				for i = 1, 3 do
-					assert.equal("result", stage:enable(user, "n" .. i, "private-" .. i));
-				end
-				assert.equal("result", stage:enable(user, "n2", "private-new"));
-				assert.equal("result", stage:disable(user, "n1"));
-				stage:restart(finish);
-				local nodes, pushes = stage:pushed(room);
-				assert.same({ "n2", "n3" }, nodes);
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-new" }, scene.options(pushes.n2));
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-3" }, scene.options(pushes.n3));
-
-				user = server:user(bare_jid .. "/phone");
-				assert.equal("result", stage:disable(user));
-				stage:restart(finish);
-				assert.same({}, stage:pushed(room));
-				assert.is_nil(storage.read(server, bare_jid));
-			end);
-		end
-
-		it("has records as mod_cloud_notify writes them, by bare JID", function ()
-			local user, _, bare_jid = stage:new_member();
-			local started = os.time();
-			local iq = st.stanza("iq", { type = "set", to = service })
-				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = stage.app.jid, node = "n1", include_payload = "true" })
-					:add_child(st.deserialize(form({ xmlns = "jabber:x:data", type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "s<1>" })));
-			assert.equal("result", user:iq(iq:reset()).attr.type);
-			assert.equal("result", stage:enable(user));
-
-			local record = storage.read(server, bare_jid);
-			for key, registration in pairs(record) do
-				-- Seconds since 1970, and now; the clock may be set while the test runs.
-				local off = math.abs(registration.timestamp - started);
-				assert.is_true(off < 60, ("%s: %.6f, but it is %d"):format(key, registration.timestamp, started));
-				registration.timestamp = nil;
-			end
-			local options = st.deserialize(record["push.localhost<n1"].options);
-			assert.same({ "submit", "secret", "s<1>" }, { options.attr.type, options.tags[2].attr.var, options.tags[2]:get_child_text("value") });
-			record["push.localhost<n1"].options = nil;
-			assert.same({
-				["push.localhost<n1"] = { jid = "push.localhost", node = "n1", include_payload = "true" };
-				["push.localhost<"] = { jid = "push.localhost" };
-			}, record);
-			assert.is_nil(storage.read(server, bare_jid:match("^[^@]+")));
-		end);
-
-		it("reads what earlier modules have written, and keeps what it cannot read", function ()
-			local user, room, bare_jid = stage:new_member();
-			local xmlns = "jabber:x:data";
-			local written = {
-				["push.localhost<plain"] = { jid = "push.localhost", node = "plain", timestamp = 1500000003 };
-				["push.localhost<form"] = {
-					jid = "push.localhost", node = "form", include_payload = "true", timestamp = 1500000002;
-					options = form({ xmlns = xmlns, type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "private-form" });
-					encryption = { algorithm = "aes-128-gcm", key_base64 = "a2V5", max_size = 3000 };
-				};
-				["push.localhost<untyped"] = {
-					jid = "push.localhost", node = "untyped", options = form({ xmlns = xmlns }, { "secret", "private-untyped" });
-				};
-				["push.localhost<"] = { jid = "push.localhost", timestamp = 1500000001 };
-				["other key"] = { jid = "push.localhost", node = "other", timestamp = 1500000004 };
-				["push.localhost<nowhere"] = { node = "nowhere", timestamp = 1500000000 };
-				["__orderedIndex"] = { "push.localhost<plain", "push.localhost<form" };
-				["text"] = "not a table";
-			};
-			stage:restart("stop", function ()
-				storage.write(server, bare_jid, written);
-				-- The earlier module's <disable/> made such records.
-				storage.write(server, bare_jid:match("^[^@]+"), { ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } });
-				storage.write(server, "nothing@users.localhost", { ["text"] = "nothing of ours" });
-			end);
-			assert.same(written, storage.read(server, bare_jid));
-			local function check()
-				local nodes, pushes = stage:pushed(room);
-				assert.same({ "-", "form", "other", "plain", "untyped" }, nodes);
-				assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-form" }, scene.options(pushes.form));
-				assert.same({ "secret=private-untyped" }, scene.options(pushes.untyped));
-				assert.is_nil(pushes.untyped.options.tags[1].attr.type);
-				assert.is_nil(pushes.plain.options);
-			end
-			check();
-
-			user = server:user(user.jid);
-			assert.equal("result", stage:disable(user, "unknown"));
-			assert.same(written, storage.read(server, bare_jid));
-			assert.equal("result", stage:disable(user, "other"));
-			assert.equal("result", stage:enable(user, "other"));
-			local rewritten = storage.read(server, bare_jid);
-			assert.equal("other", rewritten["push.localhost<other"].node);
-			rewritten["push.localhost<other"], written["other key"] = nil, nil;
-			rewritten["push.localhost<untyped"].timestamp = nil;
-			assert.same(written, rewritten);
-			check();
-			stage:restart("kill");
-			check();
-			assert.same({ ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } },
-				storage.read(server, bare_jid:match("^[^@]+")));
-		end);
-
-		it("has logged nobody's node or secret above the level of debug", function ()
-			local entries = scene.entries(server:log());
-			assert.truthy(entries.info[1]);
-			for _, list in pairs(entries) do
-				for _, entry in ipairs(list) do
-					assert.is_nil(entry:match("private%-"), entry);
-					assert.is_nil(entry:match("<n%d"), entry);
-					assert.is_nil(entry:match("untyped"), entry);
-				end
-			end
-		end);
+	lazy_setup(function ()
+		server, muc = muc_service.start(version, {
+			global = storage.global;
+			muc = { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always" };
+		});
 	end);
-end
 
-for _, version in ipairs(prosody.versions) do
-	for _, storage in ipairs(storages) do
-		describe_storage(version, storage);
+	for _, finish in ipairs { "stop", "kill" } do
+		it("has what was confirmed before a " .. finish, function ()
+			local user, room, bare_jid = muc:new_member();
+			for i = 1, 3 do
+				assert.equal("result", muc:enable(user, "n" .. i, "private-" .. i));
+			end
+			assert.equal("result", muc:enable(user, "n2", "private-new"));
+			assert.equal("result", muc:disable(user, "n1"));
+			muc:restart(finish);
+			local nodes, pushes = muc:pushed(room);
+			assert.same({ "n2", "n3" }, nodes);
+			assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-new" }, muc_service.options(pushes.n2));
+			assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-3" }, muc_service.options(pushes.n3));
+
+			user = server:user(bare_jid .. "/phone");
+			assert.equal("result", muc:disable(user));
+			muc:restart(finish);
+			assert.same({}, muc:pushed(room));
+			assert.is_nil(storage.read(server, bare_jid));
+		end);
 	end
-end
+
+	it("has records as mod_cloud_notify writes them, by bare JID", function ()
+		local user, _, bare_jid = muc:new_member();
+		local started = os.time();
+		local iq = st.stanza("iq", { type = "set", to = service })
+			:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = "n1", include_payload = "true" })
+				:add_child(st.deserialize(form({ xmlns = "jabber:x:data", type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "s<1>" })));
+		assert.equal("result", user:iq(iq:reset()).attr.type);
+		assert.equal("result", muc:enable(user));
+
+		local record = storage.read(server, bare_jid);
+		for key, registration in pairs(record) do
+			-- Seconds since 1970, and now; the clock may be set while the test runs.
+			local off = math.abs(registration.timestamp - started);
+			assert.is_true(off < 60, ("%s: %.6f, but it is %d"):format(key, registration.timestamp, started));
+			registration.timestamp = nil;
+		end
+		local options = st.deserialize(record["push.localhost<n1"].options);
+		assert.same({ "submit", "secret", "s<1>" }, { options.attr.type, options.tags[2].attr.var, options.tags[2]:get_child_text("value") });
+		record["push.localhost<n1"].options = nil;
+		assert.same({
+			["push.localhost<n1"] = { jid = "push.localhost", node = "n1", include_payload = "true" };
+			["push.localhost<"] = { jid = "push.localhost" };
+		}, record);
+		assert.is_nil(storage.read(server, bare_jid:match("^[^@]+")));
+	end);
+
+	it("reads what earlier modules have written, and keeps what it cannot read", function ()
+		local user, room, bare_jid = muc:new_member();
+		local xmlns = "jabber:x:data";
+		local written = {
+			["push.localhost<plain"] = { jid = "push.localhost", node = "plain", timestamp = 1500000003 };
+			["push.localhost<form"] = {
+				jid = "push.localhost", node = "form", include_payload = "true", timestamp = 1500000002;
+				options = form({ xmlns = xmlns, type = "submit" }, { "FORM_TYPE", publish_options }, { "secret", "private-form" });
+				encryption = { algorithm = "aes-128-gcm", key_base64 = "a2V5", max_size = 3000 };
+			};
+			["push.localhost<untyped"] = {
+				jid = "push.localhost", node = "untyped", options = form({ xmlns = xmlns }, { "secret", "private-untyped" });
+			};
+			["push.localhost<"] = { jid = "push.localhost", timestamp = 1500000001 };
+			["other key"] = { jid = "push.localhost", node = "other", timestamp = 1500000004 };
+			["push.localhost<nowhere"] = { node = "nowhere", timestamp = 1500000000 };
+			["__orderedIndex"] = { "push.localhost<plain", "push.localhost<form" };
+			["text"] = "not a table";
+		};
+		muc:restart("stop", function ()
+			storage.write(server, bare_jid, written);
+			-- The earlier module's <disable/> made such records.
+			storage.write(server, bare_jid:match("^[^@]+"), { ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } });
+			storage.write(server, "nothing@users.localhost", { ["text"] = "nothing of ours" });
+		end);
+		assert.same(written, storage.read(server, bare_jid));
+		local function check()
+			local nodes, pushes = muc:pushed(room);
+			assert.same({ "-", "form", "other", "plain", "untyped" }, nodes);
+			assert.same({ "FORM_TYPE=" .. publish_options, "secret=private-form" }, muc_service.options(pushes.form));
+			assert.same({ "secret=private-untyped" }, muc_service.options(pushes.untyped));
+			assert.is_nil(pushes.untyped.options.tags[1].attr.type);
+			assert.is_nil(pushes.plain.options);
+		end
+		check();
+
+		user = server:user(user.jid);
+		assert.equal("result", muc:disable(user, "unknown"));
+		assert.same(written, storage.read(server, bare_jid));
+		assert.equal("result", muc:disable(user, "other"));
+		assert.equal("result", muc:enable(user, "other"));
+		local rewritten = storage.read(server, bare_jid);
+		assert.equal("other", rewritten["push.localhost<other"].node);
+		rewritten["push.localhost<other"], written["other key"] = nil, nil;
+		rewritten["push.localhost<untyped"].timestamp = nil;
+		assert.same(written, rewritten);
+		check();
+		muc:restart("kill");
+		check();
+		assert.same({ ["push.localhost<junk"] = { jid = "push.localhost", node = "junk" } },
+			storage.read(server, bare_jid:match("^[^@]+")));
+	end);
+
+	it("has logged nobody's node or secret above the level of debug", function ()
+		assert.logs_no_secret(server, { "private%-", "<n%d", "untyped" });
+	end);
+end);

@@ -1,6 +1,6 @@
 -- The part of the benchmark that has to be inside the server. For the benchmark only.
 --
--- What is global here can be called through the console of the specs, see bench/rig.lua.
+-- What is global here can be called through the console of the harness, see bench/server.lua.
 
 -- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
 

@@ -1,7 +1,8 @@
--- Serves the demo's page, Converse.js, and whom the page shows. For the demo and the browser tests only.
+-- Serves the demo's page, Converse.js, and what the page has to know: its users, their room and their app server.
+-- For the demo and the browser tests only.
 --
--- Options: demo_page_folders, from the path that is asked for to the folder that is served there; demo_page_cast,
--- what /cast.json says.
+-- Options: demo_page_folders, from the path that is asked for to the folder that is served there; demo_page_setup,
+-- what /setup.json says.
 --
 -- This file is MIT/X11 licensed.
 
@@ -21,13 +22,13 @@ local mime_map = {
 	woff2 = "font/woff2";
 };
 
-local cast = json.encode(module:get_option("demo_page_cast") or {});
+local setup = json.encode(module:get_option("demo_page_setup") or {});
 
 local route = {
-	["GET /cast.json"] = function (event)
+	["GET /setup.json"] = function (event)
 		event.response.headers.content_type = mime_map.json;
 		event.response.headers.cache_control = "no-store";
-		return cast;
+		return setup;
 	end;
 };
 for path, folder in pairs(module:get_option("demo_page_folders")) do

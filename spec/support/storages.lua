@@ -8,7 +8,7 @@ local json = require "util.json";
 local lfs = require "lfs";
 local serialization = require "util.serialization";
 
-local files = require "spec.support.files";
+local files = require "harness.files";
 
 local service = "conference.localhost";
 
@@ -150,7 +150,7 @@ function sql.garble(server, user)
 	end
 end
 
--- After failed writes: LuaDBI tells of the failure of a statement once more when it is used again.
+-- After failed writes: LuaDBI reports the failure of a statement once more when it is used again.
 function internal.recover()
 end
 

@@ -1,12 +1,16 @@
--- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it comes back, and what was told.
+-- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it comes back, and the events for it.
 
 local st = require "util.stanza";
 
-local scene = require "spec.support.scene";
+local prosody = require "harness.prosody";
+
+local logs = require "spec.support.logs";
 
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
-local undelivered = {};
+local undelivered = {
+	plugin_paths = { prosody.root .. "/spec/support/modules" }; -- of mod_spec_undelivered
+};
 
 local methods = {};
 local mt = { __index = methods };
@@ -62,7 +66,7 @@ function methods:is_present(room, user)
 	return self.server:admin("return room((...)):get_occupant_jid(select(2, ...)) ~= nil", room, user.jid);
 end
 
--- What was told since the last time that somebody looked, in the order in which it was.
+-- The events since the last call, in their order.
 function methods:seen(host)
 	return self.server:admin([[
 		local listener = prosody.hosts[...].modules.spec_undelivered.module;
@@ -94,11 +98,11 @@ function methods:behave(body)
 	]], body);
 end
 
--- The errors in the log since the last time that somebody looked.
+-- The errors in the log since the last call.
 function methods:errors()
 	local log = self.server:log(self.log_length);
 	self.log_length = self.log_length + #log;
-	return scene.entries(log).error;
+	return logs.entries(log).error;
 end
 
 return undelivered;

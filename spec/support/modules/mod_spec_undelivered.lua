@@ -1,4 +1,4 @@
--- Keeps what muc-undelivered-message tells, for a spec to look at: module.seen, as plain values.
+-- Keeps the events muc-undelivered-message for a spec to look at: module.seen, as plain values.
 --
 -- module.behave, if a spec sets it, is called with each event.
 

@@ -1,0 +1,400 @@
+-- A real Prosody as a child process, on loopback, on ports that the system chooses, and in a folder of its own.
+
+local lfs = require "lfs";
+local jid_split = require "util.jid".split;
+
+local app_server = require "harness.app_server";
+local client = require "harness.client";
+local component = require "harness.component";
+local configuration = require "harness.configuration";
+local console = require "harness.console";
+local files = require "harness.files";
+local loop = require "harness.loop";
+local srv = require "harness.srv";
+local tables = require "harness.tables";
+local user = require "harness.user";
+
+local merge = tables.merge;
+
+local start_timeout = 20;
+local stop_timeout = 20;
+local poll_interval = 0.005;
+local account_password = "harness";
+
+local source = debug.getinfo(1, "S").source:match("^@(.*)/harness/[^/]*$") or ".";
+local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
+
+local prosody = {
+	root = root;
+	versions = { "0.12", "13.0" };
+};
+
+local chosen_versions = os.getenv("PROSODY_VERSIONS") or "";
+if chosen_versions ~= "" then
+	prosody.versions = {};
+	for version in chosen_versions:gmatch("[^%s,]+") do
+		table.insert(prosody.versions, version);
+	end
+end
+
+local server_methods = {};
+local server_mt = { __index = server_methods };
+
+local open_servers = {};
+
+local function make_folder()
+	local command = assert(io.popen("mktemp -d", "r"));
+	local folder = command:read("*l");
+	command:close();
+	return assert(folder, "mktemp -d does not work");
+end
+
+local function shell_quote(text)
+	return "'" .. text:gsub("'", "'\\''") .. "'";
+end
+
+local function write_config(self)
+	files.write(self:config_path(), configuration.text(self));
+end
+
+local function command(self, name)
+	assert(self.guard:write(name, "\n"));
+	assert(self.guard:flush());
+end
+
+-- The exit status, once the process has ended.
+local function exit_status(self)
+	return tonumber(files.read(self.folder .. "/exit"));
+end
+
+local function tail(text, count)
+	local lines = {};
+	for line in (text or ""):gmatch("[^\n]+") do
+		table.insert(lines, line);
+	end
+	return table.concat(lines, "\n", math.max(1, #lines - count + 1));
+end
+
+local function describe_failure(self, what)
+	return string.format("Prosody %s %s. Its output:\n%s\nThe end of its log:\n%s", self.version, what,
+		tail(files.read(self.folder .. "/output"), 20), tail(self:log(), 40));
+end
+
+local function connect_console(self)
+	self.console = console.connect(self.folder .. "/console.port");
+	return self.console;
+end
+
+local function disconnect_console(self)
+	if self.console then
+		self.console:close();
+		self.console = nil;
+	end
+end
+
+-- Starts the process and waits until it is up.
+local function launch(self)
+	write_config(self);
+	for _, name in ipairs { "pid", "exit", "console.port" } do -- of the process before this one
+		os.remove(self.folder .. "/" .. name);
+	end
+	command(self, "start");
+	local up = loop.wait_until(function ()
+		if exit_status(self) then return "ended"; end
+		return connect_console(self);
+	end, start_timeout, poll_interval);
+	if up == "ended" then
+		error(describe_failure(self, "ended while it started"), 0);
+	elseif not up then
+		error(describe_failure(self, string.format("was not up after %d s", start_timeout)), 0);
+	end
+	self.pid = tonumber(files.read(self.folder .. "/pid"));
+	self.component_port, self.component_address = self:admin("return port_of('component')");
+	self.c2s_port, self.c2s_address = self:admin("return port_of('c2s')");
+	if self.options.s2s then
+		srv.add(self);
+	end
+end
+
+-- Where the modules of the prosody-modules package for a version are.
+function prosody.community_modules(version)
+	return string.format("%s/.test/modules-%s/usr/lib/prosody/modules", root, version);
+end
+
+local function plugin_paths(options)
+	local paths = {};
+	for _, path in ipairs(options.plugin_paths or {}) do
+		table.insert(paths, path);
+	end
+	table.insert(paths, root);
+	table.insert(paths, root .. "/harness/modules");
+	if options.community_modules then
+		table.insert(paths, prosody.community_modules(options.version));
+	end
+	return paths;
+end
+
+-- options:
+--   version            one of prosody.versions
+--   components         list of external components, for server:component() and what builds on it
+--   muc                options of the MUC component
+--   muc_host           its name, "conference.localhost"
+--   mucs               further MUC components: name -> options
+--   internal           other components inside the server: name -> options, of which `module` is the module
+--   hosts              VirtualHosts: name -> options; one "localhost" if not given
+--   c2s                true: clients can log in, see server:client()
+--   s2s                other servers of this process that have it are reached, and known: "dialback", without TLS; or
+--                      "certificates", with TLS and SASL EXTERNAL, and stream management if that module is enabled
+--   global             global options
+--   plugin_paths       searched before the checkout
+--   community_modules  true: those of prosody-modules can be loaded
+--   log_level          "debug"
+function prosody.start(options)
+	local program = string.format("%s/.test/prosody-%s/usr/bin/prosody", root, options.version);
+	assert(lfs.attributes(program), program .. " is missing, run tools/provision test");
+
+	local folder = make_folder();
+	local self = setmetatable({
+		clients = {};
+		components = {};
+		data_dir = folder .. "/data";
+		folder = folder;
+		log_path = folder .. "/prosody.log";
+		muc_host = options.muc_host or "conference.localhost";
+		options = merge({}, options);
+		plugin_paths = plugin_paths(options);
+		srv_path = folder .. "/srv";
+		version = options.version;
+	}, server_mt);
+	self.options.muc = merge({}, options.muc);
+	self.options.global = merge({}, options.global);
+	assert(lfs.mkdir(self.data_dir));
+	assert(lfs.mkdir(folder .. "/certificates"));
+	local arguments = { "exec", "bash", root .. "/harness/guard.bash", folder, "env",
+		"-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT",
+		"lua5.4", program, "-F", "--config", self:config_path() };
+	for i = 2, #arguments do
+		arguments[i] = shell_quote(arguments[i]);
+	end
+	self.guard = assert(io.popen(table.concat(arguments, " "), "w"));
+	open_servers[self] = true;
+
+	local ok, err = pcall(launch, self);
+	if not ok then
+		self:close();
+		error(err, 2);
+	end
+	return self;
+end
+
+-- Ends all servers that are still there, for the end of a process or of a spec, however it went.
+function prosody.close_all()
+	for self in pairs(open_servers) do
+		self:close();
+	end
+end
+
+function server_methods:config_path()
+	return self.folder .. "/prosody.cfg.lua";
+end
+
+-- The log so far; from, if given, is how much of it to leave out.
+function server_methods:log(from)
+	return (files.read(self.log_path) or ""):sub((from or 0) + 1);
+end
+
+-- Waits until the log has a text, taken as it is or as a pattern, after its first `from` bytes.
+function server_methods:wait_for_log(text, timeout, from)
+	local found = loop.wait_until(function ()
+		local log = self:log(from);
+		if log:find(text, 1, true) then return true; end
+		local ok, at = pcall(string.find, log, text);
+		return ok and at;
+	end, timeout or 5, poll_interval);
+	if not found then
+		error(describe_failure(self, string.format("did not log %q", text)), 2);
+	end
+end
+
+function server_methods:is_running()
+	return self.guard ~= nil and self.pid ~= nil and exit_status(self) == nil;
+end
+
+-- The connections of this process to this server that are open, and answered at this end.
+function server_methods:connections()
+	local list = {};
+	for _, host in ipairs(tables.sorted_keys(self.components)) do
+		if not self.components[host].closed then
+			table.insert(list, self.components[host]);
+		end
+	end
+	for _, connection in ipairs(self.clients) do
+		if connection:is_alive() then
+			table.insert(list, connection);
+		end
+	end
+	return list;
+end
+
+local function close_connections(self)
+	for _, connection in pairs(self.components) do
+		connection:close();
+	end
+	for _, connection in ipairs(self.clients) do
+		connection:close();
+	end
+end
+
+-- The connection of an external component, made when there is none.
+function server_methods:component(host)
+	local connection = self.components[host];
+	if not connection or connection.closed then
+		connection = component.connect { jid = host, host = self.component_address, port = self.component_port,
+			secret = configuration.component_secret, server = self };
+		self.components[host] = connection;
+	end
+	return connection;
+end
+
+-- A client of an account, which is made when there is none. options: see harness.client
+function server_methods:client(full_jid, options)
+	local username, host = jid_split(full_jid);
+	self:admin([[
+		local usermanager = require "core.usermanager";
+		local username, host, password = ...;
+		if not usermanager.user_exists(username, host) then
+			assert(usermanager.create_user(username, password, host));
+		end
+	]], username, host, account_password);
+	local connection = client.connect(merge({
+		host = self.c2s_address;
+		jid = full_jid;
+		password = account_password;
+		port = self.c2s_port;
+		server = self;
+	}, options));
+	table.insert(self.clients, connection);
+	return connection;
+end
+
+-- A user of one of the external components.
+function server_methods:user(full_jid)
+	return user.new(self:component(full_jid:match("@([^/]+)")), full_jid);
+end
+
+-- An app server that is one of the external components.
+function server_methods:app_server(host)
+	return app_server.new(self:component(host));
+end
+
+-- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
+-- tables of such (other values come as text). The chunk gets the arguments as `...`, and in its environment
+-- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), st, jid, timer and async; it may wait
+-- as util.async does. An error inside becomes an error here.
+function server_methods:admin(code, ...)
+	if not (self.console and not self.console.closed) and not connect_console(self) then
+		error(describe_failure(self, "does not let itself be administrated"), 2);
+	end
+	local result = self.console:run(code, ...);
+	if not result then
+		error(describe_failure(self, "did not answer the console"), 2);
+	elseif not result[1] then
+		error("inside the server: " .. tostring(result[2]), 2);
+	end
+	return table.unpack(result, 2, result.n);
+end
+
+-- Lets the server's event loop turn some times.
+function server_methods:settle(turns)
+	self:admin("settle(...)", turns or 5);
+end
+
+local function ended(self)
+	disconnect_console(self);
+	close_connections(self);
+	self.pid = nil;
+end
+
+local function wait_for_end(self)
+	return loop.wait_until(function ()
+		return exit_status(self);
+	end, stop_timeout, poll_interval);
+end
+
+-- Sends a signal to the process, such as "STOP", "CONT" or "HUP".
+function server_methods:signal(name)
+	command(self, name);
+end
+
+-- Halts the process: its connections stay, and nothing is read from them. signal("CONT") lets it go on.
+function server_methods:freeze()
+	self:signal("STOP");
+	assert(loop.wait_until(function ()
+		return files.read(string.format("/proc/%d/stat", self.pid)):match("%) T");
+	end, stop_timeout, poll_interval), "the process does not halt");
+end
+
+-- Stops the server as its operator would. Its folder stays, for start_again(); see close().
+function server_methods:stop()
+	command(self, "TERM");
+	local status = wait_for_end(self);
+	if not status then
+		local text = describe_failure(self, string.format("did not stop within %d s", stop_timeout));
+		self:kill();
+		error(text, 2);
+	end
+	ended(self);
+	if status ~= 0 then
+		error(describe_failure(self, string.format("ended with status %d", status)), 2);
+	end
+end
+
+-- Ends the server as a crash would.
+function server_methods:kill()
+	command(self, "KILL");
+	wait_for_end(self);
+	ended(self);
+end
+
+-- Starts the stopped server again, with the same data. Connections have to be made anew: see component().
+function server_methods:start_again()
+	launch(self);
+end
+
+-- Writes the configuration anew, with further options of the MUC component, and global ones if given. The
+-- next start_again() or reload_config() reads it.
+function server_methods:reconfigure(muc, global)
+	merge(self.options.muc, muc);
+	merge(self.options.global, global);
+	write_config(self);
+end
+
+-- Makes the running server read its configuration again.
+function server_methods:reload_config()
+	local ok, err = self:admin("return prosody.reload_config()");
+	if ok == false then error(err, 2); end
+end
+
+-- Reloads a module, of the MUC component or another host.
+function server_methods:reload_module(name, host)
+	self:admin([[
+		local host, name = ...;
+		assert(require "core.modulemanager".reload(host, name));
+	]], host or self.muc_host, name);
+end
+
+-- Ends the server if it still runs, and removes its folder unless KEEP is set in the environment.
+function server_methods:close()
+	if not self.guard then return; end
+	disconnect_console(self);
+	close_connections(self);
+	self.guard:close(); -- ends it, and waits until it has
+	self.guard, self.pid = nil, nil;
+	open_servers[self] = nil;
+	srv.remove(self);
+	if os.getenv("KEEP") then
+		io.stderr:write(string.format("Prosody %s was kept in %s\n", self.version, self.folder));
+	end
+end
+
+return prosody;

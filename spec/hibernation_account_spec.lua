@@ -1,0 +1,87 @@
+-- A client that loses its connection and has enabled pushes with its own server too (mod_cloud_notify), which is then in charge.
+
+local loop = require "harness.loop";
+local sessions = require "harness.sessions";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
+
+local contentless = "New Message!";
+
+local cut, end_hibernation = sessions.cut, sessions.end_hibernation;
+
+versions.describe("a client whose connection is cut and has push enabled on its account,", function (version)
+	local server, muc, room, ann, ann_jid;
+
+	lazy_setup(function ()
+		server, muc = muc_service.start_with_clients(version);
+	end);
+
+	local function say(body)
+		muc:say(room, body);
+	end
+
+	before_each(function ()
+		ann, room, ann_jid = muc:new_ann { is_client = true };
+	end);
+
+	after_each(function ()
+		for _, client in ipairs(server.clients) do client:close(); end
+	end);
+
+	-- The texts of the pushes of its own server; there must be no others.
+	local function of_account()
+		local texts = {};
+		muc.app.component:sync();
+		for _, push in ipairs(muc.app.pushes) do
+			assert.same({ "localhost", "account" }, { push.from, push.node });
+			table.insert(texts, push.summary["last-message-body"]);
+		end
+		muc.app:clear();
+		return texts;
+	end
+
+	before_each(function ()
+		assert.equal("result", ann:enable({ to = ann.bare_jid, jid = muc.app.jid, node = "account" }).attr.type);
+		ann:sync();
+	end);
+
+	it("gets pushes from its own server, and none from the room", function ()
+		cut(ann);
+		say "one";
+		assert(loop.wait_until(function () return muc.app.pushes[1]; end, 5));
+		assert.same({ contentless }, of_account());
+		end_hibernation(ann);
+		assert.same({}, of_account());
+		say "two";
+		assert.same({ "ann 1 two" }, muc:take_pushes());
+	end);
+
+	it("gets pushes from the room once its own server has given up meanwhile", function ()
+		say "there";
+		cut(ann);
+		server:admin("prosody.full_sessions[...].push_identifier = nil", ann.jid); -- as mod_cloud_notify does after too many errors
+		say "one"; -- by which it is noticed
+		muc.app.component:sync();
+		muc.app:clear();
+		say "two";
+		assert.same({ "ann 1 two" }, muc:take_pushes());
+	end);
+
+	it("gets pushes from the room once its account's push is disabled", function ()
+		assert.equal("result", ann:disable({ to = ann.bare_jid, jid = muc.app.jid, node = "account" }).attr.type);
+		cut(ann);
+		say "one";
+		assert.same({ "ann 1 one" }, muc:take_pushes());
+	end);
+
+	it("gets pushes from the room for a session without it, once no other one is there", function ()
+		local tablet = server:client(ann_jid.."/tablet");
+		tablet:join(room, "Ann");
+		cut(tablet);
+		say "one";
+		assert.same({}, muc:take_pushes());
+		ann:leave(room);
+		say "two";
+		assert.same({ "ann 1 two" }, muc:take_pushes());
+	end);
+end);

@@ -1,0 +1,125 @@
+-- A user with several sessions, clients of this very server, some of which hibernate (XEP-0198).
+
+local sessions = require "harness.sessions";
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
+
+local cut, end_hibernation = sessions.cut, sessions.end_hibernation;
+
+versions.describe("a client whose connection is cut, beside another session,", function (version)
+	local server, muc, room, ann, ann_jid;
+
+	lazy_setup(function ()
+		server, muc = muc_service.start_with_clients(version);
+	end);
+
+	local function say(body)
+		muc:say(room, body);
+	end
+
+	before_each(function ()
+		ann, room, ann_jid = muc:new_ann { is_client = true };
+	end);
+
+	after_each(function ()
+		for _, client in ipairs(server.clients) do client:close(); end
+	end);
+
+	for _, nick in ipairs { "Ann", "Tablet" } do
+		it("gets pushes once that is cut too, as "..nick, function ()
+			local tablet = server:client(ann_jid.."/tablet");
+			tablet:join(room, nick);
+			cut(ann);
+			say "one";
+			assert.same({}, muc:take_pushes());
+			cut(tablet);
+			say "two";
+			assert.same({ "ann 1 two" }, muc:take_pushes());
+			tablet:resume();
+			say "three";
+			assert.same({}, muc:take_pushes());
+		end);
+
+		it("gets pushes once that has left, as "..nick, function ()
+			local tablet = server:client(ann_jid.."/tablet");
+			tablet:join(room, nick);
+			cut(ann);
+			tablet:leave(room);
+			say "one";
+			assert.same({ "ann 1 one" }, muc:take_pushes());
+		end);
+	end
+
+	it("gets one push for messages that neither had acknowledged when both have ended", function ()
+		local tablet = server:client(ann_jid.."/tablet");
+		tablet:join(room, "Ann");
+		ann:go_silent();
+		tablet:go_silent();
+		say "unread";
+		cut(ann);
+		cut(tablet);
+		end_hibernation(ann); -- the tablet may still have it
+		assert.same({}, muc:take_pushes());
+		end_hibernation(tablet);
+		assert.same({ "ann 1 unread" }, muc:take_pushes());
+		say "one";
+		assert.same({ "ann 2 one" }, muc:take_pushes());
+	end);
+
+	for what, go in pairs { ["has lost its connection"] = cut, ["has left"] = function (client) client:leave(room); end } do
+		it("gets no push for messages that one has read which "..what.." since", function ()
+			local tablet = server:client(ann_jid.."/tablet");
+			tablet:join(room, "Ann");
+			cut(ann);
+			say "one";
+			say "two";
+			tablet:ping("localhost");
+			go(tablet);
+			end_hibernation(ann);
+			assert.same({}, muc:take_pushes());
+			say "three";
+			assert.same({ "ann 1 three" }, muc:take_pushes());
+		end);
+	end
+
+	it("gets a push for messages that one had not read when it ends, though the other goes on hibernating", function ()
+		local tablet = server:client(ann_jid.."/tablet");
+		tablet:join(room, "Ann");
+		cut(ann);
+		tablet:go_silent();
+		say "unread";
+		cut(tablet);
+		end_hibernation(tablet);
+		assert.same({ "ann 1 unread" }, muc:take_pushes());
+		end_hibernation(ann);
+		say "one";
+		assert.same({ "ann 2 one" }, muc:take_pushes());
+	end);
+
+	it("gets no push when one comes in, nor when the other ends then", function ()
+		ann:go_silent();
+		say "unread";
+		cut(ann);
+		say "one";
+		assert.same({ "ann 1 one" }, muc:take_pushes());
+		local tablet = server:client(ann_jid.."/tablet");
+		tablet:join(room, "Ann");
+		say "two";
+		end_hibernation(ann);
+		say "three";
+		assert.same({}, muc:take_pushes());
+	end);
+
+	it("gets no push when a new session takes its place", function ()
+		cut(ann);
+		say "one";
+		assert.same({ "ann 1 one" }, muc:take_pushes());
+		ann = server:client(ann.jid);
+		ann:join(room, "Ann");
+		say "two";
+		assert.same({}, muc:take_pushes());
+		ann:leave(room);
+		say "three";
+		assert.same({ "ann 1 three" }, muc:take_pushes());
+	end);
+end);

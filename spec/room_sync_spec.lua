@@ -1,0 +1,109 @@
+-- Loading and reading in slices: a message that comes in before they are done is held, and reaches everybody.
+
+local prosody = require "harness.prosody";
+
+local versions = require "spec.support.versions";
+
+local room = "den@conference.localhost";
+
+-- A room that takes many turns of the event loop to read, and a message while it is being read.
+local restore_and_broadcast = [[
+	local room_jid, changed_jid, leaving_nick = ...;
+	local room = room(room_jid);
+	for number = 1, 20000 do
+		room._affiliations["user"..number.."@elsewhere.example"] = "member";
+	end
+	module:fire_event("muc-room-restored", { jid = room_jid, room = room });
+	room:broadcast_message(st.message({ type = "groupchat", from = room_jid.."/Olga", to = room_jid, id = "held" }):body("Early"));
+	module:log("info", "The message is broadcast");
+	if changed_jid then room:set_affiliation(true, changed_jid, "member"); end
+	if leaving_nick then room:set_role(true, room_jid.."/"..leaving_nick, nil); end
+]];
+
+-- Records of many users, in the store from which they are loaded at the next start.
+local store_many = [[
+	local store = require "core.storagemanager".open(module.host, "muc_cloud_notify");
+	for number = 1, 4000 do
+		assert(store:set("user"..number.."@elsewhere.example", {
+			["nowhere.example<"..number] = { jid = "nowhere.example", node = tostring(number), timestamp = 1 };
+		}));
+	end
+]];
+
+local broadcast = [[
+	local room = room(...);
+	room:broadcast_message(st.message({ type = "groupchat", from = room.jid.."/Olga", to = room.jid, id = "held" }):body("Early"));
+	module:log("info", "The message is broadcast");
+]];
+
+versions.describe("slices", function (version)
+	local server, app, olga, ann, ben;
+
+	local function connect()
+		app = server:app_server("push.localhost");
+		olga, ann, ben = server:user("olga@users.localhost/desk"), server:user("ann@users.localhost/desk"), server:user("ben@users.localhost/desk");
+	end
+
+	before_each(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "always";
+				muc_room_default_persistent = true;
+			};
+		};
+		connect();
+		olga:create_room(room, "Olga");
+		for _, member in ipairs { ann, ben } do
+			olga:affiliate(room, member.bare_jid, "member");
+			member:enable { jid = "push.localhost", node = member.bare_jid };
+		end
+	end);
+
+	after_each(prosody.close_all);
+
+	it("push a message that came in while its room was read, once to all absent members", function ()
+		ben:join(room, "Ben");
+		local log_length = #server:log();
+		server:admin(restore_and_broadcast, room);
+		assert.equal(ann.bare_jid, app:expect_push(5).node);
+		app:expect_no_push();
+		assert.logs_in_order(server, "The message is broadcast", "is pushed to", log_length);
+	end);
+
+	it("read the room anew where it changes meanwhile, and push to nobody that was there at the time", function ()
+		ben:join(room, "Ben");
+		local log_length = #server:log();
+		server:admin(restore_and_broadcast, room, "new@elsewhere.example", "Ben");
+		assert.equal(ann.bare_jid, app:expect_push(5).node);
+		app:expect_no_push();
+		assert.logs_in_order(server, "The message is broadcast", "is pushed to", log_length);
+		olga:say(room, "Late");
+		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+	end);
+
+	it("lose no message of a room that is reloaded with the module meanwhile", function ()
+		server:admin(restore_and_broadcast, room);
+		server:reload_module("muc_cloud_notify");
+		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+		app:expect_no_push();
+	end);
+
+	it("push a message that came in before the registrations were loaded", function ()
+		server:admin(store_many);
+		server:stop();
+		local log_length = #server:log();
+		server:start_again();
+		server:admin(broadcast, room);
+		connect();
+		local nodes = { app:expect_push(15).node, app:expect_push(15).node };
+		table.sort(nodes);
+		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+		assert.logs_in_order(server, "The message is broadcast", "4002 device(s) of 4002 user(s) are registered", log_length);
+	end);
+end);
