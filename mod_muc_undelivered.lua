@@ -10,17 +10,14 @@
 --
 -- once for each message and session. It changes nothing in what mod_muc does.
 
-if module:get_host_type() ~= "component" then
-	module:log_status("error", "mod_%s belongs under a MUC component, not under a host: see the README", module.name);
-	return;
-elseif not prosody.hosts[module.host].modules.muc then
-	module:log_status("error", "mod_%s belongs under a MUC component (Component \"%s\" \"muc\"): see the README", module.name, module.host);
-	return;
-end
+local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
+local part = assert(envloadfile(module:get_directory().."/lua/shared/part.lua", module.environment))();
+
+if not part "shared/host_check".check() then return; end
 
 local muc = module:depends "muc";
 
-local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
@@ -28,23 +25,15 @@ local xmlns_sid = "urn:xmpp:sid:0";
 
 -- What mod_muc kicks for, and nothing else: whoever answers with another error is there, and stays.
 local is_kickable_error = module:require "muc/util".is_kickable_error;
-local part = assert(loadfile(module:get_directory().."/lua/shared/part.lua", "t", _ENV))();
-
 local guard = part "shared/guard";
 
--- COMPAT 0.12: get_option_integer and get_option_period are Prosody 13's.
-local function get_number(name, default, min, step, expected)
-	local value = module:get_option(name);
-	if value == nil then return default; end
-	if type(value) == "number" and value >= min and value <= 2^31 and value % step == 0 then return value; end
-	module:log("error", "Option %s is %s (a %s), but %s is expected; using the default, %s",
-		name, type(value) == "string" and ("%q"):format(value) or tostring(value), type(value), expected, tostring(default));
-	return default;
-end
-
-local max_messages = get_number("muc_undelivered_messages", 100, 0, 1, "a whole number of at least 0");
-local max_seconds = get_number("muc_undelivered_seconds", 3600, 1, 1, "a whole number of at least 1");
-local max_archived = get_number("muc_undelivered_archived", 250, 0, 1, "a whole number of at least 0");
+local options = part "shared/options";
+local configured = options.read {
+	messages = { "muc_undelivered_messages", options.integer(0), "a whole number of at least 0", 100 };
+	seconds = { "muc_undelivered_seconds", options.integer(1), "a whole number of at least 1", 3600 };
+	archived = { "muc_undelivered_archived", options.integer(0), "a whole number of at least 0", 250 };
+};
+local max_messages, max_seconds, max_archived = configured.messages, configured.seconds, configured.archived;
 
 -- The longest id that is taken note of, in bytes. They are up to clients.
 local max_id = 256;
