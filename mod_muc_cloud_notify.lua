@@ -29,7 +29,7 @@ local part = assert(loadfile(module:get_directory().."/lua/shared/part.lua", "t"
 
 local guard = part "shared/guard";
 local options = part "muc_cloud_notify/options";
-local native, load_error = part "muc_cloud_notify/native".load();
+local native, load_error = part "muc_cloud_notify/engine".load();
 if not native then
 	module:log_status("error", "%s", load_error);
 	return;

@@ -31,7 +31,7 @@ for _, version in ipairs(prosody.versions) do
 			end
 			for _, name in ipairs {
 				"mod_muc_cloud_notify/mod_muc_cloud_notify.lua", "mod_muc_cloud_notify/muc_cloud_notify.so",
-				"mod_muc_cloud_notify/lua/muc_cloud_notify/native.lua",
+				"mod_muc_cloud_notify/lua/muc_cloud_notify/engine.lua",
 				"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/lua/muc_undelivered/visits.lua", "mod_muc_undelivered/lua/shared/guard.lua",
 			} do
 				assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);

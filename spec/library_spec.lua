@@ -15,7 +15,7 @@ local function run(command)
 end
 
 local function expected_version()
-	return assert(files.read(prosody.root .. "/lua/muc_cloud_notify/native.lua")):match("local expected_version = \"([^\"]+)\"");
+	return assert(files.read(prosody.root .. "/lua/muc_cloud_notify/engine.lua")):match("local expected_version = \"([^\"]+)\"");
 end
 
 local folder;
@@ -31,7 +31,7 @@ local function copy_module()
 	local target = folder .. "/modules";
 	assert(lfs.mkdir(target));
 	run(string.format("cp -R '%s/mod_muc_cloud_notify.lua' '%s/lua' '%s'", prosody.root, prosody.root, target));
-	local path = target .. "/lua/muc_cloud_notify/native.lua";
+	local path = target .. "/lua/muc_cloud_notify/engine.lua";
 	local text, count = assert(files.read(path)):gsub("(expected_version = )\"[^\"]+\"", "%1\"" .. other_version .. "\"");
 	assert(count == 1);
 	files.write(path, text);
