@@ -20,7 +20,7 @@ impl AppServer {
     /// # Errors
     ///
     /// [`RequestError::MalformedAppServer`] where it is no JID.
-    pub fn parse(jid: &str) -> Result<Self, RequestError> {
+    pub(crate) fn parse(jid: &str) -> Result<Self, RequestError> {
         let jid = Jid::new(jid).map_err(RequestError::MalformedAppServer)?;
         Ok(AppServer(jid.as_str().into()))
     }
@@ -37,12 +37,12 @@ impl AppServer {
     }
 
     /// The JID without its resource.
-    pub fn bare(&self) -> &str {
+    pub(crate) fn bare(&self) -> &str {
         self.0.split_once('/').map_or(&*self.0, |(bare, _)| bare)
     }
 
     /// The domain of the JID.
-    pub fn domain(&self) -> &str {
+    pub(crate) fn domain(&self) -> &str {
         let bare = self.bare();
         bare.split_once('@').map_or(bare, |(_, domain)| domain)
     }
@@ -50,7 +50,7 @@ impl AppServer {
 
 /// The app servers in use, so that all devices of one share its address.
 #[derive(Debug, Default)]
-pub struct AppServers {
+pub(crate) struct AppServers {
     shared: HashSet<AppServer>,
     /// How many there may be before those out of use are let go.
     limit: usize,
@@ -58,7 +58,7 @@ pub struct AppServers {
 
 impl AppServers {
     /// Replaces an address by the equal one that others use already.
-    pub fn share(&mut self, app_server: &mut AppServer) {
+    pub(crate) fn share(&mut self, app_server: &mut AppServer) {
         if let Some(known) = self.shared.get(app_server) {
             *app_server = known.clone();
             return;

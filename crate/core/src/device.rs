@@ -1,316 +1,196 @@
-//! A device: one registration, what its owner has missed, and how its app server answers.
+//! A device: one registration, what its owner has not read, and where it stands with its app server.
 
-use std::cmp::Ordering;
-use std::sync::Arc;
+mod bounces;
+mod delivery;
+mod unread;
 
-use minidom::Element;
-use smallvec::{SmallVec, smallvec};
+pub(crate) use bounces::MessageKey;
+pub(crate) use delivery::{Delivery, Due, Failures, InFlight};
+pub use unread::Scope;
+pub(crate) use unread::{MessageDigest, Notification, Notifications, Unread};
 
-use crate::key::{RoomId, UserId};
-use crate::push::PushId;
+use crate::ids::{PushId, RoomId, UserId};
 use crate::registration::Registration;
-use crate::returned::Returned;
-
-/// What a push says about the newest message of a room, shared by all who get one.
-#[derive(Debug)]
-pub struct Content {
-    /// The room's bare JID.
-    pub room: Arc<str>,
-    /// The occupant JID of who said it, where the app server may know.
-    pub sender: Option<Arc<str>>,
-    /// What was said, where the app server may know.
-    pub body: Option<Arc<str>>,
-    /// The broadcast message, where another module wants to see it.
-    pub original: Option<Element>,
-    /// When it was said; seconds on the engine's clock.
-    pub since: f64,
-    /// Tells which of two messages is the newer one.
-    pub order: u64,
-}
-
-/// Something of a room that a device has not been told yet.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    /// The newest message.
-    pub content: Arc<Content>,
-    /// The newest message that mentions the owner.
-    pub mention: Option<Arc<Content>>,
-    /// How many messages it stands for.
-    pub messages: u32,
-}
-
-/// What is to be told, room by room. Nearly always that is one room, for which no memory is to be asked for: there
-/// is one of this for every push.
-pub type Untold = SmallVec<[(RoomId, Pending); 1]>;
-
-/// What the owner of a device has missed in one room since they were last there.
-#[derive(Debug)]
-pub struct Missed {
-    /// The room.
-    pub room: RoomId,
-    /// How many messages.
-    pub count: u32,
-}
-
-/// A publish that is not answered yet.
-#[derive(Debug)]
-pub struct InFlight {
-    /// Its id.
-    pub id: PushId,
-    /// When it was sent.
-    pub since: f64,
-    /// What it tells, to be told again should it fail.
-    pub told: Untold,
-    /// Whether another module had asked for it.
-    pub pinged: bool,
-}
-
-/// Where a device stands with its app server.
-#[derive(Debug)]
-pub enum State {
-    /// Nothing is to be told.
-    Idle,
-    /// In the queue of the outbox.
-    Queued,
-    /// A publish is on its way.
-    InFlight(Box<InFlight>),
-    /// After a transient error: not before this time.
-    Resting {
-        /// When the next attempt is due.
-        until: f64,
-    },
-}
-
-/// What has gone wrong with a device lately. Most devices have none.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Trouble {
-    /// Persistent errors in a row.
-    pub errors: u32,
-    /// Transient errors in a row, which the back-off grows with.
-    pub attempts: u32,
-    /// Since when it has had nothing but transient errors.
-    pub failing_since: Option<f64>,
-}
+use crate::time::Instant;
 
 /// One registration and all that goes with it.
 #[derive(Debug)]
-pub struct Device {
-    /// Whose it is.
-    pub user: UserId,
-    /// What was registered.
-    pub registration: Registration,
-    /// What has gone wrong.
-    pub trouble: Option<Box<Trouble>>,
-    /// The rooms in which something was missed.
-    pub missed: Vec<Missed>,
-    /// What is still to be told of them. It is not in there: there are many rooms, and for most of the time nothing
-    /// to be told of any.
-    pub pending: Untold,
-    /// Another module asked for a push without a message.
-    pub pinged: bool,
-    /// Whether its address, or the form that goes along with a push, is another one than at the last push.
-    pub is_changed: bool,
-    /// Where it stands with its app server.
-    pub state: State,
-    /// The time of its valid entry among the outbox's deadlines.
-    pub armed: Option<f64>,
-    /// The messages that came back undelivered. Most devices have none.
-    returned: Option<Box<Returned>>,
-}
-
-impl Content {
-    /// The same message, of which nothing is said: there are newer ones that were told of.
-    fn without_words(&self) -> Self {
-        let (room, original) = (self.room.clone(), self.original.clone());
-        Content { room, sender: None, body: None, original, ..*self }
-    }
-}
-
-impl Pending {
-    /// Which of two has the message that was sent later.
-    pub fn cmp_sent(&self, other: &Self) -> Ordering {
-        self.content.since.total_cmp(&other.content.since).then(self.content.order.cmp(&other.content.order))
-    }
-
-    /// Takes over what another one stands for. The message that was sent later speaks for both.
-    fn merge(&mut self, mut other: Pending) {
-        if other.content.since > self.content.since {
-            std::mem::swap(self, &mut other);
-        }
-        self.mention = self.mention.take().or(other.mention);
-        self.messages = self.messages.saturating_add(other.messages);
-    }
+pub(crate) struct Device {
+    owner: UserId,
+    registration: Registration,
+    unread: Unread,
+    delivery: Delivery,
+    /// Another module has asked for a push without a message.
+    is_pinged: bool,
 }
 
 impl Device {
     /// A device that was just registered.
-    pub fn new(user: UserId, registration: Registration) -> Self {
-        Device {
-            user,
-            registration,
-            trouble: None,
-            missed: Vec::new(),
-            pending: Untold::new(),
-            pinged: false,
-            is_changed: false,
-            state: State::Idle,
-            armed: None,
-            returned: None,
+    pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
+        Device { owner, registration, unread: Unread::default(), delivery: Delivery::new(), is_pinged: false }
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> UserId {
+        self.owner
+    }
+
+    /// What was registered.
+    pub(crate) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    /// What was registered, where the device is gone.
+    pub(crate) fn into_registration(self) -> Registration {
+        self.registration
+    }
+
+    /// What its owner has not read.
+    pub(crate) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Where it stands with its app server.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// For the outbox, which arms its deadlines by it.
+    pub(crate) fn delivery_mut(&mut self) -> &mut Delivery {
+        &mut self.delivery
+    }
+
+    /// Whether a push without a message was asked for, and has not left.
+    pub(crate) fn is_pinged(&self) -> bool {
+        self.is_pinged
+    }
+
+    /// What was registered is stored. Returns whether its pushes go elsewhere from now on, or with another form.
+    pub(crate) fn set_registration(&mut self, registration: Registration) -> bool {
+        let before = std::mem::replace(&mut self.registration, registration);
+        before.publish_options != self.registration.publish_options
+            // Which a push identifier need not tell apart: it is one text made of both.
+            || before.app_server != self.registration.app_server
+            || before.node != self.registration.node
+    }
+
+    /// The client has registered it again: what went wrong before is forgotten, what is unread is not, and it need not wait
+    /// any longer.
+    pub(crate) fn renew(&mut self) {
+        self.delivery.clear_failures();
+        self.delivery.resume();
+    }
+
+    /// A message was sent while its owner was absent.
+    pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification) {
+        self.unread.add(room, notification);
+    }
+
+    /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time.
+    pub(crate) fn add_bounced(&mut self, room: RoomId, notification: Notification, key: MessageKey) -> bool {
+        self.unread.add_bounced(room, notification, key)
+    }
+
+    /// Another module asks for a push without a message.
+    pub(crate) fn ping(&mut self) {
+        self.is_pinged = true;
+    }
+
+    /// Its owner is in a room again, or has no business there any more: nothing of it is unread.
+    pub(crate) fn mark_read(&mut self, room: RoomId) {
+        self.unread.mark_read(room);
+        if let Some(in_flight) = self.delivery.in_flight_mut() {
+            in_flight.notifications.drop_room(room);
         }
     }
 
-    /// The publish that is on its way to it.
-    pub fn in_flight(&self) -> Option<&InFlight> {
-        match &self.state {
-            State::InFlight(in_flight) => Some(in_flight),
-            _ => None,
-        }
+    /// Messages from before `oldest` are not worth a push any more.
+    pub(crate) fn expire(&mut self, oldest: Instant) {
+        self.unread.expire(oldest);
+    }
+
+    /// Whether there is anything to be pushed.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.is_pinged || !self.unread.pending().is_empty()
+    }
+
+    /// Whether it has to be put into the outbox's queue, which it then counts on.
+    pub(crate) fn enqueue(&mut self) -> bool {
+        self.has_pending() && self.delivery.enqueue()
+    }
+
+    /// Its turn has come in the queue. Returns false if it has no place there any more.
+    pub(crate) fn dequeue(&mut self) -> bool {
+        self.delivery.dequeue()
+    }
+
+    /// Takes out what a push is to tell, and whether it was asked for; and how many messages are unread that the device then
+    /// will have heard of.
+    pub(crate) fn take_pending(&mut self, scope: Scope) -> (Notifications, bool, u32) {
+        let notifications = self.unread.take(scope);
+        (notifications, std::mem::take(&mut self.is_pinged), self.unread.announced())
+    }
+
+    /// A publish leaves.
+    pub(crate) fn send(&mut self, in_flight: Box<InFlight>) {
+        self.delivery.send(in_flight);
     }
 
     /// The publish with this id is answered, or given up.
-    pub fn land(&mut self, id: PushId) -> Option<Box<InFlight>> {
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::InFlight(in_flight) if in_flight.id == id => Some(in_flight),
-            state => {
-                self.state = state;
-                None
-            }
-        }
+    pub(crate) fn take_in_flight(&mut self, id: PushId) -> Option<Box<InFlight>> {
+        self.delivery.take_in_flight(id)
     }
 
-    /// What is registered for it is not what it was.
-    pub fn change(&mut self, registration: Registration) {
-        let before = &self.registration;
-        self.is_changed |= before.publish_options != registration.publish_options
-            // Which a key need not tell apart: it is one text made of both.
-            || before.app_server != registration.app_server
-            || before.node != registration.node;
-        self.registration = registration;
+    /// The publish with this id that is on its way.
+    pub(crate) fn in_flight(&self, id: PushId) -> Option<&InFlight> {
+        self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
     }
 
-    /// The client registered it again: what went wrong before is forgotten, what was missed is not, and it
-    /// need not wait any longer.
-    pub fn renew(&mut self, registration: Registration) {
-        self.change(registration);
-        self.trouble = None;
-        if matches!(self.state, State::Resting { .. }) {
-            self.state = State::Idle;
-        }
+    /// Nothing is wrong with it any more: its app server has taken a push.
+    pub(crate) fn clear_failures(&mut self) {
+        self.delivery.clear_failures();
     }
 
-    /// Its owner has missed a message in a room.
-    pub fn miss(&mut self, room: RoomId, pending: Pending) {
-        self.count_missed(room);
-        self.pend(room, pending);
+    /// A persistent error. Returns how many in a row that makes.
+    pub(crate) fn count_error(&mut self) -> u32 {
+        self.delivery.count_error()
     }
 
-    /// A message came back that was sent to its owner when they seemed to be there; `key` tells it from others.
-    /// Returns whether it is the first time. Whatever they have missed since then is newer.
-    pub fn miss_returned(&mut self, room: RoomId, mut pending: Pending, key: u64) -> bool {
-        let returned = self.returned.get_or_insert_default();
-        let Some(before) = returned.add(room, key, pending.content.since) else { return false };
-        let missed_before = self.count_missed(room);
-        let is_newest = usize::try_from(missed_before).is_ok_and(|missed| missed <= before.count)
-            && before.newest <= pending.content.since;
-        if !is_newest {
-            pending.content = Arc::new(pending.content.without_words());
-        }
-        self.pend(room, pending);
-        true
+    /// A transient error at `now`, after a publish that told these. Returns what has gone wrong with this one.
+    pub(crate) fn count_attempt(
+        &mut self,
+        notifications: Notifications,
+        is_ping: bool,
+        now: Instant,
+    ) -> Failures {
+        self.is_pinged |= is_ping;
+        self.unread.requeue(notifications);
+        self.delivery.count_attempt(now)
     }
 
-    /// Counts one more message, and returns how many there were before.
-    fn count_missed(&mut self, room: RoomId) -> u32 {
-        match self.missed.iter_mut().find(|missed| missed.room == room) {
-            Some(missed) => {
-                missed.count = missed.count.saturating_add(1);
-                missed.count - 1
-            }
-            None => {
-                self.missed.push(Missed { room, count: 1 });
-                0
-            }
-        }
+    /// What a publish was to tell was not wanted: it does not count as unread.
+    pub(crate) fn retract(&mut self, notifications: &Notifications) {
+        self.unread.retract(notifications);
     }
 
-    /// Something is to be told of a room, besides what already is.
-    fn pend(&mut self, room: RoomId, pending: Pending) {
-        match self.pending.iter_mut().find(|(other, _)| *other == room) {
-            Some((_, other)) => {
-                let before = std::mem::replace(other, pending);
-                other.merge(before);
-            }
-            None => self.pending.push((room, pending)),
-        }
+    /// Its app server is not to be asked before `until`.
+    pub(crate) fn back_off(&mut self, until: Instant) {
+        self.delivery.back_off(until);
     }
 
-    /// Its owner is in a room again, or has no business there any more: nothing of it was missed.
-    pub fn catch_up(&mut self, room: RoomId) {
-        self.missed.retain(|missed| missed.room != room);
-        self.pending.retain(|(pending, _)| *pending != room);
-        self.returned.take_if(|returned| returned.forget(room));
-        if let State::InFlight(in_flight) = &mut self.state {
-            in_flight.told.retain(|(told, _)| *told != room);
-        }
+    /// The back-off is over.
+    pub(crate) fn resume(&mut self) {
+        self.delivery.resume();
     }
 
-    /// What is older than `oldest` is not told any more.
-    pub fn expire(&mut self, oldest: f64) {
-        self.pending.retain(|(_, pending)| pending.content.since >= oldest);
+    /// What a snapshot says of a room: how much is unread, and what of it is still to be pushed.
+    pub(crate) fn restore_unread(&mut self, room: RoomId, messages: u32, pending: Option<Notification>) {
+        self.unread.restore(room, messages, pending);
     }
 
-    /// Takes what is to be told out of every room.
-    pub fn take_pending(&mut self) -> Untold {
-        std::mem::take(&mut self.pending)
-    }
-
-    /// Takes what is to be told out of the room where it has waited longest.
-    pub fn take_oldest_pending(&mut self) -> Untold {
-        let oldest = self.pending.iter().enumerate().min_by_key(|(_, (_, pending))| pending.content.order);
-        let oldest = oldest.map(|(index, _)| index);
-        oldest.map_or_else(Untold::new, |index| smallvec![self.pending.swap_remove(index)])
-    }
-
-    /// What was told was not wanted: it does not count as missed.
-    pub fn uncount(&mut self, told: &[(RoomId, Pending)]) {
-        for (room, pending) in told {
-            if let Some(missed) = self.missed.iter_mut().find(|missed| missed.room == *room) {
-                missed.count = missed.count.saturating_sub(pending.messages);
-            }
-        }
-        self.missed.retain(|missed| missed.count > 0);
-        let missed = &self.missed;
-        self.pending.retain(|(room, _)| missed.iter().any(|missed| missed.room == *room));
-    }
-
-    /// Puts back what could not be told. It merges into what has come up meanwhile.
-    pub fn put_back(&mut self, told: Untold) {
-        for (room, pending) in told {
-            if !self.missed.iter().any(|missed| missed.room == room) {
-                continue;
-            }
-            match self.pending.iter_mut().find(|(other, _)| *other == room) {
-                Some((_, other)) => other.merge(pending),
-                None => self.pending.push((room, pending)),
-            }
-        }
-    }
-
-    /// Whether there is anything to be told.
-    pub fn has_pending(&self) -> bool {
-        self.pinged || !self.pending.is_empty()
-    }
-
-    /// What is still to be told of a room.
-    pub fn pending_in(&self, room: RoomId) -> Option<&Pending> {
-        self.pending.iter().find(|(other, _)| *other == room).map(|(_, pending)| pending)
-    }
-
-    /// How many messages its owner has missed, in all rooms, but for those that are still to be told.
-    pub fn count(&self) -> u32 {
-        self.missed.iter().fold(0, |sum, missed| {
-            let untold = self.pending_in(missed.room).map_or(0, |pending| pending.messages);
-            sum.saturating_add(missed.count.saturating_sub(untold))
-        })
+    /// What a snapshot says of the device itself.
+    pub(crate) fn restore(&mut self, failures: Option<Failures>, is_pinged: bool) {
+        self.delivery.restore_failures(failures);
+        self.is_pinged = is_pinged;
     }
 }

@@ -1,54 +1,55 @@
 //! The engine of one MUC service: facts go in, decisions come out.
 //!
-//! What happens to registrations is here, what happens in rooms is in [`crate::watch`], and what becomes
-//! of pushes in [`crate::delivery`].
+//! Inputs are the `handle_*` methods and those named after what has happened; outputs are [`Engine::poll_push`] and
+//! [`Engine::poll_event`], and [`Engine::next_deadline`] says when to ask again. This file only sees to it that the parts
+//! hear of what concerns them.
 
-use std::collections::HashMap;
+mod delivery;
+mod messages;
+mod registrations;
+mod rooms;
+mod snapshot;
+
+pub use delivery::{Push, PushDetails};
+pub use messages::{Bounce, Broadcast};
+pub use snapshot::{DeviceState, PendingState, Snapshot, UnreadState};
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use minidom::Element;
-use slotmap::SlotMap;
-use smallvec::SmallVec;
 
-use crate::app_server::AppServers;
-use crate::circuit::Circuits;
-use crate::device::Device;
+use crate::device::{MessageKey, Notification, Scope};
+use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
-use crate::key::{DeviceId, RoomId, UserId};
+use crate::event::{Disabled, Event, Reason};
+use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::options::Options;
-use crate::outbox::Outbox;
+use crate::outcome::Outcome;
+use crate::random::Random;
 use crate::registration::{Record, Registration};
 use crate::request::{self, Disable, Enable};
-use crate::room::Room;
-
-/// A user who has registered at least one device.
-#[derive(Debug)]
-pub(crate) struct User {
-    /// The bare JID, as the server has prepared it.
-    pub(crate) jid: Arc<str>,
-    pub(crate) devices: SmallVec<[DeviceId; 2]>,
-}
+use crate::room::{Coverage, Room};
+use crate::summary::Summary;
+use crate::time::{Instant, UnixTime};
+use delivery::Delivery;
+use messages::{Digests, Recipients};
+use registrations::Registrations;
+use rooms::Rooms;
 
 /// The engine of one MUC service.
 ///
-/// Users, rooms and occupants are named by JIDs as the server has prepared them. Times are seconds on one
-/// clock of the caller's that never goes back, except where they say otherwise.
+/// Users, rooms and occupants are named by JIDs as the server has prepared them.
 #[derive(Debug)]
 pub struct Engine {
-    pub(crate) host: Box<str>,
-    pub(crate) options: Options,
-    /// [`Options::important_body`], to be shared by all pushes.
-    pub(crate) important_body: Arc<str>,
-    pub(crate) users: SlotMap<UserId, User>,
-    pub(crate) user_ids: HashMap<Arc<str>, UserId>,
-    pub(crate) devices: SlotMap<DeviceId, Device>,
-    pub(crate) rooms: SlotMap<RoomId, Room>,
-    pub(crate) room_ids: HashMap<Arc<str>, RoomId>,
-    pub(crate) outbox: Outbox,
-    pub(crate) circuits: Circuits,
-    pub(crate) app_servers: AppServers,
-    /// How many messages were told of so far: tells which of two is the newer one.
-    pub(crate) messages: u64,
+    host: Box<str>,
+    options: Options,
+    registrations: Registrations,
+    rooms: Rooms,
+    devices: Devices,
+    digests: Digests,
+    delivery: Delivery,
+    events: VecDeque<Event>,
 }
 
 /// What is to be stored before a request is answered. Nothing has changed yet.
@@ -56,7 +57,7 @@ pub struct Engine {
 pub struct Change {
     /// What the user's record becomes.
     pub record: Record,
-    /// The key of the registration that was added.
+    /// The push identifier of the registration that was added.
     pub added: Option<Box<str>>,
     /// How many registrations were removed, other than by replacement.
     pub removed: usize,
@@ -64,56 +65,56 @@ pub struct Change {
 
 /// How much the engine holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Census {
+pub struct Stats {
     /// Users with a device.
     pub users: usize,
     /// Devices.
     pub devices: usize,
+    /// Devices whose push waits to be sent.
+    pub queued: usize,
     /// Publishes that are not answered yet.
     pub in_flight: usize,
+    /// When the engine is to be asked again, and why.
+    pub next_deadline: Option<Deadline>,
 }
 
+/// Requests: what they make of a user's record. Nothing changes before [`Engine::set_registrations`].
 impl Engine {
     /// The engine of the service `host`, with nobody registered.
-    pub fn new(host: &str, options: Options) -> Self {
+    pub fn new(host: &str, options: Options, random: impl Random + 'static) -> Self {
         Engine {
             host: host.into(),
-            important_body: options.important_body.as_str().into(),
+            delivery: Delivery::new(&options, Box::new(random)),
             options,
-            users: SlotMap::with_key(),
-            user_ids: HashMap::new(),
-            devices: SlotMap::with_key(),
-            rooms: SlotMap::with_key(),
-            room_ids: HashMap::new(),
-            outbox: Outbox::default(),
-            circuits: Circuits::default(),
-            app_servers: AppServers::default(),
-            messages: 0,
+            registrations: Registrations::default(),
+            rooms: Rooms::default(),
+            devices: Devices::default(),
+            digests: Digests::default(),
+            events: VecDeque::new(),
         }
     }
 
     /// The options were read again.
     pub fn configure(&mut self, options: Options) {
-        self.important_body = options.important_body.as_str().into();
+        self.delivery.configure(&options);
         self.options = options;
     }
 
-    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5), at `now` in
-    /// seconds since 1970.
+    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5).
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with.
-    pub fn enable(
+    pub fn prepare_enable(
         &self,
         user: &str,
         iq: &Element,
         mut record: Record,
-        now: f64,
+        now: UnixTime,
     ) -> Result<Change, RequestError> {
         let payload = request::payload(iq, "enable").ok_or(RequestError::MissingAppServer)?;
         let registration = Registration::new(Enable::read(payload, user, &self.host, &self.options)?, now);
-        let added = registration.key().into();
+        let added = registration.push_identifier().into();
         let removed = record.add(registration, self.options.max_devices).len();
         Ok(Change { record, added: Some(added), removed })
     }
@@ -123,102 +124,344 @@ impl Engine {
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn disable(&self, iq: &Element, mut record: Record) -> Result<Change, RequestError> {
+    pub fn prepare_disable(&self, iq: &Element, mut record: Record) -> Result<Change, RequestError> {
         let payload = request::payload(iq, "disable").ok_or(RequestError::MissingAppServer)?;
         let disable = Disable::read(payload)?;
         let removed = record.remove(&disable.app_server, disable.node.as_deref());
         Ok(Change { record, added: None, removed })
     }
+}
 
-    /// A user's record is in the store: from now on it counts. `renewed` is the key of a registration that
-    /// the user has just asked for. Returns whether the user had no device before, and so is in no room's
-    /// index.
-    pub fn register(&mut self, user: &str, registrations: Vec<Registration>, renewed: Option<&str>) -> bool {
-        if registrations.is_empty() {
-            self.unregister(user);
-            return false;
-        }
-        let is_new = !self.user_ids.contains_key(user);
-        let user_id = self.user_id(user);
-        let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
-        let mut before: HashMap<Box<str>, DeviceId> = before
-            .into_iter()
-            .flatten()
-            .filter_map(|id| Some((self.devices.get(id)?.registration.key().into(), id)))
-            .collect();
-        let mut devices = SmallVec::with_capacity(registrations.len());
-        for mut registration in registrations {
-            self.app_servers.share(&mut registration.app_server);
-            let known = before.remove(&*registration.key());
-            match known.and_then(|id| Some((id, self.devices.get_mut(id)?))) {
-                Some((id, device)) => {
-                    if renewed == Some(&*registration.key()) {
-                        device.renew(registration);
-                        self.outbox.announce(id, device);
-                    } else {
-                        device.change(registration);
-                    }
-                    devices.push(id);
-                }
-                None => devices.push(self.devices.insert(Device::new(user_id, registration))),
-            }
-        }
-        for id in before.into_values() {
-            self.devices.remove(id);
-        }
-        if let Some(user) = self.users.get_mut(user_id) {
-            user.devices = devices;
-        }
-        is_new
+/// Facts about users and rooms.
+impl Engine {
+    /// A user's record is in the store: from now on it counts. `renewed` is the push identifier of a registration that the
+    /// user has just asked for. Returns whether the user had no device before, and so is in the index of no room.
+    pub fn set_registrations(
+        &mut self,
+        user: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> bool {
+        let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
+        self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        registered.is_first_device
     }
 
+    /// Takes over a room's members as they are: bare JID and registered nickname of everybody with an affiliation of member
+    /// or above. Members without a device are passed over.
+    pub fn set_members<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) {
+        let id = self.rooms.id_or_insert(room);
+        let users = &self.registrations;
+        let members = members.into_iter().filter_map(|(jid, nick)| Some((users.id(jid)?, nick)));
+        let gone = self.rooms.get_mut(id).map_or_else(Vec::new, |room| room.set_members(members));
+        for user in gone {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// Takes over a room's occupants as they are at `now`: bare JID and nickname. Users who are there have read everything.
+    pub fn set_occupants<'a>(
+        &mut self,
+        room: &str,
+        occupants: impl IntoIterator<Item = (&'a str, &'a str)>,
+        now: Instant,
+    ) {
+        let id = self.rooms.id_or_insert(room);
+        let users = &self.registrations;
+        let occupants: Vec<(UserId, &str)> =
+            occupants.into_iter().filter_map(|(jid, nick)| Some((users.id(jid)?, nick))).collect();
+        for (user, _) in &occupants {
+            self.mark_read(*user, id);
+        }
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.set_occupants(occupants, now);
+        }
+    }
+
+    /// A room was restored from storage: what was known of it may be wrong.
+    pub fn forget_room(&mut self, room: &str) {
+        if let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) {
+            room.forget();
+        }
+    }
+
+    /// Nobody has looked at the rooms for a while: what was known of them may be wrong.
+    pub fn forget_rooms(&mut self) {
+        self.rooms.iter_mut().for_each(Room::forget);
+    }
+
+    /// A room is gone, and with it all that is unread there.
+    pub fn room_destroyed(&mut self, room: &str) {
+        let Some((id, room)) = self.rooms.remove(room) else { return };
+        for user in room.members() {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
+    pub fn affiliation_changed(&mut self, room: &str, bare_jid: &str, is_member: bool, nick: Option<&str>) {
+        let Some(id) = self.rooms.id(room) else { return };
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.get_mut(id) {
+            if let Some(nick) = nick {
+                room.take_nickname(user, nick);
+            }
+            match user {
+                Some(user) if is_member => room.add_member(user, nick),
+                Some(user) => room.remove_member(user),
+                None => {}
+            }
+        }
+        if let (Some(user), false) = (user, is_member) {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// An occupant, one or more sessions of a user under one nickname, is there now.
+    pub fn occupant_present(&mut self, room: &str, bare_jid: &str, nick: &str) {
+        let Some(id) = self.rooms.id(room) else { return };
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.enter(user, nick);
+        }
+        if let Some(user) = user {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// The last session of an occupant is gone at `now`.
+    pub fn occupant_gone(&mut self, room: &str, bare_jid: &str, nick: &str, now: Instant) {
+        let (Some(room), Some(user)) = (self.rooms.id(room), self.registrations.id(bare_jid)) else { return };
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.leave(user, nick, now);
+        }
+    }
+
+    /// A user is where the room can be read, or may not read it any more.
+    fn mark_read(&mut self, user: UserId, room: RoomId) {
+        for device in self.registrations.devices_of(user) {
+            self.devices.update(device, |device| device.mark_read(room));
+        }
+    }
+}
+
+/// Facts that lead to pushes, or follow from them.
+impl Engine {
+    /// A room broadcasts a message. Returns how many devices are to be pushed to: none where [`Engine::coverage`] of the
+    /// room is not complete.
+    pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
+        let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        let Recipients { devices, has_stale_members } =
+            messages::recipients(&broadcast, room, &self.registrations, &self.options);
+        if has_stale_members {
+            room.forget_all_but(|user| self.registrations.user(user).is_some());
+        }
+        if devices.is_empty() {
+            return 0;
+        }
+        let Broadcast { message, keep_original, .. } = broadcast;
+        let digest = self.digests.digest(Some(message), keep_original, room, now, &self.options);
+        self.devices.add_unread(room_id, &Arc::new(digest), &devices);
+        devices.len()
+    }
+
+    /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
+    /// with another session, or were absent then and so were pushed to. Returns how many devices are to be pushed to.
+    pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
+        let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
+        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let devices = messages::bounce_recipients(&bounce, room, &self.registrations, &self.options);
+        if devices.is_empty() {
+            return 0;
+        }
+        let sent = bounce.sent.unwrap_or(now);
+        let digest = self.digests.digest(bounce.message, bounce.keep_original, room, sent, &self.options);
+        let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
+        let is_new = devices.into_iter().filter(|&(id, is_mention)| {
+            let notification = Notification::of(&digest, is_mention);
+            self.devices.update(id, |device| device.add_bounced(room_id, notification, key)) == Some(true)
+        });
+        is_new.count()
+    }
+
+    /// Another module wants every device of a user to be pushed to, without a message. Returns how many there are.
+    pub fn handle_ping(&mut self, user: &str) -> usize {
+        let Some(user) = self.registrations.id(user) else { return 0 };
+        let devices = self.registrations.devices_of(user);
+        for &id in &devices {
+            self.devices.update(id, |device| device.ping());
+        }
+        devices.len()
+    }
+
+    /// A result came: its `id`, and who it is `from`. Returns whether it answers a publish that was sent there.
+    pub fn handle_result(&mut self, id: &str, from: &str, now: Instant) -> bool {
+        self.handle_answer(id, from, Outcome::Delivered, now)
+    }
+
+    /// An error came: its `id`, who it is `from`, its `type` and its defined condition. Returns whether it answers a publish
+    /// that was sent there.
+    pub fn handle_error(
+        &mut self,
+        id: &str,
+        from: &str,
+        error_type: Option<&str>,
+        condition: Option<&str>,
+        now: Instant,
+    ) -> bool {
+        self.handle_answer(id, from, Outcome::of_error(error_type, condition), now)
+    }
+
+    /// A push that was polled could not be sent, as when an app server in the same process fails: it is tried again later.
+    pub fn handle_send_failure(&mut self, id: &str, now: Instant) {
+        if let Ok(id) = id.parse() {
+            self.handle_outcome(id, Outcome::Silent, now);
+        }
+    }
+
+    /// A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
+    pub fn withdraw(&mut self, id: &str) {
+        if let Ok(id) = id.parse() {
+            self.devices.end_push(id, |_, _| ());
+        }
+    }
+
+    /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
+    pub fn suppress(&mut self, id: &str) {
+        if let Ok(id) = id.parse() {
+            self.devices.end_push(id, |device, in_flight| device.retract(&in_flight.notifications));
+        }
+    }
+
+    /// Sees to what is due at `now`: publishes without an answer, and retries. Where much is due it does a part of it, and
+    /// the next deadline is past.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (id, reason) in self.delivery.handle_timeout(&mut self.devices, now, &self.options) {
+            self.disable(id, reason);
+        }
+    }
+
+    fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
+        let Ok(id) = id.parse::<PushId>() else { return false };
+        let device = self.devices.get(id.device()).filter(|device| device.in_flight(id).is_some());
+        if device.is_none_or(|device| device.registration().app_server.as_str() != from) {
+            return false;
+        }
+        self.handle_outcome(id, outcome, now);
+        true
+    }
+
+    fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
+        let reason = self.delivery.handle_outcome(&mut self.devices, id, outcome, now, &self.options);
+        if let Some(reason) = reason {
+            self.disable(id.device(), reason);
+        }
+    }
+
+    fn disable(&mut self, device: DeviceId, reason: Reason) {
+        let removed = self.registrations.remove_device(&mut self.devices, device);
+        let Some((user, registration)) = removed else { return };
+        let push_identifier = registration.push_identifier().into();
+        let app_server = registration.app_server;
+        self.events.push_back(Event::DeviceDisabled(Disabled { user, push_identifier, app_server, reason }));
+    }
+}
+
+/// Decisions.
+impl Engine {
+    /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
+    /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
+    pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
+        self.delivery.poll_push(&mut self.devices, scope, now, &self.options)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.devices.next_deadline()
+    }
+}
+
+/// What the ids mean, and a look inside.
+impl Engine {
     /// Whether a user has a device.
     pub fn is_registered(&self, user: &str) -> bool {
-        self.user_ids.contains_key(user)
+        self.registrations.id(user).is_some()
     }
 
     /// Whose a device is, by their bare JID, and what was registered for it.
     pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
         let device = self.devices.get(device)?;
-        Some((&*self.users.get(device.user)?.jid, &device.registration))
+        Some((self.registrations.user(device.owner())?.jid(), device.registration()))
+    }
+
+    /// What a push says. `None` where it is too long ago.
+    pub fn summary(&self, number: u64) -> Option<&Summary> {
+        self.delivery.summary(number)
+    }
+
+    /// What other modules want to know of a push that was polled. `None` where it is not wanted any more.
+    pub fn push_details(&self, id: &str) -> Option<PushDetails<'_>> {
+        let id = id.parse().ok().filter(|id| self.is_in_demand(*id))?;
+        delivery::details(&self.devices, id)
+    }
+
+    /// Whether a push that was polled still is to be sent: its device may be gone by now, and its user back.
+    pub fn is_wanted(&self, id: &str) -> bool {
+        id.parse().is_ok_and(|id| self.is_in_demand(id))
+    }
+
+    /// How much of a room is known: what has to be read before a message can be judged.
+    pub fn coverage(&self, room: &str) -> Coverage {
+        self.rooms.by_jid(room).map_or(Coverage::Nothing, Room::coverage)
+    }
+
+    /// Whether any member with a device is absent: if not, no message concerns anybody.
+    pub fn is_anybody_absent(&self, room: &str) -> bool {
+        let mut absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);
+        absent.any(|(user, _)| self.registrations.user(user).is_some())
+    }
+
+    /// The bare JIDs of the members with a device who are absent.
+    pub fn absent_members(&self, room: &str) -> Vec<&str> {
+        let absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);
+        absent.filter_map(|(user, _)| Some(&**self.registrations.user(user)?.jid())).collect()
     }
 
     /// How much the engine holds.
-    pub fn census(&self) -> Census {
-        Census {
-            users: self.users.len(),
+    pub fn stats(&self) -> Stats {
+        Stats {
+            users: self.registrations.len(),
             devices: self.devices.len(),
-            in_flight: self.devices.values().filter(|device| device.in_flight().is_some()).count(),
+            queued: self.devices.queued(),
+            in_flight: self.devices.in_flight(),
+            next_deadline: self.next_deadline(),
         }
     }
 
-    /// Removes one device, and with the last one its user. Returns the user's JID.
-    pub(crate) fn remove_device(&mut self, id: DeviceId) -> Option<(Arc<str>, Registration)> {
-        let device = self.devices.remove(id)?;
-        let user = self.users.get_mut(device.user)?;
-        user.devices.retain(|other| *other != id);
-        let jid = user.jid.clone();
-        if user.devices.is_empty() {
-            self.unregister(&jid);
-        }
-        Some((jid, device.registration))
+    /// What outlives a clean stop, as it is at `now`.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        Snapshot::take(&self.devices, &self.registrations, &self.rooms, now)
     }
 
-    fn user_id(&mut self, jid: &str) -> UserId {
-        if let Some(&id) = self.user_ids.get(jid) {
-            return id;
-        }
-        let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
-        self.user_ids.insert(jid, id);
-        id
+    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
+    /// unread: nothing of it is to be pushed before their members and occupants were read.
+    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
+        let Engine { registrations, rooms, devices, digests, .. } = self;
+        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
     }
 
-    /// The rooms' indices are not gone through: there, the key of a user who is gone finds nobody.
-    fn unregister(&mut self, user: &str) {
-        let Some(id) = self.user_ids.remove(user) else { return };
-        for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
-            self.devices.remove(device);
-        }
+    fn is_in_demand(&self, id: PushId) -> bool {
+        let in_flight = self.devices.get(id.device()).and_then(|device| device.in_flight(id));
+        in_flight.is_some_and(|in_flight| in_flight.is_ping || !in_flight.notifications.is_empty())
     }
 }

@@ -47,13 +47,13 @@ pub enum RequestError {
     /// The data form is not a form of type `submit` with the `FORM_TYPE` of publish-options.
     #[error("the form must be of type 'submit', with the FORM_TYPE of pubsub#publish-options")]
     NotPublishOptions,
-    /// The node is longer than [`crate::registration::MAX_NODE`].
+    /// The node is longer than [`crate::MAX_NODE`].
     #[error("the 'node' attribute is longer than {0} bytes")]
     LongNode(usize),
-    /// The form holds more text than [`crate::publish_options::MAX_SIZE`].
+    /// The form holds more text than [`crate::MAX_FORM_SIZE`].
     #[error("the form is larger than {0} bytes")]
     LargeForm(usize),
-    /// The form is nested deeper than [`crate::publish_options::MAX_DEPTH`].
+    /// The form is nested deeper than [`crate::MAX_FORM_DEPTH`].
     #[error("the form is nested deeper than {0} levels")]
     DeepForm(usize),
 }

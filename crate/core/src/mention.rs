@@ -18,6 +18,7 @@
 mod address;
 mod body;
 mod fallback;
+mod folding;
 mod nickname;
 mod reference;
 mod text;
@@ -121,7 +122,7 @@ impl Mentions {
             };
             left = rest;
             // A client may count the @ in front of a nickname in or out; and a nickname may begin with one.
-            let nick = text::fold(text.trim());
+            let nick = folding::fold(text.trim());
             let after_at = nick.strip_prefix('@').map(|after| after.trim().to_owned());
             self.ranges.extend([Some(nick), after_at].into_iter().flatten().filter(|nick| !nick.is_empty()));
         }

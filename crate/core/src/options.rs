@@ -1,11 +1,11 @@
 //! What the operator has set.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::level::DefaultLevel;
+use crate::notify_level::DefaultLevel;
 
-/// The options of the module, as the README's table has them. Durations are in seconds.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// The options of the module, as docs/operators.md has them. Durations are in seconds.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// `push_notification_with_body`: tell the app server what was said.
@@ -55,7 +55,7 @@ impl Default for Options {
 
 impl Options {
     /// The delay before a retry, when `attempts` have failed before that one; in seconds, without jitter.
-    pub fn back_off(&self, attempts: u32) -> f64 {
+    pub(crate) fn back_off(&self, attempts: u32) -> f64 {
         (self.retry_delay * 2_f64.powi(attempts.min(62).cast_signed())).min(self.max_retry_delay)
     }
 }

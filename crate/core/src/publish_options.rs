@@ -1,16 +1,17 @@
 //! The data form that a client hands over for its app server (XEP-0357, section 5).
 
+mod compact;
+
 use minidom::{Element, Node};
 
-use crate::compact;
 use crate::error::RequestError;
 use crate::ns;
 
 /// The largest form that is accepted: bytes of text, names, attributes and namespaces.
-pub const MAX_SIZE: usize = 8192;
+pub const MAX_FORM_SIZE: usize = 8192;
 
 /// The deepest nesting that is accepted: a plain field's value is at level 2.
-pub const MAX_DEPTH: usize = 8;
+pub const MAX_FORM_DEPTH: usize = 8;
 
 /// A publish-options form, as it came. There is one for every device, so it is kept small.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +24,6 @@ impl From<&Element> for PublishOptions {
 }
 
 impl PublishOptions {
-    /// The form from its [bytes](PublishOptions::as_bytes).
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        PublishOptions(bytes.into())
-    }
-
-    /// What the form is kept as: equal for equal forms.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// The form, as it came.
     pub fn element(&self) -> Element {
         // What was written can be read; an empty form is the worst that could come of it.
@@ -46,7 +37,7 @@ impl PublishOptions {
 ///
 /// [`RequestError::NotPublishOptions`] where there is a data form, but none that is a submitted
 /// publish-options form; [`RequestError::LargeForm`] and [`RequestError::DeepForm`] beyond the limits.
-pub fn read(enable: &Element) -> Result<Option<PublishOptions>, RequestError> {
+pub(crate) fn read(enable: &Element) -> Result<Option<PublishOptions>, RequestError> {
     let mut forms = enable.children().filter(|child| child.is("x", ns::DATA_FORMS)).peekable();
     if forms.peek().is_none() {
         return Ok(None);
@@ -72,8 +63,8 @@ fn check_size(form: &Element) -> Result<(), RequestError> {
     let mut size = 0;
     let mut open = vec![(form, 0)];
     while let Some((element, depth)) = open.pop() {
-        if depth > MAX_DEPTH {
-            return Err(RequestError::DeepForm(MAX_DEPTH));
+        if depth > MAX_FORM_DEPTH {
+            return Err(RequestError::DeepForm(MAX_FORM_DEPTH));
         }
         size += element.name().len();
         let attributes = element.attrs().iter();
@@ -91,8 +82,8 @@ fn check_size(form: &Element) -> Result<(), RequestError> {
                 Node::Text(text) => size += text.len(),
             }
         }
-        if size > MAX_SIZE {
-            return Err(RequestError::LargeForm(MAX_SIZE));
+        if size > MAX_FORM_SIZE {
+            return Err(RequestError::LargeForm(MAX_FORM_SIZE));
         }
     }
     Ok(())

@@ -7,19 +7,21 @@ use crate::error::RequestError;
 use crate::ns;
 use crate::options::Options;
 use crate::publish_options::{self, PublishOptions};
-use crate::registration::MAX_NODE;
+
+/// The longest node that is accepted, in bytes.
+pub const MAX_NODE: usize = 1024;
 
 /// A request to push to a node of an app server (XEP-0357, section 5).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Enable {
+pub(crate) struct Enable {
     /// The `jid` attribute: the app server.
-    pub app_server: AppServer,
+    pub(crate) app_server: AppServer,
     /// The `node` attribute: the provisioned node of the app server.
-    pub node: Option<Box<str>>,
+    pub(crate) node: Option<Box<str>>,
     /// The publish-options form.
-    pub publish_options: Option<PublishOptions>,
+    pub(crate) publish_options: Option<PublishOptions>,
     /// The `include_payload` attribute, which some clients send and mod_cloud_notify stores.
-    pub include_payload: Option<Box<str>>,
+    pub(crate) include_payload: Option<Box<str>>,
 }
 
 impl Enable {
@@ -28,7 +30,12 @@ impl Enable {
     /// # Errors
     ///
     /// Every [`RequestError`].
-    pub fn read(enable: &Element, user: &str, host: &str, options: &Options) -> Result<Self, RequestError> {
+    pub(crate) fn read(
+        enable: &Element,
+        user: &str,
+        host: &str,
+        options: &Options,
+    ) -> Result<Self, RequestError> {
         let app_server = read_app_server(enable)?;
         if app_server.domain() == host || app_server.bare() == user {
             return Err(RequestError::OwnAddress);
@@ -47,11 +54,11 @@ impl Enable {
 
 /// A request to stop pushing to a node of an app server, or to all of them (XEP-0357, section 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disable {
+pub(crate) struct Disable {
     /// The `jid` attribute: the app server.
-    pub app_server: AppServer,
+    pub(crate) app_server: AppServer,
     /// The `node` attribute; without it, every node of the app server is meant.
-    pub node: Option<Box<str>>,
+    pub(crate) node: Option<Box<str>>,
 }
 
 impl Disable {
@@ -60,13 +67,13 @@ impl Disable {
     /// # Errors
     ///
     /// [`RequestError::MissingAppServer`], [`RequestError::MalformedAppServer`], [`RequestError::LongNode`].
-    pub fn read(disable: &Element) -> Result<Self, RequestError> {
+    pub(crate) fn read(disable: &Element) -> Result<Self, RequestError> {
         Ok(Disable { app_server: read_app_server(disable)?, node: read_node(disable)? })
     }
 }
 
 /// Finds `<enable/>` or `<disable/>` in an IQ.
-pub fn payload<'a>(iq: &'a Element, name: &str) -> Option<&'a Element> {
+pub(crate) fn payload<'a>(iq: &'a Element, name: &str) -> Option<&'a Element> {
     iq.get_child(name, ns::PUSH)
 }
 

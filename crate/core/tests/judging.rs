@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ALL, HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 /// The one push that leaves the outbox now, when other modules judge it.
 fn judged(service: &mut Service) -> Publish {

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{ORCHARD, PRIVATE, Service, xml};
-use muc_cloud_notify_core::message::is_worth_a_push;
+use muc_cloud_notify_core::importance::is_important;
 
 /// Whether a groupchat message with this content is worth a push.
 fn is_worth(content: &str) -> bool {
     let message = format!("<message type='groupchat' from='{ORCHARD}/Romeo' id='1'>{content}</message>");
-    is_worth_a_push(&xml(&message), ORCHARD)
+    is_important(&xml(&message), ORCHARD)
 }
 
 fn assert_table(table: &[(&str, bool, &str)]) {
@@ -173,7 +173,7 @@ fn a_type() {
         (false, ""),
     ] {
         let message = xml(&format!("<message {attribute}>{BODY}</message>"));
-        assert_eq!(is_worth_a_push(&message, ORCHARD), expected, "{attribute}");
+        assert_eq!(is_important(&message, ORCHARD), expected, "{attribute}");
     }
 }
 

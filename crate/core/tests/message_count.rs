@@ -4,7 +4,7 @@ mod common;
 
 use common::{HALL, JULIET, ORCHARD, Service, body, count, with_body};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 /// Says one thing in a room and returns the count of the push for it, which is delivered.
 fn told_count(service: &mut Service, room: &str) -> u32 {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{ALL, HALL, JULIET, NURSE, ORCHARD, Publish, ROMEO, Service, body, count, key, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 use muc_cloud_notify_core::room::Knowledge;
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ mod common;
 use common::{ALL, HALL, JULIET, NURSE, ORCHARD, PUSHER, Service, body, count, nodes, with_body};
 use muc_cloud_notify_core::delivery::Handling;
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 #[test]
 fn an_idle_device_is_pushed_at_once() {

@@ -5,8 +5,8 @@ mod common;
 use common::{JULIET, NURSE, ORCHARD, PUSHER, Publish, Service, count, key};
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::push::PushId;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
+use muc_cloud_notify_core::summary::PushId;
 
 /// A push for a new message.
 fn next(service: &mut Service) -> Publish {

@@ -6,7 +6,7 @@ mod common;
 use common::{HALL, JULIET, ORCHARD, Publish, Service, body, count, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 /// How long it takes until the next push leaves, and that push. The engine is called when it asks for it.
 fn next_push(service: &mut Service) -> (f64, Publish) {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{ORCHARD, PUSHER, Publish, ROMEO, Service};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 const USERS: usize = 20;
 

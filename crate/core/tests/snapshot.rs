@@ -5,7 +5,7 @@ mod common;
 use common::{HALL, JULIET, NURSE, ORCHARD, Service, body, count, key, nodes, with_body};
 use muc_cloud_notify_core::delivery::{Handling, Reason};
 use muc_cloud_notify_core::options::Options;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 use muc_cloud_notify_core::snapshot::{DeviceState, MissedState, PendingState, Snapshot};
 
 /// The service after a restart: its registrations are read from the store, and its clock is another one.

@@ -6,7 +6,7 @@ use common::{
     HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, body, count, nodes, with_body, xml,
 };
 use minidom::Element;
-use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
+use muc_cloud_notify_core::notify_level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::undelivered::Undelivered;

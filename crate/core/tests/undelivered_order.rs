@@ -3,7 +3,7 @@
 mod common;
 
 use common::{HALL, JULIET, ORCHARD, PRIVATE, Publish, ROMEO, Service, body, count, with_body, xml};
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 use muc_cloud_notify_core::undelivered::Undelivered;
 
 /// Juliet looked present in both rooms until just now.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO, Service, nodes};
-use muc_cloud_notify_core::level::{DefaultLevel, RoomPrivacy};
+use muc_cloud_notify_core::notify_level::{DefaultLevel, RoomPrivacy};
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 
@@ -13,7 +13,7 @@ fn told(service: &mut Service) -> Vec<String> {
     let pushes = service.pushes();
     let told = nodes(&pushes).into_iter().map(str::to_owned).collect();
     for push in pushes {
-        service.reply(&push, muc_cloud_notify_core::reply::Outcome::Delivered);
+        service.reply(&push, muc_cloud_notify_core::outcome::Outcome::Delivered);
     }
     told
 }

@@ -5,12 +5,10 @@
 //! is other modules' and is kept.
 
 use mlua::{Lua, Result, Table, Value};
-use muc_cloud_notify_core::app_server::AppServer;
-use muc_cloud_notify_core::publish_options::PublishOptions;
-use muc_cloud_notify_core::registration::{Record, Registration};
+use muc_cloud_notify_core::{AppServer, PublishOptions, Record, Registration, UnixTime};
 
-use crate::stanza::{self, Form};
-use crate::stored;
+use super::stanza::{self, Shape};
+use super::stored_value;
 
 /// The fields that are ours.
 const OWN_FIELDS: [&str; 4] = ["jid", "node", "options", "timestamp"];
@@ -27,7 +25,7 @@ pub(crate) fn read(table: Option<Table>) -> Result<Record> {
         let (key, value): (Value, Value) = pair?;
         match registration(&key, &value)? {
             Some(registration) => record.registrations.push(registration),
-            None => record.unreadable.push((stored::read(&key, 0)?, stored::read(&value, 0)?)),
+            None => record.unreadable.push((stored_value::read(&key, 0)?, stored_value::read(&value, 0)?)),
         }
     }
     Ok(record)
@@ -40,21 +38,21 @@ pub(crate) fn write(lua: &Lua, record: &Record) -> Result<Option<Table>> {
     }
     let table = lua.create_table()?;
     for registration in &record.registrations {
-        table.raw_set(&*registration.key(), write_registration(lua, registration)?)?;
+        table.raw_set(&*registration.push_identifier(), write_registration(lua, registration)?)?;
     }
-    stored::write_into(lua, &record.unreadable, &table)?;
+    stored_value::write_into(lua, &record.unreadable, &table)?;
     Ok(Some(table))
 }
 
 /// Writes one registration: what `push_info` is in the events for other modules.
 pub(crate) fn write_registration(lua: &Lua, registration: &Registration) -> Result<Table> {
     let table = lua.create_table()?;
-    stored::write_into(lua, registration.extra(), &table)?;
+    stored_value::write_into(lua, registration.extra_fields(), &table)?;
     table.raw_set("jid", registration.app_server.as_str())?;
     table.raw_set("node", registration.node.as_deref())?;
-    table.raw_set("timestamp", number(registration.timestamp))?;
+    table.raw_set("timestamp", number(registration.timestamp.as_seconds()))?;
     if let Some(form) = &registration.publish_options {
-        table.raw_set("options", stanza::from_element(lua, &form.element(), Form::Preserialized)?)?;
+        table.raw_set("options", stanza::from_element(lua, &form.element(), Shape::Preserialized)?)?;
     }
     Ok(table)
 }
@@ -88,10 +86,15 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
         Value::Nil => 0.0,
         _ => return Ok(None),
     };
-    let mut extra = stored::read_table(table, 0)?;
+    let mut extra = stored_value::read_table(table, 0)?;
     extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
     let app_server = AppServer::stored(&jid.to_string_lossy());
-    let registration =
-        Registration::stored(&key.to_string_lossy(), app_server, node, publish_options, timestamp);
-    Ok(Some(registration.with_extra(extra)))
+    let registration = Registration::stored(
+        &key.to_string_lossy(),
+        app_server,
+        node,
+        publish_options,
+        UnixTime::from_seconds(timestamp),
+    );
+    Ok(Some(registration.with_extra_fields(extra)))
 }

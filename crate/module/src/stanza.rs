@@ -19,7 +19,7 @@ const NAMESPACE_SEPARATOR: char = '\u{1}';
 
 /// Which kind of table an element becomes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Form<'a> {
+pub(crate) enum Shape<'a> {
     /// A stanza, with this metatable.
     Stanza(&'a Table),
     /// The preserialized form.
@@ -65,7 +65,7 @@ fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Elemen
 /// Writes an element that stands where `jabber:client` is the default namespace. Every element of another
 /// namespace gets its `xmlns`, as Prosody's parser does it: who receives the stanza inside the process
 /// finds the same as who parses it.
-pub(crate) fn from_element(lua: &Lua, element: &Element, form: Form<'_>) -> Result<Table> {
+pub(crate) fn from_element(lua: &Lua, element: &Element, shape: Shape<'_>) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("name", element.name())?;
     table.raw_set("attr", attributes(lua, element)?)?;
@@ -73,14 +73,14 @@ pub(crate) fn from_element(lua: &Lua, element: &Element, form: Form<'_>) -> Resu
     for (index, node) in element.nodes().enumerate() {
         match node {
             Node::Element(child) => {
-                let child = from_element(lua, child, form)?;
+                let child = from_element(lua, child, shape)?;
                 tags.raw_push(&child)?;
                 table.raw_seti(index + 1, child)?;
             }
             Node::Text(text) => table.raw_seti(index + 1, text.as_str())?,
         }
     }
-    if let Form::Stanza(metatable) = form {
+    if let Shape::Stanza(metatable) = shape {
         table.raw_set("tags", tags)?;
         table.set_metatable(Some(metatable.clone()))?;
     }

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use minidom::Element;
 use muc_cloud_notify_core::Engine;
 use muc_cloud_notify_core::engine::Change;
-use muc_cloud_notify_core::level::RoomPrivacy;
+use muc_cloud_notify_core::notify_level::RoomPrivacy;
 use muc_cloud_notify_core::ns;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::outbox::Random;
-use muc_cloud_notify_core::push::Push;
+use muc_cloud_notify_core::outcome::Outcome;
 use muc_cloud_notify_core::registration::Record;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::summary::Push;
 use muc_cloud_notify_core::watch::Broadcast;
 use rxml::xml_ncname;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::text;
+use super::folding;
 
 /// The nickname of an occupant, the resource of the occupant JID ([XEP-0045 §4.1]), with what is needed to
 /// find it in a text.
@@ -25,8 +25,8 @@ pub struct Nickname {
 impl Nickname {
     /// The nickname `nick`, as Prosody prepared it.
     pub fn new(nick: &str) -> Self {
-        let folded = text::fold(nick.trim());
-        let first_word = text::words(&folded).next().map_or(0, |(_, word)| word.len());
+        let folded = folding::fold(nick.trim());
+        let first_word = folding::words(&folded).next().map_or(0, |(_, word)| word.len());
         Self { nick: nick.into(), folded: (folded != nick).then(|| folded.into()), first_word }
     }
 

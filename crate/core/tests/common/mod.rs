@@ -18,13 +18,13 @@ use muc_cloud_notify_core::app_server::AppServer;
 use muc_cloud_notify_core::delivery::{Disabled, Handling, Turn};
 use muc_cloud_notify_core::engine::Change;
 use muc_cloud_notify_core::error::RequestError;
-use muc_cloud_notify_core::level::RoomPrivacy;
+use muc_cloud_notify_core::notify_level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::outbox::Random;
+use muc_cloud_notify_core::outcome::Outcome;
 use muc_cloud_notify_core::publish_options::PublishOptions;
-use muc_cloud_notify_core::push::Push;
 use muc_cloud_notify_core::registration::Record;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::summary::Push;
 use muc_cloud_notify_core::watch::Broadcast;
 
 /// The MUC service.

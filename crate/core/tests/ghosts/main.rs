@@ -14,7 +14,7 @@ mod device;
 mod world;
 
 use common::{ALL, HALL, JULIET, NURSE, ORCHARD, ROMEO};
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 use proptest::prelude::*;
 use world::World;
 

@@ -7,7 +7,7 @@ mod pushes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minidom::Element;
-use muc_cloud_notify_core::level::RoomPrivacy;
+use muc_cloud_notify_core::notify_level::RoomPrivacy;
 use muc_cloud_notify_core::options::Options;
 use muc_cloud_notify_core::room::Knowledge;
 use muc_cloud_notify_core::watch::Broadcast;

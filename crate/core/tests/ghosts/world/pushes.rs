@@ -1,7 +1,7 @@
 //! Pushes and their answers, and who should have been pushed to in the end.
 
 use muc_cloud_notify_core::delivery::Handling;
-use muc_cloud_notify_core::reply::Outcome;
+use muc_cloud_notify_core::outcome::Outcome;
 
 use super::{World, user_of};
 use crate::common::{ALL, Publish};

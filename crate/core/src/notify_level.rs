@@ -1,11 +1,10 @@
 //! Which messages of a room a member wants to hear of (XEP-0492).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which messages of a room a member wants to hear of (XEP-0492, section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotifyLevel {
     /// All of them.
     Always,
     /// Those that mention the member, or reply to them.
@@ -15,16 +14,16 @@ pub enum Level {
 }
 
 /// The level of a member who has said nothing about it: the option `muc_push_default`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DefaultLevel {
     /// As XEP-0492 recommends: every message of a private room, mentions in a public one.
     Auto,
-    /// [`Level::Always`] in every room.
+    /// [`NotifyLevel::Always`] in every room.
     Always,
-    /// [`Level::OnMention`] in every room.
+    /// [`NotifyLevel::OnMention`] in every room.
     OnMention,
-    /// [`Level::Never`] in every room.
+    /// [`NotifyLevel::Never`] in every room.
     Never,
 }
 
@@ -39,12 +38,12 @@ pub struct RoomPrivacy {
 
 impl DefaultLevel {
     /// The level in a room of this privacy.
-    pub fn level(self, privacy: RoomPrivacy) -> Level {
+    pub(crate) fn level(self, privacy: RoomPrivacy) -> NotifyLevel {
         match self {
-            DefaultLevel::Auto if privacy.members_only || !privacy.public => Level::Always,
-            DefaultLevel::Auto | DefaultLevel::OnMention => Level::OnMention,
-            DefaultLevel::Always => Level::Always,
-            DefaultLevel::Never => Level::Never,
+            DefaultLevel::Auto if privacy.members_only || !privacy.public => NotifyLevel::Always,
+            DefaultLevel::Auto | DefaultLevel::OnMention => NotifyLevel::OnMention,
+            DefaultLevel::Always => NotifyLevel::Always,
+            DefaultLevel::Never => NotifyLevel::Never,
         }
     }
 }
@@ -56,10 +55,10 @@ mod tests {
     #[test]
     fn auto_is_on_mention_only_where_anybody_may_enter_and_find_the_room() {
         for (members_only, public, level) in [
-            (false, true, Level::OnMention),
-            (true, true, Level::Always),
-            (false, false, Level::Always),
-            (true, false, Level::Always),
+            (false, true, NotifyLevel::OnMention),
+            (true, true, NotifyLevel::Always),
+            (false, false, NotifyLevel::Always),
+            (true, false, NotifyLevel::Always),
         ] {
             assert_eq!(DefaultLevel::Auto.level(RoomPrivacy { members_only, public }), level);
         }
@@ -69,9 +68,9 @@ mod tests {
     fn anything_else_is_the_same_everywhere() {
         for (members_only, public) in [(false, true), (true, false)] {
             let privacy = RoomPrivacy { members_only, public };
-            assert_eq!(DefaultLevel::Always.level(privacy), Level::Always);
-            assert_eq!(DefaultLevel::OnMention.level(privacy), Level::OnMention);
-            assert_eq!(DefaultLevel::Never.level(privacy), Level::Never);
+            assert_eq!(DefaultLevel::Always.level(privacy), NotifyLevel::Always);
+            assert_eq!(DefaultLevel::OnMention.level(privacy), NotifyLevel::OnMention);
+            assert_eq!(DefaultLevel::Never.level(privacy), NotifyLevel::Never);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::error::ErrorType;
 
 /// The answer to a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A result: the app server has it.
     Delivered,
     /// Try again later.
@@ -22,7 +22,7 @@ impl Outcome {
     /// An app server that cannot be reached has said nothing. The server says so in its name, and, where no
     /// connection could be made at all, as an error that cannot be remedied (`cancel`): no reason to take
     /// every device there for gone while the app server is down.
-    pub fn of_error(error_type: Option<&str>, condition: Option<&str>) -> Self {
+    pub(crate) fn of_error(error_type: Option<&str>, condition: Option<&str>) -> Self {
         if matches!(condition, Some("remote-server-not-found" | "remote-server-timeout")) {
             Outcome::Silent
         } else if error_type == Some(ErrorType::Wait.as_str()) {

@@ -38,14 +38,14 @@ const TEXT: u8 = 0;
 const ELEMENT: u8 = 1;
 
 /// Writes an element.
-pub fn write(element: &Element) -> Box<[u8]> {
+pub(super) fn write(element: &Element) -> Box<[u8]> {
     let mut bytes = Vec::new();
     write_element(&mut bytes, element);
     bytes.into()
 }
 
 /// Reads what [`write()`] has written; `None` for anything else.
-pub fn read(bytes: &[u8]) -> Option<Element> {
+pub(super) fn read(bytes: &[u8]) -> Option<Element> {
     let mut rest = bytes;
     read_element(&mut rest).filter(|_| rest.is_empty())
 }

@@ -7,13 +7,13 @@ use minidom::{Element, Node};
 use mlua::{Lua, Result, Table};
 use parking_lot::Mutex;
 
-use crate::stanza;
+use super::stanza;
 
 /// How many different parts of a kind are shared. The forms of most clients need a handful.
 const SHARED: usize = 16;
 
-/// What forms share.
-pub(crate) struct Forms {
+/// Writes forms, and keeps what they share.
+pub(crate) struct SharedForms {
     /// The metatable of `util.stanza`'s stanzas.
     metatable: Table,
     /// The child elements of an element that has none.
@@ -41,11 +41,11 @@ impl Parts {
     }
 }
 
-impl Forms {
+impl SharedForms {
     /// Nothing to share yet.
     pub(crate) fn new(lua: &Lua, metatable: Table) -> Result<Self> {
         let no_tags = lua.create_table()?;
-        Ok(Forms { metatable, no_tags, form_types: Parts::default(), attributes: Parts::default() })
+        Ok(SharedForms { metatable, no_tags, form_types: Parts::default(), attributes: Parts::default() })
     }
 
     /// Writes a form as a stanza.

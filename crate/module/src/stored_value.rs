@@ -1,7 +1,7 @@
 //! Plain values that are passed along as they are, in and out of the store.
 
 use mlua::{Error, IntoLua, Lua, Result, Table, Value};
-use muc_cloud_notify_core::registration::{StoredTable, StoredValue};
+use muc_cloud_notify_core::{StoredTable, StoredValue};
 
 /// How deep a stored table may be. Nothing that Prosody can store is deeper for a good reason.
 const MAX_DEPTH: usize = 64;

@@ -9,7 +9,7 @@ use crate::ns;
 ///
 /// It does when it has a body, or is encrypted and so may have one inside. It does not when it is about
 /// another message, about the room, about nothing but a state, or asks not to be kept.
-pub fn is_worth_a_push(message: &Element, room: &str) -> bool {
+pub fn is_important(message: &Element, room: &str) -> bool {
     if message.attr("type") != Some("groupchat") {
         return false;
     }

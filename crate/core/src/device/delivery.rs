@@ -1,0 +1,193 @@
+//! Where a device stands with its app server. This is the only place where that changes.
+//!
+//! ```text
+//!         enqueue        dequeue
+//!  Idle ──────────► Queued ─────► Idle ── send ──► InFlight
+//!   ▲                                                 │ take_in_flight
+//!   ├─────────────────────────────────────────────────┤
+//!   │ resume                                          │ back_off
+//!   └────────────────── BackingOff ◄──────────────────┘
+//! ```
+
+use crate::ids::PushId;
+use crate::time::Instant;
+
+use super::unread::Notifications;
+
+/// A publish that is not answered yet.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    /// Its id.
+    pub(crate) id: PushId,
+    /// What it tells, to be told again should it fail.
+    pub(crate) notifications: Notifications,
+    /// Whether another module had asked for it.
+    pub(crate) is_ping: bool,
+    /// When its answer is overdue.
+    pub(crate) deadline: Instant,
+}
+
+/// What has gone wrong with a device lately. Most devices have none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Failures {
+    /// Persistent errors in a row.
+    pub(crate) errors: u32,
+    /// Transient errors in a row, which the back-off grows with.
+    pub(crate) attempts: u32,
+    /// Since when it has had nothing but transient errors.
+    pub(crate) since: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing is to be pushed.
+    Idle,
+    /// In the queue of the outbox.
+    Queued,
+    /// A publish is on its way.
+    InFlight(Box<InFlight>),
+    /// After a transient error, or while the app server is spared: not before this time.
+    BackingOff { until: Instant },
+}
+
+/// Why something is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A publish was not answered in time.
+    AnswerOverdue(PushId),
+    /// The time of a retry has come.
+    Retry,
+}
+
+/// Where a device stands with its app server.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    state: State,
+    failures: Option<Box<Failures>>,
+    /// The time of its valid entry among the outbox's deadlines.
+    armed: Option<Instant>,
+}
+
+impl Delivery {
+    /// Nothing was ever pushed.
+    pub(super) fn new() -> Self {
+        Delivery { state: State::Idle, failures: None, armed: None }
+    }
+
+    /// What has gone wrong lately.
+    pub(crate) fn failures(&self) -> Option<&Failures> {
+        self.failures.as_deref()
+    }
+
+    /// Takes over what has gone wrong according to a snapshot.
+    pub(super) fn restore_failures(&mut self, failures: Option<Failures>) {
+        self.failures = failures.map(Box::new);
+    }
+
+    /// Nothing is wrong any more.
+    pub(super) fn clear_failures(&mut self) {
+        self.failures = None;
+    }
+
+    /// A persistent error. Returns how many in a row that makes.
+    pub(super) fn count_error(&mut self) -> u32 {
+        let errors = self.failures.as_ref().map_or(0, |failures| failures.errors).saturating_add(1);
+        self.failures = Some(Box::new(Failures { errors, ..Failures::default() }));
+        errors
+    }
+
+    /// A transient error at `now`. Returns what has gone wrong with this one.
+    pub(super) fn count_attempt(&mut self, now: Instant) -> Failures {
+        let failures = self.failures.get_or_insert_default();
+        failures.attempts = failures.attempts.saturating_add(1);
+        failures.since.get_or_insert(now);
+        **failures
+    }
+
+    /// The publish that is on its way.
+    pub(crate) fn in_flight(&self) -> Option<&InFlight> {
+        match &self.state {
+            State::InFlight(in_flight) => Some(in_flight),
+            _ => None,
+        }
+    }
+
+    pub(super) fn in_flight_mut(&mut self) -> Option<&mut InFlight> {
+        match &mut self.state {
+            State::InFlight(in_flight) => Some(in_flight),
+            _ => None,
+        }
+    }
+
+    /// There is something to be pushed. Returns whether the device has to be put into the queue: not if it is there
+    /// already, or waits for an answer or a retry.
+    pub(super) fn enqueue(&mut self) -> bool {
+        let is_idle = matches!(self.state, State::Idle);
+        if is_idle {
+            self.state = State::Queued;
+        }
+        is_idle
+    }
+
+    /// Its turn has come in the queue. Returns false if it has no place there any more.
+    pub(super) fn dequeue(&mut self) -> bool {
+        let is_queued = matches!(self.state, State::Queued);
+        if is_queued {
+            self.state = State::Idle;
+        }
+        is_queued
+    }
+
+    /// A publish leaves.
+    pub(super) fn send(&mut self, in_flight: Box<InFlight>) {
+        self.state = State::InFlight(in_flight);
+    }
+
+    /// The publish with this id is answered, or given up.
+    pub(super) fn take_in_flight(&mut self, id: PushId) -> Option<Box<InFlight>> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::InFlight(in_flight) if in_flight.id == id => Some(in_flight),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    /// The app server is not to be asked before `until`.
+    pub(super) fn back_off(&mut self, until: Instant) {
+        self.state = State::BackingOff { until };
+    }
+
+    /// The back-off is over, or pointless.
+    pub(super) fn resume(&mut self) {
+        if matches!(self.state, State::BackingOff { .. }) {
+            self.state = State::Idle;
+        }
+    }
+
+    /// When something is due, and what.
+    pub(crate) fn due(&self) -> Option<(Instant, Due)> {
+        match &self.state {
+            State::InFlight(in_flight) => Some((in_flight.deadline, Due::AnswerOverdue(in_flight.id))),
+            State::BackingOff { until } => Some((*until, Due::Retry)),
+            State::Idle | State::Queued => None,
+        }
+    }
+
+    /// The deadline that the outbox has to be given, if it has none that is as early. A later one replaces it when it
+    /// passes, so that a device has no more than one, however many publishes it gets.
+    pub(crate) fn arm(&mut self) -> Option<Instant> {
+        let (at, _) = self.due()?;
+        let is_new = self.armed.is_none_or(|armed| armed > at);
+        if is_new {
+            self.armed = Some(at);
+        }
+        is_new.then_some(at)
+    }
+
+    /// A deadline of the outbox has passed. Returns whether it is the valid one.
+    pub(crate) fn disarm(&mut self, at: Instant) -> bool {
+        self.armed.take_if(|armed| *armed == at).is_some()
+    }
+}

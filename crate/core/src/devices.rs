@@ -1,0 +1,172 @@
+//! All devices of a service, and the outbox that follows from their states.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use slotmap::SlotMap;
+
+use crate::device::{Device, Due, InFlight, MessageDigest, Notification};
+use crate::ids::{DeviceId, PushId, RoomId, UserId};
+use crate::outbox::Outbox;
+use crate::registration::Registration;
+use crate::time::Instant;
+
+/// How many devices are fetched at once: they and what belongs to them fit into any cache.
+const FETCHED: usize = 100;
+
+/// When the engine is to be asked again, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// At once: a push waits to be sent.
+    PushWaiting,
+    /// At this time a publish should have been answered.
+    AnswerOverdue(Instant),
+    /// At this time the back-off of a device ends.
+    RetryDue(Instant),
+}
+
+/// The devices of a service. They are changed by [`Devices::update`] and nowhere else, so that a device that has something
+/// to be pushed is in the outbox.
+#[derive(Debug, Default)]
+pub(crate) struct Devices {
+    devices: SlotMap<DeviceId, Device>,
+    outbox: Outbox,
+}
+
+impl Devices {
+    /// A device was registered.
+    pub(crate) fn insert(&mut self, owner: UserId, registration: Registration) -> DeviceId {
+        self.devices.insert(Device::new(owner, registration))
+    }
+
+    /// A device is registered no more. What the outbox has of it finds nothing.
+    pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
+        self.devices.remove(id)
+    }
+
+    /// A device.
+    pub(crate) fn get(&self, id: DeviceId) -> Option<&Device> {
+        self.devices.get(id)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.devices.values()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// How many wait for an answer.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.iter().filter(|device| device.delivery().in_flight().is_some()).count()
+    }
+
+    /// How many wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.outbox.queued()
+    }
+
+    /// Changes a device, and sees to it that the outbox knows what is to be done with it.
+    pub(crate) fn update<T>(&mut self, id: DeviceId, change: impl FnOnce(&mut Device) -> T) -> Option<T> {
+        let device = self.devices.get_mut(id)?;
+        let result = change(device);
+        self.outbox.update(id, device);
+        Some(result)
+    }
+
+    /// Takes the next device out of the queue. It is put back as soon as it is updated and still has something to be pushed.
+    pub(crate) fn dequeue(&mut self) -> Option<DeviceId> {
+        while let Some(id) = self.outbox.pop_queue() {
+            if self.devices.get_mut(id).is_some_and(Device::dequeue) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Sends a publish to a device whose turn has come, if prepare() finds that there is something to send; otherwise the
+    /// device has only changed.
+    pub(crate) fn send<T>(
+        &mut self,
+        id: DeviceId,
+        prepare: impl FnOnce(&mut Device) -> Option<(InFlight, T)>,
+    ) -> Option<T> {
+        let device = self.devices.get_mut(id)?;
+        let sent = prepare(device).map(|(in_flight, result)| {
+            device.send(self.outbox.boxed(in_flight));
+            result
+        });
+        self.outbox.update(id, device);
+        sent
+    }
+
+    /// Ends a publish, if it is the one that is on its way to its device, and changes the device accordingly.
+    pub(crate) fn end_push<T>(
+        &mut self,
+        id: PushId,
+        change: impl FnOnce(&mut Device, &mut InFlight) -> T,
+    ) -> Option<T> {
+        let device = self.devices.get_mut(id.device())?;
+        let mut in_flight = device.take_in_flight(id)?;
+        let result = change(device, &mut in_flight);
+        self.outbox.update(id.device(), device);
+        in_flight.notifications = Default::default();
+        self.outbox.recycle(in_flight);
+        Some(result)
+    }
+
+    /// The next device with which something is due at `now`, and what.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(DeviceId, Due)> {
+        while let Some((id, at)) = self.outbox.pop_deadline(now) {
+            let Some(device) = self.devices.get_mut(id) else { continue };
+            if !device.delivery_mut().disarm(at) {
+                continue;
+            }
+            match device.delivery().due() {
+                Some((time, due)) if time <= now => return Some((id, due)),
+                // It was put off meanwhile.
+                _ => self.outbox.update(id, device),
+            }
+        }
+        None
+    }
+
+    /// When something is to be done next. What is due may have become pointless by then.
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        if self.outbox.queued() > 0 {
+            return Some(Deadline::PushWaiting);
+        }
+        let (id, at) = self.outbox.next_deadline()?;
+        let due = self.devices.get(id).and_then(|device| device.delivery().due());
+        Some(match due {
+            Some((_, Due::Retry)) => Deadline::RetryDue(at),
+            _ => Deadline::AnswerOverdue(at),
+        })
+    }
+
+    /// A message was sent in a room while the owners of these devices were absent; each with whether it mentions the owner.
+    pub(crate) fn add_unread(
+        &mut self,
+        room: RoomId,
+        message: &Arc<MessageDigest>,
+        recipients: &[(DeviceId, bool)],
+    ) {
+        for some in recipients.chunks(FETCHED) {
+            self.fetch(some);
+            for &(id, is_mention) in some {
+                self.update(id, |device| device.add_unread(room, Notification::of(message, is_mention)));
+            }
+        }
+    }
+
+    /// Makes the processor fetch devices that are about to be changed. They are scattered over all of the memory, and
+    /// this way it waits for many of them at once, instead of for one after the other.
+    fn fetch(&self, recipients: &[(DeviceId, bool)]) {
+        let found = || recipients.iter().filter_map(|&(id, _)| self.devices.get(id));
+        black_box(found().filter(|device| device.has_pending()).count());
+        black_box(found().map(|device| u64::from(device.unread().touch())).sum::<u64>());
+    }
+}

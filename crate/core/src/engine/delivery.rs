@@ -1,0 +1,226 @@
+//! What becomes of pushes: they leave the outbox, are answered or not, and are tried again or not.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minidom::Element;
+
+use crate::circuit_breaker::{CircuitBreakers, Permit};
+use crate::device::{Device, Due, InFlight, Notifications, Scope};
+use crate::devices::Devices;
+use crate::event::Reason;
+use crate::ids::{DeviceId, PushId};
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::random::Random;
+use crate::registration::Registration;
+use crate::summary::{Summaries, Summary};
+use crate::time::Instant;
+
+/// How many devices are looked at for one push, and how many deadlines are seen to at once: nobody waits for more.
+const LOOKED_AT: usize = 100;
+
+/// A publish that is to be sent now. Where it goes is known by its device: see
+/// [`Engine::addressee`](crate::Engine::addressee).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    /// The id of the IQ.
+    pub id: PushId,
+    /// What it says: see [`Engine::summary`](crate::Engine::summary). Pushes that say the same have the same number.
+    pub summary: u64,
+}
+
+/// What other modules want to know of a push.
+#[derive(Debug, Clone, Copy)]
+pub struct PushDetails<'a> {
+    /// What was registered for the device.
+    pub registration: &'a Registration,
+    /// Whether one of the messages it stands for mentions the user.
+    pub is_mention: bool,
+    /// The room of the message that it is to be judged by: the newest one that mentions the user, if there is any, else the
+    /// newest one. `None` where another module has asked for a push without a message.
+    pub room: Option<&'a str>,
+    /// That message, where it was kept.
+    pub original: Option<&'a Element>,
+}
+
+/// Sends pushes, and takes in what becomes of them.
+pub(super) struct Delivery {
+    breakers: CircuitBreakers,
+    summaries: Summaries,
+    random: Box<dyn Random>,
+    /// [`Options::important_body`], to be shared by all pushes.
+    important_body: Arc<str>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Delivery").field("breakers", &self.breakers).finish_non_exhaustive()
+    }
+}
+
+impl Delivery {
+    pub(super) fn new(options: &Options, random: Box<dyn Random>) -> Self {
+        Delivery {
+            breakers: CircuitBreakers::default(),
+            summaries: Summaries::default(),
+            random,
+            important_body: options.important_body.as_str().into(),
+        }
+    }
+
+    /// The options were read again.
+    pub(super) fn configure(&mut self, options: &Options) {
+        self.important_body = options.important_body.as_str().into();
+    }
+
+    /// The summary with this number.
+    pub(super) fn summary(&self, number: u64) -> Option<&Summary> {
+        self.summaries.get(number)
+    }
+
+    /// The next push, which counts as sent.
+    pub(super) fn poll_push(
+        &mut self,
+        devices: &mut Devices,
+        scope: Scope,
+        now: Instant,
+        options: &Options,
+    ) -> Option<Push> {
+        for _ in 0..LOOKED_AT {
+            let id = devices.dequeue()?;
+            let push = devices.send(id, |device| {
+                let (notifications, is_ping, announced) = self.take_pending(device, scope, now, options)?;
+                let id = PushId::new(id, self.random.secret());
+                let summary = self.summarize(&notifications, announced);
+                let push = Push { id, summary: self.summaries.number(summary) };
+                let deadline = now + options.reply_timeout;
+                Some((InFlight { id, notifications, is_ping, deadline }, push))
+            });
+            if push.is_some() {
+                return push;
+            }
+        }
+        None
+    }
+
+    /// What a device whose turn has come is to be told, if there still is anything, and its app server may be asked.
+    fn take_pending(
+        &mut self,
+        device: &mut Device,
+        scope: Scope,
+        now: Instant,
+        options: &Options,
+    ) -> Option<(Notifications, bool, u32)> {
+        device.expire(now - options.time_to_live);
+        if !device.has_pending() {
+            return None;
+        }
+        match self.breakers.ask(&device.registration().app_server, now, options) {
+            Permit::Granted => Some(device.take_pending(scope)),
+            Permit::Denied { until } => {
+                // Not all at once when the breaker closes.
+                device.back_off(until + options.retry_delay * self.random.fraction());
+                None
+            }
+        }
+    }
+
+    fn summarize(&self, notifications: &Notifications, announced: u32) -> Summary {
+        let newest = notifications.newest();
+        let important_body = newest.map(|_| &self.important_body);
+        let body = newest.and_then(|message| message.body.as_ref()).or(important_body);
+        Summary {
+            message_count: announced,
+            last_message_sender: newest.and_then(|message| message.sender.clone()),
+            last_message_body: body.filter(|body| !body.is_empty()).cloned(),
+        }
+    }
+
+    /// A publish has ended one way or another. Returns a reason if its device is to be disabled.
+    pub(super) fn handle_outcome(
+        &mut self,
+        devices: &mut Devices,
+        id: PushId,
+        outcome: Outcome,
+        now: Instant,
+        options: &Options,
+    ) -> Option<Reason> {
+        let ended = devices.end_push(id, |device, in_flight| {
+            let app_server = &device.registration().app_server;
+            match outcome {
+                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
+                _ => self.breakers.record_answer(app_server),
+            }
+            match outcome {
+                Outcome::Delivered => {
+                    device.clear_failures();
+                    None
+                }
+                Outcome::Rejected => {
+                    let errors = device.count_error();
+                    (errors >= options.max_errors).then_some(Reason::Rejected(errors))
+                }
+                Outcome::Transient | Outcome::Silent => self.retry_later(device, in_flight, now, options),
+            }
+        });
+        ended.flatten()
+    }
+
+    /// Back-off with jitter: between half of the delay and all of it. A device that has failed for too long
+    /// is disabled; two errors with nothing between them but weeks without a message prove nothing.
+    fn retry_later(
+        &mut self,
+        device: &mut Device,
+        in_flight: &mut InFlight,
+        now: Instant,
+        options: &Options,
+    ) -> Option<Reason> {
+        let notifications = std::mem::take(&mut in_flight.notifications);
+        let failures = device.count_attempt(notifications, in_flight.is_ping, now);
+        let failing_for = failures.since.map_or(0.0, |since| now.seconds_since(since));
+        if failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
+            return Some(Reason::Unreachable);
+        }
+        let delay = options.back_off(failures.attempts.saturating_sub(1));
+        device.back_off(now + delay * (0.5 + self.random.fraction() / 2.0));
+        None
+    }
+
+    /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
+    pub(super) fn handle_timeout(
+        &mut self,
+        devices: &mut Devices,
+        now: Instant,
+        options: &Options,
+    ) -> Vec<(DeviceId, Reason)> {
+        let mut disabled = Vec::new();
+        for _ in 0..LOOKED_AT {
+            match devices.pop_due(now) {
+                Some((id, Due::Retry)) => {
+                    devices.update(id, Device::resume);
+                }
+                Some((id, Due::AnswerOverdue(push))) => {
+                    let reason = self.handle_outcome(devices, push, Outcome::Silent, now, options);
+                    disabled.extend(reason.map(|reason| (id, reason)));
+                }
+                None => break,
+            }
+        }
+        disabled
+    }
+}
+
+/// What other modules want to know of a push that is on its way.
+pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> {
+    let device = devices.get(id.device())?;
+    let in_flight = device.in_flight(id)?;
+    let mention = in_flight.notifications.newest_mention();
+    let judged_by = mention.or(in_flight.notifications.newest());
+    Some(PushDetails {
+        registration: device.registration(),
+        is_mention: mention.is_some(),
+        room: judged_by.map(|message| &*message.room),
+        original: judged_by.and_then(|message| message.original.as_ref()),
+    })
+}

@@ -1,0 +1,152 @@
+//! Who has registered which devices.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slotmap::SlotMap;
+use smallvec::SmallVec;
+
+use crate::app_server::AppServers;
+use crate::device::Device;
+use crate::devices::Devices;
+use crate::ids::{DeviceId, UserId};
+use crate::registration::Registration;
+
+/// A user who has registered at least one device.
+#[derive(Debug)]
+pub(super) struct User {
+    jid: Arc<str>,
+    devices: SmallVec<[DeviceId; 2]>,
+}
+
+impl User {
+    /// The bare JID, as the server has prepared it.
+    pub(super) fn jid(&self) -> &Arc<str> {
+        &self.jid
+    }
+
+    /// The user's devices.
+    pub(super) fn devices(&self) -> &[DeviceId] {
+        &self.devices
+    }
+}
+
+/// What a user's record has become.
+#[derive(Debug, Default)]
+pub(super) struct Registered {
+    /// The user had no device before.
+    pub(super) is_first_device: bool,
+    /// The devices that were there, and whose pushes now go elsewhere, or with another form.
+    pub(super) changed: SmallVec<[DeviceId; 2]>,
+}
+
+/// The users with devices.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    users: SlotMap<UserId, User>,
+    ids: HashMap<Arc<str>, UserId>,
+    app_servers: AppServers,
+}
+
+impl Registrations {
+    /// The id of a user with a device.
+    pub(super) fn id(&self, jid: &str) -> Option<UserId> {
+        self.ids.get(jid).copied()
+    }
+
+    /// A user with a device.
+    pub(super) fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(id)
+    }
+
+    /// How many users there are.
+    pub(super) fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The devices of a user; none of somebody without one.
+    pub(super) fn devices_of(&self, id: UserId) -> SmallVec<[DeviceId; 2]> {
+        self.users.get(id).map_or_else(SmallVec::new, |user| user.devices.clone())
+    }
+
+    /// Takes over what a user has registered. `renewed` is the push identifier of what they have just asked for.
+    pub(super) fn set(
+        &mut self,
+        devices: &mut Devices,
+        jid: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> Registered {
+        if registrations.is_empty() {
+            self.remove(devices, jid);
+            return Registered::default();
+        }
+        let (user_id, is_first_device) = self.id_or_insert(jid);
+        let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
+        let mut before: HashMap<Box<str>, DeviceId> = before
+            .into_iter()
+            .flatten()
+            .filter_map(|id| Some((devices.get(id)?.registration().push_identifier().into(), id)))
+            .collect();
+        let mut changed = SmallVec::new();
+        let mut after = SmallVec::with_capacity(registrations.len());
+        for mut registration in registrations {
+            self.app_servers.share(&mut registration.app_server);
+            let push_identifier = registration.push_identifier();
+            let is_renewed = renewed == Some(&*push_identifier);
+            let Some(id) = before.remove(&*push_identifier) else {
+                after.push(devices.insert(user_id, registration));
+                continue;
+            };
+            let is_changed = devices.update(id, |device| {
+                if is_renewed {
+                    device.renew();
+                }
+                device.set_registration(registration)
+            });
+            changed.extend((is_changed == Some(true)).then_some(id));
+            after.push(id);
+        }
+        for id in before.into_values() {
+            devices.remove(id);
+        }
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.devices = after;
+        }
+        Registered { is_first_device, changed }
+    }
+
+    /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
+    pub(super) fn remove_device(
+        &mut self,
+        devices: &mut Devices,
+        id: DeviceId,
+    ) -> Option<(Arc<str>, Registration)> {
+        let device = devices.remove(id)?;
+        let user = self.users.get_mut(device.owner())?;
+        user.devices.retain(|other| *other != id);
+        let jid = user.jid.clone();
+        if user.devices.is_empty() {
+            self.remove(devices, &jid);
+        }
+        Some((jid, Device::into_registration(device)))
+    }
+
+    fn id_or_insert(&mut self, jid: &str) -> (UserId, bool) {
+        if let Some(&id) = self.ids.get(jid) {
+            return (id, false);
+        }
+        let jid: Arc<str> = jid.into();
+        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
+        self.ids.insert(jid, id);
+        (id, true)
+    }
+
+    /// The rooms' indices are not gone through: there, the id of a user who is gone finds nobody.
+    fn remove(&mut self, devices: &mut Devices, jid: &str) {
+        let Some(id) = self.ids.remove(jid) else { return };
+        for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
+            devices.remove(device);
+        }
+    }
+}

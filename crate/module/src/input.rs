@@ -1,0 +1,110 @@
+//! What Lua hands over in tables.
+
+use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
+use muc_cloud_notify_core::{Bounce, Broadcast, Instant, RoomPrivacy, Scope};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::stanza;
+
+/// `message_facts` of the contract: a broadcast, but for the message itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageFacts {
+    room: String,
+    sender: Option<String>,
+    members_only: bool,
+    public: bool,
+    keep_original: bool,
+    #[serde(default)]
+    present: Vec<String>,
+}
+
+impl MessageFacts {
+    /// The broadcast that these facts and the message make.
+    pub(crate) fn broadcast<'a>(&'a self, message: &'a minidom::Element) -> Broadcast<'a> {
+        Broadcast {
+            room: &self.room,
+            sender: self.sender.as_deref(),
+            message,
+            privacy: RoomPrivacy { members_only: self.members_only, public: self.public },
+            keep_original: self.keep_original,
+            present: &self.present,
+        }
+    }
+}
+
+/// `bounce_facts` of the contract: a message that came back, but for the message itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BounceFacts {
+    room: String,
+    user: String,
+    gone_nick: Option<String>,
+    sender: Option<String>,
+    message_key: String,
+    sent: Option<f64>,
+    members_only: bool,
+    public: bool,
+    keep_original: bool,
+}
+
+impl BounceFacts {
+    /// The bounce that these facts and the message make.
+    pub(crate) fn bounce<'a>(&'a self, message: Option<&'a minidom::Element>) -> Bounce<'a> {
+        Bounce {
+            room: &self.room,
+            user: &self.user,
+            gone_nick: self.gone_nick.as_deref(),
+            sender: self.sender.as_deref(),
+            message,
+            message_key: &self.message_key,
+            sent: self.sent.map(Instant::from_seconds),
+            privacy: RoomPrivacy { members_only: self.members_only, public: self.public },
+            keep_original: self.keep_original,
+        }
+    }
+}
+
+/// Reads a table of facts, of options, or a snapshot.
+///
+/// # Errors
+///
+/// A field is missing, unknown, or of the wrong type.
+pub(crate) fn table<T: DeserializeOwned>(lua: &Lua, table: Value) -> Result<T> {
+    lua.from_value(table)
+}
+
+/// Reads a stanza.
+///
+/// # Errors
+///
+/// The table is none.
+pub(crate) fn stanza(table: &Table) -> Result<minidom::Element> {
+    stanza::to_element(table)?.ok_or_else(|| mlua::Error::runtime("this table is no stanza"))
+}
+
+/// Reads the scope of a push.
+///
+/// # Errors
+///
+/// There is no such scope.
+pub(crate) fn scope(name: &mlua::LuaString) -> Result<Scope> {
+    match &*name.as_bytes() {
+        b"all-rooms" => Ok(Scope::AllRooms),
+        b"one-room" => Ok(Scope::OneRoom),
+        _ => Err(mlua::Error::runtime("a push is about \"all-rooms\" or \"one-room\"")),
+    }
+}
+
+/// Reads a table of strings by strings. What is no string is passed over as a key, and as a value it is `None`.
+pub(crate) fn strings(table: &Table) -> Result<Vec<(String, Option<String>)>> {
+    let mut pairs = Vec::new();
+    table.for_each(|key: Value, value: Value| {
+        if let Some(key) = key.as_string() {
+            pairs.push((key.to_string_lossy(), value.as_string().map(|text| text.to_string_lossy())));
+        }
+        Ok(())
+    })?;
+    Ok(pairs)
+}
