@@ -3,6 +3,7 @@
 local st = require "util.stanza";
 local xml = require "util.xml";
 
+local message_kinds = require "spec.support.message_kinds";
 local prosody = require "spec.support.prosody";
 
 local service = "conference.localhost";
@@ -40,45 +41,6 @@ local function publish_xml(push, fields, options)
 		.."%s</x></notification></item></publish>%s</pubsub></iq>",
 		push.from, push.id, push.node, table.concat(form), options or "");
 end
-
-local classes = { -- what it is, body, other children, whether it is pushed
-	{ "a body", "hello", nil, true };
-	{ "an empty body", "", nil, false };
-	{ "a body of white space", " \n\t ", nil, false };
-	{ "a body with a chat state", "hello", "<active xmlns='http://jabber.org/protocol/chatstates'/>", true };
-	{ "a chat state", nil, "<composing xmlns='http://jabber.org/protocol/chatstates'/>", false };
-	{ "a body that asks for markers", "hello", "<markable xmlns='urn:xmpp:chat-markers:0'/>", true };
-	{ "a marker", nil, "<displayed xmlns='urn:xmpp:chat-markers:0' id='m1'/>", false };
-	{ "a body in a thread", "hello", "<thread>t1</thread>", true };
-	{ "a body with a title", "hello", "<subject>about</subject>", true };
-	{ "a subject", nil, "<subject>about</subject>", false };
-	{ "a body that asks to be stored", "hello", "<store xmlns='urn:xmpp:hints'/>", true };
-	{ "a body that asks for no copies", "hello", "<no-copy xmlns='urn:xmpp:hints'/>", true };
-	{ "a body not to be stored", "hello", "<no-store xmlns='urn:xmpp:hints'/>", false };
-	{ "a body not to be stored for good", "hello", "<no-permanent-store xmlns='urn:xmpp:hints'/>", false };
-	{ "a correction", "hallo", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>", false };
-	{ "a body with a replace of another kind", "hallo", "<replace xmlns='urn:example:spec' id='m1'/>", true };
-	{ "a reaction", nil, "<reactions xmlns='urn:xmpp:reactions:0' id='m1'><reaction>👍</reaction></reactions><store xmlns='urn:xmpp:hints'/>", false };
-	{ "a reaction with a body for others", "👍", "<reactions xmlns='urn:xmpp:reactions:0' id='m1'><reaction>👍</reaction></reactions>", false };
-	{ "a retraction with a body for others", "I retracted a message", "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"
-		.."<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:message-retract:1'/>", false };
-	{ "an early retraction", "I retracted a message", "<apply-to xmlns='urn:xmpp:fasten:0' id='m1'><retract xmlns='urn:xmpp:message-retract:0'/>"
-		.."</apply-to>", false };
-	{ "a moderation", "A message was removed", "<retract xmlns='urn:xmpp:message-retract:1' id='m1'>"
-		.."<moderated xmlns='urn:xmpp:message-moderate:1' by='m@conference.localhost/mod'/></retract>", false };
-	{ "a reply with a body for others", "> hi\nhello", "<reply xmlns='urn:xmpp:reply:0' to='messages@conference.localhost/Olga' id='m1'/>"
-		.."<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' end='5'/></fallback>", true };
-	{ "OMEMO with a payload", nil, "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/><payload>AA==</payload></encrypted>", true };
-	{ "OMEMO without a payload", nil, "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/></encrypted>", false };
-	{ "OMEMO without a payload that is marked as encrypted", nil, "<encryption xmlns='urn:xmpp:eme:0' namespace='eu.siacs.conversations.axolotl'/>"
-		.."<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/></encrypted>", false };
-	{ "OMEMO 0.8 with a payload", nil, "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/><payload>AA==</payload></encrypted>", true };
-	{ "OMEMO 0.8 without a payload", nil, "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/></encrypted>", false };
-	{ "an explicit mark of encryption", nil, "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:example:cipher'/>", true };
-	{ "legacy OpenPGP", nil, "<x xmlns='jabber:x:encrypted'>AA==</x>", true };
-	{ "OpenPGP", nil, "<openpgp xmlns='urn:xmpp:openpgp:0'>AA==</openpgp>", true };
-	{ "an x of another kind", nil, "<x xmlns='urn:example:spec'>AA==</x>", false };
-};
 
 for _, version in ipairs(prosody.versions) do
 	describe("pushes on Prosody " .. version, function ()
@@ -307,15 +269,14 @@ for _, version in ipairs(prosody.versions) do
 			assert.same({ "lone" }, pushed());
 		end);
 
-		for _, case in ipairs(classes) do
-			local what, body, children, is_pushed = case[1], case[2], case[3], case[4];
-			it((is_pushed and "are sent for " or "are not sent for ") .. what, function ()
+		for _, kind in ipairs(message_kinds.of_room("messages@" .. service)) do
+			it((kind.is_pushed and "are sent: " or "are not sent: ") .. kind.name, function ()
 				local clara, room = user("clara"), "messages@" .. service;
 				if not olga.nicks[room] then
 					room_with("messages", clara);
 				end
-				olga:say(room, body, children);
-				assert.same(is_pushed and { "clara" } or {}, pushed());
+				olga:say(room, nil, kind.children);
+				assert.same(kind.is_pushed and { "clara" } or {}, pushed());
 				olga:say(room, "and another one");
 				assert.same({ "clara" }, pushed());
 			end);

@@ -12,20 +12,17 @@
 //! | `engine/enable` | a request of a user who has a device already, with the registration that follows |
 //! | `engine/enable-new` | the same for a user who had none |
 
-#[path = "world/mod.rs"]
-mod world;
-
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 
-use world::{ABSENT, Round, World};
+use muc_cloud_notify_testing::sim_load::{self, ABSENT, Round, SimLoad};
 
 fn main() {
     let is_test = !std::env::args().any(|argument| argument == "--bench");
-    let is_quick = is_test || world::is_quick();
+    let is_quick = is_test || sim_load::is_quick();
     let mut criterion = criterion(is_quick).configure_from_args();
-    for devices in world::sizes(is_quick) {
+    for devices in sim_load::sizes(is_quick) {
         bench(&mut criterion, devices);
     }
     criterion.final_summary();
@@ -47,19 +44,19 @@ fn criterion(is_quick: bool) -> Criterion {
 
 fn bench(criterion: &mut Criterion, devices: usize) {
     let start = Instant::now();
-    let mut world = World::new(devices);
+    let mut load = SimLoad::new(devices);
     let setup = start.elapsed();
 
-    run(criterion, "enable-new", devices, |iterations| (0..iterations).map(|_| world.enable_new()).sum());
-    world.dismiss_newcomers();
+    run(criterion, "enable-new", devices, |iterations| (0..iterations).map(|_| load.enable_new()).sum());
+    load.dismiss_newcomers();
 
     let start = Instant::now();
-    world.read_rooms();
-    world.warm_up();
+    load.read_rooms();
+    load.warm_up();
     report(devices, setup + start.elapsed());
 
     let mut rounds = |iterations: u64, part: fn(&Round) -> Duration| -> Duration {
-        (0..iterations).map(|_| part(&world.round())).sum()
+        (0..iterations).map(|_| part(&load.round())).sum()
     };
     run(criterion, "message", devices, |iterations| rounds(iterations, |round| round.message));
     run(criterion, "turn", devices, |iterations| rounds(iterations, |round| round.turn));
@@ -69,7 +66,7 @@ fn bench(criterion: &mut Criterion, devices: usize) {
         let took = rounds(count, |round| round.replies);
         took.mul_f64(iterations as f64 / (count * ABSENT as u64) as f64)
     });
-    run(criterion, "enable", devices, |iterations| (0..iterations).map(|_| world.enable_again()).sum());
+    run(criterion, "enable", devices, |iterations| (0..iterations).map(|_| load.enable_again()).sum());
 }
 
 /// Runs a benchmark that takes a number of iterations and returns how long they took.

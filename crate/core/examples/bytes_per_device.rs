@@ -6,9 +6,6 @@
 //! `QUICK=1` makes the services smaller, and writes `engine-bytes-quick.json`. They are those that the benchmark
 //! `engine` times.
 
-#[path = "../benches/world/mod.rs"]
-mod world;
-
 use std::alloc::System;
 use std::fs;
 use std::io::{self, Write};
@@ -16,7 +13,7 @@ use std::path::PathBuf;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use world::World;
+use muc_cloud_notify_testing::sim_load::{self, SimLoad};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -42,7 +39,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{:>9}  {:32}  {:>9}  {:>9}", "devices", "state", "bytes", "blocks")?;
     let mut results = Vec::new();
-    for devices in world::sizes(world::is_quick()) {
+    for devices in sim_load::sizes(sim_load::is_quick()) {
         let before = Live::now();
         let mut row = |state: &str| {
             let live = Live::now();
@@ -51,14 +48,14 @@ fn main() -> io::Result<()> {
             let blocks = share(live.blocks, before.blocks);
             writeln!(out, "{devices:>9}  {state:32}  {bytes:>9.1}  {blocks:>9.2}").map(|()| bytes)
         };
-        let mut world = World::new(devices);
+        let mut load = SimLoad::new(devices);
         row("registered")?;
-        world.read_rooms();
+        load.read_rooms();
         results.push(format!("\"{devices}\": {:.0}", row("and members of rooms")?));
-        world.warm_up();
+        load.warm_up();
         row("and pushed to for every room")?;
     }
-    let name = if world::is_quick() { "engine-bytes-quick.json" } else { "engine-bytes.json" };
+    let name = if sim_load::is_quick() { "engine-bytes-quick.json" } else { "engine-bytes.json" };
     let path = target_directory().join(name);
     fs::write(&path, format!("{{{}}}\n", results.join(", ")))?;
     writeln!(out, "written to {}", path.display())

@@ -33,7 +33,7 @@ mod ids;
 mod importance;
 mod mention;
 mod notify_level;
-pub mod ns;
+mod ns;
 mod options;
 mod outbox;
 mod outcome;
@@ -46,25 +46,45 @@ mod stored_value;
 mod summary;
 mod time;
 
-pub use app_server::AppServer;
-pub use device::Scope;
-pub use devices::Deadline;
-pub use engine::{
-    Bounce, Broadcast, Change, DeviceState, Engine, PendingState, Push, PushDetails, Snapshot, Stats,
-    UnreadState,
-};
-pub use error::{ErrorType, RequestError};
-pub use event::{Disabled, Event, Reason};
-pub use ids::{DeviceId, ForeignId, PushId};
-pub use importance::is_important;
-pub use mention::{Mentions, Nickname};
-pub use notify_level::{DefaultLevel, RoomPrivacy};
-pub use options::Options;
-pub use publish_options::{MAX_FORM_DEPTH, MAX_FORM_SIZE, PublishOptions};
-pub use random::Random;
-pub use registration::{Record, Registration};
-pub use request::MAX_NODE;
-pub use room::Coverage;
-pub use stored_value::{StoredTable, StoredValue};
-pub use summary::Summary;
-pub use time::{Instant, UnixTime};
+/// All that callers may use. The other modules are private, so that rustc finds what is used by nobody.
+#[cfg_attr(as_program, allow(unused_imports, reason = "tests and signatures need the others"))]
+mod api {
+    pub use crate::app_server::AppServer;
+    pub use crate::device::Scope;
+    pub use crate::devices::Deadline;
+    pub use crate::engine::{
+        Bounce, Broadcast, Change, DeviceState, Engine, PendingState, Push, PushDetails, Snapshot, Stats,
+        UnreadState,
+    };
+    pub use crate::error::{ErrorType, RequestError};
+    pub use crate::event::{Disabled, Event, Reason};
+    pub use crate::ids::{DeviceId, ForeignId, PushId};
+    pub use crate::importance::is_important;
+    pub use crate::mention::{Mentions, Nickname};
+    pub use crate::notify_level::{DefaultLevel, RoomPrivacy};
+    pub use crate::ns::CLIENT as NS_CLIENT;
+    pub use crate::options::Options;
+    pub use crate::publish_options::{MAX_FORM_DEPTH, MAX_FORM_SIZE, PublishOptions};
+    pub use crate::random::Random;
+    pub use crate::registration::{Record, Registration};
+    pub use crate::request::MAX_NODE;
+    pub use crate::room::Coverage;
+    pub use crate::stored_value::{StoredTable, StoredValue};
+    pub use crate::summary::Summary;
+    pub use crate::time::{Instant, UnixTime};
+}
+
+#[cfg(not(as_program))]
+pub use api::*;
+
+// The engine and its binding as one program, in which nothing is public any more: see crate/unused.
+#[cfg(as_program)]
+#[path = "../../module/src/lib.rs"]
+mod binding;
+#[cfg(as_program)]
+extern crate self as muc_cloud_notify_core;
+#[cfg(as_program)]
+use api::*;
+
+#[cfg(as_program)]
+fn main() {}

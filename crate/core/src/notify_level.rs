@@ -19,11 +19,11 @@ pub(crate) enum NotifyLevel {
 pub enum DefaultLevel {
     /// As XEP-0492 recommends: every message of a private room, mentions in a public one.
     Auto,
-    /// [`NotifyLevel::Always`] in every room.
+    /// Every message of every room.
     Always,
-    /// [`NotifyLevel::OnMention`] in every room.
+    /// Mentions, in every room.
     OnMention,
-    /// [`NotifyLevel::Never`] in every room.
+    /// Nothing of any room.
     Never,
 }
 

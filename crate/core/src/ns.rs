@@ -3,38 +3,39 @@
 /// RFC 6120: stanzas of a client
 pub const CLIENT: &str = "jabber:client";
 /// XEP-0004: Data Forms
-pub const DATA_FORMS: &str = "jabber:x:data";
+pub(crate) const DATA_FORMS: &str = "jabber:x:data";
 /// XEP-0027: Current Jabber OpenPGP Usage
-pub const LEGACY_OPENPGP: &str = "jabber:x:encrypted";
+pub(crate) const LEGACY_OPENPGP: &str = "jabber:x:encrypted";
 /// XEP-0060: the `FORM_TYPE` of publish-options
-pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+pub(crate) const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
 /// XEP-0203: Delayed Delivery
-pub const DELAY: &str = "urn:xmpp:delay";
+pub(crate) const DELAY: &str = "urn:xmpp:delay";
 /// XEP-0308: Last Message Correction
-pub const MESSAGE_CORRECT: &str = "urn:xmpp:message-correct:0";
+pub(crate) const MESSAGE_CORRECT: &str = "urn:xmpp:message-correct:0";
 /// XEP-0334: Message Processing Hints
-pub const HINTS: &str = "urn:xmpp:hints";
+pub(crate) const HINTS: &str = "urn:xmpp:hints";
 /// XEP-0357: Push Notifications
-pub const PUSH: &str = "urn:xmpp:push:0";
+pub(crate) const PUSH: &str = "urn:xmpp:push:0";
 /// XEP-0372: References
-pub const REFERENCE: &str = "urn:xmpp:reference:0";
+pub(crate) const REFERENCE: &str = "urn:xmpp:reference:0";
 /// XEP-0373: OpenPGP for XMPP
-pub const OPENPGP: &str = "urn:xmpp:openpgp:0";
+pub(crate) const OPENPGP: &str = "urn:xmpp:openpgp:0";
 /// XEP-0380: Explicit Message Encryption
-pub const EME: &str = "urn:xmpp:eme:0";
+pub(crate) const EME: &str = "urn:xmpp:eme:0";
 /// XEP-0384: OMEMO Encryption, as it was before version 0.4
-pub const LEGACY_OMEMO: &str = "eu.siacs.conversations.axolotl";
+pub(crate) const LEGACY_OMEMO: &str = "eu.siacs.conversations.axolotl";
 /// XEP-0384: OMEMO Encryption, every namespace that was ever in use
-pub const OMEMO: [&str; 4] = [LEGACY_OMEMO, "urn:xmpp:omemo:0", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2"];
+pub(crate) const OMEMO: [&str; 4] =
+    [LEGACY_OMEMO, "urn:xmpp:omemo:0", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2"];
 /// XEP-0424: Message Retraction
-pub const RETRACT: [&str; 2] = ["urn:xmpp:message-retract:1", "urn:xmpp:message-retract:0"];
+pub(crate) const RETRACT: [&str; 2] = ["urn:xmpp:message-retract:1", "urn:xmpp:message-retract:0"];
 /// XEP-0425: Moderated Message Retraction
-pub const MODERATE: [&str; 2] = ["urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"];
+pub(crate) const MODERATE: [&str; 2] = ["urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"];
 /// XEP-0422: Message Fastening, in which early retractions were wrapped
-pub const FASTEN: &str = "urn:xmpp:fasten:0";
+pub(crate) const FASTEN: &str = "urn:xmpp:fasten:0";
 /// XEP-0428: Fallback Indication
-pub const FALLBACK: &str = "urn:xmpp:fallback:0";
+pub(crate) const FALLBACK: &str = "urn:xmpp:fallback:0";
 /// XEP-0444: Message Reactions
-pub const REACTIONS: &str = "urn:xmpp:reactions:0";
+pub(crate) const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0461: Message Replies
-pub const REPLY: &str = "urn:xmpp:reply:0";
+pub(crate) const REPLY: &str = "urn:xmpp:reply:0";

@@ -5,7 +5,7 @@
 
 use minidom::{Element, Node};
 use mlua::{Lua, Result, Table, Value};
-use muc_cloud_notify_core::ns;
+use muc_cloud_notify_core::NS_CLIENT;
 use rxml::{Namespace, NcName};
 
 /// How deep a stanza is looked into. What lies deeper means nothing to us; it is left out.
@@ -29,7 +29,7 @@ pub(crate) enum Shape<'a> {
 /// Reads a stanza, or one in preserialized form, whose own namespace is `jabber:client` unless it says
 /// otherwise. `None` where the table is neither.
 pub(crate) fn to_element(stanza: &Table) -> Result<Option<Element>> {
-    element(stanza, ns::CLIENT, 0)
+    element(stanza, NS_CLIENT, 0)
 }
 
 fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Element>> {
@@ -91,7 +91,7 @@ pub(crate) fn from_element(lua: &Lua, element: &Element, shape: Shape<'_>) -> Re
 pub(crate) fn attributes(lua: &Lua, element: &Element) -> Result<Table> {
     let attr = lua.create_table()?;
     let own_ns = element.ns();
-    if own_ns != ns::CLIENT {
+    if own_ns != NS_CLIENT {
         attr.raw_set("xmlns", own_ns)?;
     }
     for ((namespace, name), value) in element.attrs() {

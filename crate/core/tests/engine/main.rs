@@ -1,0 +1,22 @@
+//! What the engine does, a module a topic.
+
+#![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
+
+mod any_input;
+mod bounce;
+mod bounce_order;
+mod circuit_breaker;
+mod enable;
+mod mention;
+mod message_count;
+mod message_kinds;
+mod outbox;
+mod outcome;
+mod publish_options;
+mod push_details;
+mod recipients;
+mod registration;
+mod retry;
+mod simulation;
+mod snapshot;
+mod summary;

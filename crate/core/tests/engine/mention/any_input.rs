@@ -1,0 +1,171 @@
+//! Any input at all: it takes no long time, and nothing makes it panic.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use muc_cloud_notify_testing::seeds::config;
+use proptest::prelude::*;
+
+use super::*;
+
+const SIZE: usize = 256 * 1024;
+
+/// The longest messages there are, each made to be hard to read. Quadratic time would be minutes.
+#[test]
+fn a_long_message_takes_no_long_time() {
+    let repeated = |text: &str| text.repeat(SIZE / text.len());
+    let bodies = [
+        ("a", repeated("a")),
+        ("a a", repeated("a ")),
+        ("aaaa", repeated("aaaaa ")),
+        ("a a a a b", repeated("a ")),
+        (&format!("{}b", "a ".repeat(500)), repeated("a ")),
+        ("bob", repeated("bo b ")),
+        ("a.a", repeated("a.")),
+        ("a\u{301}", repeated("\u{301}")),
+        ("e\u{316}\u{301}", repeated("\u{301}\u{316}")),
+        ("a", format!("a:{}", repeated("\u{301}"))),
+        ("a", repeated("a\u{200D}")),
+        ("🐙", repeated("🎉")),
+        ("🇩🇪", repeated("🇩")),
+        ("田", repeated("中")),
+        ("strasse", repeated("STRAẞ")),
+        ("한", repeated("\u{1112}\u{1161}")),
+    ];
+    for (nick, body) in bodies {
+        let message = with_body(&body);
+        within_a_moment(&format!("{nick:?} in {:?}…", body.chars().take(8).collect::<String>()), || {
+            let mentions = Mentions::read(&message, ROOM);
+            let nickname = Nickname::new(nick);
+            (0..10).filter(|_| mentions.concern(SOMEBODY, [&nickname])).count()
+        });
+    }
+    let many = |element: &dyn Fn(usize) -> String| {
+        let mut children = format!("<body>{}</body>", "é".repeat(SIZE / 4));
+        let mut number = 0;
+        while children.len() < SIZE {
+            let _ = write!(children, "{}", element(number));
+            number += 1;
+        }
+        format!("<message xmlns='jabber:client'>{children}</message>")
+            .parse::<Element>()
+            .expect("well-formed XML")
+    };
+    let messages = [
+        ("ranges", many(&|number| range(&number.to_string(), &(number + 1000).to_string()))),
+        ("fallbacks", many(&|number| fallback(&format!("<body start='{number}' end='{}'/>", number + 9000)))),
+        ("domains", many(&|number| reference(&format!("xmpp:xn--{}{number}", "a1b2".repeat(200))))),
+        ("labels", many(&|number| reference(&format!("xmpp:{}{number}", "ü.".repeat(400))))),
+        ("locals", many(&|number| reference(&format!("xmpp:{}{number}@localhost", "É".repeat(500))))),
+        ("one address", with_reference(&format!("xmpp:{}", repeated("xn--ü.")))),
+    ];
+    for (name, message) in messages {
+        within_a_moment(name, || Mentions::read(&message, ROOM).concern(BOB, [&Nickname::new("é")]));
+    }
+}
+
+/// Longer than the XML parser would let an attribute be
+fn with_reference(uri: &str) -> Element {
+    let mut reference: Element = reference("").parse().expect("well-formed XML");
+    reference.set_attr(minidom::rxml::Namespace::NONE, "uri".try_into().expect("a name"), uri);
+    let mut message = with_body("");
+    message.append_child(reference);
+    message
+}
+
+fn within_a_moment<T>(name: &str, work: impl FnOnce() -> T) {
+    let begun = Instant::now();
+    work();
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(20), "{name}: {taken:?}");
+}
+
+fn any_message() -> impl Strategy<Value = Element> {
+    let number = prop_oneof![
+        (0..40_i64).prop_map(|number| number.to_string()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        "[ -~é]{0,8}",
+    ];
+    let uri = prop_oneof!["(xmpp:)?(//)?[a-zA-Z@/%?#.é0-9\\[\\]-]{0,24}", "\\PC{0,24}"];
+    let attributes = (uri, number.clone(), number, 0..4_u8);
+    let body = prop_oneof!["[bo @'_\u{301}\u{200D}🎉田ß]{0,30}", any::<String>()];
+    (body, prop::collection::vec(attributes, 0..6)).prop_map(|(body, children)| {
+        let mut message = with_body(&body);
+        for (uri, begin, end, kind) in children {
+            let attribute = |name: &str| name.try_into().expect("a name");
+            message.append_child(match kind {
+                0 => Element::builder("reply", "urn:xmpp:reply:0").attr(attribute("to"), uri).build(),
+                1 => {
+                    let region = Element::builder("body", "urn:xmpp:fallback:0")
+                        .attr(attribute("start"), begin)
+                        .attr(attribute("end"), end);
+                    Element::builder("fallback", "urn:xmpp:fallback:0").append(region).build()
+                }
+                _ => Element::builder("reference", "urn:xmpp:reference:0")
+                    .attr(attribute("type"), "mention")
+                    .attr(attribute("begin"), begin)
+                    .attr(attribute("end"), end)
+                    .attr(attribute("uri"), (kind == 2).then_some(uri))
+                    .build(),
+            });
+        }
+        message
+    })
+}
+
+proptest! {
+    #![proptest_config(config(1000))]
+
+    #[test]
+    fn nothing_makes_it_panic(message in any_message(), room in any::<String>(), nick in any::<String>()) {
+        let nickname = Nickname::new(&nick);
+        let mentions = Mentions::read(&message, &room);
+        let concerned = mentions.concern(&nick, [&nickname]);
+        prop_assert!(!(concerned && mentions.is_empty()));
+    }
+
+    #[test]
+    fn a_nickname_between_spaces_is_mentioned(
+        before in "\\PC{0,20}", nick in "[^\\s\\p{M}]\\PC{0,20}[^\\s]", after in "\\PC{0,20}",
+    ) {
+        let body = format!("{before} {nick} {after}");
+        prop_assert!(body_names(&body, &nick), "{:?} {:?}", body, nick);
+    }
+
+    #[test]
+    fn a_nickname_inside_of_a_word_is_not_mentioned(nick in "[a-zäö]{1,5}", letter in "[a-zäö0-9_]") {
+        let before = format!("{letter}{nick}");
+        let after = format!("{nick}{letter}");
+        prop_assume!(before != nick && after != nick);
+        prop_assert!(!body_names(&before, &nick));
+        prop_assert!(!body_names(&after, &nick));
+    }
+
+    #[test]
+    fn a_range_names_what_is_in_it(before in "\\PC{0,10}", nick in "\\PC{1,10}", after in "\\PC{0,10}") {
+        prop_assume!(!nick.trim().is_empty());
+        let body = format!("{before}{nick}{after}");
+        let count = |count: fn(&str) -> usize| (count(&before), count(&before) + count(&nick));
+        for (begin, end) in [count(|text| text.chars().count()), count(|text| text.encode_utf16().count())] {
+            let mut message = with_body(&body);
+            let reference = range(&begin.to_string(), &end.to_string());
+            message.append_child(reference.parse().expect("well-formed XML"));
+            prop_assert!(Mentions::read(&message, ROOM).concern(SOMEBODY, [&Nickname::new(&nick)]));
+        }
+    }
+
+    #[test]
+    fn what_is_in_a_fallback_is_not_mentioned(
+        before in "[abo ]{0,20}", quoted in "[abo 🎉]{0,20}", after in "[abo ]{0,20}",
+    ) {
+        let body = format!("{before}{quoted}bob{after}");
+        let start = before.chars().count();
+        let end = start + quoted.chars().count() + 3;
+        let mut message = with_body(&body);
+        let fallback = fallback(&format!("<body start='{start}' end='{end}'/>"));
+        message.append_child(fallback.parse().expect("well-formed XML"));
+        let left = body_names(&before, "bob") || body_names(&after, "bob");
+        let named = Mentions::read(&message, ROOM).concern(SOMEBODY, [&Nickname::new("bob")]);
+        prop_assert_eq!(named, left);
+    }
+}

@@ -1,0 +1,282 @@
+//! Who gets a push: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
+
+use muc_cloud_notify_core::{Coverage, DefaultLevel, Options, RoomPrivacy};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
+use muc_cloud_notify_testing::service::{Service, nodes};
+
+/// Who of those who are registered would get a push now, by their nodes.
+fn told(service: &mut Service) -> Vec<String> {
+    service.say(ORCHARD, "But soft!");
+    let pushes = service.pushes();
+    let told = nodes(&pushes).into_iter().map(str::to_owned).collect();
+    for push in pushes {
+        service.reply(&push, muc_cloud_notify_testing::driver::Outcome::Delivered);
+    }
+    told
+}
+
+/// A service where everybody has a device; Juliet and the nurse are members of the orchard.
+fn service() -> Service {
+    let mut service = Service::new(Options::default());
+    for (user, node) in [(JULIET, "juliet"), (NURSE, "nurse"), (ROMEO, "romeo")] {
+        assert!(service.enable(user, node), "{user} has no other device");
+    }
+    service.read(ORCHARD, &[JULIET, NURSE], &[]);
+    service
+}
+
+#[test]
+fn absent_members_are_told_and_nobody_else() {
+    let mut service = service();
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["nurse"]);
+    service.occupant_present(ORCHARD, NURSE, "Nurse");
+    assert!(!service.is_anybody_absent(ORCHARD));
+    assert!(told(&mut service).is_empty());
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    assert!(service.is_anybody_absent(ORCHARD));
+    assert_eq!(service.absent(ORCHARD), [JULIET]);
+    assert_eq!(told(&mut service), ["juliet"]);
+}
+
+#[test]
+fn every_device_of_a_member_is_told() {
+    let mut service = service();
+    assert!(!service.enable(JULIET, "juliet2"), "she has one already");
+    service.enable_at(JULIET, "other.example", "juliet");
+    assert_eq!(told(&mut service), ["juliet", "juliet", "juliet2", "nurse"]);
+}
+
+#[test]
+fn who_wrote_it_is_not_told_of_it() {
+    let mut service = service();
+    service.enable(JULIET, "juliet2");
+    service.say_as(ORCHARD, Some(JULIET), "Ay me!");
+    assert_eq!(nodes(&service.pushes()), ["nurse"], "no device of the sender's");
+}
+
+#[test]
+fn a_message_of_the_room_itself_is_told_to_all() {
+    let mut service = service();
+    assert_eq!(service.say_as(ORCHARD, None, "Curfew!"), 2);
+}
+
+#[test]
+fn a_member_with_two_occupants_is_there_until_the_last_one_is_gone() {
+    let mut service = service();
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet's phone");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["nurse"]);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet's phone");
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+}
+
+#[test]
+fn a_further_session_of_an_occupant_is_still_that_occupant() {
+    let mut service = service();
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["nurse"]);
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+}
+
+#[test]
+fn a_nickname_change_does_not_take_anybody_away() {
+    for (case, new_first) in [("new nickname first", true), ("old nickname first", false)] {
+        let mut service = service();
+        service.occupant_present(ORCHARD, JULIET, "Juliet");
+        if new_first {
+            service.occupant_present(ORCHARD, JULIET, "Capulet");
+        }
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
+        service.occupant_present(ORCHARD, JULIET, "Capulet");
+        assert_eq!(told(&mut service), ["nurse"], "{case}");
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
+        assert_eq!(told(&mut service), ["nurse"], "{case}: the old nickname is not hers any more");
+        service.occupant_gone(ORCHARD, JULIET, "Capulet");
+        assert_eq!(told(&mut service), ["juliet", "nurse"], "{case}");
+    }
+}
+
+#[test]
+fn somebody_elses_nickname_does_not_make_a_member_present() {
+    let mut service = service();
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.occupant_present(ORCHARD, ROMEO, "Juliet");
+    service.occupant_present(ORCHARD, "tybalt@capulet.example", "Nurse");
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    service.occupant_present(ORCHARD, JULIET, "Romeo");
+    assert_eq!(told(&mut service), ["nurse"], "under a nickname that is nobody else's name");
+}
+
+#[test]
+fn presence_in_one_room_is_none_in_another() {
+    let mut service = service();
+    service.read(HALL, &[JULIET], &[]);
+    service.occupant_present(HALL, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+}
+
+#[test]
+fn who_is_no_member_is_not_told() {
+    let mut service = service();
+    for jid in [ROMEO, "tybalt@capulet.example"] {
+        service.affiliation_changed(ORCHARD, jid, false, None);
+    }
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
+    assert_eq!(told(&mut service), ["nurse"], "an outcast");
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    assert_eq!(told(&mut service), ["nurse"], "who comes and goes is still no member");
+}
+
+#[test]
+fn who_has_no_device_is_not_told() {
+    let mut service = service();
+    assert_eq!(service.disable(JULIET, None), 1);
+    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(service.absent(ORCHARD), [NURSE]);
+}
+
+#[test]
+fn a_room_that_is_not_known_tells_nobody() {
+    let mut service = service();
+    assert_eq!(service.coverage(HALL), Coverage::Nothing);
+    assert_eq!(service.say(HALL, "But soft!"), 0);
+    assert!(!service.is_anybody_absent(HALL));
+    assert_eq!(service.absent(HALL), [""; 0]);
+}
+
+#[test]
+fn the_default_decides_which_messages_are_told() {
+    let members_only_public = RoomPrivacy { members_only: true, public: true };
+    let open_hidden = RoomPrivacy { members_only: false, public: false };
+    let mention = format!("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{JULIET}'/>");
+    let plain = "<body>But soft!</body>".to_owned();
+    let mention = format!("{plain}{mention}");
+    for (default, privacy, of_plain, of_mention) in [
+        (DefaultLevel::Auto, PRIVATE, 1, 1),
+        (DefaultLevel::Auto, members_only_public, 1, 1),
+        (DefaultLevel::Auto, open_hidden, 1, 1),
+        (DefaultLevel::Auto, PUBLIC, 0, 1),
+        (DefaultLevel::Always, PUBLIC, 1, 1),
+        (DefaultLevel::OnMention, PRIVATE, 0, 1),
+        (DefaultLevel::Never, PRIVATE, 0, 0),
+        (DefaultLevel::Never, PUBLIC, 0, 0),
+    ] {
+        for (case, content, expected) in [("plain", &plain, of_plain), ("mention", &mention, of_mention)] {
+            let options = Options { default_level: default, ..Options::default() };
+            let mut service = Service::with_juliet(options);
+            let told = service.broadcast(ORCHARD, Some(ROMEO), privacy, content);
+            assert_eq!(told, expected, "{case}: {default:?}, {privacy:?}");
+            assert_eq!(service.pushes().len(), expected, "{case}: {default:?}, {privacy:?}");
+        }
+    }
+}
+
+#[test]
+fn who_loses_the_affiliation_is_told_nothing_more() {
+    let mut service = service();
+    service.say(ORCHARD, "But soft!");
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
+    assert_eq!(nodes(&service.pushes()), ["nurse"], "also of what was said before");
+}
+
+#[test]
+fn who_gets_the_affiliation_back_starts_anew() {
+    let mut service = service();
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    service.affiliation_changed(ORCHARD, JULIET, false, None);
+    service.affiliation_changed(ORCHARD, JULIET, true, None);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members, "whether she is there is not known");
+    service.set_occupants(ORCHARD, []);
+    service.say(ORCHARD, "But soft!");
+    let pushes = service.pushes();
+    let of_juliet = pushes.iter().find(|push| &*push.user == JULIET);
+    assert_eq!(of_juliet.map(|push| push.count()), Some(1));
+}
+
+#[test]
+fn who_is_made_a_member_while_there_is_present() {
+    let mut service = service();
+    service.occupant_present(ORCHARD, ROMEO, "Romeo");
+    service.affiliation_changed(ORCHARD, ROMEO, true, None);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
+    service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
+    service.say_as(ORCHARD, None, "Curfew!");
+    assert_eq!(nodes(&service.pushes()), ["juliet", "nurse"]);
+}
+
+#[test]
+fn another_affiliation_or_nickname_of_a_member_leaves_the_room_known() {
+    let mut service = service();
+    service.affiliation_changed(ORCHARD, JULIET, true, Some("Capulet"));
+    service.affiliation_changed(ORCHARD, "tybalt@capulet.example", true, None);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
+    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+}
+
+#[test]
+fn a_member_who_registers_later_is_told_from_then_on() {
+    let mut service = Service::new(Options::default());
+    service.read(ORCHARD, &[JULIET, NURSE], &[(JULIET, "Juliet")]);
+    assert!(told(&mut service).is_empty());
+    for (user, node) in [(JULIET, "juliet"), (NURSE, "nurse")] {
+        assert!(service.enable(user, node), "is in no room's index yet");
+        service.affiliation_changed(ORCHARD, user, true, None);
+    }
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
+    service.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
+    assert_eq!(told(&mut service), ["nurse"]);
+}
+
+#[test]
+fn a_destroyed_room_tells_nothing_more() {
+    let mut service = service();
+    service.say(ORCHARD, "But soft!");
+    service.room_destroyed(ORCHARD);
+    service.assert_quiet("the room is gone");
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
+    assert!(told(&mut service).is_empty());
+    service.read(ORCHARD, &[NURSE], &[]);
+    assert_eq!(told(&mut service), ["nurse"], "one of the same name is another room");
+}
+
+#[test]
+fn a_restored_room_has_to_be_read_again() {
+    let mut service = service();
+    service.read(HALL, &[JULIET], &[]);
+    service.forget_room(ORCHARD);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
+    assert_eq!(service.coverage(HALL), Coverage::Complete);
+    service.set_members(ORCHARD, [(JULIET, None), (ROMEO, None)]);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Members);
+    service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
+    assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
+    assert_eq!(told(&mut service), ["juliet"]);
+    service.forget_rooms();
+    assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
+    assert_eq!(service.coverage(HALL), Coverage::Nothing);
+}
+
+#[test]
+fn reading_a_room_again_finds_who_came_and_who_is_no_member_any_more() {
+    for (case, members, occupants, expected) in [
+        ("as it was", &[JULIET, NURSE][..], &[][..], &["juliet", "nurse"][..]),
+        ("Juliet is there", &[JULIET, NURSE], &[(JULIET, "Juliet")], &["nurse"]),
+        ("the nurse is no member", &[JULIET], &[(NURSE, "Nurse")], &["juliet"]),
+        ("nobody is a member", &[], &[], &[]),
+    ] {
+        let mut service = service();
+        assert_eq!(service.say(ORCHARD, "But soft!"), 2, "{case}");
+        service.forget_rooms();
+        service.read(ORCHARD, members, occupants);
+        assert_eq!(nodes(&service.pushes()), expected, "{case}: what was pending");
+    }
+}

@@ -1,0 +1,25 @@
+//! The engine in simulated worlds, each held against a reference.
+
+use muc_cloud_notify_testing::seeds::config;
+use muc_cloud_notify_testing::{sim_bounces, sim_rooms};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn the_engine_agrees_with_the_reference(transitions in sim_rooms::transitions()) {
+        let mut simulation = sim_rooms::Simulation::new();
+        transitions.into_iter().for_each(|transition| simulation.apply(transition));
+        simulation.settle();
+    }
+
+    #[test]
+    fn members_get_a_push_for_what_no_client_of_theirs_got_and_nobody_else_does(
+        transitions in sim_bounces::transitions(),
+    ) {
+        let mut simulation = sim_bounces::Simulation::new();
+        transitions.into_iter().for_each(|transition| simulation.apply(transition));
+        simulation.settle();
+    }
+}

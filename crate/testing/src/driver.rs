@@ -1,0 +1,382 @@
+//! The one place that calls the engine: its construction, its clock, its randomness, and the loop that takes what is
+//! due. Tests, simulations and benchmarks go through a [`Driver`], so that a change of the engine's interface is a
+//! change of this file.
+
+use minidom::Element;
+use muc_cloud_notify_core::{
+    AppServer, Bounce, Broadcast, Change, Coverage, Deadline, Engine, Event, Instant, Options,
+    PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+};
+
+use crate::names::HOST;
+use crate::sim_random::SimRandom;
+
+pub use muc_cloud_notify_core::{Reason, Scope};
+
+/// What an app server answers to a publish, or the server in its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A result.
+    Delivered,
+    /// An error of type `wait`.
+    Transient,
+    /// The server could not reach the app server.
+    Silent,
+    /// An error of type `cancel`.
+    Rejected,
+}
+
+/// A publish request as it leaves the outbox, with everything that is known of it.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    /// The id of the IQ.
+    pub id: String,
+    /// The bare JID of the user whose device it goes to.
+    pub user: String,
+    /// The app server it is sent to.
+    pub app_server: AppServer,
+    /// The node of the device.
+    pub node: Option<Box<str>>,
+    /// The form that was registered with the device.
+    pub publish_options: Option<PublishOptions>,
+    /// What it says.
+    pub summary: Summary,
+    /// Whether one of the messages it stands for mentions the user.
+    pub mentioned: bool,
+    /// The message that other modules judge it by.
+    pub judged_by: Option<Digest>,
+}
+
+impl Publish {
+    /// The `message-count`.
+    pub fn count(&self) -> u32 {
+        self.summary.message_count
+    }
+
+    /// The `last-message-body`.
+    pub fn body(&self) -> Option<&str> {
+        self.summary.last_message_body.as_deref()
+    }
+}
+
+/// What is kept of a message.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// The room's bare JID.
+    pub room: String,
+    /// The message itself, where another module wants to see it.
+    pub original: Option<Element>,
+}
+
+/// A device that was disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// The bare JID of its user.
+    pub user: String,
+    /// Its push identifier.
+    pub push_identifier: String,
+    /// The app server.
+    pub app_server: AppServer,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// How an answer to a publish was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handling {
+    /// It answers nothing of ours: no publish has this id, or it went to another JID.
+    Unknown,
+    /// It was expected.
+    Taken,
+    /// It was expected, and it was one error too many.
+    Disabled(Disabled),
+}
+
+/// What was due at one time.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// What is to be sent.
+    pub pushes: Vec<Push>,
+    /// What was disabled.
+    pub disabled: Vec<Disabled>,
+}
+
+/// An engine with its clock and its randomness.
+#[derive(Debug)]
+pub struct Driver {
+    engine: Engine,
+    random: SimRandom,
+    /// The time on all clocks of the engine, in seconds. It passes only when somebody moves it.
+    pub now: f64,
+}
+
+impl Driver {
+    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock.
+    pub fn new(options: Options) -> Self {
+        let random = SimRandom::default();
+        let engine = Engine::new(HOST, options, random.clone());
+        Driver { engine, random, now: 1000.0 }
+    }
+
+    /// As [`Driver::new`], at a time of the caller's.
+    pub fn starting_at(now: f64, options: Options) -> Self {
+        Driver { now, ..Driver::new(options) }
+    }
+
+    /// Every fraction that the engine draws from now on: where in its range a back-off lies.
+    pub fn set_fraction(&mut self, fraction: f64) {
+        self.random.set_fraction(fraction);
+    }
+
+    /// The options were read again.
+    pub fn configure(&mut self, options: Options) {
+        self.engine.configure(options);
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, seconds: f64) {
+        self.now += seconds;
+    }
+
+    /// Time passes until the engine wants to be polled. Returns whether it ever does.
+    pub fn advance_to_deadline(&mut self) -> bool {
+        let deadline = self.next_deadline();
+        self.now = deadline.map_or(self.now, |at| self.now.max(at));
+        deadline.is_some()
+    }
+}
+
+/// Requests: nothing changes yet.
+impl Driver {
+    /// What an IQ with `<enable/>` makes of a user's record.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn prepare_enable(&self, user: &str, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        self.engine.prepare_enable(user, iq, record, UnixTime::from_seconds(self.now))
+    }
+
+    /// What an IQ with `<disable/>` makes of a user's record.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        self.engine.prepare_disable(iq, record)
+    }
+}
+
+/// Facts.
+impl Driver {
+    /// A user's record is in the store. Returns whether they had no device before.
+    pub fn set_registrations(
+        &mut self,
+        user: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> bool {
+        self.engine.set_registrations(user, registrations, renewed)
+    }
+
+    /// A room's members are read: bare JIDs, with registered nicknames.
+    pub fn set_members<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) {
+        self.engine.set_members(room, members);
+    }
+
+    /// A room's occupants are read: bare JIDs, with nicknames.
+    pub fn set_occupants<'a>(&mut self, room: &str, occupants: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.engine.set_occupants(room, occupants, self.instant());
+    }
+
+    /// What was known of a room may be wrong.
+    pub fn forget_room(&mut self, room: &str) {
+        self.engine.forget_room(room);
+    }
+
+    /// What was known of all rooms may be wrong.
+    pub fn forget_rooms(&mut self) {
+        self.engine.forget_rooms();
+    }
+
+    /// A room is gone.
+    pub fn room_destroyed(&mut self, room: &str) {
+        self.engine.room_destroyed(room);
+    }
+
+    /// An affiliation, or a registered nickname, has changed.
+    pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
+        self.engine.affiliation_changed(room, user, is_member, nick);
+    }
+
+    /// An occupant is there.
+    pub fn occupant_present(&mut self, room: &str, user: &str, nick: &str) {
+        self.engine.occupant_present(room, user, nick);
+    }
+
+    /// An occupant has left, or its sessions hibernate.
+    pub fn occupant_gone(&mut self, room: &str, user: &str, nick: &str) {
+        self.engine.occupant_gone(room, user, nick, self.instant());
+    }
+
+    /// A room broadcasts a message. Returns how many devices get a push for it.
+    pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
+        self.engine.handle_message(message, self.instant())
+    }
+
+    /// A message bounces. Returns how many devices get a push for it.
+    pub fn handle_bounce(&mut self, bounce: Bounce<'_>) -> usize {
+        self.engine.handle_bounce(bounce, self.instant())
+    }
+
+    /// Another module asks for a push without a message. Returns how many devices get one.
+    pub fn handle_ping(&mut self, user: &str) -> usize {
+        self.engine.handle_ping(user)
+    }
+
+    /// An answer to a publish comes in: its id, and the JID it is from.
+    pub fn handle_reply(&mut self, id: &str, from: &str, outcome: Outcome) -> Handling {
+        let now = self.instant();
+        let is_ours = match outcome {
+            Outcome::Delivered => self.engine.handle_result(id, from, now),
+            Outcome::Transient => self.engine.handle_error(id, from, Some("wait"), None, now),
+            Outcome::Silent => {
+                self.engine.handle_error(id, from, Some("cancel"), Some("remote-server-not-found"), now)
+            }
+            Outcome::Rejected => self.engine.handle_error(id, from, Some("cancel"), None, now),
+        };
+        match self.drain_events().pop() {
+            Some(disabled) => Handling::Disabled(disabled),
+            None if is_ours => Handling::Taken,
+            None => Handling::Unknown,
+        }
+    }
+
+    /// A publish could not be sent. Returns the device if that was one failure too many.
+    pub fn handle_send_failure(&mut self, id: &str) -> Option<Disabled> {
+        self.engine.handle_send_failure(id, self.instant());
+        self.drain_events().pop()
+    }
+
+    /// A publish is not sent after all, for a reason that has nothing to do with what it says.
+    pub fn withdraw(&mut self, id: &str) {
+        self.engine.withdraw(id);
+    }
+
+    /// Another module has stopped a publish: what it says does not count.
+    pub fn suppress(&mut self, id: &str) {
+        self.engine.suppress(id);
+    }
+
+    /// Takes up what outlived a restart. Returns the rooms that are to be read.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        self.engine.restore(snapshot, self.instant())
+    }
+}
+
+/// Decisions.
+impl Driver {
+    /// Takes what is due, and at most `limit` pushes of it.
+    pub fn poll(&mut self, limit: usize, scope: Scope) -> Due {
+        self.engine.handle_timeout(self.instant());
+        let pushes = std::iter::from_fn(|| self.engine.poll_push(Instant::from_seconds(self.now), scope));
+        let pushes = pushes.take(limit).collect();
+        Due { pushes, disabled: self.drain_events() }
+    }
+
+    /// A push that has just left the outbox, with everything that is known of it.
+    pub fn publish(&self, push: &Push) -> Publish {
+        let id = push.id.to_string();
+        let (user, registration) = self.engine.addressee(push.id.device()).expect("its device is there");
+        let details = self.engine.push_details(&id).expect("it is on its way");
+        Publish {
+            user: user.to_owned(),
+            app_server: registration.app_server.clone(),
+            node: registration.node.clone(),
+            publish_options: registration.publish_options.clone(),
+            summary: self.engine.summary(push.summary).expect("it is a new one").clone(),
+            mentioned: details.is_mention,
+            judged_by: details
+                .room
+                .map(|room| Digest { room: room.to_owned(), original: details.original.cloned() }),
+            id,
+        }
+    }
+
+    /// When the engine wants to be polled next.
+    pub fn next_deadline(&self) -> Option<f64> {
+        self.engine.next_deadline().map(|deadline| match deadline {
+            Deadline::PushWaiting => f64::NEG_INFINITY,
+            Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) => at.as_seconds(),
+        })
+    }
+
+    /// Whether a push is to be sent still.
+    pub fn is_wanted(&self, id: &str) -> bool {
+        self.engine.is_wanted(id)
+    }
+}
+
+/// A look inside.
+impl Driver {
+    /// Whether a user has a device.
+    pub fn is_registered(&self, user: &str) -> bool {
+        self.engine.is_registered(user)
+    }
+
+    /// How much of a room is known.
+    pub fn coverage(&self, room: &str) -> Coverage {
+        self.engine.coverage(room)
+    }
+
+    /// The members of a room with a device who are absent.
+    pub fn absent(&self, room: &str) -> Vec<&str> {
+        self.engine.absent_members(room)
+    }
+
+    /// Whether there are any of them.
+    pub fn is_anybody_absent(&self, room: &str) -> bool {
+        self.engine.is_anybody_absent(room)
+    }
+
+    /// How much the engine holds.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// What outlives a restart.
+    pub fn snapshot(&self) -> Snapshot {
+        self.engine.snapshot(self.instant())
+    }
+}
+
+impl Driver {
+    fn instant(&self) -> Instant {
+        Instant::from_seconds(self.now)
+    }
+
+    /// What was disabled. That an addressee has changed is of no interest here: nothing is kept of any.
+    fn drain_events(&mut self) -> Vec<Disabled> {
+        let events = std::iter::from_fn(|| self.engine.poll_event());
+        let disabled = events.filter_map(|event| match event {
+            Event::DeviceDisabled(disabled) => Some(disabled.into()),
+            Event::AddresseeChanged(_) => None,
+        });
+        disabled.collect()
+    }
+}
+
+impl From<muc_cloud_notify_core::Disabled> for Disabled {
+    fn from(disabled: muc_cloud_notify_core::Disabled) -> Self {
+        Disabled {
+            user: disabled.user.as_ref().to_owned(),
+            push_identifier: disabled.push_identifier.into(),
+            app_server: disabled.app_server,
+            reason: disabled.reason,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Members who look present and are gone, because their connection is lost: whatever the order of what is sent, of
+//! connections that are lost and resumed, of what bounces and of who enters, a member who wants a message and whose
+//! client never got it gets a push for it, and nobody else ever does.
+//!
+//! With one exception: what bounced from one session of a member is pushed to them although another session got it, if
+//! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent: Lua
+//! takes care of that (`elsewhere` of mod_muc_undelivered), before it asks the engine.
+//!
+//! A run takes [`transitions`], applies one after the other to a [`Simulation`], and lets it [settle](Simulation::settle).
+
+mod assertions;
+mod connections;
+mod reference;
+mod sim_app_servers;
+mod sim_session;
+mod simulation;
+mod transition;
+
+use crate::names::{HALL, JULIET, NURSE, ORCHARD, ROMEO};
+
+pub use sim_session::Link;
+pub use simulation::Simulation;
+pub use transition::{Kind, Transition, transitions};
+
+const USERS: [&str; 3] = [JULIET, ROMEO, NURSE];
+/// Of each user.
+const SESSIONS: usize = 2;
+/// In the orchard every message is wanted, in the hall those that mention the member.
+const ROOMS: [&str; 2] = [ORCHARD, HALL];
+const NODES: [&str; 2] = ["phone", "tablet"];
+
+fn user_of(session: usize) -> usize {
+    session / SESSIONS
+}

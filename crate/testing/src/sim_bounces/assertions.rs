@@ -1,0 +1,46 @@
+//! What has to be true of every push, and of all of them in the end.
+
+use std::collections::BTreeSet;
+
+use super::reference::ReferenceDevice;
+use super::{Simulation, user_of};
+use crate::driver::Publish;
+
+impl Simulation {
+    /// No push is about a room where its user is, or of which they are no member.
+    pub(super) fn assert_entitled(&self, user: usize, node: usize) {
+        let mut rooms = self.devices[&(user, node)].pending_rooms();
+        assert!(rooms.all(|room| self.members[room].contains(&user) && self.is_absent(user, room)));
+    }
+
+    /// Everything was pushed, and for each message there was a push to those who are owed one and got the message with
+    /// no client of theirs.
+    pub(super) fn assert_settled(&self) {
+        assert!(self.devices.values().all(|device| device.pending_rooms().next().is_none()), "all is pushed");
+        assert_eq!(self.service.next_deadline(), None, "nothing is left to be done");
+        for (number, message) in self.messages.iter().enumerate() {
+            let is_got_by = |user| message.got.iter().any(|&session| user_of(session) == user);
+            for owner in message.owed.iter().filter(|(user, _)| !is_got_by(*user)) {
+                assert!(
+                    self.devices[owner].pushed.contains(&number),
+                    "{owner:?} never got a push for {message:?}"
+                );
+            }
+        }
+    }
+}
+
+impl ReferenceDevice {
+    /// A push counts all that was missed, and says the last message that is still to be pushed, unless there was a push
+    /// for a later one of that room before.
+    pub(super) fn assert_push(&self, push: &Publish, about: &BTreeSet<u32>) {
+        assert!(self.in_flight.is_none(), "one publish in flight per device");
+        let last = about.last().expect("there is something to say");
+        let of_last = &self.missed[last];
+        let is_late = self.missed.iter().any(|(at, missed)| at > last && missed.room == of_last.room);
+        let text = of_last.text.as_deref().filter(|_| !is_late);
+        assert_eq!(push.body(), text.or(Some("New Message!")), "{about:?} of {:?}", self.missed);
+        assert_eq!(push.count(), u32::try_from(self.missed.len()).expect("few"), "{:?}", self.missed);
+        assert_eq!(push.mentioned, about.iter().any(|at| self.missed[at].is_mention));
+    }
+}

@@ -1,0 +1,40 @@
+//! Randomness without chance.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use muc_cloud_notify_core::Random;
+
+/// Ids that look like chance, and a fraction that is always the same, until it is set to another one. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SimRandom {
+    ids: u64,
+    /// The bits of what every fraction is.
+    fraction: Arc<AtomicU64>,
+}
+
+impl SimRandom {
+    /// Sets what every fraction is from now on: from 0 up to, but not including, 1.
+    pub(crate) fn set_fraction(&self, fraction: f64) {
+        self.fraction.store(fraction.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl Random for SimRandom {
+    fn secret(&mut self) -> u128 {
+        self.ids += 1;
+        u128::from(scatter(self.ids))
+    }
+
+    fn fraction(&mut self) -> f64 {
+        f64::from_bits(self.fraction.load(Ordering::Relaxed))
+    }
+}
+
+/// A number that looks like chance (the finaliser of SplitMix64).
+pub(crate) fn scatter(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}

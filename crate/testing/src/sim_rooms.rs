@@ -1,0 +1,20 @@
+//! Rooms, registrations and app servers in any order of events: the engine against a reference that keeps no index, no
+//! queue and no clockwork. Both agree on who is absent, who gets a push, and what it says.
+//!
+//! A run takes [`transitions`], applies one after the other to a [`Simulation`], and lets it [settle](Simulation::settle).
+
+mod assertions;
+mod reference;
+mod simulation;
+mod transition;
+
+use crate::names::{HALL, JULIET, NURSE, ORCHARD, ROMEO};
+
+pub use simulation::Simulation;
+pub use transition::{Event, Transition, transitions};
+
+const USERS: [&str; 4] = [JULIET, ROMEO, NURSE, "tybalt@capulet.example"];
+const ROOMS: [&str; 2] = [ORCHARD, HALL];
+const NODES: [&str; 3] = ["phone", "tablet", "desk"];
+const MAX_DEVICES: usize = 2;
+const MAX_ERRORS: u32 = 3;
