@@ -80,8 +80,8 @@ local function new(limit, seconds, has_archive)
 		end
 	end
 
-	-- Keeps what a room broadcasts now. sender: the bare JID of the member or visitor it is from, nil for the room; by
-	-- the time of a bounce, the nickname may be somebody else's.
+	-- Keeps what a room broadcasts now. sender: the bare JID of the occupant it is from, nil for the room's own
+	-- messages; by the time of a bounce, the nickname may be somebody else's.
 	local function remember(history, stanza, sender)
 		local number = history.number + 1;
 		history.number = number;
