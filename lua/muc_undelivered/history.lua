@@ -42,7 +42,6 @@ local function new(limit, seconds, has_archive)
 			number = 0; -- of the newest broadcast
 			oldest = 1; -- number of the oldest message that is kept
 			slots = {}; -- number modulo limit -> message
-			newest_time = nil; -- when it was kept
 			first_archived = nil; -- archive id of the first broadcast that had one
 			newest_archived = nil; -- and of the last one
 		};
@@ -66,19 +65,23 @@ local function new(limit, seconds, has_archive)
 
 	-- Forgets the messages of the rooms that have been quiet for longest.
 	local function make_space()
-		local quietest = {};
+		local quietest, newest_times = {}, {};
 		for history in pairs(histories) do
-			if history.oldest <= history.number then table.insert(quietest, history); end
+			local newest = history.slots[history.number % limit];
+			if newest then
+				table.insert(quietest, history);
+				newest_times[history] = newest.time;
+			end
 		end
-		table.sort(quietest, function (a, b) return a.newest_time < b.newest_time; end);
+		table.sort(quietest, function (a, b) return newest_times[a] < newest_times[b]; end);
 		for _, history in ipairs(quietest) do
 			if total <= max_total * share_left then break; end
 			forget_messages(history);
 		end
 	end
 
-	-- Keeps what a room broadcasts now. sender: the bare JID of the member or visitor it is from, nil for the room; by
-	-- the time of a bounce, the nickname may be somebody else's.
+	-- Keeps what a room broadcasts now. sender: the bare JID of the occupant it is from, nil for the room's own
+	-- messages; by the time of a bounce, the nickname may be somebody else's.
 	local function remember(history, stanza, sender)
 		local number = history.number + 1;
 		history.number = number;
@@ -91,16 +94,15 @@ local function new(limit, seconds, has_archive)
 			history.oldest = number + 1;
 			return;
 		end
-		local slot, now = number % limit, monotonic();
-		local message = history.slots[slot];
-		if not message then
-			message = {};
-			history.slots[slot] = message;
-			total = total + 1;
+		local slots, slot = history.slots, number % limit;
+		local message = slots[slot];
+		if message then -- the oldest one
+			message.number, message.time, message.stanza, message.from = number, monotonic(), stanza, stanza.attr.from;
+			message.stanza_id, message.sender = stanza_id, sender;
+			return;
 		end
-		message.time, message.stanza, message.from, message.stanza_id = now, stanza, stanza.attr.from, stanza_id;
-		message.sender, message.number = sender, number;
-		history.newest_time = now;
+		slots[slot] = { number = number, time = monotonic(), stanza = stanza, from = stanza.attr.from, stanza_id = stanza_id, sender = sender };
+		total = total + 1;
 		if total > max_total then make_space(); end
 	end
 

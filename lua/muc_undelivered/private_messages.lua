@@ -2,7 +2,7 @@
 --
 -- Invariant: of a private message, nothing is kept that it says.
 --
--- Bounds: `limit` messages of a room, each of some 200 bytes and its id.
+-- Bounds: `limit` messages of a room, each with an id of at most 256 bytes, see bounce.lua.
 --
 -- This file is MIT/X11 licensed.
 

@@ -24,7 +24,7 @@ local function new(bounds)
 	local records = {}; -- room JID -> { history, visits, private_messages, page }, the last two nil until there are any
 	local archive = archives.new(bounds.archived);
 	local history = histories.new(bounds.messages, bounds.seconds, archives.is_enabled);
-	local visit_ends = visits.new(bounds.seconds);
+	local visit_tracker = visits.new(bounds.seconds);
 	local remember = history.remember;
 
 	-- The record of a room of which nothing is known yet.
@@ -64,7 +64,7 @@ local function new(bounds)
 	local function update(room, occupant)
 		local record = records[room.jid];
 		if record then
-			visit_ends.update(record.visits, room, occupant);
+			visit_tracker.update(record.visits, room, occupant);
 		end
 	end
 
@@ -78,7 +78,7 @@ local function new(bounds)
 		elseif not record then
 			return nil;
 		end
-		local visit = visits.newest(record.visits, room, real_jid);
+		local visit = visits.find_newest(record.visits, room, real_jid);
 		if visit then return record, visit; end
 	end
 
@@ -100,7 +100,7 @@ local function new(bounds)
 
 	-- Forgets what is too old.
 	local function expire()
-		visit_ends.expire();
+		visit_tracker.expire();
 		for room_jid, record in pairs(records) do
 			history.expire(record.history);
 			record.page = nil;
@@ -111,7 +111,7 @@ local function new(bounds)
 	end
 
 	local function save()
-		return { format = format, rooms = records, ended = visit_ends.save(), messages = bounds.messages };
+		return { format = format, rooms = records, ended = visit_tracker.save(), messages = bounds.messages };
 	end
 
 	-- Takes over what save() has returned in an earlier load of this module. What another version has saved is nothing.
@@ -121,7 +121,7 @@ local function new(bounds)
 			records[room_jid] = record;
 			history.adopt(record.history, saved.messages);
 		end
-		visit_ends.restore(saved.ended);
+		visit_tracker.restore(saved.ended);
 	end
 
 	return {

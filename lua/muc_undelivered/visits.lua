@@ -26,18 +26,15 @@ local function open(history)
 	};
 end
 
--- since: nil where the session was there before anything was known of it
+-- since: number of the last broadcast before the entrance; nil where the session was there before anything was known of it
 local function begin(visits, real_jid, since)
-	local history = visits.history;
+	-- At its end, a visit also gets `till`, the number of the last broadcast before the exit, `archived_till`, `ended_at`,
+	-- the time, and `occupant`, the session's. Not before: there is a visit for every session that is in a room.
 	local visit = {
-		visits = visits; -- in the same room
+		visits = visits; -- those in the same room
 		real_jid = real_jid;
-		since = since; -- number of the last broadcast before the entrance
-		till = nil; -- number of the last broadcast before the exit
-		archived_before = since and history.newest_archived; -- archive ids of those two
-		archived_till = nil;
-		ended_at = nil; -- nil while it goes on
-		occupant = nil; -- the session's, at its exit
+		since = since;
+		archived_before = since and visits.history.newest_archived; -- archive id of the newest message then
 		reported = {}; -- set: archive ids and numbers of messages, and "id " with the id of a bounce
 		report_count = 0;
 		earlier = visits.newest[real_jid]; -- the visit before this one of the same session
@@ -93,7 +90,7 @@ local function note_leaving(visits, real_jid)
 end
 
 -- The newest visit of a session that is or was in the room; nil for any other.
-local function newest(visits, room, real_jid)
+local function find_newest(visits, room, real_jid)
 	local visit = visits.newest[real_jid];
 	if room:get_occupant_jid(real_jid) then
 		if not visit or visit.ended_at then
@@ -146,7 +143,7 @@ local function add_reported(visit, key)
 	visit.reported[key] = true;
 end
 
--- What ends visits, in all rooms. seconds: how long they are kept then
+-- Follows the visits in all rooms. seconds: how long those that are over are kept
 local function new(seconds)
 	local ended, first, last = {}, 1, 0; -- the visits that are over, in the order in which they ended
 
@@ -216,7 +213,7 @@ local function new(seconds)
 end
 
 return {
-	open = open, note_entering = note_entering, note_leaving = note_leaving, newest = newest;
+	open = open, note_entering = note_entering, note_leaving = note_leaving, find_newest = find_newest;
 	has = has, latest = latest, sessions_with = sessions_with, report = report, add_reported = add_reported;
 	new = new;
 };
