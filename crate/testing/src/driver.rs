@@ -4,14 +4,14 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AppServer, Bounce, Broadcast, Change, Coverage, Deadline, Engine, Event, Instant, Options,
-    PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+    AppServer, Change, Deadline, Engine, Event, Instant, Options, PublishOptions, Push, Record, Registration,
+    RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Reason, Scope};
+pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Reason, Scope};
 
 /// What an app server answers to a publish, or the server in its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,37 @@
-//! What the engine is tested with: a service with its store and its clock, two simulations that hold it against a
-//! reference, and a service of any size for benchmarks.
+//! What the engine is tested with: by its own tests, by benchmarks, and by fuzzers.
+//!
+//! - [`driver`] is the one place that calls the engine. It has the clock and the randomness.
+//! - [`service`] adds the store of registrations, and short forms for tests of one thing; [`names`] and [`stanza`] are
+//!   what these are written with.
+//! - [`sim_rooms`] and [`sim_bounces`] are simulations: each has `transitions` that a strategy makes up, a `reference` of
+//!   what is known to be true, simulated surroundings (`sim_*`), and `assertions` that hold the engine against the
+//!   reference. [`seeds`] says where those that found something are kept.
+//! - [`sim_load`] is a service of any size for benchmarks.
+//!
+//! A test of one thing:
+//!
+//! ```
+//! use muc_cloud_notify_testing::names::{JULIET, ORCHARD};
+//! use muc_cloud_notify_testing::service::{Service, with_body};
+//!
+//! let mut service = Service::with_juliet(with_body());
+//! assert_eq!(service.say(ORCHARD, "But soft!"), 1, "she is absent");
+//! assert_eq!(service.push().body(), Some("But soft!"));
+//! service.occupant_present(ORCHARD, JULIET, "Juliet");
+//! assert_eq!(service.say(ORCHARD, "It is the east."), 0, "she is there");
+//! ```
+//!
+//! A run of a simulation, which panics where the engine and the reference differ:
+//!
+//! ```
+//! use muc_cloud_notify_testing::sim_rooms::{Event, Simulation, Transition};
+//!
+//! let mut simulation = Simulation::new();
+//! simulation.apply(Transition::Enable(0, 0));
+//! simulation.apply(Transition::InRoom(0, Event::Affiliation(0, true)));
+//! simulation.apply(Transition::Message(0, None));
+//! simulation.settle();
+//! ```
 
 #![expect(
     clippy::expect_used,

@@ -5,9 +5,9 @@ use std::ops::{Deref, DerefMut};
 
 use crate::driver::Outcome;
 use minidom::Element;
-use muc_cloud_notify_core::{Broadcast, Change, Options, Record, RequestError, RoomPrivacy};
+use muc_cloud_notify_core::{Change, Options, Record, RequestError, RoomPrivacy};
 
-use crate::driver::{Disabled, Driver, Handling, Publish, Scope};
+use crate::driver::{Broadcast, Disabled, Driver, Handling, Publish, Scope};
 use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
 use crate::stanza::{enable_iq, groupchat, iq, mention_of};
 

@@ -1,6 +1,6 @@
-//! Members who look present and are gone, because their connection is lost: whatever the order of what is sent, of
-//! connections that are lost and resumed, of what bounces and of who enters, a member who wants a message and whose
-//! client never got it gets a push for it, and nobody else ever does.
+//! Members who look present although their connection is lost. Messages, lost and resumed connections, bounces and visits
+//! come in any order. In the end a member who wants a message and whose clients never got it has got a push for it, and
+//! nobody else ever has.
 //!
 //! With one exception: what bounced from one session of a member is pushed to them although another session got it, if
 //! that one has gone or hibernates by then. The engine knows of occupants, not of sessions and what each was sent: Lua

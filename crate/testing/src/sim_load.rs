@@ -3,7 +3,7 @@
 //!
 //! - There is a room for every ten users, and each user has one device.
 //! - A room has [`ABSENT`] members with a device who are not there and [`PRESENT`] who are; each user is absent
-//!   from ten rooms and present in one. Who shares a room with whom is scattered over the whole service.
+//!   from ten rooms and present in one. Members of the same room are scattered over the whole service.
 //! - On the engine's clock each room has a message every [`PERIOD`], whatever the size of the service: so
 //!   many deadlines pass per push at each size.
 
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use crate::driver::Outcome;
 use minidom::Element;
-use muc_cloud_notify_core::{Broadcast, Change, Options, Push, Record};
+use muc_cloud_notify_core::{Change, Options, Push, Record};
 use rxml::xml_ncname;
 
-use crate::driver::{Driver, Publish, Scope};
+use crate::driver::{Broadcast, Driver, Publish, Scope};
 use crate::names::{HOST, PRIVATE};
 use crate::sim_random::scatter;
 use crate::stanza::xml;
@@ -81,7 +81,7 @@ impl SimLoad {
         load
     }
 
-    /// All rooms are read: their members and who is there.
+    /// All rooms are read: their members and their occupants.
     pub fn read_rooms(&mut self) {
         for room in 0..self.rooms() {
             let jids: Vec<String> = self.members(room).map(user_jid).collect();
@@ -117,9 +117,9 @@ impl SimLoad {
         };
 
         let start = Instant::now();
-        let told = black_box(self.driver.handle_message(black_box(broadcast)));
+        let concerned = black_box(self.driver.handle_message(black_box(broadcast)));
         let message = start.elapsed();
-        assert_eq!(told, ABSENT, "everybody who is absent is told");
+        assert_eq!(concerned, ABSENT, "all absent members get a push");
 
         let start = Instant::now();
         let due = black_box(self.driver.poll(ABSENT, Scope::AllRooms));
@@ -136,7 +136,7 @@ impl SimLoad {
         Round { message, turn, replies: start.elapsed() }
     }
 
-    /// What identifies the answer to a push: its id, and who it is from.
+    /// What identifies the answer to a push: its id, and the JID it is from.
     fn reply_to(&self, push: &Push) -> (String, String) {
         let Publish { id, app_server, .. } = self.driver.publish(push);
         (id, app_server.as_str().to_owned())
@@ -152,7 +152,7 @@ impl SimLoad {
         self.enable(user, change.expect("the request is one that can be followed").record)
     }
 
-    /// A user registers who has not before. They add up to a twenty-fifth of the service, then go again.
+    /// A new user registers. New users add up to a twenty-fifth of the service, then they go again.
     ///
     /// This is for a service without rooms: they play no part in a registration.
     pub fn enable_new(&mut self) -> Duration {
@@ -163,7 +163,7 @@ impl SimLoad {
         self.enable(self.devices + self.newcomers, Record::default())
     }
 
-    /// Who came on top goes again.
+    /// The users that came on top go again.
     pub fn dismiss_newcomers(&mut self) {
         for newcomer in 1..=self.newcomers {
             self.driver.set_registrations(&user_jid(self.devices + newcomer), Vec::new(), None);
@@ -187,7 +187,7 @@ impl SimLoad {
         self.devices * 10 / ABSENT
     }
 
-    /// The members of a room: those who are absent, then those who are there.
+    /// The members of a room: the absent ones, then the present ones.
     fn members(&self, room: usize) -> impl DoubleEndedIterator<Item = usize> + use<> {
         let (devices, first) = (self.devices, room * ABSENT);
         let shuffle = first / devices;

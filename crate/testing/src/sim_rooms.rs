@@ -1,5 +1,5 @@
 //! Rooms, registrations and app servers in any order of events: the engine against a reference that keeps no index, no
-//! queue and no clockwork. Both agree on who is absent, who gets a push, and what it says.
+//! queue and no clockwork. Both agree on absent members, on pushes, and on what these say.
 //!
 //! A run takes [`transitions`], applies one after the other to a [`Simulation`], and lets it [settle](Simulation::settle).
 

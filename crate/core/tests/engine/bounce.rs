@@ -1,4 +1,4 @@
-//! A message that came back counts as if its recipient had been absent when it was sent.
+//! A message that bounces counts as if its recipient had been absent when it was sent.
 
 use minidom::Element;
 use muc_cloud_notify_core::{Bounce, Coverage, DefaultLevel, Instant, Options, RoomPrivacy};
@@ -56,7 +56,7 @@ fn text_comes_back(service: &mut Service, text: &str, sent: f64) -> usize {
 }
 
 #[test]
-fn who_looked_present_is_told() {
+fn a_user_who_looked_present_gets_a_push() {
     let mut service = service();
     assert_eq!(service.say(ORCHARD, "But soft!"), 0, "she seems to be there");
     let sent = service.now;
@@ -68,7 +68,7 @@ fn who_looked_present_is_told() {
 }
 
 #[test]
-fn every_device_is_told_once() {
+fn every_device_gets_one_push() {
     let mut service = service();
     service.enable(JULIET, "tablet");
     let sent = service.now;
@@ -77,7 +77,7 @@ fn every_device_is_told_once() {
 }
 
 #[test]
-fn who_is_there_with_another_nickname_is_not_told() {
+fn a_user_who_is_there_with_another_nickname_gets_none() {
     let mut service = service();
     service.occupant_present(ORCHARD, JULIET, "Capulet");
     let sent = service.now;
@@ -90,7 +90,7 @@ fn who_is_there_with_another_nickname_is_not_told() {
 }
 
 #[test]
-fn who_is_there_with_another_session_of_the_occupant_is_not_told() {
+fn a_user_who_is_there_with_another_session_of_the_occupant_gets_none() {
     let message = message("<body>But soft!</body>");
     let mut service = service();
     let sent = service.now;
@@ -109,7 +109,7 @@ fn a_session_in_another_room_is_none_in_this_one() {
 }
 
 #[test]
-fn who_has_been_removed_since_is_told() {
+fn a_user_who_was_removed_since_gets_a_push() {
     let mut service = service();
     let sent = service.now;
     service.wait(1.0);
@@ -120,7 +120,7 @@ fn who_has_been_removed_since_is_told() {
 }
 
 #[test]
-fn who_was_absent_when_it_was_sent_has_been_told() {
+fn a_user_who_was_absent_when_it_was_sent_already_got_a_push() {
     let mut service = service();
     let before = service.now;
     service.wait(1.0);
@@ -151,14 +151,14 @@ fn an_absence_lasts_however_often_it_is_noted() {
 }
 
 #[test]
-fn who_was_never_there_has_been_told() {
+fn a_user_who_was_never_there_already_got_a_push() {
     let mut service = Service::with_juliet(with_body());
     let now = service.now;
     assert_eq!(text_comes_back(&mut service, "But soft!", now), 0);
 }
 
 #[test]
-fn it_counts_once_also_when_it_comes_back_from_two_sessions() {
+fn a_bounce_from_two_sessions_counts_once() {
     let mut service = service();
     let sent = service.now;
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
@@ -168,7 +168,7 @@ fn it_counts_once_also_when_it_comes_back_from_two_sessions() {
 }
 
 #[test]
-fn which_room_it_came_back_in_tells_it_apart() {
+fn bounces_of_two_rooms_are_different_ones() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[(JULIET, "Juliet")]);
     let message = message("<body>But soft!</body>");
@@ -178,7 +178,7 @@ fn which_room_it_came_back_in_tells_it_apart() {
 }
 
 #[test]
-fn who_wrote_it_is_not_told() {
+fn its_author_gets_no_push() {
     let message = message("<body>But soft!</body>");
     for (sender, expected) in [(Some(JULIET), 0), (Some(ROMEO), 1), (None, 1)] {
         let mut service = service();
@@ -188,7 +188,7 @@ fn who_wrote_it_is_not_told() {
 }
 
 #[test]
-fn who_is_no_member_is_not_told() {
+fn a_user_who_is_no_member_gets_no_push() {
     let message = message("<body>But soft!</body>");
     let mut service = service();
     service.enable(NURSE, "tablet");
@@ -203,7 +203,7 @@ fn who_is_no_member_is_not_told() {
 }
 
 #[test]
-fn a_room_that_is_not_read_tells_nobody() {
+fn there_is_no_push_for_a_room_that_is_not_read() {
     let mut service = service();
     let sent = service.now;
     service.forget_room(ORCHARD);
@@ -216,7 +216,7 @@ fn a_room_that_is_not_read_tells_nobody() {
 }
 
 #[test]
-fn what_is_not_worth_a_push_is_not_told() {
+fn what_is_not_worth_a_push_gets_none() {
     for (content, expected) in [
         ("<body>But soft!</body>", 1),
         ("<body>But soft!</body><no-store xmlns='urn:xmpp:hints'/>", 0),
@@ -231,7 +231,7 @@ fn what_is_not_worth_a_push_is_not_told() {
 }
 
 #[test]
-fn the_level_decides_what_is_told() {
+fn the_level_decides_on_the_push() {
     let plain = message("<body>But soft!</body>");
     let mention = message(&format!(
         "<body>Juliet is the sun</body><reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{JULIET}'/>"
@@ -260,7 +260,7 @@ fn the_level_decides_what_is_told() {
 }
 
 #[test]
-fn of_what_nobody_remembers_nothing_is_said() {
+fn nothing_is_said_of_a_forgotten_message() {
     let message = message("<body>But soft!</body>");
     let romeo = format!("{ORCHARD}/Romeo");
     for (is_remembered, sender, text) in [(true, Some(&*romeo), "But soft!"), (false, None, "New Message!")] {
@@ -291,7 +291,7 @@ fn the_original_is_kept_where_another_module_wants_it() {
 }
 
 #[test]
-fn who_comes_back_has_missed_nothing() {
+fn a_user_who_comes_back_has_missed_nothing() {
     let mut service = service();
     let sent = service.now;
     assert_eq!(text_comes_back(&mut service, "1", sent), 1);
@@ -325,7 +325,7 @@ fn say_later(service: &mut Service, text: &str) -> f64 {
 }
 
 #[test]
-fn the_last_of_those_that_came_back_speaks_for_them() {
+fn the_last_bounce_speaks_for_all() {
     let mut service = service();
     let sent = ["1", "2", "3"].map(|text| say_later(&mut service, text));
     service.wait(1.0);

@@ -1,4 +1,4 @@
-//! What a push says when messages come back late: the last one that was sent speaks for all, and all are counted.
+//! What a push says when messages bounce late: the last one that was sent speaks for all, and all are counted.
 
 use muc_cloud_notify_core::{Bounce, Instant};
 use muc_cloud_notify_testing::driver::Outcome;
@@ -48,7 +48,7 @@ fn summary(push: &Publish) -> (u32, Option<&str>) {
 }
 
 #[test]
-fn what_is_sent_later_speaks_for_what_came_back() {
+fn a_later_message_speaks_for_a_bounce() {
     let mut service = service();
     comes_back(&mut service, ORCHARD, 9);
     service.say(ORCHARD, "later");
@@ -56,7 +56,7 @@ fn what_is_sent_later_speaks_for_what_came_back() {
 }
 
 #[test]
-fn what_comes_back_late_only_adds_to_the_count() {
+fn a_late_bounce_only_adds_to_the_count() {
     let mut service = service();
     service.say(ORCHARD, "later");
     comes_back(&mut service, ORCHARD, 9);
@@ -64,7 +64,7 @@ fn what_comes_back_late_only_adds_to_the_count() {
 }
 
 #[test]
-fn of_what_comes_back_after_the_push_for_a_newer_one_nothing_is_said() {
+fn nothing_is_said_of_a_bounce_after_the_push_for_a_newer_message() {
     let mut service = service();
     service.say(ORCHARD, "later");
     let first = service.push();
@@ -74,7 +74,7 @@ fn of_what_comes_back_after_the_push_for_a_newer_one_nothing_is_said() {
 }
 
 #[test]
-fn what_comes_back_after_the_push_for_an_older_one_is_said() {
+fn a_bounce_after_the_push_for_an_older_message_is_said() {
     let mut service = service();
     comes_back(&mut service, ORCHARD, 9);
     let first = service.push();
@@ -96,7 +96,7 @@ fn the_order_in_which_two_sessions_return_messages_does_not_matter() {
 }
 
 #[test]
-fn a_push_that_fails_is_told_again_with_the_last_message() {
+fn a_failed_push_is_sent_again_with_the_last_message() {
     for (case, outcome, expected) in [
         ("fails", Outcome::Transient, Some("later")),
         ("is delivered", Outcome::Delivered, Some("New Message!")),

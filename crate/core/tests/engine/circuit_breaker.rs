@@ -1,4 +1,5 @@
-//! An app server that does not answer is rested, instead of being asked once for every device.
+//! The circuit breaker of an app server opens when it does not answer: it is probed, instead of being asked once for every
+//! device.
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::Outcome;
@@ -31,7 +32,7 @@ fn pushes(service: &mut Service) -> Vec<Publish> {
 }
 
 /// A service whose app server has not answered any of its devices.
-fn silent_service() -> Service {
+fn service_without_answers() -> Service {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
     assert_eq!(pushes(&mut service).len(), USERS);
@@ -42,7 +43,7 @@ fn silent_service() -> Service {
 
 #[test]
 fn is_probed_with_one_publish_at_a_time() {
-    let mut service = silent_service();
+    let mut service = service_without_answers();
     let end = service.now + 86400.0;
     let (mut probes, mut in_flight) = (0, 0);
     while service.now < end {
@@ -76,7 +77,7 @@ fn devices_do_not_come_back_all_at_once() {
 
 #[test]
 fn other_app_servers_are_not_concerned() {
-    let mut service = silent_service();
+    let mut service = service_without_answers();
     assert_eq!(service.say(ORCHARD, "Ay me!"), USERS + 1);
     let pushes = service.pushes();
     assert_eq!(pushes.len(), 1);
@@ -86,7 +87,7 @@ fn other_app_servers_are_not_concerned() {
 #[test]
 fn any_answer_to_the_probe_opens_it_to_all() {
     for outcome in [Outcome::Delivered, Outcome::Transient, Outcome::Rejected] {
-        let mut service = silent_service();
+        let mut service = service_without_answers();
         let probe = loop {
             service.wait_for_deadline();
             if let Some(probe) = pushes(&mut service).pop() {
@@ -101,7 +102,7 @@ fn any_answer_to_the_probe_opens_it_to_all() {
 }
 
 #[test]
-fn a_few_silences_are_no_reason_to_rest() {
+fn a_few_missing_answers_do_not_open_the_breaker() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
     let first = pushes(&mut service);
@@ -117,7 +118,7 @@ fn a_few_silences_are_no_reason_to_rest() {
 #[test]
 fn a_probe_is_not_spent_on_what_has_expired() {
     let options = Options { time_to_live: 100.0, ..Options::default() };
-    let mut service = silent_service();
+    let mut service = service_without_answers();
     service.configure(options);
     service.wait(200.0);
     assert_eq!(pushes(&mut service).len(), 0, "all has expired");

@@ -14,7 +14,7 @@ fn told_count(service: &mut Service, room: &str) -> u32 {
 }
 
 #[test]
-fn grows_with_every_message_told_or_not() {
+fn grows_with_every_message_pushed_or_not() {
     let mut service = Service::with_juliet(Options::default());
     assert_eq!(told_count(&mut service, ORCHARD), 1);
     assert_eq!(told_count(&mut service, ORCHARD), 2);
@@ -74,7 +74,7 @@ fn destroying_a_room_clears_its_share() {
 }
 
 #[test]
-fn reading_a_room_again_clears_its_share_only_for_who_is_there_or_no_member() {
+fn reading_a_room_again_clears_its_share_only_for_present_users_and_former_members() {
     for (case, members, occupants, left) in [
         ("absent", &[JULIET][..], &[][..], 1),
         ("present", &[JULIET], &[(JULIET, "Juliet")], 0),
@@ -129,7 +129,7 @@ fn counts_from_the_registration_on() {
 }
 
 #[test]
-fn a_visit_while_a_push_is_in_flight_is_the_end_of_what_it_told() {
+fn a_visit_while_a_push_is_in_flight_ends_what_it_was_about() {
     let mut service = Service::with_juliet(with_body());
     service.mention(ORCHARD, JULIET, "1");
     let push = service.push();

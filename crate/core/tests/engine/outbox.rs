@@ -181,7 +181,7 @@ fn what_is_registered_again_is_used_from_the_next_push_on() {
 }
 
 #[test]
-fn a_push_that_is_withdrawn_is_not_told_again_but_counts() {
+fn a_withdrawn_push_is_not_sent_again_but_counts() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();

@@ -131,7 +131,7 @@ fn registering_another_device_does_not() {
 }
 
 #[test]
-fn who_was_disabled_may_register_again() {
+fn a_disabled_device_may_register_again() {
     let mut service = Service::with_juliet(Options { max_errors: 1, ..Options::default() });
     let push = next(&mut service);
     service.reply_disables(&push, Outcome::Rejected);

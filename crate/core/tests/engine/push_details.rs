@@ -62,7 +62,7 @@ fn what_is_stopped_does_not_count_and_what_failed_does() {
 }
 
 #[test]
-fn what_was_told_before_still_counts_when_more_is_stopped() {
+fn what_was_pushed_before_still_counts_when_more_is_stopped() {
     let mut service = Service::with_juliet(with_body());
     service.say(HALL, "1");
     let push = judged(&mut service);
@@ -80,7 +80,7 @@ fn what_was_told_before_still_counts_when_more_is_stopped() {
 }
 
 #[test]
-fn is_judged_by_the_mention_and_not_by_what_was_said_after_it() {
+fn a_push_is_judged_by_the_mention_and_not_by_what_was_said_after_it() {
     let mut service = Service::with_juliet(with_body());
     service.mention(ORCHARD, JULIET, "Juliet!");
     service.say(ORCHARD, "It is the east.");

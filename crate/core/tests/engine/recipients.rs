@@ -1,4 +1,4 @@
-//! Who gets a push: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
+//! The recipients of pushes: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
 
 use muc_cloud_notify_core::{Coverage, DefaultLevel, Options, RoomPrivacy};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
@@ -26,7 +26,7 @@ fn service() -> Service {
 }
 
 #[test]
-fn absent_members_are_told_and_nobody_else() {
+fn absent_members_get_a_push_and_nobody_else() {
     let mut service = service();
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
     service.occupant_present(ORCHARD, JULIET, "Juliet");
@@ -41,7 +41,7 @@ fn absent_members_are_told_and_nobody_else() {
 }
 
 #[test]
-fn every_device_of_a_member_is_told() {
+fn every_device_of_a_member_gets_a_push() {
     let mut service = service();
     assert!(!service.enable(JULIET, "juliet2"), "she has one already");
     service.enable_at(JULIET, "other.example", "juliet");
@@ -49,7 +49,7 @@ fn every_device_of_a_member_is_told() {
 }
 
 #[test]
-fn who_wrote_it_is_not_told_of_it() {
+fn the_author_gets_no_push() {
     let mut service = service();
     service.enable(JULIET, "juliet2");
     service.say_as(ORCHARD, Some(JULIET), "Ay me!");
@@ -57,7 +57,7 @@ fn who_wrote_it_is_not_told_of_it() {
 }
 
 #[test]
-fn a_message_of_the_room_itself_is_told_to_all() {
+fn a_message_of_the_room_itself_is_pushed_to_all() {
     let mut service = service();
     assert_eq!(service.say_as(ORCHARD, None, "Curfew!"), 2);
 }
@@ -122,7 +122,7 @@ fn presence_in_one_room_is_none_in_another() {
 }
 
 #[test]
-fn who_is_no_member_is_not_told() {
+fn a_user_who_is_no_member_gets_no_push() {
     let mut service = service();
     for jid in [ROMEO, "tybalt@capulet.example"] {
         service.affiliation_changed(ORCHARD, jid, false, None);
@@ -136,7 +136,7 @@ fn who_is_no_member_is_not_told() {
 }
 
 #[test]
-fn who_has_no_device_is_not_told() {
+fn a_user_without_a_device_gets_no_push() {
     let mut service = service();
     assert_eq!(service.disable(JULIET, None), 1);
     assert_eq!(told(&mut service), ["nurse"]);
@@ -144,7 +144,7 @@ fn who_has_no_device_is_not_told() {
 }
 
 #[test]
-fn a_room_that_is_not_known_tells_nobody() {
+fn there_is_no_push_for_an_unknown_room() {
     let mut service = service();
     assert_eq!(service.coverage(HALL), Coverage::Nothing);
     assert_eq!(service.say(HALL, "But soft!"), 0);
@@ -153,7 +153,7 @@ fn a_room_that_is_not_known_tells_nobody() {
 }
 
 #[test]
-fn the_default_decides_which_messages_are_told() {
+fn the_default_decides_which_messages_are_pushed() {
     let members_only_public = RoomPrivacy { members_only: true, public: true };
     let open_hidden = RoomPrivacy { members_only: false, public: false };
     let mention = format!("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:{JULIET}'/>");
@@ -180,7 +180,7 @@ fn the_default_decides_which_messages_are_told() {
 }
 
 #[test]
-fn who_loses_the_affiliation_is_told_nothing_more() {
+fn a_user_who_loses_the_affiliation_gets_no_more_pushes() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
     service.affiliation_changed(ORCHARD, JULIET, false, None);
@@ -188,7 +188,7 @@ fn who_loses_the_affiliation_is_told_nothing_more() {
 }
 
 #[test]
-fn who_gets_the_affiliation_back_starts_anew() {
+fn a_user_who_gets_the_affiliation_back_starts_anew() {
     let mut service = service();
     assert_eq!(told(&mut service), ["juliet", "nurse"]);
     service.affiliation_changed(ORCHARD, JULIET, false, None);
@@ -202,7 +202,7 @@ fn who_gets_the_affiliation_back_starts_anew() {
 }
 
 #[test]
-fn who_is_made_a_member_while_there_is_present() {
+fn a_user_who_becomes_a_member_while_there_is_present() {
     let mut service = service();
     service.occupant_present(ORCHARD, ROMEO, "Romeo");
     service.affiliation_changed(ORCHARD, ROMEO, true, None);
@@ -223,7 +223,7 @@ fn another_affiliation_or_nickname_of_a_member_leaves_the_room_known() {
 }
 
 #[test]
-fn a_member_who_registers_later_is_told_from_then_on() {
+fn a_member_who_registers_later_gets_pushes_from_then_on() {
     let mut service = Service::new(Options::default());
     service.read(ORCHARD, &[JULIET, NURSE], &[(JULIET, "Juliet")]);
     assert!(told(&mut service).is_empty());
@@ -266,7 +266,7 @@ fn a_restored_room_has_to_be_read_again() {
 }
 
 #[test]
-fn reading_a_room_again_finds_who_came_and_who_is_no_member_any_more() {
+fn reading_a_room_again_finds_new_occupants_and_former_members() {
     for (case, members, occupants, expected) in [
         ("as it was", &[JULIET, NURSE][..], &[][..], &["juliet", "nurse"][..]),
         ("Juliet is there", &[JULIET, NURSE], &[(JULIET, "Juliet")], &["nurse"]),

@@ -1,5 +1,5 @@
-//! Transient errors and silence: the push is retried with back-off, merged with what is new, and dropped
-//! when there is nobody left to be told.
+//! Transient errors and missing answers: the push is retried with back-off, merged with what is new, and dropped when
+//! nothing is left to be said.
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::Outcome;
@@ -59,7 +59,7 @@ fn a_success_sets_the_delay_back() {
 }
 
 #[test]
-fn a_retry_tells_what_was_not_told() {
+fn a_retry_says_what_was_not_pushed() {
     let mut service = Service::with_juliet(with_body());
     service.mention(ORCHARD, JULIET, "1");
     let push = service.push();
@@ -99,7 +99,7 @@ fn a_retry_merges_with_what_is_new() {
 }
 
 #[test]
-fn a_retry_is_dropped_when_there_is_nobody_left_to_be_told() {
+fn a_retry_is_dropped_when_nothing_is_left_to_be_said() {
     type Change = fn(&mut Service);
     let table: [(&str, Change); 4] = [
         ("she is there", |service| service.occupant_present(ORCHARD, JULIET, "Juliet")),
@@ -183,7 +183,7 @@ fn what_could_not_be_sent_is_retried() {
 }
 
 #[test]
-fn what_is_older_than_its_time_to_live_is_not_told_any_more() {
+fn there_is_no_push_for_what_is_older_than_its_time_to_live() {
     for (age, is_told) in [(99.0, true), (100.0, true), (101.0, false)] {
         let options = Options { time_to_live: 100.0, retry_delay: 1.0, ..with_body() };
         let mut service = Service::with_juliet(options);
@@ -267,7 +267,7 @@ fn a_few_transient_errors_with_weeks_of_quiet_between_them_prove_nothing() {
 }
 
 #[test]
-fn who_registers_again_need_not_wait_for_the_retry() {
+fn a_renewed_registration_does_not_wait_for_the_retry() {
     let mut service = Service::with_juliet(Options::default());
     service.say(ORCHARD, "But soft!");
     let push = service.push();
@@ -278,7 +278,7 @@ fn who_registers_again_need_not_wait_for_the_retry() {
 }
 
 #[test]
-fn who_is_given_up_by_silence_is_handed_out_by_the_turn() {
+fn a_device_given_up_without_an_answer_is_among_what_is_due() {
     let mut service =
         Service::with_juliet(Options { give_up_after: 100.0, max_errors: 2, ..Options::default() });
     service.say(ORCHARD, "But soft!");

@@ -15,7 +15,7 @@ proptest! {
     }
 
     #[test]
-    fn members_get_a_push_for_what_no_client_of_theirs_got_and_nobody_else_does(
+    fn members_get_a_push_for_what_their_clients_never_got_and_nobody_else_does(
         transitions in sim_bounces::transitions(),
     ) {
         let mut simulation = sim_bounces::Simulation::new();

@@ -1,4 +1,4 @@
-//! What outlives a clean stop: what was missed, what was not told yet, and what went wrong.
+//! What outlives a clean stop: what was missed, what is still to be pushed, and what went wrong.
 
 use muc_cloud_notify_core::{DeviceState, Options, PendingState, Snapshot, UnreadState};
 use muc_cloud_notify_testing::driver::Outcome;
@@ -87,7 +87,7 @@ fn is_the_same_when_it_is_restored() {
 }
 
 #[test]
-fn what_was_pending_is_told_after_a_restart() {
+fn what_was_pending_is_pushed_after_a_restart() {
     let mut service = Service::with_juliet(with_body());
     service.mention(ORCHARD, JULIET, "1");
     service.say(ORCHARD, "2");
@@ -96,7 +96,7 @@ fn what_was_pending_is_told_after_a_restart() {
 }
 
 #[test]
-fn what_was_in_flight_is_told_again() {
+fn what_was_in_flight_is_pushed_again() {
     let mut service = Service::with_juliet(with_body());
     service.mention(ORCHARD, JULIET, "1");
     service.push();
@@ -110,7 +110,7 @@ fn what_was_in_flight_is_told_again() {
 }
 
 #[test]
-fn a_ping_that_was_in_flight_is_told_again() {
+fn a_ping_that_was_in_flight_is_pushed_again() {
     let mut service = Service::with_juliet(with_body());
     service.handle_ping(JULIET);
     service.push();
@@ -118,7 +118,7 @@ fn a_ping_that_was_in_flight_is_told_again() {
 }
 
 #[test]
-fn what_was_told_only_counts() {
+fn what_was_pushed_only_counts() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let push = service.push();
@@ -143,7 +143,7 @@ fn the_newest_message_stays_the_newest() {
 }
 
 #[test]
-fn nothing_is_told_to_who_is_there_or_no_member_any_more() {
+fn present_users_and_former_members_get_no_push() {
     for (case, members, occupants, expected) in [
         ("absent", &[JULIET][..], &[][..], &["phone"][..]),
         ("present", &[JULIET], &[(JULIET, "Juliet")], &[]),
@@ -167,7 +167,7 @@ fn nothing_is_told_to_who_is_there_or_no_member_any_more() {
 }
 
 #[test]
-fn nothing_is_told_of_a_room_that_is_gone() {
+fn there_is_no_push_for_a_room_that_is_gone() {
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "1");
     let (mut restarted, _) = restart(&service, with_body());
@@ -235,7 +235,7 @@ fn what_is_pending_grows_old_across_a_restart() {
 }
 
 #[test]
-fn who_is_not_registered_any_more_is_passed_over() {
+fn users_without_a_device_any_more_are_passed_over() {
     let mut service = Service::with_juliet(with_body());
     service.enable(JULIET, "tablet");
     service.say(ORCHARD, "1");

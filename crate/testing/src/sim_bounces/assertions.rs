@@ -13,8 +13,8 @@ impl Simulation {
         assert!(rooms.all(|room| self.members[room].contains(&user) && self.is_absent(user, room)));
     }
 
-    /// Everything was pushed, and for each message there was a push to those who are owed one and got the message with
-    /// no client of theirs.
+    /// Everything was pushed, and each device that is owed a push for a message has got one, unless a client of its owner
+    /// has got the message.
     pub(super) fn assert_settled(&self) {
         assert!(self.devices.values().all(|device| device.pending_rooms().next().is_none()), "all is pushed");
         assert_eq!(self.service.next_deadline(), None, "nothing is left to be done");

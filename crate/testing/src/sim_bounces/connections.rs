@@ -1,10 +1,11 @@
 //! Connections that are lost, and what becomes of what was sent over them.
 
-use muc_cloud_notify_core::{Bounce, Instant};
+use muc_cloud_notify_core::Instant;
 
 use super::reference::Missed;
 use super::simulation::{Simulation, nickname, privacy};
 use super::{Link, ROOMS, USERS, user_of};
+use crate::driver::Bounce;
 
 impl Simulation {
     /// A connection is lost, and `lost` of what its client seemed to have got; or its server finds out.

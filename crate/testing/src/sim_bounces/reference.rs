@@ -17,7 +17,7 @@ pub(super) struct Message {
     pub(super) kind: Kind,
     pub(super) stanza: Element,
     pub(super) is_forgotten: bool,
-    /// Who was absent when it was sent, and ever since.
+    /// The users that were absent when it was sent, and ever since.
     pub(super) absent: BTreeSet<usize>,
     /// The devices that are owed a push unless a client gets it, or their owner enters the room.
     pub(super) owed: BTreeSet<(usize, usize)>,
@@ -60,7 +60,7 @@ pub(super) struct InFlight {
     about: BTreeSet<u32>,
 }
 
-/// What was missed is told apart by when it was sent. What nobody remembers is as new as its bounce.
+/// What its owner has missed is identified by when it was sent. What nobody remembers is as new as its bounce.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceDevice {
     pub(super) missed: BTreeMap<u32, Missed>,

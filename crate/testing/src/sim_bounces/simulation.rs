@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muc_cloud_notify_core::{Broadcast, Coverage, Options, RoomPrivacy};
+use muc_cloud_notify_core::{Options, RoomPrivacy};
 
 use super::reference::{Message, ReferenceDevice};
 use super::sim_session::{Link, SimSession};
 use super::{Kind, NODES, ROOMS, SESSIONS, Transition, USERS, user_of};
+use crate::driver::{Broadcast, Coverage};
 use crate::names::{PRIVATE, PUBLIC};
 use crate::service::{Service, with_body};
 use crate::stanza::{mention_of, xml};

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muc_cloud_notify_core::Coverage;
-
 use super::reference::ReferenceDevice;
 use super::{ROOMS, Simulation, USERS};
-use crate::driver::Publish;
+use crate::driver::{Coverage, Publish};
 
 impl Simulation {
     /// Both know the same absent members and the same devices.

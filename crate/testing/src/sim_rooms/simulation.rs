@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::driver::Outcome;
-use muc_cloud_notify_core::{Coverage, Options};
+use muc_cloud_notify_core::Options;
 
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
 use super::{Event, MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, Transition, USERS};
-use crate::driver::{Handling, Publish, Scope};
+use crate::driver::{Coverage, Handling, Publish, Scope};
 use crate::names::push_identifier;
 use crate::service::{ALL, Service, with_body};
 

@@ -24,7 +24,7 @@ fn a_reply_mentions_its_author() {
 }
 
 #[test]
-fn a_reply_mentions_its_author_and_not_whom_it_quotes() {
+fn a_reply_mentions_the_author_it_answers_and_nobody_it_quotes() {
     let children = [
         "<body>> alice wrote:\n> ask carol!\nWill do, @dan</body>",
         &reply("den@conference.localhost/alice"),
