@@ -1,8 +1,11 @@
--- Finds out what a bounce is of: an error of type "message" that a session's server sends to the room, or to the occupant
--- whose message it was, because the session is gone (RFC 6121, section 8.5.3).
+-- Reads bounces, and finds the message that has bounced. A bounce is a message of type "error" that the server of an
+-- occupant returns, to the room or to the occupant JID that the message was from, because the session is gone (RFC 6121,
+-- section 8.5.3).
 --
--- All that a bounce must have of the message is its id; a server may also echo the message, or parts of it. Ids are up to
--- clients, and anybody may send an error: what is reported is a message that was sent to the session, once.
+-- A bounce has to repeat no more of the message than its id; a server may also echo the message, or parts of it. Ids are
+-- up to clients, and anybody may send an error.
+--
+-- Invariant: what is reported was sent to the session it comes back from, and is reported once for that session.
 --
 -- This file is MIT/X11 licensed.
 
@@ -116,9 +119,9 @@ local function new(room_log)
 		return nil, is_known;
 	end
 
-	-- The message of a bounce and the visit it was sent during. nil and a visit: it is not known any more. Where all is
-	-- kept that was sent to a session, an unknown id is that of a private message, of the history that was sent to a
-	-- session that came in later, or made up.
+	-- Returns the message of a bounce and the visit it was sent during; nil and the visit where the message is not kept any
+	-- more; nil where there is nothing to report. While all is kept that was sent to a session, an unknown id is that of a
+	-- private message or of a message in the history it got when it entered, or it is made up.
 	local function find(record, newest_visit, bounce)
 		local message, found = find_broadcast(record, newest_visit, bounce);
 		if message then return message, found; end

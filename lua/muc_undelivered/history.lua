@@ -1,4 +1,4 @@
--- What rooms have broadcast: the newest messages of each, for as long as a bounce may come back for them.
+-- What rooms have broadcast: the newest messages of each, for as long as they may bounce.
 --
 -- The broadcasts of a room are numbered from 1. What is kept is the stanza itself, not a copy: mod_muc changes its
 -- attributes `from` and `to` only, while it sends the message, and those are set anew when the message is handed on.
@@ -19,7 +19,8 @@ local max_total = 2000;
 -- How much of that is left once the quietest rooms have been forgotten: to find them, all rooms are looked at.
 local share_left = 0.9;
 
--- The archive's id of a message (XEP-0359). mod_muc_mam alone removes those that clients have made up in its name.
+-- The archive's id of a message (XEP-0359). Only with mod_muc_mam it can be trusted: it removes those that clients have
+-- made up.
 local function stanza_id_of(stanza, room_jid)
 	local tags = stanza.tags;
 	for i = #tags, 1, -1 do -- it is the last one, as a rule
