@@ -38,7 +38,7 @@ local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
 
--- What the engine is told: who is in rooms, and what is said there.
+-- What happens in rooms, as facts for the engine.
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, is_loaded = not is_new;
 };
@@ -52,7 +52,7 @@ part "muc_cloud_notify/bounces".watch {
 	engine = engine, room_sync = room_sync, presence = presence, hibernation = hibernation, facts_of = rooms.facts_of;
 };
 
--- Which devices there are, and what is sent to them.
+-- What devices there are, and what is sent to them.
 local registrations = part "muc_cloud_notify/registrations".new {
 	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register;
 };

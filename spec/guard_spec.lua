@@ -66,6 +66,15 @@ for _, version in ipairs(prosody.versions) do
 			admin("module:fire_event('cloud-notify-ping', { user = ... })", mary.bare_jid);
 		end
 
+		-- The app server answers with an error, once.
+		local function wake_in_vain()
+			app.answer = function ()
+				app.answer = "result";
+				return { type = "wait", condition = "resource-constraint" };
+			end;
+			wake();
+		end
+
 		local function enter()
 			lin:join(room, "Lin");
 			return { "mary" };
@@ -121,6 +130,7 @@ for _, version in ipairs(prosody.versions) do
 			{ "handle_timeout", "push what is due", speak };
 			{ "poll_push", "push what is due", speak };
 			{ "handle_result", "take in the answer of an app server", wake };
+			{ "handle_error", "take in the answer of an app server", wake_in_vain };
 			{ "handle_ping", "push without a message", wake };
 			{ "occupant_present", "take note of a presence", enter };
 			{ "occupant_gone", "take note of a presence", leave, lin_is_there };

@@ -22,13 +22,13 @@ end
 local function sender_of(event)
 	local message, room = event.message, event.room;
 	if event.sender or not message then return event.sender; end
-	-- It was in the archive alone: the occupant who has the nickname now.
+	-- The message is known from the archive alone: its author is taken to be the occupant with that nickname now.
 	if event.occupant and event.occupant.nick == message.attr.from then return event.bare_jid; end
 	local sender = room:get_occupant_by_nick(message.attr.from);
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; hibernation; facts_of = what is told of every message, see rooms.lua }
+-- parts: { engine; room_sync; presence; hibernation; facts_of = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 

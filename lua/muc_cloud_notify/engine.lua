@@ -101,8 +101,8 @@ end
 ---@field on_event fun(self, type: string, handler: fun(event: table)) sets what is done with the events of a type
 ---@field on_due fun(self, turn: fun(): boolean) sets what is done when the timer runs: it returns whether it could be done
 
--- Opens the engine of this MUC service. Before the first fact, it has to be told what to do with each type of event, and
--- when something is due.
+-- Opens the engine of this MUC service. Before the first fact, on_event() is to be called for each type of event, and
+-- on_due().
 ---@param native native
 ---@param options engine_options
 ---@return driven_engine engine

@@ -19,7 +19,7 @@ local function start(parts)
 	local is_loaded, has_begun, is_reload = not is_new, false, false;
 	local loading; -- the task
 
-	-- Nothing of a room is pushed before it is read: not to members who are there by now, or are none any more.
+	-- Nothing of a room is pushed before it is read: by now a member may be present, or be no member any more.
 	local function read_restored(room_jids)
 		for _, room_jid in ipairs(room_jids) do
 			local is_read = guard.attempt("read the room "..room_jid, function ()

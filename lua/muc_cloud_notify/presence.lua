@@ -1,4 +1,4 @@
--- The rule of who is present in a room, as far as a server can know.
+-- The rule by which a user counts as present in a room, as far as a server can know.
 --
 -- A user is present where one of their sessions in the room is available and not hibernating. A session of this server
 -- hibernates when it has lost its connection and may yet resume it (XEP-0198). Where push is enabled on the account, in

@@ -1,4 +1,4 @@
--- Keeps the engine's coverage of rooms complete: who is a member, and who of them is there.
+-- Keeps the engine's coverage of rooms complete: their members, and which of them are present.
 --
 -- A room is read once, after a start or when Prosody restores it, and followed from then on. A room may have a hundred
 -- thousand affiliations: it is read in slices. Messages that come in before it is read, or before the registrations are
@@ -37,7 +37,7 @@ local function new(parts)
 		engine:set_members(room.jid, members);
 	end
 
-	-- Without a pause: occupants who come or go meanwhile would be missed. To send them one message takes longer.
+	-- Without a pause: what occupants do meanwhile would be missed. To send them one message takes longer.
 	local function read_occupants(room)
 		local occupants = {};
 		for _, occupant in room:each_occupant() do
@@ -124,7 +124,7 @@ local function new(parts)
 		end
 	end
 
-	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of those who were there now
+	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of those who are present now
 	local function hold(room, push)
 		local present = {};
 		for _, occupant in room:each_occupant() do

@@ -71,7 +71,7 @@ local function watch(parts)
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
 
-	-- What is told of every message: the fields that message_facts and bounce_facts have in common.
+	-- What the engine is told of every message: the fields that message_facts and bounce_facts have in common.
 	local function facts_of(room)
 		return {
 			room = room.jid;
