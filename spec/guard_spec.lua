@@ -45,7 +45,7 @@ versions.describe("guard", function (version)
 		olga:expect { name = "message", body = body };
 		if lin.nicks[room] then
 			lin:expect { name = "message", body = body };
-		end
+	end
 	end
 
 	local doomed = 0;
@@ -65,6 +65,15 @@ versions.describe("guard", function (version)
 
 	local function wake()
 		admin("module:fire_event('cloud-notify-ping', { user = ... })", mary.bare_jid);
+	end
+
+	-- The app server answers with an error, once.
+	local function wake_in_vain()
+		app.answer = function ()
+			app.answer = "result";
+			return { type = "wait", condition = "resource-constraint" };
+		end;
+		wake();
 	end
 
 	local function enter()
@@ -112,30 +121,35 @@ versions.describe("guard", function (version)
 	end
 
 	local cases = { -- method; what it is for, as the log says; what makes it fail; what has to be done before
-		{ "knowledge", "push a message", speak };
+		{ "coverage", "push a message", speak };
 		{ "is_registered", "read the room "..room, restore };
 		{ "set_members", "read the room "..room, restore };
 		{ "set_occupants", "read the room "..room, restore };
-		{ "message", "push a message", speak };
-		{ "next_turn", "push a message", speak };
-		{ "turn", "push what is due", speak };
-		{ "reply", "take in the answer of an app server", wake };
-		{ "ping", "push without a message", wake };
+		{ "handle_message", "push a message", speak };
+		{ "next_deadline", "push a message", speak };
+		{ "poll_event", "push a message", speak };
+		{ "handle_timeout", "push what is due", speak };
+		{ "poll_push", "push what is due", speak };
+		{ "handle_result", "take in the answer of an app server", wake };
+		{ "handle_error", "take in the answer of an app server", wake_in_vain };
+		{ "handle_ping", "push without a message", wake };
 		{ "occupant_present", "take note of a presence", enter };
 		{ "occupant_gone", "take note of a presence", leave, lin_is_there };
 		{ "affiliation_changed", "take note of an affiliation", dismiss };
-		{ "room_restored", "take note of a restored room", restore };
+		{ "forget_room", "take note of a restored room", restore };
 		{ "room_destroyed", "take note of a destroyed room", nil, destroy_a_room };
-		{ "knowledge", "find the rooms of lin@users.localhost", lin_comes_back, lin_goes };
+		{ "coverage", "find the rooms of lin@users.localhost", lin_comes_back, lin_goes };
 		{ "affiliation_changed", "find the rooms of lin@users.localhost", lin_comes_back, lin_goes };
-		{ "withdraw", "send a push to push.localhost", stop_a_push };
-		{ "enable", "enable pushes", function () refuse("enable", mary, "another"); end };
-		{ "enable", "enable pushes", function () refuse("enable", olga, "first"); end };
-		{ "disable", "disable pushes", function () refuse("disable", mary, "mary"); end };
-		{ "register", "enable pushes", function () refuse("enable", mary, "another"); end };
-		{ "register", "enable pushes", function () refuse("enable", olga, "first"); end };
-		{ "register", "disable pushes", function () refuse("disable", mary, "mary"); end };
+		{ "suppress", "send a push to push.localhost", stop_a_push };
+		{ "prepare_enable", "enable pushes", function () refuse("enable", mary, "another"); end };
+		{ "prepare_enable", "enable pushes", function () refuse("enable", olga, "first"); end };
+		{ "prepare_disable", "disable pushes", function () refuse("disable", mary, "mary"); end };
+		{ "set_registrations", "enable pushes", function () refuse("enable", mary, "another"); end };
+		{ "set_registrations", "enable pushes", function () refuse("enable", olga, "first"); end };
+		{ "set_registrations", "disable pushes", function () refuse("disable", mary, "mary"); end };
 	};
+
+	local is_of_turns = { handle_timeout = true, poll_push = true, poll_event = true, next_deadline = true };
 
 	lazy_setup(function ()
 		server = prosody.start {
@@ -187,7 +201,7 @@ versions.describe("guard", function (version)
 				local log = server:log(log_length);
 				local errors = select(2, log:gsub("\terror\t", ""));
 				-- The outbox also has turns of its own.
-				assert.truthy(errors == 1 or errors > 1 and (case[1] == "turn" or case[1] == "next_turn"), log);
+				assert.truthy(errors == 1 or errors > 1 and is_of_turns[case[1]], log);
 				assert.equal(errors, select(2, log:gsub("\terror\tFailed to [^\n]* in " .. case[1] .. ", as ordered", "")), log);
 				assert.truthy(log:find("Failed to " .. case[2], 1, true), log);
 				-- What others do goes on.
@@ -206,7 +220,7 @@ versions.describe("guard", function (version)
 		end
 	end
 
-	for _, method in ipairs { "turn", "next_turn" } do
+	for _, method in ipairs { "handle_timeout", "poll_push", "poll_event", "next_deadline" } do
 		it("pushes what is due after a failure in " .. method .. ", though nothing else happens", function ()
 			break_method(method, "panic");
 			say "while it fails";
@@ -314,7 +328,7 @@ versions.describe("guard", function (version)
 
 		it("goes on when even that the app server failed cannot be noted", function ()
 			behave "error('on purpose')";
-			break_method("sending_failed", "panic");
+			break_method("handle_send_failure", "panic");
 			say "hello";
 			assert.same({ "lin", "mary" }, pushed());
 			assert.equal(1, count_pushes());

@@ -8,14 +8,11 @@ local prosody = require "harness.prosody";
 local muc_service = require "spec.support.muc_service";
 
 local library = prosody.root .. "/muc_cloud_notify.so";
-local other_version = "999.0.0";
+local contract = require "lua.muc_cloud_notify.engine_types".contract;
+local other_contract = 999;
 
 local function run(command)
 	assert(os.execute(command), command);
-end
-
-local function expected_version()
-	return assert(files.read(prosody.root .. "/lua/muc_cloud_notify/native.lua")):match("local expected_version = \"([^\"]+)\"");
 end
 
 local folder;
@@ -26,13 +23,13 @@ local function compile(name, source)
 	run(string.format("cc -shared -fPIC -o '%s/%s.so' '%s/%s.c'", folder, name, folder, name));
 end
 
--- A copy of the module's Lua files, of another version.
+-- A copy of the module's Lua files, which need another contract.
 local function copy_module()
 	local target = folder .. "/modules";
 	assert(lfs.mkdir(target));
 	run(string.format("cp -R '%s/mod_muc_cloud_notify.lua' '%s/lua' '%s'", prosody.root, prosody.root, target));
-	local path = target .. "/lua/muc_cloud_notify/native.lua";
-	local text, count = assert(files.read(path)):gsub("(expected_version = )\"[^\"]+\"", "%1\"" .. other_version .. "\"");
+	local path = target .. "/lua/muc_cloud_notify/engine_types.lua";
+	local text, count = assert(files.read(path)):gsub("(contract = )%d+", "%1" .. other_contract);
 	assert(count == 1);
 	files.write(path, text);
 	return target;
@@ -59,11 +56,10 @@ describe("library", function ()
 		end
 	end);
 
-	it("has the version that the Lua files expect", function ()
-		local manifest = assert(files.read(prosody.root .. "/Cargo.toml"));
-		local package = manifest:match("%[workspace%.package%](.-)\n%[") or manifest;
-		assert.equal(package:match("\nversion%s*=%s*\"([^\"]+)\""), expected_version());
-		assert.is_not.equal(other_version, expected_version());
+	it("has the contract that the Lua files need", function ()
+		local native = assert(package.loadlib(library, "luaopen_muc_cloud_notify"))();
+		assert.equal(contract, native.contract);
+		assert.is_not.equal(other_contract, contract);
 	end);
 
 	for _, version in ipairs(prosody.versions) do
@@ -128,7 +124,7 @@ describe("library", function ()
 				assert.same({ "n1" }, (muc:pushed(room)));
 			end);
 
-			it("says which version it is when the Lua files are of another, or that there is none beside them", function ()
+			it("says which contract it has when the Lua files need another, or that there is none beside them", function ()
 				local module_folder = folder .. "/modules";
 				server:close();
 				server = prosody.start {
@@ -141,7 +137,7 @@ describe("library", function ()
 				muc = muc_service.new(server);
 				local errors = muc:errors_at(server.muc_host);
 				assert.equal(1, #errors);
-				for _, text in ipairs { library, "is version " .. expected_version(), "the Lua files are version " .. other_version,
+				for _, text in ipairs { library, "has contract " .. contract, "the Lua files need contract " .. other_contract,
 					"Run 'make build'", "restart Prosody" } do
 					assert.truthy(errors[1]:find(text, 1, true), errors[1]);
 				end

@@ -3,7 +3,14 @@
 local st = require "util.stanza";
 local xml = require "util.xml";
 
-local publish = require "lua.publish";
+-- What publish.lua makes of an engine's numbers.
+local function load_publish(engine)
+	local environment = setmetatable({ module = { host = "conference.localhost" } }, { __index = _G });
+	local function part(name)
+		return assert(loadfile("lua/"..name..".lua", "t", environment))(part);
+	end
+	return part "muc_cloud_notify/publish".new(engine);
+end
 
 local function text(stanza)
 	return (tostring(stanza):gsub(">%s+<", "><"));
@@ -17,8 +24,11 @@ local function expected(source)
 end
 
 local function iq(node, summary, form)
-	local to = publish.addressee("mary@localhost", "push.localhost", node, form and xml.parse(form));
-	return publish.iq("id1", "conference.localhost", to, publish.keep_items()(summary));
+	local publish = load_publish {
+		addressee = function () return "mary@localhost", "push.localhost", node, form and xml.parse(form); end;
+		summary = function () return summary; end;
+	};
+	return publish.iq("id1", publish.addressee(1), 1);
 end
 
 local form = "<x xmlns='jabber:x:data' type='submit'><field var='secret'><value>a &amp; b</value></field></x>";
@@ -82,68 +92,79 @@ describe("a publish", function ()
 end);
 
 describe("the items that are kept", function ()
-	local function item(items, count, body)
-		return items({ ["message-count"] = tostring(count), ["last-message-body"] = body })[1];
+	local asked, publish;
+
+	before_each(function ()
+		asked = 0;
+		publish = load_publish {
+			addressee = function () return "mary@localhost", "push.localhost", "n1"; end;
+			summary = function (_, summary)
+				asked = asked + 1;
+				return { ["message-count"] = tostring(summary), ["last-message-body"] = "a" };
+			end;
+		};
+	end);
+
+	local function item(summary)
+		return publish.iq("id1", publish.addressee(1), summary).tags[1].tags[1].tags[1];
 	end
 
 	it("are made once for all pushes that say the same", function ()
-		local items = publish.keep_items();
-		local first = item(items, 1, "a");
-		assert.equal(first, item(items, 1, "a"));
-		for _, other in ipairs { { 2, "a" }, { 1, "b" }, { 1 }, { "1a" } } do
-			assert.not_equal(first, item(items, other[1], other[2]));
+		local first = item(1);
+		assert.equal(first, item(1));
+		assert.equal(1, asked);
+		for other = 2, 5 do
+			assert.not_equal(first, item(other));
 		end
 		assert.equal("1", first:find("{urn:xmpp:push:0}notification/{jabber:x:data}x").tags[2]:get_child_text("value"));
 	end);
 
 	it("are let go when there are too many", function ()
-		local items = publish.keep_items();
-		local first = item(items, 1);
-		for count = 2, 1000 do item(items, count); end
-		local again = item(items, 1);
+		local first = item(1);
+		for count = 2, 1000 do item(count); end
+		local again = item(1);
 		assert.not_equal(first, again);
 		assert.same(st.preserialize(first), st.preserialize(again));
 	end);
 end);
 
 describe("the addressees that are kept", function ()
-	local asked, engine;
+	local asked, publish;
 
 	before_each(function ()
 		asked = 0;
-		engine = {};
-		function engine:addressee(device) -- luacheck: ignore 212/self
-			asked = asked + 1;
-			if device > 0 then return "user"..device, "push.localhost", "n"..device; end
-		end
+		publish = load_publish {
+			addressee = function (_, device)
+				asked = asked + 1;
+				if device > 0 then return "user"..device, "push.localhost", "n"..device; end
+			end;
+		};
 	end);
 
 	it("are asked for once", function ()
-		local find = publish.keep_addressees(engine);
-		local first = find(1);
+		local first = publish.addressee(1);
 		assert.same({ "user1", "push.localhost" }, { first.user, first.app_server });
 		assert.equal("n1", first.tags[1].tags[1].attr.node);
-		assert.equal(first, find(1));
-		assert.not_equal(first, find(2));
+		assert.equal(first, publish.addressee(1));
+		assert.not_equal(first, publish.addressee(2));
 		assert.equal(2, asked);
 	end);
 
 	it("are asked for again when they were forgotten, or are too many", function ()
-		local find, forget = publish.keep_addressees(engine);
-		find(1);
-		forget(1);
-		forget(2);
-		find(1);
+		publish.addressee(1);
+		publish.forget_addressee(1);
+		publish.forget_addressee(2);
+		publish.addressee(1);
 		assert.equal(2, asked);
-		for device = 1, 10000 do find(device); end
+		for device = 1, 10000 do publish.addressee(device); end
 		asked = 0;
-		find(10000);
+		publish.addressee(10000);
 		assert.equal(0, asked);
-		find(1);
+		publish.addressee(1);
 		assert.equal(1, asked);
 	end);
 
 	it("are none where the device is gone", function ()
-		assert.is_nil((publish.keep_addressees(engine))(0));
+		assert.is_nil(publish.addressee(0));
 	end);
 end);

@@ -39,9 +39,9 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 	-- What the server remembers, in all rooms.
 	local function count_sessions()
 		return server:admin([[
-			local memory = prosody.hosts[module.host].modules.muc_undelivered.module.save().rooms[...];
+				local record = prosody.hosts[module.host].modules.muc_undelivered.module.save().rooms[...];
 			local count = 0;
-			for _ in pairs(memory.stays) do count = count + 1; end
+				for _ in pairs(record.visits.newest) do count = count + 1; end
 			return count;
 		]], room);
 	end

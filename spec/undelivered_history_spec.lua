@@ -46,8 +46,8 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 				for _ in pairs(of or {}) do n = n + 1; end
 				return n;
 			end
-			local memory = rooms[room_jid] or {};
-			return size(rooms), size(memory.broadcasts), size(memory.stays);
+			local record = rooms[room_jid];
+			return size(rooms), size(record and record.history.slots), size(record and record.visits.newest);
 		]], host or server.muc_host, room);
 	end
 
@@ -208,12 +208,12 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 				end
 			end
 			local total = 0;
-			for _, memory in pairs(rooms) do
-				for _ in pairs(memory.broadcasts) do total = total + 1; end
+			for _, record in pairs(rooms) do
+				for _ in pairs(record.history.slots) do total = total + 1; end
 			end
-			local quiet, newest = next(rooms[...].broadcasts), rooms["busy-4000@" .. module.host];
+			local quiet, newest = next(rooms[...].history.slots), rooms["busy-4000@" .. module.host];
 			for i = 1, 4000 do rooms["busy-" .. i .. "@" .. module.host] = nil; end
-			return quiet, total, #newest.broadcasts + 1;
+			return quiet, total, #newest.history.slots + 1;
 		]], room);
 		assert.is_nil(quiet);
 		assert.equal(3, newest_room);

@@ -11,12 +11,14 @@ local guard = part "shared/guard";
 
 local xmlns_reference = "urn:xmpp:reference:0";
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
-local events = prosody.hosts[module.host].events;
 
--- Whether any module wants to see pushes.
-local function is_listening()
-	local handlers = events.get_handlers("cloud_notify/push");
-	return handlers ~= nil and handlers[1] ~= nil;
+-- What stands for a message that is not there any more.
+local function stand_in(user, details)
+	local message = st.message({ type = "groupchat", from = details.room or module.host });
+	if details.mentioned then
+		message:tag("reference", { xmlns = xmlns_reference, type = "mention", uri = "xmpp:"..user }):up();
+	end
+	return message;
 end
 
 -- Whether all modules agree to a registration. They may add to push_info, which is then stored.
@@ -27,36 +29,27 @@ local function may_register(event, push_info)
 	}) ~= false;
 end
 
--- What stands for a message that is not there any more.
-local function stand_in(user, push)
-	local message = st.message({ type = "groupchat", from = push.room or module.host });
-	if push.mentioned then
-		message:tag("reference", { xmlns = xmlns_reference, type = "mention", uri = "xmpp:"..user }):up();
-	end
-	return message;
-end
-
 -- Whether all modules agree to a push. They may change it. Should one fail, the push must not leave as it
 -- was: what it would have been changed to may have been encrypted.
 --
--- stanza: the IQ, which is nobody else's; user: the recipient's bare JID; summary: the fields of its form;
--- push: what else the engine knows of it.
+-- stanza: the IQ, which is nobody else's; user: the recipient's bare JID; fields: those of its summary form, which are
+-- nobody else's either; details: what else the engine knows of it.
 --
 -- The second result is whether a module has stopped it, which is not the same as having failed.
-local function may_push(stanza, user, summary, push)
-	-- Without a message, as after a restart, there still is somebody it is for.
-	local original = push.original or stand_in(user, push);
+local function may_push(stanza, user, fields, details)
+	-- Without a message, as after a restart, the push still is for that user.
+	local original = details.original or stand_in(user, details);
 	original.attr.to = user;
 	local event = {
 		notification_stanza = stanza;
 		notification_payload = stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish/item/{urn:xmpp:push:0}notification");
 		original_stanza = original;
 		username = user;
-		push_info = push.push_info;
-		push_summary = summary;
-		important = push.room ~= nil;
-		mentioned = push.mentioned;
-		room_jid = push.room;
+		push_info = details.push_info;
+		push_summary = fields;
+		important = details.room ~= nil;
+		mentioned = details.mentioned;
+		room_jid = details.room;
 	};
 	local ok, blocked = guard.attempt("let other modules see a push", module.fire_event, module, "cloud_notify/push", event);
 	if ok and blocked then
@@ -66,31 +59,49 @@ local function may_push(stanza, user, summary, push)
 end
 
 -- Other modules announce their part of XEP-0357 where accounts are asked for it. Here the service is asked.
-local announced = {};
+local function announce_features_of_others(events)
+	local announced = {};
 
-local function announce_features(event)
-	local found = {};
-	if events.get_handlers("account-disco-info") then
-		local reply = st.reply(event.stanza):query(xmlns_disco_info);
-		module:fire_event("account-disco-info", { origin = event.origin, stanza = event.stanza, reply = reply });
-		for feature in reply.tags[1]:childtags("feature") do
-			found[feature.attr.var] = true;
+	local function find_features(request)
+		local found = {};
+		if events.get_handlers("account-disco-info") then
+			local reply = st.reply(request.stanza):query(xmlns_disco_info);
+			module:fire_event("account-disco-info", { origin = request.origin, stanza = request.stanza, reply = reply });
+			for feature in reply.tags[1]:childtags("feature") do
+				found[feature.attr.var] = true;
+			end
 		end
+		return found;
 	end
-	for feature in pairs(found) do
-		if not announced[feature] then
-			announced[feature] = true;
-			module:add_feature(feature);
+
+	module:hook("iq-get/host/"..xmlns_disco_info..":query", guard.watch("announce the features of other modules", function (request)
+		local found = find_features(request);
+		for feature in pairs(found) do
+			if not announced[feature] then
+				announced[feature] = true;
+				module:add_feature(feature);
+			end
 		end
-	end
-	for feature in pairs(announced) do
-		if not found[feature] then
-			announced[feature] = nil;
-			module:remove_item("feature", feature);
+		for feature in pairs(announced) do
+			if not found[feature] then
+				announced[feature] = nil;
+				module:remove_item("feature", feature);
+			end
 		end
-	end
+	end), 10);
 end
 
-module:hook("iq-get/host/"..xmlns_disco_info..":query", guard.watch("announce the features of other modules", announce_features), 10);
+local function new()
+	local events = prosody.hosts[module.host].events;
+	announce_features_of_others(events);
 
-return { is_listening = is_listening, may_register = may_register, may_push = may_push };
+	-- Whether any module wants to see pushes.
+	local function is_listening()
+		local handlers = events.get_handlers("cloud_notify/push");
+		return handlers ~= nil and handlers[1] ~= nil;
+	end
+
+	return { is_listening = is_listening, may_register = may_register, may_push = may_push };
+end
+
+return { new = new };

@@ -1,15 +1,20 @@
--- Builds publishes (XEP-0357, section 7). What is the same for many is built once and shared: an <item/> by all
--- pushes that say the same, and what surrounds it by all pushes to the same device.
+-- Builds publishes (XEP-0357, section 7). What is the same for many is built once and shared: an <item/> by all pushes that
+-- say the same, and what surrounds it by all pushes to the same device.
 --
--- So a publish must not be changed: who may do that gets a copy. Nor is it worth anything once there is another
--- one for its device.
+-- Invariant: a publish is not changed. What may change a stanza gets a copy. Nor is a publish worth anything once there is
+-- another one for its device.
 --
--- Every element gets its xmlns, as from Prosody's parser: an app server in this process finds the same as
--- one at the other end of a connection.
+-- Every element gets its xmlns, as from Prosody's parser: an app server in this process finds the same as one at the other
+-- end of a connection.
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
+
+local bounded_cache = part "shared/bounded_cache";
+
 local stanza_mt = st.stanza_mt;
 
 local xmlns_data = "jabber:x:data";
@@ -18,10 +23,10 @@ local xmlns_push = "urn:xmpp:push:0";
 local form_type = "urn:xmpp:push:summary";
 local summary_fields = { "message-count", "last-message-sender", "last-message-body" };
 
--- How many <item/>s are kept. Most of the pushes for a message say the same.
+-- Most of the pushes for a message say the same.
 local items_kept = 32;
--- How many addressees are kept. Each costs the garbage collector time for as long as it is kept, which is time that
--- everybody waits: a thousand make a cycle of it one to two milliseconds longer.
+-- Each costs the garbage collector time for as long as it is kept, which is time that everybody waits: a thousand make a
+-- cycle of it one to two milliseconds longer.
 local addressees_kept = 1000;
 
 local pubsub_attr = { xmlns = xmlns_pubsub };
@@ -36,41 +41,22 @@ local function add_field(form, name, value, field_type)
 		:tag("value", { xmlns = xmlns_data }):text(value):up():up();
 end
 
--- summary: a table of the summary form's fields
-local function item(summary)
+-- fields: those of the summary form
+local function item(fields)
 	local stanza = st.stanza("item", { xmlns = xmlns_pubsub })
 		:tag("notification", { xmlns = xmlns_push })
 			:tag("x", { xmlns = xmlns_data, type = "submit" });
 	add_field(stanza, "FORM_TYPE", form_type, "hidden");
 	for _, name in ipairs(summary_fields) do
-		if summary[name] then
-			add_field(stanza, name, summary[name]);
+		if fields[name] then
+			add_field(stanza, name, fields[name]);
 		end
 	end
 	return stanza:reset();
 end
 
--- Returns a function that gives the <item/> for a summary, in a list of its own: always the same one while it is kept.
-local function keep_items()
-	local kept, count = {}, 0;
-	return function (summary)
-		local key = {};
-		for i, name in ipairs(summary_fields) do
-			key[i] = summary[name] or "";
-		end
-		key = table.concat(key, "\0"); -- which is in no XML
-		if not kept[key] then
-			if count == items_kept then
-				kept, count = {}, 0;
-			end
-			kept[key], count = { item(summary) }, count + 1;
-		end
-		return kept[key];
-	end
-end
-
 -- Where the pushes of a device go, and what they all have in common. A node and a form may be nil.
-local function addressee(user, app_server, node, form)
+local function new_addressee(user, app_server, node, form)
 	local publish = element("publish", { xmlns = xmlns_pubsub, node = node }, {});
 	local options = form and element("publish-options", pubsub_attr, { form });
 	return {
@@ -79,39 +65,43 @@ local function addressee(user, app_server, node, form)
 	};
 end
 
--- Keeps where the pushes of devices go, so that the next push to a device need not find it out. Devices are numbers, as
--- from engine:turn(). Returns a function that gives the addressee, nil where the device is gone; and one that forgets it.
-local function keep_addressees(engine)
-	local kept, count = {}, 0;
+local function new(engine)
+	local host = module.host;
+	local items, addressees = bounded_cache.new(items_kept), bounded_cache.new(addressees_kept);
+	local get_items, get_addressee = items.get, addressees.get;
 
-	local function find(device)
-		local found = kept[device];
-		if found then return found; end
+	-- The <item/> for a summary, in a list of its own.
+	local function items_for(summary)
+		local kept = get_items(summary);
+		if not kept then
+			kept = { item(engine:summary(summary)) };
+			items.set(summary, kept);
+		end
+		return kept;
+	end
+
+	-- Nil where the device is gone.
+	local function addressee(device)
+		local kept = get_addressee(device);
+		if kept then return kept; end
 		local user, app_server, node, form = engine:addressee(device);
 		if not user then return nil; end
-		if count == addressees_kept then
-			kept, count = {}, 0;
-		end
-		found = addressee(user, app_server, node, form);
-		kept[device], count = found, count + 1;
-		return found;
+		kept = new_addressee(user, app_server, node, form);
+		addressees.set(device, kept);
+		return kept;
 	end
 
-	local function forget(device)
-		if kept[device] then
-			kept[device], count = nil, count - 1;
-		end
+	-- The IQ with a push. Written out, for there is one for every push, and the builder of util.stanza takes five times as
+	-- long. to: as from addressee(); summary: a number of the engine's
+	local function iq(id, to, summary)
+		local push_items = items_for(summary);
+		to.publish[1], to.publish.tags = push_items[1], push_items;
+		return setmetatable({
+			name = "iq", attr = { type = "set", id = id, from = host, to = to.app_server }, tags = to.tags, to.tags[1],
+		}, stanza_mt);
 	end
 
-	return find, forget;
+	return { addressee = addressee, forget_addressee = addressees.forget, iq = iq };
 end
 
--- The IQ. Written out, for there is one for every push, and the builder of util.stanza takes five times as long.
-local function iq(id, from, to, push_items)
-	to.publish[1], to.publish.tags = push_items[1], push_items;
-	return setmetatable({
-		name = "iq", attr = { type = "set", id = id, from = from, to = to.app_server }, tags = to.tags, to.tags[1],
-	}, stanza_mt);
-end
-
-return { keep_items = keep_items, addressee = addressee, keep_addressees = keep_addressees, iq = iq };
+return { new = new };

@@ -1,8 +1,11 @@
--- Keeps what the engine knows of rooms complete: who is a member, and who of them is there.
+-- Keeps the engine's coverage of rooms complete: their members, and which of them are present.
 --
--- A room is read once, after a start or when Prosody restores it, and followed from then on. A room may
--- have a hundred thousand affiliations: it is read in slices. Messages that come in before it is read, or before
--- the registrations are loaded, are held until then, so that nobody is missed.
+-- A room is read once, after a start or when Prosody restores it, and followed from then on. A room may have a hundred
+-- thousand affiliations: it is read in slices. Messages that come in before it is read, or before the registrations are
+-- loaded, are held until then, so that nobody is missed.
+--
+-- Invariant: a room is noted as quiet only while no member with a device is absent. What may change that forgets the note
+-- first.
 --
 -- This file is MIT/X11 licensed.
 
@@ -15,43 +18,42 @@ local guard = part "shared/guard";
 
 local is_member = { owner = true, admin = true, member = true };
 
--- engine: the engine; background: see lua/shared/tasks.lua; is_present(occupant): see presence.lua;
--- is_loaded: whether the registrations are loaded
-local function new(engine, background, is_present, is_loaded)
-	local readings = {}; -- room JID -> { room, task }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+local function new(parts)
+	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
+
+	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	local held = {}; -- room JID -> what is to be done with messages, in their order
-	local quiet = {}; -- room JID -> true, where nobody is absent: a message there costs nothing but this look
+	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
 		local members = {};
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			if is_member[affiliation] and engine:is_registered(bare_jid) then
-				table.insert(members, bare_jid);
-				table.insert(members, data and data.reserved_nickname or false);
+				members[bare_jid] = data and data.reserved_nickname or false;
 			end
 			pause();
 		end
 		engine:set_members(room.jid, members);
 	end
 
-	-- Without a pause: who comes or goes meanwhile would be missed. To send them one message takes longer.
+	-- Without a pause: what occupants do meanwhile would be missed. To send them one message takes longer.
 	local function read_occupants(room)
 		local occupants = {};
 		for _, occupant in room:each_occupant() do
 			if is_present(occupant) then
-				table.insert(occupants, occupant.bare_jid);
-				table.insert(occupants, jid_resource(occupant.nick));
+				occupants[jid_resource(occupant.nick)] = occupant.bare_jid;
 			end
 		end
 		engine:set_occupants(room.jid, occupants, monotonic());
 	end
 
 	local function read(room, pause)
-		local knowledge = engine:knowledge(room.jid);
-		if knowledge == "nothing" then
+		local coverage = engine:coverage(room.jid);
+		if coverage == "nothing" then
 			read_members(room, pause);
 		end
-		if knowledge ~= "complete" then
+		if coverage ~= "complete" then
 			read_occupants(room);
 		end
 	end
@@ -64,86 +66,65 @@ local function new(engine, background, is_present, is_loaded)
 		end
 	end
 
-	-- Reads a room bit by bit. begin: how the background takes a task
+	-- begin: how a task is begun, tasks.start or tasks.later
 	local function begin_reading(room, begin)
 		if not is_loaded or readings[room.jid] then return; end
-		local reading = { room = room };
+		local reading = {};
 		readings[room.jid] = reading;
-		local task = begin("read the room "..room.jid, function (pause)
+		reading.task = begin("read the room "..room.jid, function (pause)
 			read(room, pause);
 		end, function ()
 			readings[room.jid] = nil;
 			release(room.jid);
 		end);
-		reading.task = task;
+	end
+
+	-- Returns whether it was being read.
+	local function cancel_reading(room_jid)
+		local reading = readings[room_jid];
+		if not reading then return false; end
+		tasks.cancel(reading.task);
+		readings[room_jid] = nil;
+		return true;
 	end
 
 	-- Reads a room, as far as that fits into a turn of the event loop, and then the rest in later turns.
 	local function start(room)
-		begin_reading(room, background.start);
+		begin_reading(room, tasks.start);
 	end
 
 	-- Something happened to a room while it is being read: what was read so far may be wrong.
 	local function start_again(room)
-		local reading = readings[room.jid];
-		if reading then
-			background.cancel(reading.task);
-			readings[room.jid] = nil;
-			begin_reading(room, background.later);
+		if cancel_reading(room.jid) then
+			begin_reading(room, tasks.later);
 		end
-	end
-
-	local function forget(room_jid)
-		local reading = readings[room_jid];
-		if reading then
-			background.cancel(reading.task);
-			readings[room_jid] = nil;
-		end
-		held[room_jid] = nil;
-	end
-
-	-- Whether it is known that no message of a room concerns anybody.
-	local function is_quiet(room_jid)
-		return quiet[room_jid] == true;
-	end
-
-	-- Something happened to a room, or to all rooms, that may make somebody absent.
-	local function disturb(room_jid)
-		if room_jid then
-			quiet[room_jid] = nil;
-		else
-			quiet = {};
-		end
-	end
-
-	-- Whether a room is read; what fits into a turn is read now. The second result is whether any member with a
-	-- device is absent.
-	local function is_read(room)
-		local knowledge, is_anybody_absent = engine:knowledge(room.jid);
-		if knowledge ~= "complete" and is_loaded then
-			if not readings[room.jid] then
-				start(room);
-			elseif not held[room.jid] then
-				background.hurry(readings[room.jid].task);
-			end
-			knowledge, is_anybody_absent = engine:knowledge(room.jid);
-		end
-		local is_complete = knowledge == "complete" and is_loaded and not readings[room.jid];
-		if is_complete and not is_anybody_absent then
-			quiet[room.jid] = true;
-		end
-		return is_complete, is_anybody_absent;
 	end
 
 	-- Reads a room to its end.
 	local function read_now(room)
 		start(room);
 		if readings[room.jid] then
-			background.finish(readings[room.jid].task);
+			tasks.finish(readings[room.jid].task);
 		end
 	end
 
-	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of who was there now
+	-- Whether everything of a room is known, and whether any member with a device is absent.
+	local function is_complete(room)
+		local coverage, is_anybody_absent = engine:coverage(room.jid);
+		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+	end
+
+	-- Reads as much of a room as fits into this turn. Not where messages are held already: nothing is gained by haste then.
+	local function advance(room)
+		if not is_loaded or engine:coverage(room.jid) == "complete" then return; end
+		if not readings[room.jid] then
+			start(room);
+		elseif not held[room.jid] then
+			tasks.hurry(readings[room.jid].task);
+		end
+	end
+
+	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of those who are present now
 	local function hold(room, push)
 		local present = {};
 		for _, occupant in room:each_occupant() do
@@ -155,9 +136,33 @@ local function new(engine, background, is_present, is_loaded)
 		table.insert(held[room.jid], { push = push, present = present });
 	end
 
+	local function is_quiet(room_jid)
+		return quiet[room_jid] == true;
+	end
+
+	local function note_quiet(room_jid)
+		quiet[room_jid] = true;
+	end
+
+	-- room_jid: nil for all rooms
+	local function forget_quiet(room_jid)
+		if room_jid then
+			quiet[room_jid] = nil;
+		else
+			quiet = {};
+		end
+	end
+
+	-- A room is gone, and with it what was held.
+	local function forget(room_jid)
+		forget_quiet(room_jid);
+		cancel_reading(room_jid);
+		held[room_jid] = nil;
+	end
+
 	-- The sessions of an occupant may have changed.
 	local function look_at(room, occupant)
-		disturb(room.jid);
+		forget_quiet(room.jid);
 		local nick = jid_resource(occupant.nick);
 		if is_present(occupant) then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);
@@ -170,21 +175,21 @@ local function new(engine, background, is_present, is_loaded)
 	local function registrations_loaded(live_rooms)
 		is_loaded = true;
 		for room in live_rooms do
-			begin_reading(room, background.later);
+			begin_reading(room, tasks.later);
 		end
 	end
 
 	-- Reads at once what is still to be read, so that no message is held any more.
 	local function finish()
 		for _, reading in pairs(readings) do
-			background.finish(reading.task);
+			tasks.finish(reading.task);
 		end
 	end
 
 	return {
-		is_quiet = is_quiet, disturb = disturb, is_read = is_read;
-		look_at = look_at, read_now = read_now, hold = hold, start = start, start_again = start_again, forget = forget, finish = finish;
-		registrations_loaded = registrations_loaded;
+		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
+		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
+		hold = hold, look_at = look_at, registrations_loaded = registrations_loaded;
 	};
 end
 

@@ -1,7 +1,9 @@
 -- The newest messages in a room's archive, which is mod_muc_mam's.
 --
--- Reading it keeps everybody waiting, so a page of it is read at a time, and none again before the room has
--- broadcast something: a flood of bounces costs one look.
+-- Reading it keeps everybody waiting, so it is read in one page, and not again before the room has broadcast something
+-- else: a flood of bounces costs one look.
+--
+-- Bounds: `limit` entries of an archive in a page.
 --
 -- This file is MIT/X11 licensed.
 
@@ -19,16 +21,41 @@ local xmlns_sid = "urn:xmpp:sid:0";
 
 local modules = prosody.hosts[module.host].modules;
 
-local function is_there()
+local function is_enabled()
 	return modules.muc_mam ~= nil;
 end
 
--- mod_muc_mam notes the sender's real JID where everybody may know it.
-local function is_broadcast(tag)
+-- mod_muc_mam archives the sender's real JID where all occupants may know it. It was not part of the broadcast.
+local function keep_what_was_broadcast(tag)
 	if tag.attr.xmlns ~= xmlns_muc_user then return tag; end
 end
 
--- limit: how many of a room's archived messages are looked at
+-- What is not in the page is older than all that is.
+local function is_newer(page, position, stanza_id)
+	local other = page.positions[stanza_id];
+	return not other or position < other;
+end
+
+-- Whether an archived message was sent during a visit. history: the room's. Its place among the messages whose ids are
+-- known says so exactly; the time at which it was archived does not, on Prosody 0.12.
+local function has(history, visit, page, message)
+	local position, first = message.position, history.first_archived;
+	local is_of_our_time = first and (is_newer(page, position, first) or position == page.positions[first]) or false;
+	if visit.since then
+		if not is_of_our_time then return false; end
+		if visit.archived_before and not is_newer(page, position, visit.archived_before) then return false; end
+	end
+	if not visit.till then return true; end
+	if not visit.archived_till then return not is_of_our_time; end
+	return not is_newer(page, position, visit.archived_till);
+end
+
+-- Whether a visit began after an archived message.
+local function is_before(visit, page, message)
+	return visit.archived_before ~= nil and not is_newer(page, message.position, visit.archived_before);
+end
+
+-- limit: how many entries of an archive are looked at
 local function new(limit)
 	local store;
 
@@ -38,61 +65,34 @@ local function new(limit)
 		return assert(store:find(jid_node(room_jid), { limit = limit, reverse = true }));
 	end
 
-	local function load_page(page, room_jid)
-		-- What is archived has a time of the day. On Prosody 0.12 it is that of the second that was just over.
+	local function fill(page, room_jid)
+		-- The archive has the time of day, on Prosody 0.12 in whole seconds, rounded down.
 		local since_monotonic = now() - monotonic();
 		for stanza_id, stanza, when in read(room_jid) do
 			page.length = page.length + 1;
 			page.positions[stanza_id] = page.length;
 			stanza = st.is_stanza(stanza) and stanza or st.deserialize(stanza);
 			if stanza.name == "message" and stanza.attr.type == "groupchat" then
-				stanza:maptags(is_broadcast);
+				stanza:maptags(keep_what_was_broadcast);
 				stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
 				table.insert(page, { stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, position = page.length, time = when - since_monotonic });
 			end
 		end
 	end
 
-	-- The newest messages, each with its position, where 1 is the newest; positions are by stanza-id. An archive
-	-- that cannot be read has none.
-	local function page_of(memory, room_jid)
-		local page = memory.page;
-		if not page or page.number ~= memory.number then
-			page = { number = memory.number, length = 0, positions = {} };
-			memory.page = page;
-			if limit > 0 and is_there() then
-				guard.attempt("look into the archive of "..room_jid, load_page, page, room_jid);
-			end
+	-- The newest messages of a room, the newest first: a list of { stanza_id, stanza, from, position, time }, with
+	-- `positions` by archive id, where 1 is the newest. An archive that cannot be read has none.
+	-- old_page: the one that was read last, nil if none
+	local function page_of(history, old_page)
+		if old_page and old_page.number == history.number then return old_page; end
+		local page = { number = history.number, length = 0, positions = {} };
+		if limit > 0 and is_enabled() then
+			guard.attempt("look into the archive of "..history.room_jid, fill, page, history.room_jid);
 		end
 		return page;
 	end
 
-	-- What is not in the page is older than all that is.
-	local function is_newer(page, position, stanza_id)
-		local other = page.positions[stanza_id];
-		return not other or position < other;
-	end
-
-	-- Whether an archived message falls into a stay. Where it lies among those with an id that is known says so
-	-- exactly; the time at which it was archived does not, on Prosody 0.12.
-	local function has(memory, stay, page, message)
-		local position, first = message.position, memory.first_archived;
-		local is_witnessed = first and (is_newer(page, position, first) or position == page.positions[first]) or false;
-		if stay.since then
-			if not is_witnessed then return false; end
-			if stay.archived_before and not is_newer(page, position, stay.archived_before) then return false; end
-		end
-		if not stay.till then return true; end
-		if not stay.archived_till then return not is_witnessed; end
-		return not is_newer(page, position, stay.archived_till);
-	end
-
-	-- Whether a stay has begun after an archived message.
-	local function is_before(stay, page, message)
-		return stay.archived_before ~= nil and not is_newer(page, message.position, stay.archived_before);
-	end
-
-	return { page_of = page_of, has = has, is_before = is_before };
+	return { page_of = page_of };
 end
 
-return { new = new, is_there = is_there };
+return { new = new, is_enabled = is_enabled, has = has, is_before = is_before };

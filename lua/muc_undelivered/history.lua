@@ -1,7 +1,12 @@
--- The newest messages that rooms have broadcast, as long as a bounce may ask for them.
+-- What rooms have broadcast: the newest messages of each, for as long as they may bounce.
 --
--- A room's broadcasts are numbered. What is remembered is the stanza itself, not a copy: whoever routes it
--- works on its attributes `from` and `to` only, and those are set anew when the message is given away.
+-- The broadcasts of a room are numbered from 1. What is kept is the stanza itself, not a copy: mod_muc changes its
+-- attributes `from` and `to` only, while it sends the message, and those are set anew when the message is handed on.
+--
+-- Bounds: `limit` messages of a room, for `seconds`, and `max_total` messages of all rooms.
+--
+-- Other parts read of a room's history `room_jid`, `number`, `oldest`, `first_archived` and `newest_archived`; they
+-- write nothing.
 --
 -- This file is MIT/X11 licensed.
 
@@ -9,10 +14,13 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local xmlns_sid = "urn:xmpp:sid:0";
 
--- In all rooms: some 5 MB of ordinary messages. What is kept makes every cycle of the garbage collector longer.
+-- Some 5 MB of ordinary messages. What is kept makes every cycle of the garbage collector longer.
 local max_total = 2000;
+-- How much of that is left once the quietest rooms have been forgotten: to find them, all rooms are looked at.
+local share_left = 0.9;
 
--- The archive's id of a message in a room. Only mod_muc_mam keeps others from giving one themselves.
+-- The archive's id of a message (XEP-0359). Only with mod_muc_mam it can be trusted: it removes those that clients have
+-- made up.
 local function stanza_id_of(stanza, room_jid)
 	local tags = stanza.tags;
 	for i = #tags, 1, -1 do -- it is the last one, as a rule
@@ -23,93 +31,118 @@ local function stanza_id_of(stanza, room_jid)
 	end
 end
 
--- rooms: what is known of each room, by its JID; limit: how many broadcasts of a room are remembered; seconds:
--- for how long; has_archive(): whether rooms have an archive
-local function new(rooms, limit, seconds, has_archive)
-	local total = 0;
+-- limit: how many messages of a room are kept; seconds: for how long; has_archive(): whether rooms have an archive
+local function new(limit, seconds, has_archive)
+	local histories = {}; -- set of those of all rooms
+	local total = 0; -- of the messages that are kept
 
-	local function forget(memory)
-		for slot in pairs(memory.broadcasts) do
-			memory.broadcasts[slot] = nil;
+	-- The history of a room that has not broadcast anything yet.
+	local function open(room_jid)
+		local history = {
+			room_jid = room_jid;
+			number = 0; -- of the newest broadcast
+			oldest = 1; -- number of the oldest message that is kept
+			slots = {}; -- number modulo limit -> message
+			first_archived = nil; -- archive id of the first broadcast that had one
+			newest_archived = nil; -- and of the last one
+		};
+		histories[history] = true;
+		return history;
+	end
+
+	local function forget_messages(history)
+		for slot in pairs(history.slots) do
+			history.slots[slot] = nil;
 			total = total - 1;
 		end
-		memory.oldest = memory.number + 1;
+		history.oldest = history.number + 1;
 	end
 
-	-- The rooms that have been quiet for longest are forgotten, and some more than has to be: it takes a look at
-	-- every room.
+	-- The room is gone, or nothing is kept of it.
+	local function close(history)
+		forget_messages(history);
+		histories[history] = nil;
+	end
+
+	-- Forgets the messages of the rooms that have been quiet for longest.
 	local function make_space()
-		local quietest = {};
-		for _, memory in pairs(rooms) do
-			if memory.oldest <= memory.number then table.insert(quietest, memory); end
+		local quietest, newest_times = {}, {};
+		for history in pairs(histories) do
+			local newest = history.slots[history.number % limit];
+			if newest then
+				table.insert(quietest, history);
+				newest_times[history] = newest.time;
+			end
 		end
-		table.sort(quietest, function (a, b) return a.newest_time < b.newest_time; end);
-		for _, memory in ipairs(quietest) do
-			if total <= max_total * 0.9 then break; end
-			forget(memory);
+		table.sort(quietest, function (a, b) return newest_times[a] < newest_times[b]; end);
+		for _, history in ipairs(quietest) do
+			if total <= max_total * share_left then break; end
+			forget_messages(history);
 		end
 	end
 
-	-- sender: the bare JID of who has said it, whom its nickname may not mean any more when it comes back
-	local function remember(memory, stanza, sender)
-		local number = memory.number + 1;
-		memory.number = number;
-		local stanza_id = has_archive() and stanza_id_of(stanza, memory.room_jid) or nil;
+	-- Keeps what a room broadcasts now. sender: the bare JID of the occupant it is from, nil for the room's own
+	-- messages; by the time of a bounce, the nickname may be somebody else's.
+	local function remember(history, stanza, sender)
+		local number = history.number + 1;
+		history.number = number;
+		local stanza_id = has_archive() and stanza_id_of(stanza, history.room_jid) or nil;
 		if stanza_id then
-			memory.newest_archived = stanza_id;
-			memory.first_archived = memory.first_archived or stanza_id;
+			history.newest_archived = stanza_id;
+			history.first_archived = history.first_archived or stanza_id;
 		end
 		if limit == 0 then
-			memory.oldest = number + 1;
+			history.oldest = number + 1;
 			return;
 		end
-		local slot, now = number % limit, monotonic();
-		local broadcast = memory.broadcasts[slot];
-		if not broadcast then
-			broadcast = {};
-			memory.broadcasts[slot] = broadcast;
-			total = total + 1;
+		local slots, slot = history.slots, number % limit;
+		local message = slots[slot];
+		if message then -- the oldest one
+			message.number, message.time, message.stanza, message.from = number, monotonic(), stanza, stanza.attr.from;
+			message.stanza_id, message.sender = stanza_id, sender;
+			return;
 		end
-		broadcast.time, broadcast.stanza, broadcast.from, broadcast.stanza_id = now, stanza, stanza.attr.from, stanza_id;
-		broadcast.sender, broadcast.number = sender, number;
-		memory.newest_time = now;
+		slots[slot] = { number = number, time = monotonic(), stanza = stanza, from = stanza.attr.from, stanza_id = stanza_id, sender = sender };
+		total = total + 1;
 		if total > max_total then make_space(); end
 	end
 
-	-- Forgets what is too old, and returns the number of the oldest one that is remembered.
-	local function expire(memory)
-		local oldest, expired = math.max(memory.oldest, memory.number - limit + 1), monotonic() - seconds;
-		while oldest <= memory.number and memory.broadcasts[oldest % limit].time < expired do
-			memory.broadcasts[oldest % limit] = nil;
+	-- Forgets the messages that are too old. Afterwards none is kept if `oldest` is greater than `number`.
+	local function expire(history)
+		local oldest, expired = math.max(history.oldest, history.number - limit + 1), monotonic() - seconds;
+		while oldest <= history.number and history.slots[oldest % limit].time < expired do
+			history.slots[oldest % limit] = nil;
 			total = total - 1;
 			oldest = oldest + 1;
 		end
-		memory.oldest = oldest;
-		return oldest;
+		history.oldest = oldest;
 	end
 
-	-- Goes over what is remembered, from the newest to the oldest: number, broadcast.
-	local function each(memory)
-		local oldest, number = expire(memory), memory.number + 1;
+	-- Iterates over the messages that are kept, the newest first. Yields each one's number and the message:
+	-- { number, time, stanza, from, stanza_id, sender }.
+	local function each(history)
+		expire(history);
+		local number, oldest = history.number + 1, history.oldest;
 		return function ()
 			number = number - 1;
 			if number >= oldest then
-				return number, memory.broadcasts[number % limit];
+				return number, history.slots[number % limit];
 			end
 		end
 	end
 
-	-- What another load of this module has remembered, perhaps with another limit.
-	local function adopt(memory, old_limit)
-		local kept, oldest = {}, math.max(memory.oldest, memory.number - math.min(limit, old_limit) + 1);
-		for number = oldest, memory.number do
-			kept[number % limit] = memory.broadcasts[number % old_limit];
+	-- Takes over a history from an earlier load of this module, which may have had another limit.
+	local function adopt(history, old_limit)
+		local slots, oldest = {}, math.max(history.oldest, history.number - math.min(limit, old_limit) + 1);
+		for number = oldest, history.number do
+			slots[number % limit] = history.slots[number % old_limit];
 			total = total + 1;
 		end
-		memory.broadcasts, memory.oldest = kept, oldest;
+		history.slots, history.oldest = slots, oldest;
+		histories[history] = true;
 	end
 
-	return { remember = remember, expire = expire, each = each, forget = forget, adopt = adopt };
+	return { open = open, close = close, remember = remember, expire = expire, each = each, adopt = adopt };
 end
 
 return { new = new };

@@ -1,5 +1,8 @@
 -- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
 --
+-- A task is a function that gets pause(), and calls it wherever it may be interrupted. Tasks are run one after the other,
+-- in the order in which they were given. What a task raises ends it, and is logged.
+--
 -- This file is MIT/X11 licensed.
 
 local part = ...;
@@ -13,11 +16,10 @@ local asked_per_look = 16;
 
 -- seconds_per_turn: how long the other users of the event loop are kept waiting at most
 local function new(seconds_per_turn)
-	local tasks = {}; -- in the order they were given
-	local is_planned = false;
-	local deadline, asked = 0, 0;
+	local tasks = {}; -- those that are not done, in their order
+	local is_planned = false; -- whether a timer goes on with them
+	local deadline, asked = 0, 0; -- of the slice that is being done
 
-	-- Called by a task wherever it can be interrupted.
 	local function pause()
 		asked = asked + 1;
 		if asked % asked_per_look == 0 and monotonic() > deadline then
@@ -25,7 +27,7 @@ local function new(seconds_per_turn)
 		end
 	end
 
-	-- Does as much of a task as fits into so many seconds. Returns whether it is done, or has failed.
+	-- Does as much of a task as fits into that many seconds. Returns whether the task has ended.
 	local function advance(task, seconds)
 		deadline = monotonic() + seconds;
 		guard.attempt(task.what, function ()
@@ -37,6 +39,7 @@ local function new(seconds_per_turn)
 		return coroutine.status(task.thread) == "dead";
 	end
 
+	-- Without a call of on_end().
 	local function remove(task)
 		for place, other in ipairs(tasks) do
 			if other == task then
@@ -68,8 +71,8 @@ local function new(seconds_per_turn)
 		end
 	end
 
-	-- Plans a task: func(pause) is run bit by bit, and on_end() when it is done or has failed. Returns the task, which
-	-- can be cancelled.
+	-- Plans a task: func(pause) is run in slices, from the next turn on, and on_end() once the task has ended.
+	-- what: what is being done, for the log. Returns the task.
 	local function later(what, func, on_end)
 		local task = { what = what, on_end = on_end, thread = coroutine.create(function () func(pause); end) };
 		table.insert(tasks, task);
@@ -77,7 +80,7 @@ local function new(seconds_per_turn)
 		return task;
 	end
 
-	-- Does of a task at once what fits into a turn. If that is all, on_end() is called before this returns.
+	-- Does one slice of a task at once. If that ends it, on_end() is called before this returns.
 	local function hurry(task)
 		if advance(task, seconds_per_turn) then
 			remove(task);
@@ -85,14 +88,14 @@ local function new(seconds_per_turn)
 		end
 	end
 
-	-- Plans a task, and begins with it at once.
+	-- Plans a task like later(), and does the first slice at once.
 	local function start(what, func, on_end)
 		local task = later(what, func, on_end);
 		hurry(task);
 		return task;
 	end
 
-	-- Does the rest of a task, if there is any, at once.
+	-- Does the rest of a task at once, however long it takes. Nothing is done where the task has ended.
 	local function finish(task)
 		if coroutine.status(task.thread) == "dead" then return; end
 		while not advance(task, math.huge) do end -- luacheck: ignore 542

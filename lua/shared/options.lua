@@ -1,0 +1,86 @@
+-- Reads a module's options and checks their values. For each wrong value one line in the log says what is wrong with
+-- it, and the default is used.
+--
+-- A check gets what is configured, which is never nil, and returns the value to be used, or nil where it is wrong.
+--
+-- This file is MIT/X11 licensed.
+
+-- COMPAT 0.12: get_option_integer, get_option_period and get_option_enum are Prosody 13's, and none of
+-- them says in one line what is wrong and what is used instead.
+
+local max_integer = 2^31;
+
+local to_integer = math.tointeger or function (number) return number; end -- before Lua 5.3, numbers are of one kind
+
+local function boolean(value)
+	if type(value) == "boolean" then return value; end
+end
+
+local function text(value)
+	if type(value) == "string" then return value; end
+end
+
+-- A whole number. The configuration may write it as 5.0.
+local function integer(min)
+	return function (value)
+		if type(value) == "number" and value >= min and value <= max_integer and value % 1 == 0 then return to_integer(value); end
+	end
+end
+
+local function seconds(min)
+	return function (value)
+		if type(value) == "number" and value >= min and value < math.huge then return value; end
+	end
+end
+
+-- As long as one turn of the event loop may take.
+local function milliseconds(value)
+	if type(value) == "number" and value >= 0.1 and value <= 1000 then return value; end
+end
+
+local function one_of(...)
+	local allowed = {};
+	for _, value in ipairs { ... } do allowed[value] = true; end
+	return function (value)
+		if allowed[value] then return value; end
+	end
+end
+
+local function list_of_text(value)
+	if type(value) ~= "table" then return nil; end
+	local count = 0;
+	for _ in pairs(value) do count = count + 1; end
+	for i = 1, count do
+		if type(value[i]) ~= "string" then return nil; end
+	end
+	return value;
+end
+
+local function show(value)
+	return type(value) == "string" and ("%q"):format(value) or tostring(value);
+end
+
+local function checked(name, check, expected, default)
+	local configured = module:get_option(name);
+	if configured == nil then return default; end
+	local value = check(configured);
+	if value ~= nil then return value; end
+	module:log("error", "Option %s is %s (a %s), but %s is expected; using the default, %s",
+		name, show(configured), type(configured), expected, default == nil and "no restriction" or show(default));
+	return default;
+end
+
+-- specification: field of the result = { name of the option, check, what it expects in words, default }. Without a
+-- default, an option that is not set restricts nothing.
+local function read(specification)
+	local values = {};
+	for field, option in pairs(specification) do
+		values[field] = checked(option[1], option[2], option[3], option[4]);
+	end
+	return values;
+end
+
+return {
+	read = read;
+	boolean = boolean, text = text, integer = integer, seconds = seconds, milliseconds = milliseconds, one_of = one_of, list_of_text = list_of_text;
+};
