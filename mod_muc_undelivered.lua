@@ -8,7 +8,7 @@
 --
 -- muc-undelivered-message { room, occupant, real_jid, bare_jid, elsewhere, message, sender, stanza_id, sent, condition, bounce }
 --
--- once for each message and session. The README describes the fields.
+-- once for each message and session. docs/modules.md describes the fields.
 --
 -- Invariant: what mod_muc does stays as it is. No handler here stops an event or changes a stanza.
 

@@ -36,6 +36,7 @@ local function new(parts)
 		if details then
 			may_push, is_stopped = extensions.may_push(stanza, user, engine:summary(summary), details);
 		end
+		-- A module that sees a push may answer it by a disable, or by something else that changes who is to get it.
 		if may_push and engine:is_wanted(id) then return true; end
 		if is_stopped then
 			engine:suppress(id);
@@ -82,6 +83,7 @@ local function new(parts)
 						now = monotonic();
 						if now > end_of_turn then return; end
 					end
+					engine:handle_timeout(now);
 					scope = extensions.is_listening() and "one-room" or "all-rooms";
 				end
 				local id, device, summary = engine:poll_push(now, scope);
@@ -95,7 +97,6 @@ local function new(parts)
 			return polled_id and "send a push to "..(app_server or "a device") or "push what is due";
 		end
 
-		engine:handle_timeout(now);
 		-- One guard for all of them; where one fails, the rest goes on.
 		while not guard.attempt(what, send_rest) do
 			if not polled_id then return false; end

@@ -12,7 +12,7 @@ local st = require "util.stanza";
 local guard = part "shared/guard";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
--- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which makes them no
+-- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
 local function listed_affiliation(room, bare_jid)
 	local affiliation = room:get_affiliation(bare_jid);
