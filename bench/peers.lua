@@ -1,4 +1,4 @@
--- The peers of the measured server: an app server, and users who talk in rooms.
+-- The peers of the measured server: an app server, and users in rooms.
 
 local loop = require "harness.loop";
 
@@ -164,7 +164,7 @@ function users_methods:request(user, to, child)
 	assert(reply and reply:find("^%s*<iq[^>]* type='result'"), "no result: " .. tostring(reply));
 end
 
--- A user enters a room under the own name.
+-- A user enters a room, with the user's name as the nickname.
 function users_methods:join(user, room, timeout)
 	local full_jid = string.format("%s@%s/desk", user, self.jid);
 	self:send(string.format("<presence from='%s' to='%s/%s'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>",
@@ -180,7 +180,7 @@ local function message(self, user, room)
 		id, user, self.jid, room, id), id;
 end
 
--- A user says something in a room; returns what must get true in `heard`.
+-- A user says something in a room; returns the key that becomes true in `heard`.
 function users_methods:say(user, room, count)
 	local texts, last = {}, nil;
 	for i = 1, count or 1 do

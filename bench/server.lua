@@ -68,7 +68,7 @@ local function read_template(self)
 	return path;
 end
 
--- version: of Prosody; rooms: what the rooms are that are there from the start, node -> groups as make_room() has them;
+-- version: of Prosody; rooms: those that are there from the start, node -> groups as make_room() takes them;
 -- timeout: for whatever is to come from the server
 function server.open(version, rooms, timeout)
 	local port = free_port();

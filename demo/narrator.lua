@@ -2,7 +2,7 @@
 
 local width = 100;
 local indent = "     ";
-local column = 11; -- of who does something
+local column = 11; -- width of the names in front of each line
 
 local styles = { strong = "1", faint = "2", bad = "31", good = "32", push = "33" };
 

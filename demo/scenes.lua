@@ -43,7 +43,7 @@ scene("Alice has left. Bob says something.",
 	end);
 
 scene("In a public room, Bob mentions Alice.",
-	"Public rooms are busy, so there only those are woken who are mentioned. That Alice is in another room changes nothing.",
+	"Public rooms are busy, so only users who are mentioned are woken there. That Alice is in another room changes nothing.",
 	function (on)
 		on:enters("Alice", den);
 		on:open_room(square, "open to everybody", { ["muc#roomconfig_membersonly"] = false }, "Alice");
@@ -203,7 +203,7 @@ scene("The app server does not know Alice's phone any more.",
 	end);
 
 scene("What the app server gets to know.",
-	"Neither who wrote nor what, as long as the operator does not allow it. Alice has registered again, for a new start.",
+	"Neither the author nor the text of a message, as long as the operator does not allow it. Alice has registered again, for a new start.",
 	function (on)
 		local text = "The key is under the mat.";
 		on:register("Alice");

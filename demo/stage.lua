@@ -185,7 +185,7 @@ function stage_methods:leaves(who, room)
 	self.narrator:does(who, "leaves " .. room);
 end
 
--- Alice enters a room and leaves again, so that there is nothing she has missed.
+-- Alice enters a room and leaves again, so that nothing is unread for her.
 function stage_methods:looks_in(room)
 	self.alice:join(room, "Alice");
 	self.alice:leave(room);

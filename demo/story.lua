@@ -8,7 +8,7 @@ local narrator = require "demo.narrator";
 local scenes = require "demo.scenes";
 local stage = require "demo.stage";
 
-local pause = 0.3; -- seconds between scenes, for who is watching
+local pause = 0.3; -- seconds between scenes, for viewers
 
 local options = {};
 for _, argument in ipairs(arg) do

@@ -1,5 +1,5 @@
 -- A client of an account, with stream management (XEP-0198), in the test process. It is a phone that can lose its
--- connection, or die without one noticing.
+-- connection, or die unnoticed.
 
 local base64 = require "util.encodings".base64.encode;
 local jid = require "util.jid";

@@ -1,5 +1,5 @@
--- What one does in rooms and at a push service: the methods of all that can send, receive, expect and ask (iq) as
--- somebody. They know their JID as jid, their server as server, and keep their nicks: room -> the nick they have in it.
+-- What a user does in rooms and at a push service: methods for everything that can send, receive, expect and ask (iq) as a
+-- user. It has its JID in jid, its server in server, and in nicks the nickname it has in each room: room -> nickname.
 
 local jid_bare = require "util.jid".bare;
 local jid_resource = require "util.jid".resource;

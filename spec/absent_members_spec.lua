@@ -62,7 +62,7 @@ local evict_and_restore = [[
 
 local reload = [[ require "core.modulemanager".reload(module.host, ...); ]];
 
--- Whom a message in a room is pushed to.
+-- The members that a message in a room is pushed to.
 local function pushed(server, app, users, room)
 	app:clear();
 	server:admin(say, room);

@@ -37,7 +37,7 @@ versions.describe("a bounced message", function (version)
 		return id;
 	end
 
-	local function come_back(user, id)
+	local function bounce(user, id)
 		undelivered.bounce(user, room.."/bob", id);
 	end
 
@@ -48,8 +48,8 @@ versions.describe("a bounced message", function (version)
 
 		it("is pushed without a text, and once", function ()
 			local id = say "hello";
-			come_back(ann, id);
-			come_back(ann, id);
+			bounce(ann, id);
+			bounce(ann, id);
 			assert.same({ "ann 1 "..contentless }, muc:take_pushes());
 			say "and more";
 			assert.same({ "ann 2 and more" }, muc:take_pushes());
@@ -57,7 +57,7 @@ versions.describe("a bounced message", function (version)
 
 		it("is not pushed where only mentions are", function ()
 			become_public();
-			come_back(ann, say "hello, Ann");
+			bounce(ann, say "hello, Ann");
 			say "and more, Ann";
 			assert.same({ "ann 1 and more, Ann" }, muc:take_pushes());
 		end);
@@ -68,27 +68,27 @@ versions.describe("a bounced message", function (version)
 			ann, room, ann_jid = muc:new_ann { service = archiving };
 		end);
 
-		it("is pushed with its text, and those that come back with it are counted in their order", function ()
+		it("is pushed with its text, and those that bounce with it are counted in their order", function ()
 			local ids = { say "one", say "two" };
-			for _, id in ipairs(ids) do come_back(ann, id); end
+			for _, id in ipairs(ids) do bounce(ann, id); end
 			assert.same({ "ann 1 one", "ann 2 two" }, muc:take_pushes());
 			say "three";
 			assert.same({ "ann 3 three" }, muc:take_pushes());
 		end);
 
-		it("is pushed once when it comes back from two sessions", function ()
+		it("is pushed once when it bounces from two sessions", function ()
 			local tablet = server:user(ann_jid.."/tablet");
 			tablet:join(room, "Ann");
 			local id = say "hello";
-			come_back(ann, id);
-			come_back(tablet, id);
+			bounce(ann, id);
+			bounce(tablet, id);
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 
 		it("is not pushed in a public room if it mentions nobody, and is if it does", function ()
 			become_public();
 			local ids = { say "hello", say "hello, Ann" };
-			for _, id in ipairs(ids) do come_back(ann, id); end
+			for _, id in ipairs(ids) do bounce(ann, id); end
 			assert.same({ "ann 1 hello, Ann" }, muc:take_pushes());
 		end);
 	end);

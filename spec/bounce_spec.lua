@@ -36,7 +36,7 @@ versions.describe("a bounced message", function (version)
 	end
 
 	-- The server of a session returns a message to its sender.
-	local function come_back(user, id, nick)
+	local function bounce(user, id, nick)
 		undelivered.bounce(user, room.."/"..(nick or "bob"), id);
 	end
 
@@ -47,7 +47,7 @@ versions.describe("a bounced message", function (version)
 	it("is pushed, and so are the messages after it", function ()
 		local id = say "hello";
 		assert.same({}, muc:take_pushes());
-		come_back(ann, id);
+		bounce(ann, id);
 		assert.same({ "ann 1 hello" }, muc:take_pushes());
 		say "and more";
 		assert.same({ "ann 2 and more" }, muc:take_pushes());
@@ -64,12 +64,12 @@ versions.describe("a bounced message", function (version)
 		ann:leave(room);
 		local after = say "after";
 		assert.same({ "ann 1 after" }, muc:take_pushes());
-		come_back(ann, before);
-		come_back(ann, after);
+		bounce(ann, before);
+		bounce(ann, after);
 		assert.same({ "ann 2 "..contentless }, muc:take_pushes());
 	end);
 
-	it("is pushed after its room is read if it comes back meanwhile", function ()
+	it("is pushed after its room is read if it bounces meanwhile", function ()
 		ann, room, ann_jid = muc:new_ann { service = slow };
 		local id, log_length = say "hello", #server:log();
 		server:admin([[
@@ -91,14 +91,14 @@ versions.describe("a bounced message", function (version)
 	describe("among others", function ()
 		it("is counted with them in their order", function ()
 			local ids = { say "one", say "two", say "three" };
-			for _, id in ipairs(ids) do come_back(ann, id); end
+			for _, id in ipairs(ids) do bounce(ann, id); end
 			assert.same({ "ann 1 one", "ann 2 two", "ann 3 three" }, muc:take_pushes());
 		end);
 
-		it("is merged with them while a push is on its way: the last one's text and the whole count", function ()
+		it("is merged with them while a push is in flight: the last one's text and the whole count", function ()
 			local ids = { say "one", say "two", say "three" };
 			muc.app.answer = "silence";
-			for _, id in ipairs(ids) do come_back(ann, id); end
+			for _, id in ipairs(ids) do bounce(ann, id); end
 			muc.app.answer = "result";
 			assert.equal("1", muc:answer "result");
 			assert.same({ "ann 3 three" }, muc:take_pushes());
@@ -107,9 +107,9 @@ versions.describe("a bounced message", function (version)
 		it("leaves the text to a newer one that is queued", function ()
 			local ids = { say "one", say "two" };
 			muc.app.answer = "silence";
-			come_back(ann, ids[1]);
+			bounce(ann, ids[1]);
 			say "three";
-			come_back(ann, ids[2]);
+			bounce(ann, ids[2]);
 			muc.app.answer = "result";
 			assert.equal("1", muc:answer "result");
 			assert.same({ "ann 3 three" }, muc:take_pushes());
@@ -117,9 +117,9 @@ versions.describe("a bounced message", function (version)
 
 		it("has no text any more where a newer one has been pushed, but counts", function ()
 			local ids = { say "one", say "two" };
-			come_back(ann, ids[1]);
+			bounce(ann, ids[1]);
 			say "three";
-			come_back(ann, ids[2]);
+			bounce(ann, ids[2]);
 			assert.same({ "ann 1 one", "ann 2 three", "ann 3 "..contentless }, muc:take_pushes());
 		end);
 	end);
@@ -127,12 +127,12 @@ versions.describe("a bounced message", function (version)
 	describe("of its class", function ()
 		it("is not pushed if it is a chat state, nor if it is a correction", function ()
 			local ids = { say(nil, chat_state), say("hallo", correction) };
-			for _, id in ipairs(ids) do come_back(ann, id); end
+			for _, id in ipairs(ids) do bounce(ann, id); end
 			assert.same({}, muc:take_pushes());
 		end);
 
 		it("is pushed if it has a chat state beside its text", function ()
-			come_back(ann, say("hello", "<active xmlns='http://jabber.org/protocol/chatstates'/>"));
+			bounce(ann, say("hello", "<active xmlns='http://jabber.org/protocol/chatstates'/>"));
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 	end);
@@ -143,22 +143,22 @@ versions.describe("a bounced message", function (version)
 		end);
 
 		it("is not pushed if it mentions nobody", function ()
-			come_back(ann, say "hello");
+			bounce(ann, say "hello");
 			assert.same({}, muc:take_pushes());
 		end);
 
 		it("is pushed if it mentions its recipient", function ()
-			come_back(ann, say "hello, Ann");
+			bounce(ann, say "hello, Ann");
 			assert.same({ "ann 1 hello, Ann" }, muc:take_pushes());
 		end);
 
 		it("is not pushed if it mentions somebody else", function ()
-			come_back(ann, say "hello, bob");
+			bounce(ann, say "hello, bob");
 			assert.same({}, muc:take_pushes());
 		end);
 	end);
 
-	describe("that comes back to its sender", function ()
+	describe("that bounces from a session of its sender", function ()
 		local tablet;
 
 		before_each(function ()
@@ -168,22 +168,22 @@ versions.describe("a bounced message", function (version)
 		it("is not pushed", function ()
 			tablet:join(room, "Ann");
 			local own, other = say("mine", nil, tablet), say "Bob's";
-			come_back(tablet, own, "Ann");
-			come_back(tablet, other);
-			come_back(ann, own, "Ann");
+			bounce(tablet, own, "Ann");
+			bounce(tablet, other);
+			bounce(ann, own, "Ann");
 			assert.same({}, muc:take_pushes());
-			come_back(ann, other);
+			bounce(ann, other);
 			assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 		end);
 
 		it("is not pushed if it was sent under another nickname that has left", function ()
 			tablet:join(room, "Tablet");
 			local own, other = say("mine", nil, tablet), say "Bob's";
-			come_back(tablet, own, "Tablet");
-			come_back(tablet, other);
-			come_back(ann, own, "Tablet");
+			bounce(tablet, own, "Tablet");
+			bounce(tablet, other);
+			bounce(ann, own, "Tablet");
 			assert.same({}, muc:take_pushes());
-			come_back(ann, other);
+			bounce(ann, other);
 			assert.same({ "ann 1 Bob's" }, muc:take_pushes());
 		end);
 
@@ -193,7 +193,7 @@ versions.describe("a bounced message", function (version)
 			local id = say("Carl's", nil, carl);
 			carl:leave(room);
 			undelivered.rename(ann, room, "Carl");
-			come_back(ann, id, "Carl");
+			bounce(ann, id, "Carl");
 			assert.same({ "ann 1 Carl's" }, muc:take_pushes());
 		end);
 	end);
@@ -203,7 +203,7 @@ versions.describe("a bounced message", function (version)
 			it("is not pushed while another one is there as "..nick, function ()
 				local tablet = session "tablet";
 				tablet:join(room, nick);
-				come_back(ann, say "hello");
+				bounce(ann, say "hello");
 				say "and more";
 				assert.same({}, muc:take_pushes());
 				tablet:leave(room);
@@ -211,28 +211,28 @@ versions.describe("a bounced message", function (version)
 				assert.same({ "ann 1 good bye" }, muc:take_pushes());
 			end);
 
-			it("is pushed once when it comes back from one that is there as "..nick.." too", function ()
+			it("is pushed once when it bounces from one that is there as "..nick.." too", function ()
 				local tablet = session "tablet";
 				tablet:join(room, nick);
 				local ids = { say "one", say "two" };
 				for _, user in ipairs { ann, tablet } do
-					for _, id in ipairs(ids) do come_back(user, id); end
+					for _, id in ipairs(ids) do bounce(user, id); end
 				end
 				assert.same({ "ann 1 one", "ann 2 two" }, muc:take_pushes());
 			end);
 		end
 	end);
 
-	it("is not pushed if another session had it and has left, unless it comes back from that one too", function ()
+	it("is not pushed if another session had it and has left, unless it bounces from that one too", function ()
 		local tablet = session "tablet";
 		tablet:join(room, "Ann");
 		local id = say "hello";
 		ann:leave(room);
-		come_back(tablet, id);
+		bounce(tablet, id);
 		assert.same({}, muc:take_pushes());
-		come_back(ann, id);
+		bounce(ann, id);
 		assert.same({ "ann 1 hello" }, muc:take_pushes());
-		come_back(ann, id);
+		bounce(ann, id);
 		say "and more";
 		assert.same({ "ann 2 and more" }, muc:take_pushes());
 	end);
@@ -242,18 +242,18 @@ versions.describe("a bounced message", function (version)
 		ann:leave(room);
 		ann:join(room, "Ann");
 		ann:leave(room);
-		come_back(ann, id);
+		bounce(ann, id);
 		say "and more";
 		assert.same({ "ann 1 and more" }, muc:take_pushes());
 	end);
 
-	it("is not pushed any more when its recipient is back, and does not count", function ()
+	it("is not pushed any more when its recipient has returned, and does not count", function ()
 		local ids = { say "one", say "two", say "three" };
 		muc.app.answer = "silence";
-		come_back(ann, ids[1]);
-		come_back(ann, ids[2]);
+		bounce(ann, ids[1]);
+		bounce(ann, ids[2]);
 		ann:join(room, "Ann");
-		come_back(session "elsewhere", ids[3]);
+		bounce(session "elsewhere", ids[3]);
 		muc.app.answer = "result";
 		assert.equal("1", muc:answer "result");
 		assert.same({}, muc:take_pushes());
@@ -262,22 +262,22 @@ versions.describe("a bounced message", function (version)
 		assert.same({ "ann 1 four" }, muc:take_pushes());
 	end);
 
-	it("is not pushed if it comes back when its recipient is back", function ()
+	it("is not pushed if it bounces when its recipient has returned", function ()
 		local id = say "hello";
 		ann:leave(room);
 		session("tablet"):join(room, "Ann");
-		come_back(ann, id);
+		bounce(ann, id);
 		assert.same({}, muc:take_pushes());
 	end);
 
 	describe("to somebody", function ()
 		local eve;
 
-		-- Beside Ann, whose message has come back too, which shows that nothing else does.
-		local function come_back_from_both()
+		-- From Ann too: once her push is there, no other can be on its way.
+		local function bounce_from_both()
 			local id = say "hello";
-			come_back(eve, id);
-			come_back(ann, id);
+			bounce(eve, id);
+			bounce(ann, id);
 		end
 
 		before_each(function ()
@@ -288,26 +288,26 @@ versions.describe("a bounced message", function (version)
 
 		it("with an affiliation and a device is pushed", function ()
 			muc:enable(eve, "eve");
-			come_back_from_both();
+			bounce_from_both();
 			assert.same({ "eve 1 hello", "ann 1 hello" }, muc:take_pushes());
 		end);
 
 		it("without a device is not pushed", function ()
-			come_back_from_both();
+			bounce_from_both();
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 
 		it("whose device is disabled is not pushed", function ()
 			muc:enable(eve, "eve");
 			muc:disable(eve, "eve");
-			come_back_from_both();
+			bounce_from_both();
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 
 		it("whose affiliation has ended is not pushed", function ()
 			muc:enable(eve, "eve");
 			muc.bob:affiliate(room, eve.bare_jid, "none");
-			come_back_from_both();
+			bounce_from_both();
 			assert.same({ "ann 1 hello" }, muc:take_pushes());
 		end);
 	end);
@@ -315,7 +315,7 @@ versions.describe("a bounced message", function (version)
 	describe("and is forged", function ()
 		it("is not pushed if there was no such message", function ()
 			say "hello";
-			come_back(ann, "made-up");
+			bounce(ann, "made-up");
 			assert.same({}, muc:take_pushes());
 		end);
 
@@ -325,11 +325,11 @@ versions.describe("a bounced message", function (version)
 			muc:enable(eve, "eve");
 			local id = say "hello";
 			assert.same({ "eve 1 hello" }, muc:take_pushes());
-			come_back(eve, id);
+			bounce(eve, id);
 			eve:join(room, "Eve");
-			come_back(eve, id);
+			bounce(eve, id);
 			assert.same({}, muc:take_pushes());
-			come_back(session "elsewhere", id);
+			bounce(session "elsewhere", id);
 			assert.same({}, muc:take_pushes());
 		end);
 
@@ -339,7 +339,7 @@ versions.describe("a bounced message", function (version)
 			muc:enable(mallory, "mallory");
 			mallory:join(room, "Mallory");
 			local id = say "hello";
-			for _ = 1, 3 do come_back(mallory, id); end
+			for _ = 1, 3 do bounce(mallory, id); end
 			assert.same({ "mallory 1 hello" }, muc:take_pushes());
 		end);
 	end);

@@ -21,11 +21,11 @@ describe("boundary", function ()
 	after_each(boundary.close);
 
 	describe("open", function ()
-		it("tells the number of the contract", function ()
+		it("gives the number of the contract", function ()
 			assert.equal("integer", math.type(native.contract));
 		end);
 
-		it("tells the defaults of the options, which it takes", function ()
+		it("gives the defaults of the options, and takes them", function ()
 			assert.same({
 				with_body = false; with_sender = false; important_body = "New Message!"; max_errors = 16; max_devices = 5;
 				default_level = "auto"; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
@@ -221,7 +221,7 @@ describe("boundary", function ()
 			assert.is_false(engine:handle_error(id, "push.localhost", nil, nil, 11));
 		end);
 
-		it("leads to an event that tells what was disabled", function ()
+		it("leads to an event that names the disabled device", function ()
 			engine = open { max_errors = 1 };
 			make_absent_member(engine);
 			engine:handle_message(facts(), message(), 10);
@@ -300,7 +300,7 @@ describe("boundary", function ()
 	end);
 
 	describe("a message that was held", function ()
-		it("is for nobody who was there when it was sent", function ()
+		it("is not pushed to users who were there when it was sent", function ()
 			make_absent_member(engine);
 			assert.equal(0, engine:handle_message(facts { present = { "bob@users.localhost", user } }, message(), 10));
 			assert.equal(1, engine:handle_message(facts { present = { "bob@users.localhost" } }, message(), 10));

@@ -128,7 +128,7 @@ versions.describe("client", function (version)
 		assert.same({ unavailable(alice_jid, room .. "/alice") }, seen(near));
 	end);
 
-	it("gets what it missed, when its session is resumed in time", function ()
+	it("gets what it has not got yet, when its session is resumed in time", function ()
 		enter();
 		sessions.cut(alice);
 		bob:say(room, "missed");
@@ -142,7 +142,7 @@ versions.describe("client", function (version)
 		assert.same({}, seen(near));
 	end);
 
-	it("leaves when it was cut and is not resumed in time, after what it missed has come back", function ()
+	it("leaves when it was cut and is not resumed in time, after what it has not got has bounced", function ()
 		near:close();
 		set_up { hibernation_time = 1 };
 		enter();
@@ -179,7 +179,7 @@ versions.describe("client", function (version)
 		assert.same({}, seen(near));
 	end);
 
-	it("has what it did not acknowledge come back, though it has read it", function ()
+	it("has what it did not acknowledge bounce, though it has read it", function ()
 		enter { acknowledges = false };
 		local id = bob:say(room, "read");
 		alice:expect { body = "read" };
@@ -257,7 +257,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			assert.same(unavailable(bob_jid, room .. "/bob"), seen(near)[1]);
 		end);
 
-		it("has the next message come back when it was killed, and not before", function ()
+		it("has the next message bounce when it was killed, and not before", function ()
 			far:kill();
 			wait_until_unlinked(near);
 			alice:sync();
@@ -268,7 +268,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 				"Server-to-server connection failed: connection refused"), seen(near)[1]);
 		end);
 
-		it("has a message for a session it had before it was killed come back", function ()
+		it("has a message bounce that is for a session from before it was killed", function ()
 			far:kill();
 			far:start_again();
 			wait_until_unlinked(near);
@@ -292,7 +292,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			end
 		end);
 
-		it("is given up when it is silent, and what it had not acknowledged comes back, but for dialback", function ()
+		it("is given up when it is silent, and what it had not acknowledged bounces, but for dialback", function ()
 			prosody.close_all();
 			set_up { read_timeout = 1, ack_delay = 1 };
 			far:freeze();
@@ -307,7 +307,7 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 			end
 		end);
 
-		it("has what its user missed come back when the session ends", function ()
+		it("has what its user did not get bounce when the session ends", function ()
 			prosody.close_all();
 			set_up { hibernation_time = 1 };
 			sessions.cut(bob);

@@ -40,7 +40,7 @@ versions.describe("filters and merging", function (version)
 		assert.equal("result", ann:iq(iq).attr.type);
 	end
 
-	-- A push that is on its way, unanswered, while more is said.
+	-- A push that is in flight while more is said.
 	local function push_on_its_way(extra)
 		app.answer = "silence";
 		olga:say(wanted_room, "first", extra);
@@ -56,7 +56,7 @@ versions.describe("filters and merging", function (version)
 		return { push.count, push.summary["last-message-body"] };
 	end
 
-	it("push what a muted room was said after", function ()
+	it("push what was said in another room before a message in a muted one", function ()
 		enable "always";
 		local push = push_on_its_way();
 		olga:say(wanted_room, "second");
@@ -77,7 +77,7 @@ versions.describe("filters and merging", function (version)
 		app:expect_no_push();
 	end);
 
-	it("push a mention that an unrelated line followed, and no unrelated line", function ()
+	it("push a mention though an unrelated message follows, and no unrelated message", function ()
 		enable "mentioned";
 		local push = push_on_its_way(mention);
 		olga:say(wanted_room, "Ann?", mention);

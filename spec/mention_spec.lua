@@ -18,9 +18,9 @@ local function fallback(start, finish)
 	return string.format("<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='%d' end='%d'/></fallback>", start, finish);
 end
 
--- In the room are Olga, who writes, and Nick. Away are Bea, "Jörg Ö" and Éva, who have registered their
--- nicknames, and Lou, who has not, but was there as Lou.
-local cases = { -- what, body, other children, who is pushed to
+-- Olga, the author, and Nick are in the room. Bea, "Jörg Ö" and Éva are away and have registered their nicknames. Lou is
+-- away and has registered none, but was there as Lou.
+local cases = { -- what, body, other children, the members that get a push
 	{ "nobody without a mention", "hello", nil, {} };
 
 	{ "by the URI of a real address", "hello", reference "uri='xmpp:bea@users.localhost'", { "bea" } };
@@ -78,7 +78,7 @@ local cases = { -- what, body, other children, who is pushed to
 		.. reference "uri='xmpp:tavern@conference.localhost/nobody'", { "bea" } };
 	{ "one beside what makes no sense", "Bea", reference "uri=''" .. reference "uri='xmpp:'" .. reference "uri='mailto:bea'"
 		.. reference "begin='-1' end='99999999999999999999'" .. reference "begin='x' end='y'", { "bea" } };
-	{ "once who is mentioned twice", "Bea, Bea", reference "uri='xmpp:bea@users.localhost'", { "bea" } };
+	{ "once though mentioned twice", "Bea, Bea", reference "uri='xmpp:bea@users.localhost'", { "bea" } };
 	{ "in a message that is encrypted", nil, "<openpgp xmlns='urn:xmpp:openpgp:0'>AA==</openpgp>"
 		.. reference "uri='xmpp:bea@users.localhost'", { "bea" } };
 	{ "in a correction", "Bea", "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>", {} };
@@ -158,18 +158,18 @@ versions.describe("mentions", function (version)
 	end);
 
 	it("lead to no push for the former owner of a nickname that has passed to another occupant", function ()
-		local mia, stranger = user("mia"), user("stranger");
+		local mia, other = user("mia"), user("other");
 		enable(mia);
-		enable(stranger);
+		enable(other);
 		olga:affiliate(room, mia.bare_jid, "member");
 		mia:join(room, "Mia");
 		mia:leave(room);
 		assert.same({ "mia" }, pushed(room, "Mia!"));
-		stranger:join(room, "Mia");
+		other:join(room, "Mia");
 		assert.same({}, pushed(room, "Mia!"));
 		assert.same({}, pushed(room, "hello", reference "uri='xmpp:tavern@conference.localhost/Mia'"));
 		assert.same({ "mia" }, pushed(room, "hello", reference "uri='xmpp:mia@users.localhost'"));
-		stranger:leave(room);
+		other:leave(room);
 		assert.same({}, pushed(room, "Mia!"));
 		mia:join(room, "Mia");
 		mia:leave(room);

@@ -41,7 +41,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		return nodes;
 	end
 
-	it("sends one push, which counts all that was missed", function ()
+	it("sends one push, which counts all that is unread", function ()
 		local user, room = muc:new_member();
 		local other = server:user("other-" .. user.jid);
 		muc.bob:affiliate(room, other.jid:match("^[^/]+"), "member");
@@ -103,11 +103,11 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.is_nil(storage.read(server, bare_jid));
 	end);
 
-	it("sends no push to members that have come back, to former members, nor to devices that are gone", function ()
+	it("sends no push to members that have returned, to former members, nor to devices that are gone", function ()
 		local users, nodes = {}, { "affected", "back", "device gone", "no member", "room gone" };
-		local stays, room = muc:new_member();
+		local absent, room = muc:new_member();
 		for i, node in ipairs(nodes) do
-			users[node] = i == 1 and stays or server:user(node:gsub(" ", "-") .. "@users.localhost/phone");
+			users[node] = i == 1 and absent or server:user(node:gsub(" ", "-") .. "@users.localhost/phone");
 			enable(users[node], node);
 		end
 		for i = 2, #nodes - 1 do

@@ -167,7 +167,7 @@ versions.describe("outbox", function (version)
 		assert.equal("2", app:expect_push_for("n1").count);
 	end);
 
-	it("does not retry pushes for members that have come back", function ()
+	it("does not retry pushes for members that have returned", function ()
 		local room, first = two_members();
 		app.answer = transient;
 		muc:say(room);
@@ -187,7 +187,7 @@ versions.describe("outbox", function (version)
 		assert.equal("2", app:expect_push_for("n2").count);
 	end);
 
-	it("pushes nothing more for members that have come back while a push was in flight", function ()
+	it("pushes nothing more for members that have returned while a push was in flight", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);
@@ -235,7 +235,7 @@ versions.describe("outbox", function (version)
 		assert.equal("1", app:expect_push_for("n1").count);
 	end);
 
-	it("keeps what was missed when a device is enabled anew", function ()
+	it("keeps what is unread when a device is enabled anew", function ()
 		local room, first = two_members();
 		app.answer = "silence";
 		muc:say(room);

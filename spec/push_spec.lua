@@ -1,4 +1,4 @@
--- Who gets a push, for what, and what it says.
+-- Which members get a push, for what, and what it says.
 
 local st = require "util.stanza";
 local xml = require "util.xml";
@@ -76,7 +76,7 @@ versions.describe("pushes", function (version)
 		return room;
 	end
 
-	-- A room of olga's, with a member who has registered and is away.
+	-- A room of Olga's, with an absent member who has registered.
 	local function room_with(name, member, config, host)
 		local room = new_room(name, config, host);
 		enable(member, { to = host });
@@ -182,7 +182,7 @@ versions.describe("pushes", function (version)
 		enable(nina);
 		mary:join(room, "Mary");
 		mary:leave(room);
-		nina:join(room, "Mary"); -- who is no member
+		nina:join(room, "Mary"); -- she is no member
 		olga:say(room, "hello");
 		assert.same({ "mary-n" }, pushed());
 		nina:leave(room);
@@ -240,7 +240,7 @@ versions.describe("pushes", function (version)
 
 	it("come after the message has gone to everybody who is there", function ()
 		local there, away, room = user("there"), user("away"), new_room("order");
-		local pusher = "pusher@users.localhost"; -- at the same connection as who is there
+		local pusher = "pusher@users.localhost"; -- on the same connection as the user who is there
 		enable(away, { jid = pusher });
 		olga:affiliate(room, away.bare_jid, "member");
 		there:join(room, "There");

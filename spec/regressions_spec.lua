@@ -193,10 +193,10 @@ versions.describe("regressions", function (version)
 
 	it("14: presence is not a question of nicknames", function ()
 		local user, room, bare_jid = member();
-		local stranger = server:user("stranger@users.localhost/phone");
+		local other = server:user("other@users.localhost/phone");
 		user:join(room, "Nick");
 		user:leave(room);
-		stranger:join(room, "Nick");
+		other:join(room, "Nick");
 		assert.same({ bare_jid }, pushed(room, "hello"));
 		user:join(room, "another nickname");
 		assert.same({}, pushed(room, "hello"));

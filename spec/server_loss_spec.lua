@@ -1,5 +1,5 @@
--- Users of another server, which loses their connection or is lost itself. The messages that it had accepted for them come back
--- when it returns them. Those that it loses come back from nobody: no module of the near server can know of them.
+-- Users of another server, which loses their connection or is lost itself. The messages that it had accepted for them bounce
+-- when it returns them. Nobody returns those that it loses: no module of the near server can know of them.
 
 local client_process = require "harness.client_process";
 local loop = require "harness.loop";

@@ -87,7 +87,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		expect_bodies "lunch?";
 	end);
 
-	it("does not give away who the sender is where that was noted for all", function ()
+	it("does not give away the sender's real JID where it was noted for all", function ()
 		bob:configure_room(room, { ["muc#roomconfig_whois"] = "anyone" });
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(ann, room .. "/Bob", id);
@@ -96,7 +96,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		assert.falsy(seen[1].xml:find(bob.bare_jid, 1, true), seen[1].xml);
 	end);
 
-	it("tells it once, and tells of all that comes back", function ()
+	it("reports every message that bounces, and each once", function ()
 		local first, second = undelivered.say(bob, room, "one"), undelivered.say(bob, room, "two");
 		for _ = 1, 2 do
 			undelivered.bounce(ann, room .. "/Bob", first);
@@ -114,7 +114,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		expect_bodies "Bob's";
 	end);
 
-	it("tells nothing of what was said before or after somebody was there", function ()
+	it("does not report what was said before or after the recipient was there", function ()
 		local carl = service:user "carl/desk";
 		local before = undelivered.say(bob, room, "before");
 		carl:join(room, "Carl");
@@ -128,7 +128,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		expect_bodies "then";
 	end);
 
-	it("tells nothing of what was said after somebody had left, though it is the first in the archive", function ()
+	it("does not report what was said after the recipient had left, though it is the first in the archive", function ()
 		undelivered.say(bob, room, "secret", nil, "<no-store xmlns='urn:xmpp:hints'/>");
 		ann:leave(room);
 		local id = undelivered.say(bob, room, "lunch?");
@@ -137,7 +137,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		assert.equal(1, count_reads());
 	end);
 
-	it("is not read for strangers, nor for who was sent nothing", function ()
+	it("is not read for users who were never in the room, nor for users who were sent nothing", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(service:user "mallory/cave", room .. "/Bob", id);
 		local carl = service:user "carl/desk";
@@ -209,7 +209,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		expect_bodies "-";
 	end);
 
-	it("that cannot be read keeps nobody from being told", function ()
+	it("that cannot be read does not keep a bounce from being reported", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		server:admin([[
 			local methods = getmetatable(require "core.storagemanager".open(module.host, "muc_log", "archive")).__index;
@@ -224,7 +224,7 @@ versions.describe_storages("mod_muc_undelivered and the archive", function (vers
 		assert.matches("Failed to look into the archive of " .. room, errors[1], 1, true);
 	end);
 
-	it("has what was said before the module was loaded, for who is still there", function ()
+	it("has what was said before the module was loaded, for occupants who are still there", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		server:admin([[
 			local modulemanager = require "core.modulemanager";

@@ -1,4 +1,4 @@
--- mod_muc_undelivered tells nothing of what was not sent to somebody, or is no bounce of a message.
+-- mod_muc_undelivered reports no message that was not sent to the user who returns it, and nothing that is no bounce of a message.
 
 local st = require "util.stanza";
 
@@ -36,17 +36,17 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		assert.same({ ... }, service:bodies());
 	end
 
-	-- What the server remembers, in all rooms.
+	-- How many sessions' visits to the room the module remembers.
 	local function count_sessions()
 		return server:admin([[
-				local record = prosody.hosts[module.host].modules.muc_undelivered.module.save().rooms[...];
+			local record = prosody.hosts[module.host].modules.muc_undelivered.module.save().rooms[...];
 			local count = 0;
-				for _ in pairs(record.visits.newest) do count = count + 1; end
+			for _ in pairs(record.visits.newest) do count = count + 1; end
 			return count;
 		]], room);
 	end
 
-	it("tells nothing when a stranger sends a message back", function ()
+	it("reports nothing when a user who is not in the room sends a message back", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		local known = count_sessions();
 		for _, to in ipairs { room .. "/Bob", room, room .. "/Ann", room .. "/Nobody" } do
@@ -58,14 +58,14 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies "lunch?";
 	end);
 
-	it("tells nothing when another session of an occupant sends it back", function ()
+	it("reports nothing when a session of the recipient that is not in the room sends it back", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(service:user "ann/elsewhere", room .. "/Bob", id);
 		undelivered.bounce({ jid = ann.bare_jid, send = ann.send, component = ann.component }, room .. "/Bob", id);
 		expect_bodies();
 	end);
 
-	it("tells nothing of what was said before somebody came in", function ()
+	it("does not report what was said before the recipient entered", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		mallory:join(room, "Mallory");
 		undelivered.bounce(mallory, room .. "/Bob", id);
@@ -77,7 +77,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies "now?";
 	end);
 
-	it("tells nothing of history that was sent to who came in later", function ()
+	it("does not report history that was sent to a user who entered later", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		mallory:join(room, "Mallory", { history = 5 });
 		mallory:expect { name = "message", id = id };
@@ -85,7 +85,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing of what was said after somebody had left", function ()
+	it("does not report what was said after the recipient had left", function ()
 		mallory:join(room, "Mallory");
 		local heard = undelivered.say(bob, room, "still there?");
 		mallory:leave(room);
@@ -96,7 +96,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies "still there?";
 	end);
 
-	it("tells nothing of what was said while somebody was away", function ()
+	it("does not report what was said while the recipient was away", function ()
 		ann:leave(room);
 		local id = undelivered.say(bob, room, "lunch?");
 		ann:join(room, "Ann");
@@ -104,7 +104,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing of what was said after a ban or a kick", function ()
+	it("does not report what was said after a ban or a kick", function ()
 		mallory:join(room, "Mallory");
 		bob:affiliate(room, mallory.bare_jid, "outcast");
 		local id = undelivered.say(bob, room, "good");
@@ -112,7 +112,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing to who has gone in a way that nobody was told of", function ()
+	it("reports nothing to a user whose session was removed without an event", function ()
 		server:admin([[
 			local room, real_jid = room((...)), select(2, ...);
 			local occupant = room:get_occupant_by_real_jid(real_jid);
@@ -124,7 +124,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing to who was refused", function ()
+	it("reports nothing to a user who was not let in", function ()
 		bob:affiliate(room, mallory.bare_jid, "outcast");
 		mallory:send(("<presence from='%s' to='%s/Mallory'><x xmlns='http://jabber.org/protocol/muc'/></presence>"):format(mallory.jid, room));
 		mallory:expect { name = "presence", type = "error" };
@@ -133,7 +133,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing of an id that was never used", function ()
+	it("reports nothing for an id that was never used", function ()
 		undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(ann, room .. "/Bob", "made-up");
 		undelivered.bounce(ann, room, "made-up");
@@ -141,14 +141,14 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing of an id that the named sender has not used", function ()
+	it("reports nothing for an id that the named sender has not used", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(ann, room .. "/Ann", id);
 		undelivered.bounce(ann, room .. "/Nobody", id);
 		expect_bodies();
 	end);
 
-	it("tells it once", function ()
+	it("reports a message once", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		for _ = 1, 3 do
 			undelivered.bounce(ann, room .. "/Bob", id);
@@ -159,7 +159,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies "lunch?";
 	end);
 
-	it("tells nothing of presences and IQs", function ()
+	it("reports no presences and IQs", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		for _, name in ipairs { "iq", "presence" } do
 			ann:send(("<%s type='error' id='%s' from='%s' to='%s/Bob'><error type='cancel'>"
@@ -171,7 +171,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies "lunch?";
 	end);
 
-	it("tells nothing of messages that are no errors", function ()
+	it("reports nothing for messages that are no errors", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		for _, kind in ipairs { "chat", "normal", "headline" } do
 			ann:send(st.message({ type = kind, id = id, to = room .. "/Bob" }, "lunch?"));
@@ -181,39 +181,39 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
-	it("tells nothing in rooms that are not there", function ()
+	it("reports nothing in rooms that do not exist", function ()
 		undelivered.bounce(mallory, "nowhere@" .. server.muc_host .. "/Bob", "x");
 		undelivered.bounce(mallory, server.muc_host, "x");
 		expect_bodies();
 	end);
 
-	describe("of private messages", function ()
+	describe("where private messages bounce", function ()
 		local function whisper(id)
 			bob:send(st.message({ type = "chat", to = room .. "/Ann", id = id }, "psst"));
 			ann:expect { name = "message", type = "chat", body = "psst" };
 		end
 
-		it("tells nothing", function ()
+		it("reports nothing", function ()
 			whisper "private";
 			undelivered.bounce(ann, room .. "/Bob", "private");
 			undelivered.bounce(ann, room .. "/Bob", "private");
 			expect_bodies();
 		end);
 
-		it("tells nothing when they have no id", function ()
+		it("reports nothing when they have no id", function ()
 			whisper(nil);
 			undelivered.bounce(ann, room .. "/Bob", nil);
 			expect_bodies();
 		end);
 
-		it("tells nothing when one has the id of a message that did arrive", function ()
+		it("reports nothing when one has the id of a message that did arrive", function ()
 			undelivered.say(bob, room, "lunch?", "same");
 			whisper "same";
 			undelivered.bounce(ann, room .. "/Bob", "same");
 			expect_bodies();
 		end);
 
-		it("tells of the message that has the same id when both come back", function ()
+		it("reports the message that has the same id when both bounce", function ()
 			undelivered.say(bob, room, "lunch?", "same");
 			whisper "same";
 			undelivered.bounce(ann, room .. "/Bob", "same");
@@ -230,20 +230,20 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 			expect_bodies "lunch?";
 		end);
 
-		it("goes by what the bounce echoes, in whichever order they come back", function ()
+		it("goes by what the bounce echoes, in whichever order they bounce", function ()
 			undelivered.say(bob, room, "lunch?", "same");
 			whisper "same";
 			undelivered.bounce(ann, room .. "/Bob", "same", { echo = "<body>lunch?</body>" });
 			expect_bodies "lunch?";
 		end);
 
-		it("tells nothing when the bounce echoes their mark, and the message had none", function ()
+		it("reports nothing when the bounce echoes their mark, and the message had none", function ()
 			local id = undelivered.say(bob, room, "lunch?");
 			undelivered.bounce(ann, room .. "/Bob", id, { echo = muc_user });
 			expect_bodies();
 		end);
 
-		it("tells of the message to somebody else who was not whispered to", function ()
+		it("reports the message when it bounces from a user who got no private message", function ()
 			mallory:join(room, "Mallory");
 			undelivered.say(bob, room, "lunch?", "same");
 			whisper "same";
@@ -251,7 +251,7 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 			expect_bodies "lunch?";
 		end);
 
-		it("tells of a message that carries the mark of private ones", function ()
+		it("reports a message that carries the mark of private ones", function ()
 			local id = undelivered.say(bob, room, "lunch?", nil, muc_user);
 			undelivered.bounce(ann, room .. "/Bob", id, { echo = "<body>lunch?</body>" .. muc_user });
 			expect_bodies "lunch?";

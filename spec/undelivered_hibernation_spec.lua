@@ -1,4 +1,4 @@
--- mod_muc_undelivered and a client that loses its connection: what XEP-0198 has kept for it comes back.
+-- mod_muc_undelivered and a client that loses its connection: what XEP-0198 has kept for it bounces.
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
@@ -19,7 +19,7 @@ versions.describe("mod_muc_undelivered and stream management", function (version
 		service = undelivered.new(server);
 	end);
 
-	it("tells of each message that was not acknowledged, and of no other", function ()
+	it("reports each message that was not acknowledged, and no other", function ()
 		local room = service:new_room();
 		local bob, carl = service:user "bob/desk", service:user "carl/desk";
 		bob:create_room(room, "Bob");

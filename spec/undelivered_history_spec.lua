@@ -36,7 +36,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		ann:join(room, "Ann");
 	end
 
-	-- How many rooms the module knows, how many messages of this one it holds, and how many stays.
+	-- How many rooms the module knows, and how many messages and visits of this one it holds.
 	local function count(host)
 		return server:admin([[
 			local host, room_jid = ...;
@@ -64,7 +64,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.same({ "message 10", "message 9", "message 8", "-" }, service:bodies());
 	end);
 
-	it("tells once of a message that it does not hold any more, and says so", function ()
+	it("reports a message that it does not hold any more once, and without the message", function ()
 		meet();
 		local id = undelivered.say(bob, room, "long ago");
 		for i = 1, 3 do
@@ -81,7 +81,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		}, seen[1]);
 	end);
 
-	it("does not tell more often than there were messages", function ()
+	it("reports no more bounces than there were messages", function ()
 		meet();
 		for i = 1, 5 do
 			undelivered.say(bob, room, "message " .. i);
@@ -92,7 +92,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.same({ "-", "-", "-", "-", "-" }, service:bodies());
 	end);
 
-	it("tells nothing of an unknown id to who came in when everything since is held", function ()
+	it("reports nothing for an unknown id when everything since the user entered is held", function ()
 		meet();
 		for i = 1, 5 do
 			undelivered.say(bob, room, "message " .. i);
@@ -125,7 +125,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.same({ "-" }, service:bodies "nothing.localhost");
 	end);
 
-	it("forgets messages, stays and rooms when their time is over", function ()
+	it("forgets messages, visits and rooms when their time is over", function ()
 		local host = "brief.localhost";
 		meet(host);
 		local id = undelivered.say(bob, room, "still there?");
@@ -133,12 +133,12 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		carl:join(room, "Carl");
 		carl:leave(room);
 		server:reload_module("muc_undelivered", host);
-		local _, messages, stays = count(host);
-		assert.equal(3, stays);
+		local _, messages, visits = count(host);
+		assert.equal(3, visits);
 		assert.truthy(messages > 0);
 		assert.truthy(loop.wait_until(function ()
-			_, messages, stays = count(host);
-			return messages == 0 and stays == 2;
+			_, messages, visits = count(host);
+			return messages == 0 and visits == 2;
 		end, 6, 0.05));
 		undelivered.bounce(ann, room .. "/Bob", id);
 		assert.same({ "-" }, service:bodies(host));
@@ -149,7 +149,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.same({}, service:bodies(host));
 	end);
 
-	it("keeps a stay over a change of the nickname, and nothing of the archive", function ()
+	it("keeps a visit over a change of the nickname, and nothing of the archive", function ()
 		local host = "archived.localhost";
 		local function has_page()
 			return server:admin([[
@@ -173,7 +173,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.same({ "now?" }, service:bodies(host));
 	end);
 
-	it("does not tell again of a message that it has told of and does not hold any more", function ()
+	it("does not report a message again that it has reported and does not hold any more", function ()
 		meet();
 		undelivered.say(bob, room, "hello");
 		local id = undelivered.say(bob, room, "lunch?");

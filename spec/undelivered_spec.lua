@@ -39,7 +39,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({}, service:errors());
 	end);
 
-	it("tells who did not get which message, before they are kicked", function ()
+	it("reports the message and its recipient, before the recipient is kicked", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(ann, room .. "/Bob", id);
 		local seen = service:seen();
@@ -53,7 +53,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.falsy(service:is_present(room, ann));
 	end);
 
-	it("tells it beside mod_muc_cloud_notify too", function ()
+	it("reports it beside mod_muc_cloud_notify too", function ()
 		local other = service:new_room "beside.localhost";
 		bob:create_room(other, "Bob");
 		ann:join(other, "Ann");
@@ -67,7 +67,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "lunch?" }, service:bodies());
 	end);
 
-	it("takes what has come back to the sender's former nickname", function ()
+	it("takes a bounce that is addressed to the sender's former nickname", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.rename(bob, room, "Robert");
 		undelivered.bounce(ann, room .. "/Bob", id);
@@ -85,21 +85,21 @@ versions.describe("mod_muc_undelivered", function (version)
 
 	describe("with each condition", function ()
 		for _, condition in ipairs(kickable) do
-			it("tells of " .. condition .. ", for which mod_muc kicks", function ()
+			it("reports " .. condition .. ", for which mod_muc kicks", function ()
 				undelivered.bounce(ann, room .. "/Bob", undelivered.say(bob, room, "lunch?"), { condition = condition });
 				assert.same({ condition }, service:pluck "condition");
 				assert.falsy(service:is_present(room, ann));
 			end);
 		end
 
-		it("tells of an error that says nothing, for which mod_muc kicks too", function ()
+		it("reports an error that says nothing, for which mod_muc kicks too", function ()
 			undelivered.bounce(ann, room .. "/Bob", undelivered.say(bob, room, "lunch?"), { error = "" });
 			assert.same({ "malformed error" }, service:pluck "condition");
 			assert.falsy(service:is_present(room, ann));
 		end);
 
 		for _, condition in ipairs { "policy-violation", "not-acceptable", "resource-constraint", "feature-not-implemented" } do
-			it("does not tell of " .. condition .. ", for which mod_muc does not kick", function ()
+			it("does not report " .. condition .. ", for which mod_muc does not kick", function ()
 				undelivered.bounce(ann, room .. "/Bob", undelivered.say(bob, room, "lunch?"), { condition = condition });
 				assert.same({}, service:bodies());
 				assert.truthy(service:is_present(room, ann));
@@ -107,7 +107,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		end
 	end);
 
-	it("tells of each message that a server returns after the kick", function ()
+	it("reports each message that a server returns after the kick", function ()
 		local ids = {};
 		for i = 1, 5 do
 			ids[i] = undelivered.say(bob, room, "message " .. i);
@@ -124,7 +124,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		end
 	end);
 
-	it("tells of the messages when a presence has come back before them", function ()
+	it("reports messages that bounce after a presence has bounced", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		undelivered.bounce_presence(ann, room .. "/Bob");
 		assert.falsy(service:is_present(room, ann));
@@ -132,7 +132,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "lunch?" }, service:bodies());
 	end);
 
-	it("tells of a message that comes back after its recipient has left, or has come back", function ()
+	it("reports a message that bounces after its recipient has left, or has returned", function ()
 		local id, second = undelivered.say(bob, room, "one"), undelivered.say(bob, room, "two");
 		ann:leave(room);
 		undelivered.say(bob, room, "three");
@@ -142,7 +142,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "one", "two" }, service:bodies());
 	end);
 
-	it("tells it of each session of an occupant", function ()
+	it("reports it for each session of an occupant", function ()
 		local tablet = service:user "ann/tablet";
 		tablet:join(room, "Ann");
 		local first, second = undelivered.say(bob, room, "one"), undelivered.say(bob, room, "two");
@@ -194,7 +194,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "Carl's" }, service:bodies());
 	end);
 
-	it("tells of both when their bounces name nobody, and of one by what it echoes", function ()
+	it("reports both when their bounces name nobody, and the one that a bounce echoes", function ()
 		local carl, dan = service:user "carl/desk", service:user "dan/desk";
 		carl:join(room, "Carl");
 		dan:join(room, "Dan");
@@ -208,7 +208,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "Bob's" }, service:bodies());
 	end);
 
-	it("tells of what Prosody itself cannot route", function ()
+	it("reports what Prosody itself cannot route", function ()
 		local eve = server:user "eve@remote.localhost/phone";
 		eve:join(room, "Eve");
 		eve.component:close();
@@ -221,7 +221,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.falsy(service:is_present(room, eve));
 	end);
 
-	it("tells of what mod_s2s returns when another server is out of reach", function ()
+	it("reports what mod_s2s returns when another server is out of reach", function ()
 		-- All in one turn of the event loop, so that everything is still waiting for the connection.
 		server:admin([[
 			local room_jid, muc_user = ...;
@@ -256,7 +256,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.matches("<subject>new</subject>", seen[1].xml);
 	end);
 
-	it("tells nothing of a bounce without an id that can be of no message", function ()
+	it("reports nothing for a bounce without an id that can be of no message", function ()
 		undelivered.say(bob, room, "lunch?");
 		undelivered.bounce(ann, room .. "/Bob", nil);
 		assert.same({}, service:bodies());
@@ -298,7 +298,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		assert.same({ "one", "two" }, service:bodies());
 	end);
 
-	it("takes those for occupants who were there before it was loaded", function ()
+	it("knows occupants who entered before it was loaded", function ()
 		local carl = service:user "carl/desk";
 		carl:join(room, "Carl");
 		local before = undelivered.say(bob, room, "one");

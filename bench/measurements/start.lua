@@ -1,4 +1,4 @@
--- A start with many stored devices: how long it takes, whom it holds up, what it takes of memory.
+-- A start with many stored devices: how long it takes, what it holds up, and how much memory it takes.
 
 local raw_component = require "bench.raw_component";
 
@@ -71,9 +71,9 @@ function measurement.run(results, server)
 	start_with_message(server, sizes, results.start_room .. "@" .. server.service, samples);
 
 	local what = results.number(sizes.stored_devices);
-	local function add(id, text, list, figure)
-		figure.id, figure.text, figure.samples = id, text, list;
-		results:add(figure);
+	local function add(id, text, list, result)
+		result.id, result.text, result.samples = id, text, list;
+		results:add(result);
 	end
 	add("memory", "memory per device, " .. what .. " registered", samples.bytes, { unit = "B", digits = 0, limit = 600 });
 	add("start_extra", "start with " .. what .. " devices: later than without the module", samples.extra, { unit = "s", digits = 2, limit = 0.5 });

@@ -28,7 +28,7 @@ converse.plugins.add("demo", {
 		api.listen.on("disconnected", () => tell("disconnected"));
 		const joined = (room) => tell("joined", { room: room.get("jid") });
 		api.listen.on("enteredNewRoom", joined);
-		// Who takes up a session is in its rooms already, and enters none.
+		// A resumed session is in its rooms already.
 		api.listen.on("chatRoomInitialized", (room) => {
 			if (room.isEntered()) joined(room);
 		});

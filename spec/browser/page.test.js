@@ -1,4 +1,4 @@
-/** The demo's page, as somebody who has run `make demo` sees it. */
+/** The demo's page, as it looks after `make demo`. */
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";

@@ -1,4 +1,4 @@
--- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it comes back, and the events for it.
+-- What the specs of mod_muc_undelivered have in common: what is said in rooms, how it bounces, and the events for it.
 
 local st = require "util.stanza";
 

@@ -1,7 +1,7 @@
 //! What the engine takes for a message, a turn, a reply and a registration, in services of which one is a
 //! hundred times as large as the other (`QUICK=1`: ten times). It should take the same in both.
 //!
-//! `cargo bench --bench engine` prints `engine/message/1000000` and so on, and leaves figures under
+//! `cargo bench --bench engine` prints `engine/message/1000000` and so on, and leaves its results under
 //! `criterion/` in the target directory, or in `$CRITERION_HOME`. Without `--bench`, as under `cargo test`, it runs everything once.
 //!
 //! | benchmark | what is timed |
@@ -76,8 +76,8 @@ fn run(criterion: &mut Criterion, name: &str, devices: usize, mut routine: impl 
         .bench_function(BenchmarkId::from_parameter(devices), |bencher| bencher.iter_custom(&mut routine));
 }
 
-/// Says what the services cost to make: nobody is to wonder where the time went.
-#[expect(clippy::print_stderr, reason = "it is for who sits in front of the benchmark")]
+/// Says how long it took to set up a service: that takes longer than it looks, and is not measured.
+#[expect(clippy::print_stderr, reason = "for the person running the benchmark")]
 fn report(devices: usize, setup: Duration) {
     eprintln!("{devices} devices were made in {:.1} s", setup.as_secs_f64());
 }

@@ -1,4 +1,4 @@
-//! What the engine is tested with: by its own tests, by benchmarks, and by fuzzers.
+//! What the engine is tested with, by its own tests and by benchmarks.
 //!
 //! - [`driver`] is the one place that calls the engine. It has the clock and the randomness.
 //! - [`service`] adds the store of registrations, and short forms for tests of one thing; [`names`] and [`stanza`] are

@@ -1,4 +1,4 @@
-//! The cast: a service with two rooms, users, and an app server. Names of users and rooms are bare JIDs.
+//! The names that tests use: a service with two rooms, users, and an app server. Names of users and rooms are bare JIDs.
 
 use muc_cloud_notify_core::RoomPrivacy;
 

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
-use crate::driver::Outcome;
 use minidom::Element;
 use muc_cloud_notify_core::{Change, Options, Record, RequestError, RoomPrivacy};
 
-use crate::driver::{Broadcast, Disabled, Driver, Handling, Publish, Scope};
+use crate::driver::{Broadcast, Disabled, Driver, Handling, Outcome, Publish, Scope};
 use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
 use crate::stanza::{enable_iq, groupchat, iq, mention_of};
 

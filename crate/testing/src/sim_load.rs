@@ -2,7 +2,7 @@
 //! for how many there are.
 //!
 //! - There is a room for every ten users, and each user has one device.
-//! - A room has [`ABSENT`] members with a device who are not there and [`PRESENT`] who are; each user is absent
+//! - A room has [`ABSENT`] absent members with a device and [`PRESENT`] present ones; each user is absent
 //!   from ten rooms and present in one. Members of the same room are scattered over the whole service.
 //! - On the engine's clock each room has a message every [`PERIOD`], whatever the size of the service: so
 //!   many deadlines pass per push at each size.
@@ -10,12 +10,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::driver::Outcome;
 use minidom::Element;
 use muc_cloud_notify_core::{Change, Options, Push, Record};
 use rxml::xml_ncname;
 
-use crate::driver::{Broadcast, Driver, Publish, Scope};
+use crate::driver::{Broadcast, Driver, Outcome, Publish, Scope};
 use crate::names::{HOST, PRIVATE};
 use crate::sim_random::scatter;
 use crate::stanza::xml;
@@ -24,9 +23,9 @@ const DATA_FORMS: &str = "jabber:x:data";
 const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
 const PUSH: &str = "urn:xmpp:push:0";
 
-/// Members of a room who are told of a message.
+/// Absent members of a room: a message is pushed to each.
 pub const ABSENT: usize = 100;
-/// Members of a room who are there, one of whom writes.
+/// Present members of a room. One of them writes.
 pub const PRESENT: usize = 10;
 /// Seconds between two messages of a room: longer than an app server may take to answer.
 pub const PERIOD: f64 = 150.0;
@@ -93,7 +92,7 @@ impl SimLoad {
         }
     }
 
-    /// Each room has a message, so that every device has missed something in all of its rooms.
+    /// Each room has a message, so that every device has something unread in all of its rooms.
     pub fn warm_up(&mut self) {
         for _ in 0..self.rooms() {
             self.round();

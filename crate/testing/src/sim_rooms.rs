@@ -7,14 +7,7 @@ mod assertions;
 mod reference;
 mod simulation;
 mod transition;
-
-use crate::names::{HALL, JULIET, NURSE, ORCHARD, ROMEO};
+mod world;
 
 pub use simulation::Simulation;
 pub use transition::{Event, Transition, transitions};
-
-const USERS: [&str; 4] = [JULIET, ROMEO, NURSE, "tybalt@capulet.example"];
-const ROOMS: [&str; 2] = [ORCHARD, HALL];
-const NODES: [&str; 3] = ["phone", "tablet", "desk"];
-const MAX_DEVICES: usize = 2;
-const MAX_ERRORS: u32 = 3;

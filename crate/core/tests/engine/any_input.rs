@@ -176,15 +176,15 @@ proptest! {
     }
 
     #[test]
-    fn any_message_is_told_or_not(mut message in around("message", "jabber:client"), public in any::<bool>(), body in value()) {
+    fn any_message_is_pushed_or_not(mut message in around("message", "jabber:client"), public in any::<bool>(), body in value()) {
         set(&mut message, "type", Some("groupchat"));
         message.append_child(Element::builder("body", "jabber:client").append(body.as_str()).build());
         let mut service = Service::with_juliet(Options { with_body: true, with_sender: true, ..Options::default() });
         let privacy = if public { PUBLIC } else { PRIVATE };
         let broadcast = Broadcast { room: ORCHARD, sender: None, message: &message, privacy, keep_original: true, present: &[] };
-        let told = service.handle_message(broadcast);
+        let concerned = service.handle_message(broadcast);
         let pushes = service.pushes();
-        prop_assert_eq!(pushes.len(), told);
+        prop_assert_eq!(pushes.len(), concerned);
         for push in pushes {
             prop_assert!(push.mentioned || !public);
             prop_assert_eq!(push.app_server.as_str(), "push.example");

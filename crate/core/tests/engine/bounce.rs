@@ -23,7 +23,7 @@ fn message(content: &str) -> Element {
     xml(&format!("<message type='groupchat' from='{ORCHARD}/Romeo' id='1'>{content}</message>"))
 }
 
-/// A message of Romeo's that came back from Juliet's only session, which is gone with that.
+/// The bounce of a message of Romeo's from Juliet's only session, which is gone with that.
 fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Bounce<'a> {
     Bounce {
         room: ORCHARD,
@@ -38,21 +38,21 @@ fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Bounce<'a> 
     }
 }
 
-/// A message comes back after a second, and the session it came back from is removed from the room. Returns how many
-/// devices are told.
-fn comes_back(service: &mut Service, bounce: Bounce<'_>) -> usize {
+/// A message bounces after a second, and the session that it was for is removed from the room. Returns how many devices
+/// get a push.
+fn bounces(service: &mut Service, bounce: Bounce<'_>) -> usize {
     service.wait(1.0);
-    let told = service.handle_bounce(bounce);
+    let concerned = service.handle_bounce(bounce);
     if let Some(nick) = bounce.gone_nick {
         service.occupant_gone(bounce.room, bounce.user, nick);
     }
-    told
+    concerned
 }
 
-/// Something that Romeo has said comes back from Juliet's only session; returns how many devices are told.
-fn text_comes_back(service: &mut Service, text: &str, sent: f64) -> usize {
+/// Something that Romeo has said bounces from Juliet's only session. Returns how many devices get a push.
+fn text_bounces(service: &mut Service, text: &str, sent: f64) -> usize {
     let message = message(&format!("<body>{text}</body>"));
-    comes_back(service, from_juliet(&message, text, sent))
+    bounces(service, from_juliet(&message, text, sent))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_user_who_looked_present_gets_a_push() {
     assert_eq!(service.say(ORCHARD, "But soft!"), 0, "she seems to be there");
     let sent = service.now;
     service.wait(60.0);
-    assert_eq!(text_comes_back(&mut service, "But soft!", sent), 1);
+    assert_eq!(text_bounces(&mut service, "But soft!", sent), 1);
     let push = service.push();
     assert_eq!((push.count(), push.body()), (1, Some("But soft!")));
     assert_eq!(push.judged_by.as_ref().map(|content| &*content.room), Some(ORCHARD));
@@ -72,7 +72,7 @@ fn every_device_gets_one_push() {
     let mut service = service();
     service.enable(JULIET, "tablet");
     let sent = service.now;
-    assert_eq!(text_comes_back(&mut service, "But soft!", sent), 2);
+    assert_eq!(text_bounces(&mut service, "But soft!", sent), 2);
     assert_eq!(nodes(&service.pushes()), ["phone", "tablet"]);
 }
 
@@ -81,10 +81,10 @@ fn a_user_who_is_there_with_another_nickname_gets_none() {
     let mut service = service();
     service.occupant_present(ORCHARD, JULIET, "Capulet");
     let sent = service.now;
-    assert_eq!(text_comes_back(&mut service, "1", sent), 0, "she has read it there");
+    assert_eq!(text_bounces(&mut service, "1", sent), 0, "she has read it there");
     service.wait(1.0);
     let now = service.now;
-    assert_eq!(text_comes_back(&mut service, "2", now), 0, "also when the dead session is removed");
+    assert_eq!(text_bounces(&mut service, "2", now), 0, "also when the dead session is removed");
     assert_eq!(service.absent(ORCHARD), [""; 0]);
     service.assert_quiet("she is there");
 }
@@ -95,8 +95,12 @@ fn a_user_who_is_there_with_another_session_of_the_occupant_gets_none() {
     let mut service = service();
     let sent = service.now;
     let under_a_living_occupant = Bounce { gone_nick: None, ..from_juliet(&message, "1", sent) };
-    assert_eq!(comes_back(&mut service, under_a_living_occupant), 0);
-    assert_eq!(comes_back(&mut service, from_juliet(&message, "1", sent)), 1, "nor is that one there");
+    assert_eq!(bounces(&mut service, under_a_living_occupant), 0);
+    assert_eq!(
+        bounces(&mut service, from_juliet(&message, "1", sent)),
+        1,
+        "but nobody is there once that one is gone too"
+    );
 }
 
 #[test]
@@ -105,7 +109,7 @@ fn a_session_in_another_room_is_none_in_this_one() {
     service.read(HALL, &[JULIET], &[(JULIET, "Juliet")]);
     service.occupant_present(HALL, JULIET, "Capulet");
     let now = service.now;
-    assert_eq!(text_comes_back(&mut service, "But soft!", now), 1);
+    assert_eq!(text_bounces(&mut service, "But soft!", now), 1);
 }
 
 #[test]
@@ -116,7 +120,7 @@ fn a_user_who_was_removed_since_gets_a_push() {
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
     let message = message("<body>But soft!</body>");
     let bounce = Bounce { gone_nick: None, ..from_juliet(&message, "1", sent) };
-    assert_eq!(comes_back(&mut service, bounce), 1);
+    assert_eq!(bounces(&mut service, bounce), 1);
 }
 
 #[test]
@@ -129,8 +133,8 @@ fn a_user_who_was_absent_when_it_was_sent_already_got_a_push() {
     assert_eq!(service.say(ORCHARD, "2"), 1, "her session hibernates");
     let meanwhile = service.now;
     service.wait(600.0);
-    assert_eq!(text_comes_back(&mut service, "1", before), 1, "this one she was sent while she was there");
-    assert_eq!(text_comes_back(&mut service, "2", meanwhile), 0);
+    assert_eq!(text_bounces(&mut service, "1", before), 1, "this one she was sent while she was there");
+    assert_eq!(text_bounces(&mut service, "2", meanwhile), 0);
     let push = service.push();
     assert_eq!((push.count(), push.body()), (2, Some("2")));
 }
@@ -144,26 +148,26 @@ fn an_absence_lasts_however_often_it_is_noted() {
     let meanwhile = service.now;
     service.wait(1.0);
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
-    assert_eq!(text_comes_back(&mut service, "But soft!", meanwhile), 0);
+    assert_eq!(text_bounces(&mut service, "But soft!", meanwhile), 0);
     service.forget_room(ORCHARD);
     service.read(ORCHARD, &[JULIET], &[]);
-    assert_eq!(text_comes_back(&mut service, "But soft!", meanwhile), 0, "nor does it begin anew");
+    assert_eq!(text_bounces(&mut service, "But soft!", meanwhile), 0, "nor does it begin anew");
 }
 
 #[test]
 fn a_user_who_was_never_there_already_got_a_push() {
     let mut service = Service::with_juliet(with_body());
     let now = service.now;
-    assert_eq!(text_comes_back(&mut service, "But soft!", now), 0);
+    assert_eq!(text_bounces(&mut service, "But soft!", now), 0);
 }
 
 #[test]
 fn a_bounce_from_two_sessions_counts_once() {
     let mut service = service();
     let sent = service.now;
-    assert_eq!(text_comes_back(&mut service, "1", sent), 1);
-    assert_eq!(text_comes_back(&mut service, "1", sent), 0, "told already");
-    assert_eq!(text_comes_back(&mut service, "2", sent), 1, "another one");
+    assert_eq!(text_bounces(&mut service, "1", sent), 1);
+    assert_eq!(text_bounces(&mut service, "1", sent), 0, "pushed already");
+    assert_eq!(text_bounces(&mut service, "2", sent), 1, "another one");
     assert_eq!(service.push().count(), 2);
 }
 
@@ -173,8 +177,8 @@ fn bounces_of_two_rooms_are_different_ones() {
     service.read(HALL, &[JULIET], &[(JULIET, "Juliet")]);
     let message = message("<body>But soft!</body>");
     let sent = service.now;
-    assert_eq!(comes_back(&mut service, from_juliet(&message, "1", sent)), 1);
-    assert_eq!(comes_back(&mut service, Bounce { room: HALL, ..from_juliet(&message, "1", sent) }), 1);
+    assert_eq!(bounces(&mut service, from_juliet(&message, "1", sent)), 1);
+    assert_eq!(bounces(&mut service, Bounce { room: HALL, ..from_juliet(&message, "1", sent) }), 1);
 }
 
 #[test]
@@ -183,7 +187,7 @@ fn its_author_gets_no_push() {
     for (sender, expected) in [(Some(JULIET), 0), (Some(ROMEO), 1), (None, 1)] {
         let mut service = service();
         let bounce = Bounce { sender, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, bounce), expected, "{sender:?}");
+        assert_eq!(bounces(&mut service, bounce), expected, "{sender:?}");
     }
 }
 
@@ -195,11 +199,11 @@ fn a_user_who_is_no_member_gets_no_push() {
     service.occupant_present(ORCHARD, NURSE, "Nurse");
     for user in [NURSE, ROMEO] {
         let bounce = Bounce { user, gone_nick: None, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, bounce), 0, "{user}");
+        assert_eq!(bounces(&mut service, bounce), 0, "{user}");
     }
     service.affiliation_changed(ORCHARD, JULIET, false, None);
     let now = service.now;
-    assert_eq!(text_comes_back(&mut service, "1", now), 0, "nor who is none any more");
+    assert_eq!(text_bounces(&mut service, "1", now), 0, "nor does a former member");
 }
 
 #[test]
@@ -207,12 +211,12 @@ fn there_is_no_push_for_a_room_that_is_not_read() {
     let mut service = service();
     let sent = service.now;
     service.forget_room(ORCHARD);
-    assert_eq!(text_comes_back(&mut service, "1", sent), 0);
+    assert_eq!(text_bounces(&mut service, "1", sent), 0);
     service.read(ORCHARD, &[JULIET], &[]);
     assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
-    assert_eq!(text_comes_back(&mut service, "1", sent), 1);
+    assert_eq!(text_bounces(&mut service, "1", sent), 1);
     let message = message("<body>But soft!</body>");
-    assert_eq!(comes_back(&mut service, Bounce { room: HALL, ..from_juliet(&message, "2", sent) }), 0);
+    assert_eq!(bounces(&mut service, Bounce { room: HALL, ..from_juliet(&message, "2", sent) }), 0);
 }
 
 #[test]
@@ -226,7 +230,7 @@ fn what_is_not_worth_a_push_gets_none() {
         let mut service = service();
         let message = message(content);
         let bounce = from_juliet(&message, "1", service.now);
-        assert_eq!(comes_back(&mut service, bounce), expected, "{content}");
+        assert_eq!(bounces(&mut service, bounce), expected, "{content}");
     }
 }
 
@@ -248,7 +252,7 @@ fn the_level_decides_on_the_push() {
             let mut service = service_with(Options { default_level, ..with_body() });
             let bounce = Bounce { message, privacy, ..from_juliet(&plain, "1", service.now) };
             assert_eq!(
-                comes_back(&mut service, bounce),
+                bounces(&mut service, bounce),
                 expected,
                 "{default_level:?}, {privacy:?}, {message:?}"
             );
@@ -269,8 +273,8 @@ fn nothing_is_said_of_a_forgotten_message() {
         if !is_remembered {
             bounce = Bounce { message: None, sent: None, sender: None, ..bounce };
         }
-        assert_eq!(comes_back(&mut service, bounce), 1);
-        assert_eq!(comes_back(&mut service, bounce), 0, "told already");
+        assert_eq!(bounces(&mut service, bounce), 1);
+        assert_eq!(bounces(&mut service, bounce), 0, "pushed already");
         let push = service.push();
         assert_eq!((push.count(), push.body()), (1, Some(text)));
         assert_eq!(push.summary.last_message_sender.as_deref(), sender);
@@ -283,7 +287,7 @@ fn the_original_is_kept_where_another_module_wants_it() {
     for keep_original in [true, false] {
         let mut service = service();
         let bounce = Bounce { keep_original, ..from_juliet(&message, "1", service.now) };
-        assert_eq!(comes_back(&mut service, bounce), 1);
+        assert_eq!(bounces(&mut service, bounce), 1);
         let push = service.push();
         let original = push.judged_by.as_ref().and_then(|content| content.original.as_ref());
         assert_eq!(original, Some(&message).filter(|_| keep_original));
@@ -291,17 +295,17 @@ fn the_original_is_kept_where_another_module_wants_it() {
 }
 
 #[test]
-fn a_user_who_comes_back_has_missed_nothing() {
+fn a_user_who_returns_has_nothing_unread() {
     let mut service = service();
     let sent = service.now;
-    assert_eq!(text_comes_back(&mut service, "1", sent), 1);
-    assert_eq!(text_comes_back(&mut service, "2", sent), 1);
+    assert_eq!(text_bounces(&mut service, "1", sent), 1);
+    assert_eq!(text_bounces(&mut service, "2", sent), 1);
     service.wait(1.0);
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.assert_quiet("she is there");
     service.wait(1.0);
     let now = service.now;
-    assert_eq!(text_comes_back(&mut service, "3", now), 1);
+    assert_eq!(text_bounces(&mut service, "3", now), 1);
     let push = service.push();
     assert_eq!((push.count(), push.body()), (1, Some("3")));
 }
@@ -310,14 +314,14 @@ fn a_user_who_comes_back_has_missed_nothing() {
 fn a_resumed_session_that_dies_again_loses_it_once_more() {
     let mut service = service();
     let sent = service.now;
-    assert_eq!(text_comes_back(&mut service, "1", sent), 1);
+    assert_eq!(text_bounces(&mut service, "1", sent), 1);
     service.wait(1.0);
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.wait(1.0);
-    assert_eq!(text_comes_back(&mut service, "1", sent), 1, "it was forgotten when she came back");
+    assert_eq!(text_bounces(&mut service, "1", sent), 1, "it was forgotten when she returned");
 }
 
-/// Says one thing to who is absent, after a while.
+/// Says one thing after a second. Returns when.
 fn say_later(service: &mut Service, text: &str) -> f64 {
     service.wait(1.0);
     service.say(ORCHARD, text);
@@ -330,7 +334,7 @@ fn the_last_bounce_speaks_for_all() {
     let sent = ["1", "2", "3"].map(|text| say_later(&mut service, text));
     service.wait(1.0);
     for (text, sent) in ["1", "2", "3"].into_iter().zip(sent) {
-        assert_eq!(text_comes_back(&mut service, text, sent), 1, "{text}");
+        assert_eq!(text_bounces(&mut service, text, sent), 1, "{text}");
     }
     let push = service.push();
     assert_eq!((push.count(), push.body()), (3, Some("3")));

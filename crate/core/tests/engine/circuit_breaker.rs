@@ -1,9 +1,8 @@
-//! The circuit breaker of an app server opens when it does not answer: it is probed, instead of being asked once for every
-//! device.
+//! The circuit breaker of an app server opens when the app server does not answer: from then on it is probed, instead of
+//! being sent a publish for every device.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::driver::Publish;
+use muc_cloud_notify_testing::driver::{Outcome, Publish};
 use muc_cloud_notify_testing::names::{ORCHARD, PUSHER, ROMEO};
 use muc_cloud_notify_testing::service::Service;
 
@@ -59,8 +58,8 @@ fn is_probed_with_one_publish_at_a_time() {
 }
 
 #[test]
-fn devices_do_not_come_back_all_at_once() {
-    for (fraction, rest) in [(0.0, 10.0), (0.5, 15.0), (0.75, 17.5)] {
+fn devices_are_not_all_retried_at_once() {
+    for (fraction, delay) in [(0.0, 10.0), (0.5, 15.0), (0.75, 17.5)] {
         let mut service = service();
         service.set_fraction(fraction);
         service.say(ORCHARD, "But soft!");
@@ -71,7 +70,7 @@ fn devices_do_not_come_back_all_at_once() {
         while pushes(&mut service).is_empty() {
             service.wait_for_deadline();
         }
-        assert_eq!(service.now - start, rest, "fraction {fraction}");
+        assert_eq!(service.now - start, delay, "fraction {fraction}");
     }
 }
 
@@ -85,7 +84,7 @@ fn other_app_servers_are_not_concerned() {
 }
 
 #[test]
-fn any_answer_to_the_probe_opens_it_to_all() {
+fn any_answer_to_the_probe_closes_it() {
     for outcome in [Outcome::Delivered, Outcome::Transient, Outcome::Rejected] {
         let mut service = service_without_answers();
         let probe = loop {

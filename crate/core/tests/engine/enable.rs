@@ -63,7 +63,7 @@ fn keeps_include_payload_for_the_store() {
 }
 
 #[test]
-fn refuses_with_the_error_that_tells_what_to_do() {
+fn refuses_with_an_error_that_says_what_to_do() {
     let long_node = format!("jid='push.example' node='{}'", "n".repeat(MAX_NODE + 1));
     let large_form =
         form(&format!("{FORM_TYPE}<field var='s'><value>{}</value></field>", "v".repeat(MAX_FORM_SIZE)));

@@ -1,4 +1,4 @@
-//! `message-count` is state, not difference: what was missed since the member was last there, in all rooms.
+//! `message-count` is a total, not a difference: the messages of all rooms that are unread since the member was last there.
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::Outcome;
@@ -6,7 +6,7 @@ use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD};
 use muc_cloud_notify_testing::service::{Service, with_body};
 
 /// Says one thing in a room and returns the count of the push for it, which is delivered.
-fn told_count(service: &mut Service, room: &str) -> u32 {
+fn pushed_count(service: &mut Service, room: &str) -> u32 {
     service.say(room, "But soft!");
     let push = service.push();
     service.reply(&push, Outcome::Delivered);
@@ -16,17 +16,17 @@ fn told_count(service: &mut Service, room: &str) -> u32 {
 #[test]
 fn grows_with_every_message_pushed_or_not() {
     let mut service = Service::with_juliet(Options::default());
-    assert_eq!(told_count(&mut service, ORCHARD), 1);
-    assert_eq!(told_count(&mut service, ORCHARD), 2);
-    assert_eq!(told_count(&mut service, ORCHARD), 3);
+    assert_eq!(pushed_count(&mut service, ORCHARD), 1);
+    assert_eq!(pushed_count(&mut service, ORCHARD), 2);
+    assert_eq!(pushed_count(&mut service, ORCHARD), 3);
 }
 
 #[test]
 fn is_the_sum_over_rooms() {
     let mut service = Service::with_juliet(Options::default());
-    assert_eq!(told_count(&mut service, ORCHARD), 1);
-    assert_eq!(told_count(&mut service, HALL), 2);
-    assert_eq!(told_count(&mut service, ORCHARD), 3);
+    assert_eq!(pushed_count(&mut service, ORCHARD), 1);
+    assert_eq!(pushed_count(&mut service, HALL), 2);
+    assert_eq!(pushed_count(&mut service, ORCHARD), 3);
 }
 
 #[test]
@@ -34,11 +34,11 @@ fn entering_a_room_clears_its_share() {
     for (room, left) in [(ORCHARD, 1), (HALL, 2)] {
         let mut service = Service::with_juliet(Options::default());
         for room in [ORCHARD, ORCHARD, HALL] {
-            told_count(&mut service, room);
+            pushed_count(&mut service, room);
         }
         service.occupant_present(room, JULIET, "Juliet");
         service.occupant_gone(room, JULIET, "Juliet");
-        assert_eq!(told_count(&mut service, room), left + 1, "after a visit to {room}");
+        assert_eq!(pushed_count(&mut service, room), left + 1, "after a visit to {room}");
     }
 }
 
@@ -53,24 +53,24 @@ fn entering_a_room_takes_its_share_out_of_what_is_pending() {
     service.say(ORCHARD, "3");
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.reply(&push, Outcome::Delivered);
-    service.assert_quiet("nothing is left to be told");
+    service.assert_quiet("nothing is left to push");
 }
 
 #[test]
 fn losing_the_affiliation_clears_its_share() {
     let mut service = Service::with_juliet(Options::default());
-    told_count(&mut service, ORCHARD);
-    told_count(&mut service, ORCHARD);
+    pushed_count(&mut service, ORCHARD);
+    pushed_count(&mut service, ORCHARD);
     service.affiliation_changed(ORCHARD, JULIET, false, None);
-    assert_eq!(told_count(&mut service, HALL), 1);
+    assert_eq!(pushed_count(&mut service, HALL), 1);
 }
 
 #[test]
 fn destroying_a_room_clears_its_share() {
     let mut service = Service::with_juliet(Options::default());
-    told_count(&mut service, ORCHARD);
+    pushed_count(&mut service, ORCHARD);
     service.room_destroyed(ORCHARD);
-    assert_eq!(told_count(&mut service, HALL), 1);
+    assert_eq!(pushed_count(&mut service, HALL), 1);
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn reading_a_room_again_clears_its_share_only_for_present_users_and_former_membe
         ("no member", &[], &[], 0),
     ] {
         let mut service = Service::with_juliet(Options::default());
-        told_count(&mut service, ORCHARD);
+        pushed_count(&mut service, ORCHARD);
         service.forget_room(ORCHARD);
         service.read(ORCHARD, members, occupants);
-        assert_eq!(told_count(&mut service, HALL), left + 1, "{case}");
+        assert_eq!(pushed_count(&mut service, HALL), left + 1, "{case}");
     }
 }
 
@@ -119,7 +119,7 @@ fn counts_a_message_once_however_often_it_is_retried() {
 #[test]
 fn counts_from_the_registration_on() {
     let mut service = Service::with_juliet(Options::default());
-    told_count(&mut service, ORCHARD);
+    pushed_count(&mut service, ORCHARD);
     service.enable(JULIET, "tablet");
     service.say(ORCHARD, "2");
     let mut counts: Vec<_> =

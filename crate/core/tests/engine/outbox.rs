@@ -1,8 +1,7 @@
 //! The outbox: one publish in flight per device, everything else merges into the next one.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::driver::{Handling, Scope};
+use muc_cloud_notify_testing::driver::{Handling, Outcome, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PUSHER};
 use muc_cloud_notify_testing::service::{ALL, Service, nodes, with_body};
 use muc_cloud_notify_testing::stanza::iq;
@@ -23,7 +22,7 @@ fn an_idle_device_is_pushed_at_once() {
 
     service.reply(&push, Outcome::Delivered);
     assert_eq!(service.stats().in_flight, 0);
-    service.assert_quiet("all was told");
+    service.assert_quiet("everything was pushed");
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn a_mention_is_kept_when_it_merges() {
     assert_eq!(push.body(), Some("3"), "though the newest message speaks");
     service.say(ORCHARD, "4");
     service.reply(&push, Outcome::Delivered);
-    assert!(!service.push().mentioned, "it was told");
+    assert!(!service.push().mentioned, "it was pushed before");
 }
 
 #[test]
@@ -140,7 +139,7 @@ fn a_publish_to_a_device_that_is_gone_is_forgotten_when_its_answer_is_overdue() 
     service.push();
     service.disable(JULIET, None);
     service.wait(120.0);
-    service.assert_quiet("nobody is to be told");
+    service.assert_quiet("there is nobody to push to");
     assert_eq!(service.stats().in_flight, 0);
     assert_eq!(service.next_deadline(), None);
 }
@@ -151,7 +150,7 @@ fn a_device_that_is_pushed_out_by_a_newer_one_gets_nothing_more() {
     service.say(ORCHARD, "1");
     service.wait(1.0);
     assert!(!service.enable(JULIET, "tablet"), "Juliet was registered all the time");
-    service.assert_quiet("what the old one was to be told is not for the new one");
+    service.assert_quiet("what was pending for the old one is not for the new one");
     service.say(ORCHARD, "2");
     let push = service.push();
     assert_eq!((push.node.as_deref(), push.count()), (Some("tablet"), 1));
@@ -176,7 +175,7 @@ fn what_is_registered_again_is_used_from_the_next_push_on() {
     service.assert_quiet("the first one is still in flight");
     assert_eq!(service.reply(&first, Outcome::Delivered), Handling::Taken);
     let second = service.push();
-    assert_eq!(second.count(), 2, "what was missed is not forgotten");
+    assert_eq!(second.count(), 2, "what is unread is not forgotten");
     assert!(second.publish_options.is_some_and(|form| String::from(&form.element()).contains(">new<")));
 }
 
@@ -213,7 +212,7 @@ fn a_ping_goes_to_every_device_of_a_user_without_a_message() {
         assert!(push.judged_by.is_none() && !push.mentioned);
         service.reply(push, Outcome::Delivered);
     }
-    service.assert_quiet("it was told");
+    service.assert_quiet("it was delivered");
 }
 
 #[test]

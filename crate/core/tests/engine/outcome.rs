@@ -1,8 +1,7 @@
 //! The answers of app servers: persistent errors are counted, and what answers nothing of ours is ignored.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::driver::{Disabled, Handling, Publish, Reason};
+use muc_cloud_notify_testing::driver::{Disabled, Handling, Outcome, Publish, Reason};
 use muc_cloud_notify_testing::names::{JULIET, NURSE, ORCHARD, PUSHER, push_identifier};
 use muc_cloud_notify_testing::service::Service;
 
@@ -26,7 +25,7 @@ fn a_rejected_push_is_not_retried() {
     reject(&mut service, 1);
     service.wait(1e6);
     service.assert_quiet("it was rejected");
-    assert_eq!(next(&mut service).count(), 2, "but the next message is told, and the count is right");
+    assert_eq!(next(&mut service).count(), 2, "but the next message is pushed, and the count is right");
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn as_many_persistent_errors_in_a_row_as_are_allowed_disable_the_device_once() {
             reason: Reason::Rejected(max_errors),
         };
         assert_eq!(service.reply_disables(&push, Outcome::Rejected), expected);
-        assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Unknown, "it is told once");
+        assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Unknown, "it is reported once");
         assert!(!service.is_registered(JULIET));
         assert_eq!(service.say(ORCHARD, "But soft!"), 0);
         assert_eq!(service.stats().devices, 0);

@@ -1,8 +1,7 @@
 //! Other modules judge pushes: each is about one room, and what they stop neither takes other rooms with it
 //! nor counts.
 
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::driver::{Publish, Scope};
+use muc_cloud_notify_testing::driver::{Outcome, Publish, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD};
 use muc_cloud_notify_testing::service::{ALL, Service, with_body};
 
@@ -14,8 +13,8 @@ fn judged(service: &mut Service) -> Publish {
     pushes.remove(0)
 }
 
-/// The text of the message that other modules judge a push by.
-fn judged_by(push: &Publish) -> Option<String> {
+/// The text of the message that other modules are shown for a push.
+fn shown_message(push: &Publish) -> Option<String> {
     let message = push.judged_by.as_ref()?.original.as_ref()?;
     Some(message.get_child("body", "jabber:client")?.text())
 }
@@ -37,9 +36,9 @@ fn what_is_stopped_in_one_room_takes_no_other_room_with_it() {
     );
     service.reply(&wanted, Outcome::Delivered);
     let unwanted = judged(&mut service);
-    assert_eq!((unwanted.count(), judged_by(&unwanted).as_deref()), (3, Some("noise")));
+    assert_eq!((unwanted.count(), shown_message(&unwanted).as_deref()), (3, Some("noise")));
     service.suppress(&unwanted.id);
-    service.assert_quiet("the rest was told");
+    service.assert_quiet("everything else was pushed");
 }
 
 #[test]
@@ -86,13 +85,13 @@ fn a_push_is_judged_by_the_mention_and_not_by_what_was_said_after_it() {
     service.say(ORCHARD, "It is the east.");
     let push = judged(&mut service);
     assert!(push.mentioned);
-    assert_eq!((judged_by(&push).as_deref(), push.body()), (Some("Juliet!"), Some("It is the east.")));
+    assert_eq!((shown_message(&push).as_deref(), push.body()), (Some("Juliet!"), Some("It is the east.")));
 
     let mut service = Service::with_juliet(with_body());
     service.say(ORCHARD, "But soft!");
     service.say(ORCHARD, "It is the east.");
     assert_eq!(
-        judged_by(&judged(&mut service)).as_deref(),
+        shown_message(&judged(&mut service)).as_deref(),
         Some("It is the east."),
         "without a mention by the newest"
     );

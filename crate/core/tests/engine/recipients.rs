@@ -1,18 +1,19 @@
-//! The recipients of pushes: members who are not there. Presence is a matter of the real bare JID, never of a nickname.
+//! The recipients of pushes: absent members. Presence goes by the real bare JID, never by a nickname.
 
 use muc_cloud_notify_core::{Coverage, DefaultLevel, Options, RoomPrivacy};
+use muc_cloud_notify_testing::driver::Outcome;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
 use muc_cloud_notify_testing::service::{Service, nodes};
 
-/// Who of those who are registered would get a push now, by their nodes.
-fn told(service: &mut Service) -> Vec<String> {
+/// The nodes that get a push now. Each is named after its user.
+fn pushed_nodes(service: &mut Service) -> Vec<String> {
     service.say(ORCHARD, "But soft!");
     let pushes = service.pushes();
-    let told = nodes(&pushes).into_iter().map(str::to_owned).collect();
+    let nodes = nodes(&pushes).into_iter().map(str::to_owned).collect();
     for push in pushes {
-        service.reply(&push, muc_cloud_notify_testing::driver::Outcome::Delivered);
+        service.reply(&push, Outcome::Delivered);
     }
-    told
+    nodes
 }
 
 /// A service where everybody has a device; Juliet and the nurse are members of the orchard.
@@ -28,16 +29,16 @@ fn service() -> Service {
 #[test]
 fn absent_members_get_a_push_and_nobody_else() {
     let mut service = service();
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
     service.occupant_present(ORCHARD, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["nurse"]);
     service.occupant_present(ORCHARD, NURSE, "Nurse");
     assert!(!service.is_anybody_absent(ORCHARD));
-    assert!(told(&mut service).is_empty());
+    assert!(pushed_nodes(&mut service).is_empty());
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
     assert!(service.is_anybody_absent(ORCHARD));
     assert_eq!(service.absent(ORCHARD), [JULIET]);
-    assert_eq!(told(&mut service), ["juliet"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet"]);
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn every_device_of_a_member_gets_a_push() {
     let mut service = service();
     assert!(!service.enable(JULIET, "juliet2"), "she has one already");
     service.enable_at(JULIET, "other.example", "juliet");
-    assert_eq!(told(&mut service), ["juliet", "juliet", "juliet2", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "juliet", "juliet2", "nurse"]);
 }
 
 #[test]
@@ -68,9 +69,9 @@ fn a_member_with_two_occupants_is_there_until_the_last_one_is_gone() {
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.occupant_present(ORCHARD, JULIET, "Juliet's phone");
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["nurse"]);
     service.occupant_gone(ORCHARD, JULIET, "Juliet's phone");
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
 }
 
 #[test]
@@ -78,9 +79,9 @@ fn a_further_session_of_an_occupant_is_still_that_occupant() {
     let mut service = service();
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.occupant_present(ORCHARD, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["nurse"]);
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
 }
 
 #[test]
@@ -93,11 +94,11 @@ fn a_nickname_change_does_not_take_anybody_away() {
         }
         service.occupant_gone(ORCHARD, JULIET, "Juliet");
         service.occupant_present(ORCHARD, JULIET, "Capulet");
-        assert_eq!(told(&mut service), ["nurse"], "{case}");
+        assert_eq!(pushed_nodes(&mut service), ["nurse"], "{case}");
         service.occupant_gone(ORCHARD, JULIET, "Juliet");
-        assert_eq!(told(&mut service), ["nurse"], "{case}: the old nickname is not hers any more");
+        assert_eq!(pushed_nodes(&mut service), ["nurse"], "{case}: the old nickname is not hers any more");
         service.occupant_gone(ORCHARD, JULIET, "Capulet");
-        assert_eq!(told(&mut service), ["juliet", "nurse"], "{case}");
+        assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"], "{case}");
     }
 }
 
@@ -108,9 +109,9 @@ fn somebody_elses_nickname_does_not_make_a_member_present() {
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
     service.occupant_present(ORCHARD, ROMEO, "Juliet");
     service.occupant_present(ORCHARD, "tybalt@capulet.example", "Nurse");
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
     service.occupant_present(ORCHARD, JULIET, "Romeo");
-    assert_eq!(told(&mut service), ["nurse"], "under a nickname that is nobody else's name");
+    assert_eq!(pushed_nodes(&mut service), ["nurse"], "with a nickname that is somebody else's name");
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn presence_in_one_room_is_none_in_another() {
     let mut service = service();
     service.read(HALL, &[JULIET], &[]);
     service.occupant_present(HALL, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
 }
 
 #[test]
@@ -127,19 +128,19 @@ fn a_user_who_is_no_member_gets_no_push() {
     for jid in [ROMEO, "tybalt@capulet.example"] {
         service.affiliation_changed(ORCHARD, jid, false, None);
     }
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
     service.affiliation_changed(ORCHARD, JULIET, false, None);
-    assert_eq!(told(&mut service), ["nurse"], "an outcast");
+    assert_eq!(pushed_nodes(&mut service), ["nurse"], "an outcast");
     service.occupant_present(ORCHARD, JULIET, "Juliet");
     service.occupant_gone(ORCHARD, JULIET, "Juliet");
-    assert_eq!(told(&mut service), ["nurse"], "who comes and goes is still no member");
+    assert_eq!(pushed_nodes(&mut service), ["nurse"], "coming and going makes no member");
 }
 
 #[test]
 fn a_user_without_a_device_gets_no_push() {
     let mut service = service();
     assert_eq!(service.disable(JULIET, None), 1);
-    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["nurse"]);
     assert_eq!(service.absent(ORCHARD), [NURSE]);
 }
 
@@ -172,8 +173,8 @@ fn the_default_decides_which_messages_are_pushed() {
         for (case, content, expected) in [("plain", &plain, of_plain), ("mention", &mention, of_mention)] {
             let options = Options { default_level: default, ..Options::default() };
             let mut service = Service::with_juliet(options);
-            let told = service.broadcast(ORCHARD, Some(ROMEO), privacy, content);
-            assert_eq!(told, expected, "{case}: {default:?}, {privacy:?}");
+            let concerned = service.broadcast(ORCHARD, Some(ROMEO), privacy, content);
+            assert_eq!(concerned, expected, "{case}: {default:?}, {privacy:?}");
             assert_eq!(service.pushes().len(), expected, "{case}: {default:?}, {privacy:?}");
         }
     }
@@ -190,7 +191,7 @@ fn a_user_who_loses_the_affiliation_gets_no_more_pushes() {
 #[test]
 fn a_user_who_gets_the_affiliation_back_starts_anew() {
     let mut service = service();
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
     service.affiliation_changed(ORCHARD, JULIET, false, None);
     service.affiliation_changed(ORCHARD, JULIET, true, None);
     assert_eq!(service.coverage(ORCHARD), Coverage::Members, "whether she is there is not known");
@@ -219,33 +220,33 @@ fn another_affiliation_or_nickname_of_a_member_leaves_the_room_known() {
     service.affiliation_changed(ORCHARD, JULIET, true, Some("Capulet"));
     service.affiliation_changed(ORCHARD, "tybalt@capulet.example", true, None);
     assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
-    assert_eq!(told(&mut service), ["juliet", "nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet", "nurse"]);
 }
 
 #[test]
 fn a_member_who_registers_later_gets_pushes_from_then_on() {
     let mut service = Service::new(Options::default());
     service.read(ORCHARD, &[JULIET, NURSE], &[(JULIET, "Juliet")]);
-    assert!(told(&mut service).is_empty());
+    assert!(pushed_nodes(&mut service).is_empty());
     for (user, node) in [(JULIET, "juliet"), (NURSE, "nurse")] {
         assert!(service.enable(user, node), "is in no room's index yet");
         service.affiliation_changed(ORCHARD, user, true, None);
     }
     assert_eq!(service.coverage(ORCHARD), Coverage::Members);
     service.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
-    assert_eq!(told(&mut service), ["nurse"]);
+    assert_eq!(pushed_nodes(&mut service), ["nurse"]);
 }
 
 #[test]
-fn a_destroyed_room_tells_nothing_more() {
+fn a_destroyed_room_leads_to_no_more_pushes() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");
     service.room_destroyed(ORCHARD);
     service.assert_quiet("the room is gone");
     assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
-    assert!(told(&mut service).is_empty());
+    assert!(pushed_nodes(&mut service).is_empty());
     service.read(ORCHARD, &[NURSE], &[]);
-    assert_eq!(told(&mut service), ["nurse"], "one of the same name is another room");
+    assert_eq!(pushed_nodes(&mut service), ["nurse"], "one of the same name is another room");
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn a_restored_room_has_to_be_read_again() {
     assert_eq!(service.coverage(ORCHARD), Coverage::Members);
     service.set_occupants(ORCHARD, [(ROMEO, "Romeo")]);
     assert_eq!(service.coverage(ORCHARD), Coverage::Complete);
-    assert_eq!(told(&mut service), ["juliet"]);
+    assert_eq!(pushed_nodes(&mut service), ["juliet"]);
     service.forget_rooms();
     assert_eq!(service.coverage(ORCHARD), Coverage::Nothing);
     assert_eq!(service.coverage(HALL), Coverage::Nothing);

@@ -2,8 +2,7 @@
 //! nothing is left to be said.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::driver::{Handling, Publish, Reason, Scope};
+use muc_cloud_notify_testing::driver::{Handling, Outcome, Publish, Reason, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, push_identifier};
 use muc_cloud_notify_testing::service::{ALL, Service, with_body};
 
@@ -91,7 +90,7 @@ fn a_retry_merges_with_what_is_new() {
         }
         let (_, retry) = next_push(&mut service);
         assert_eq!((retry.count(), retry.body()), (2, Some("2")), "{case}");
-        assert!(retry.mentioned, "{case}: the mention was not told yet");
+        assert!(retry.mentioned, "{case}: the mention was not pushed yet");
         service.reply(&retry, Outcome::Delivered);
         service.wait(1e6);
         service.assert_quiet(case);
@@ -152,7 +151,7 @@ fn an_answer_before_the_timeout_was_noticed_is_in_time() {
     let push = service.push();
     service.wait(500.0);
     assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Taken);
-    service.assert_quiet("it was told");
+    service.assert_quiet("it was delivered");
 }
 
 #[test]
@@ -184,14 +183,14 @@ fn what_could_not_be_sent_is_retried() {
 
 #[test]
 fn there_is_no_push_for_what_is_older_than_its_time_to_live() {
-    for (age, is_told) in [(99.0, true), (100.0, true), (101.0, false)] {
+    for (age, is_pushed) in [(99.0, true), (100.0, true), (101.0, false)] {
         let options = Options { time_to_live: 100.0, retry_delay: 1.0, ..with_body() };
         let mut service = Service::with_juliet(options);
         service.say(ORCHARD, "1");
         let push = service.push();
         service.reply(&push, Outcome::Transient);
         service.wait(age);
-        assert_eq!(service.pushes().len(), usize::from(is_told), "{age} s");
+        assert_eq!(service.pushes().len(), usize::from(is_pushed), "{age} s");
     }
 }
 
@@ -259,7 +258,7 @@ fn a_few_transient_errors_with_weeks_of_quiet_between_them_prove_nothing() {
         service.occupant_present(ORCHARD, JULIET, "juliet");
         service.occupant_gone(ORCHARD, JULIET, "juliet");
         service.wait(5000.0);
-        service.assert_quiet("there is nothing to tell");
+        service.assert_quiet("there is nothing to push");
     }
     service.say(ORCHARD, "But soft!");
     let push = service.push();

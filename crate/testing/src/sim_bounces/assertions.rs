@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::reference::ReferenceDevice;
-use super::{Simulation, user_of};
+use super::simulation::Simulation;
+use super::world::user_of;
 use crate::driver::Publish;
 
 impl Simulation {
@@ -31,16 +32,16 @@ impl Simulation {
 }
 
 impl ReferenceDevice {
-    /// A push counts all that was missed, and says the last message that is still to be pushed, unless there was a push
+    /// A push counts all that is unread, and says the last message that is still to be pushed, unless there was a push
     /// for a later one of that room before.
     pub(super) fn assert_push(&self, push: &Publish, about: &BTreeSet<u32>) {
         assert!(self.in_flight.is_none(), "one publish in flight per device");
         let last = about.last().expect("there is something to say");
-        let of_last = &self.missed[last];
-        let is_late = self.missed.iter().any(|(at, missed)| at > last && missed.room == of_last.room);
+        let of_last = &self.unread[last];
+        let is_late = self.unread.iter().any(|(at, unread)| at > last && unread.room == of_last.room);
         let text = of_last.text.as_deref().filter(|_| !is_late);
-        assert_eq!(push.body(), text.or(Some("New Message!")), "{about:?} of {:?}", self.missed);
-        assert_eq!(push.count(), u32::try_from(self.missed.len()).expect("few"), "{:?}", self.missed);
-        assert_eq!(push.mentioned, about.iter().any(|at| self.missed[at].is_mention));
+        assert_eq!(push.body(), text.or(Some("New Message!")), "{about:?} of {:?}", self.unread);
+        assert_eq!(push.count(), u32::try_from(self.unread.len()).expect("few"), "{:?}", self.unread);
+        assert_eq!(push.mentioned, about.iter().any(|at| self.unread[at].is_mention));
     }
 }

@@ -2,9 +2,10 @@
 
 use muc_cloud_notify_core::Instant;
 
-use super::reference::Missed;
+use super::reference::Unread;
+use super::sim_session::Link;
 use super::simulation::{Simulation, nickname, privacy};
-use super::{Link, ROOMS, USERS, user_of};
+use super::world::{ROOMS, USERS, user_of};
 use crate::driver::Bounce;
 
 impl Simulation {
@@ -88,23 +89,23 @@ impl Simulation {
             privacy: privacy(room),
             keep_original: false,
         };
-        let is_missed = match message.is_forgotten {
+        let is_unread = match message.is_forgotten {
             true => room == 0,
             false => message.concerns(user) && !message.absent.contains(&user),
         };
         let mut concerned = 0;
-        if is_missed && others.is_empty() && self.members[room].contains(&user) {
-            let (at, missed) = match message.is_forgotten {
-                true => (self.clock, Missed { room, message: number, text: None, is_mention: false }),
-                false => (message.at, message.missed_by(number, user)),
+        if is_unread && others.is_empty() && self.members[room].contains(&user) {
+            let (at, unread) = match message.is_forgotten {
+                true => (self.clock, Unread { room, message: number, text: None, is_mention: false }),
+                false => (message.at, message.unread_by(number, user)),
             };
             for (_, device) in self.devices.iter_mut().filter(|((owner, _), _)| *owner == user) {
-                concerned += usize::from(device.miss_bounced(at, missed.clone()));
+                concerned += usize::from(device.add_bounced(at, unread.clone()));
             }
         }
         assert_eq!(self.service.handle_bounce(bounce), concerned);
         if self.messages[number].is_forgotten && room != 0 {
-            // Nobody knows whom it mentions.
+            // Its mentions are not known any more.
             self.messages[number].owed.retain(|(owner, _)| *owner != user);
         }
     }

@@ -1,10 +1,10 @@
-//! What is known to be true of messages and devices: what was missed, and what got a push.
+//! What is known to be true of messages and devices: what is unread, and what got a push.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use minidom::Element;
 
-use super::Kind;
+use super::transition::Kind;
 use crate::driver::Publish;
 
 /// What was said.
@@ -35,15 +35,15 @@ impl Message {
         is_wanted && self.sender != Some(user)
     }
 
-    pub(super) fn missed_by(&self, number: usize, user: usize) -> Missed {
+    pub(super) fn unread_by(&self, number: usize, user: usize) -> Unread {
         let is_mention = self.kind == Kind::Mention(user);
-        Missed { room: self.room, message: number, text: Some(number.to_string()), is_mention }
+        Unread { room: self.room, message: number, text: Some(number.to_string()), is_mention }
     }
 }
 
-/// Something that was missed.
+/// A message that is unread.
 #[derive(Debug, Clone)]
-pub(super) struct Missed {
+pub(super) struct Unread {
     pub(super) room: usize,
     /// The number of the message.
     pub(super) message: usize,
@@ -60,10 +60,10 @@ pub(super) struct InFlight {
     about: BTreeSet<u32>,
 }
 
-/// What its owner has missed is identified by when it was sent. What nobody remembers is as new as its bounce.
+/// What is unread is identified by when it was sent. What nobody remembers is as new as its bounce.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceDevice {
-    pub(super) missed: BTreeMap<u32, Missed>,
+    pub(super) unread: BTreeMap<u32, Unread>,
     pending: BTreeSet<u32>,
     pub(super) in_flight: Option<InFlight>,
     /// What bounced, by room, message, and whether it was remembered.
@@ -73,41 +73,41 @@ pub(super) struct ReferenceDevice {
 }
 
 impl ReferenceDevice {
-    pub(super) fn miss(&mut self, at: u32, missed: Missed) {
-        self.missed.insert(at, missed);
+    pub(super) fn add_unread(&mut self, at: u32, unread: Unread) {
+        self.unread.insert(at, unread);
         self.pending.insert(at);
     }
 
-    /// As [`ReferenceDevice::miss`], of what bounced. Returns whether it is the first time.
-    pub(super) fn miss_bounced(&mut self, at: u32, missed: Missed) -> bool {
-        let is_new = self.bounced.insert((missed.room, missed.message, missed.text.is_some()));
+    /// As [`ReferenceDevice::add_unread`], of what bounced. Returns whether it is the first time.
+    pub(super) fn add_bounced(&mut self, at: u32, unread: Unread) -> bool {
+        let is_new = self.bounced.insert((unread.room, unread.message, unread.text.is_some()));
         if is_new {
-            self.miss(at, missed);
+            self.add_unread(at, unread);
         }
         is_new
     }
 
     /// Its owner is in a room, or no member of it.
     pub(super) fn forget(&mut self, room: usize) {
-        self.missed.retain(|_, missed| missed.room != room);
+        self.unread.retain(|_, unread| unread.room != room);
         self.bounced.retain(|(of, _, _)| *of != room);
-        let missed = &self.missed;
-        self.pending.retain(|at| missed.contains_key(at));
+        let unread = &self.unread;
+        self.pending.retain(|at| unread.contains_key(at));
         if let Some(in_flight) = &mut self.in_flight {
-            in_flight.about.retain(|at| missed.contains_key(at));
+            in_flight.about.retain(|at| unread.contains_key(at));
         }
     }
 
-    /// A push goes to it, for all that was missed and is still to be pushed.
+    /// A push goes to it, for all that is unread and still to be pushed.
     pub(super) fn sent(&mut self, push: Publish, now: f64) {
         let about = std::mem::take(&mut self.pending);
         self.assert_push(&push, &about);
-        self.pushed.extend(about.iter().map(|at| self.missed[at].message));
+        self.pushed.extend(about.iter().map(|at| self.unread[at].message));
         self.in_flight = Some(InFlight { push, since: now, about });
     }
 
     pub(super) fn pending_rooms(&self) -> impl Iterator<Item = usize> {
-        self.pending.iter().map(|at| self.missed[at].room)
+        self.pending.iter().map(|at| self.unread[at].room)
     }
 
     pub(super) fn push(&self) -> Option<&Publish> {

@@ -1,9 +1,9 @@
 //! App servers: what they get, and what they answer.
 
-use crate::driver::Outcome;
-
-use super::{Link, NODES, Simulation, USERS};
-use crate::driver::{Handling, Publish, Scope};
+use super::sim_session::Link;
+use super::simulation::Simulation;
+use super::world::{NODES, USERS};
+use crate::driver::{Handling, Outcome, Publish, Scope};
 use crate::service::ALL;
 
 impl Simulation {

@@ -6,7 +6,8 @@ use muc_cloud_notify_core::{Options, RoomPrivacy};
 
 use super::reference::{Message, ReferenceDevice};
 use super::sim_session::{Link, SimSession};
-use super::{Kind, NODES, ROOMS, SESSIONS, Transition, USERS, user_of};
+use super::transition::{Kind, Transition};
+use super::world::{NODES, ROOMS, SESSIONS, USERS, user_of};
 use crate::driver::{Broadcast, Coverage};
 use crate::names::{PRIVATE, PUBLIC};
 use crate::service::{Service, with_body};
@@ -268,7 +269,7 @@ impl Simulation {
             }
             message.owed.insert((user, node));
             if message.absent.contains(&user) {
-                device.miss(message.at, message.missed_by(number, user));
+                device.add_unread(message.at, message.unread_by(number, user));
                 concerned += 1;
             }
         }

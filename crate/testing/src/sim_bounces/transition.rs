@@ -1,9 +1,10 @@
 //! What can happen.
 
-use crate::driver::Outcome;
 use proptest::prelude::*;
 
-use super::{Link, NODES, ROOMS, SESSIONS, USERS};
+use super::sim_session::Link;
+use super::world::{NODES, ROOMS, SESSIONS, USERS};
+use crate::driver::Outcome;
 use crate::service::ALL;
 
 /// What a message is.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reference::ReferenceDevice;
-use super::{ROOMS, Simulation, USERS};
+use super::simulation::Simulation;
+use super::world::{ROOMS, USERS};
 use crate::driver::{Coverage, Publish};
 
 impl Simulation {

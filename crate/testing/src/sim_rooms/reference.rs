@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Event;
+use super::transition::Event;
 use crate::driver::Publish;
 
 /// A room as it is, whether or not the engine knows.
@@ -37,11 +37,11 @@ pub(super) struct InFlight {
     pub(super) about: BTreeMap<usize, u32>,
 }
 
-/// A device: what its owner has missed, and what it got a push for.
+/// A device: what its owner has not read, and what it got a push for.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceDevice {
     pub(super) errors: u32,
-    /// By room, how many messages were missed.
+    /// By room, how many messages are unread.
     pub(super) unread: BTreeMap<usize, u32>,
     /// By room, the newest message that is still to be pushed.
     pub(super) pending: BTreeMap<usize, u32>,
@@ -49,8 +49,8 @@ pub(super) struct ReferenceDevice {
 }
 
 impl ReferenceDevice {
-    /// Its owner misses a message.
-    pub(super) fn miss(&mut self, room: usize, message: u32) {
+    /// Its owner has not read a message.
+    pub(super) fn add_unread(&mut self, room: usize, message: u32) {
         *self.unread.entry(room).or_default() += 1;
         self.pending.insert(room, message);
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::driver::Outcome;
 use muc_cloud_notify_core::Options;
 
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
-use super::{Event, MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, Transition, USERS};
-use crate::driver::{Coverage, Handling, Publish, Scope};
+use super::transition::{Event, Transition};
+use super::world::{MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, USERS};
+use crate::driver::{Coverage, Handling, Outcome, Publish, Scope};
 use crate::names::push_identifier;
 use crate::service::{ALL, Service, with_body};
 
@@ -139,7 +139,7 @@ impl Simulation {
         }
     }
 
-    /// A user who is in a room, or no member of it, has missed nothing there.
+    /// A user who is in a room, or no member of it, has nothing unread there.
     fn forget_where_known(&mut self, room: usize) {
         for ((user, _), device) in &mut self.devices {
             if !self.rooms[room].is_absent(*user) {
@@ -169,7 +169,7 @@ impl Simulation {
         for ((user, _), device) in &mut self.devices {
             if self.rooms[room].is_absent(*user) && sender != Some(*user) {
                 concerned += 1;
-                device.miss(room, self.messages);
+                device.add_unread(room, self.messages);
             }
         }
         let sender = sender.map(|sender| USERS[sender]);

@@ -1,9 +1,9 @@
 //! What can happen.
 
-use crate::driver::Outcome;
 use proptest::prelude::*;
 
-use super::{NODES, ROOMS, USERS};
+use super::world::{NODES, ROOMS, USERS};
+use crate::driver::Outcome;
 use crate::service::ALL;
 
 /// What happens in a room, whether or not the engine learns of it. Users and nicknames are numbers.
