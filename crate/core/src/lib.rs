@@ -32,6 +32,7 @@ mod event;
 mod ids;
 mod importance;
 mod mention;
+mod message;
 mod notify_level;
 mod ns;
 mod options;

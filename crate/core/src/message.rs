@@ -1,0 +1,3 @@
+//! A groupchat message, read once: all that the engine wants to know of it.
+
+mod revision;
