@@ -102,7 +102,7 @@ fn link(piece: &str, rest: &str) -> Option<Range<usize>> {
                 Some(start..end)
             })
         })
-        .or_else(|| query(piece).map(|_| 0..resource_end(rest)))
+        .or_else(|| has_query(piece, rest).then(|| 0..resource_end(rest)))
         .or_else(|| mailbox(piece))
         .or_else(|| handle(piece))
 }
@@ -151,10 +151,11 @@ fn is_path(text: &str) -> bool {
 }
 
 /// `?by=ann`, also with something before it.
-fn query(piece: &str) -> Option<()> {
-    let (_, after) = piece.split_once('?')?;
-    let name = after.find(|c: char| !continues_word(c) && !matches!(c, '-' | '.' | '%' | '[' | ']'))?;
-    (name > 0 && after.get(name..)?.starts_with('=')).then_some(())
+fn has_query(piece: &str, rest: &str) -> bool {
+    let after = piece.find('?').and_then(|mark| rest.get(mark + 1..)).unwrap_or_default();
+    let name =
+        after.trim_start_matches(|c: char| continues_word(c) || matches!(c, '-' | '.' | '%' | '[' | ']'));
+    name.len() < after.len() && name.starts_with('=')
 }
 
 /// Where a host ends that is an address: with two dots or `www.`, or followed by a path.

@@ -2,8 +2,13 @@
 
 mod any_input;
 mod converse;
+mod encrypted;
 mod fallback;
+mod language;
+mod link;
+mod longer;
 mod nickname;
+mod prepared;
 mod range;
 mod reply;
 mod uri;
