@@ -147,9 +147,8 @@ fn the_longest_messages_are_read_in_time() {
     let (nicks, known) = nicknames();
     for (name, message) in messages {
         let begun = Instant::now();
-        let found = read(&message, &nicks, &known);
+        read(&message, &nicks, &known);
         let taken = begun.elapsed();
-        println!("{taken:?} {name} {found}");
         assert!(taken < BUDGET, "{name}: {taken:?}");
     }
 }
