@@ -24,6 +24,7 @@ use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
+use crate::message::Message;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
@@ -172,10 +173,10 @@ impl Engine {
     ) {
         let id = self.rooms.id_or_insert(room);
         let users = &self.registrations;
-        let occupants: Vec<(UserId, &str)> =
-            occupants.into_iter().filter_map(|(jid, nick)| Some((users.id(jid)?, nick))).collect();
-        for (user, _) in &occupants {
-            self.mark_read(*user, id);
+        let occupants: Vec<(Option<UserId>, &str)> =
+            occupants.into_iter().map(|(jid, nick)| (users.id(jid), nick)).collect();
+        for user in occupants.iter().filter_map(|(user, _)| *user) {
+            self.mark_read(user, id);
         }
         if let Some(room) = self.rooms.get_mut(id) {
             room.set_occupants(occupants, now);
@@ -235,8 +236,8 @@ impl Engine {
 
     /// The last session of an occupant is gone at `now`.
     pub fn occupant_gone(&mut self, room: &str, bare_jid: &str, nick: &str, now: Instant) {
-        let (Some(room), Some(user)) = (self.rooms.id(room), self.registrations.id(bare_jid)) else { return };
-        if let Some(room) = self.rooms.get_mut(room) {
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) {
             room.leave(user, nick, now);
         }
     }
@@ -256,16 +257,17 @@ impl Engine {
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        let message = Message::read(broadcast.message, broadcast.room);
         let Recipients { devices, has_stale_members } =
-            messages::recipients(&broadcast, room, &self.registrations, &self.options);
+            messages::recipients(&broadcast, &message, room, &self.registrations, &self.options);
         if has_stale_members {
             room.forget_all_but(|user| self.registrations.user(user).is_some());
         }
         if devices.is_empty() {
             return 0;
         }
-        let Broadcast { message, keep_original, .. } = broadcast;
-        let digest = self.digests.digest(Some(message), keep_original, room, now, &self.options);
+        let keep_original = broadcast.keep_original;
+        let digest = self.digests.digest(Some(&message), keep_original, room, now, &self.options);
         self.devices.add_unread(room_id, &Arc::new(digest), &devices);
         devices.len()
     }
@@ -275,12 +277,14 @@ impl Engine {
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
         let Some(room) = self.rooms.get(room_id) else { return 0 };
-        let devices = messages::bounce_recipients(&bounce, room, &self.registrations, &self.options);
+        let message = bounce.message.map(|message| Message::read(message, bounce.room));
+        let message = message.as_ref();
+        let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
         if devices.is_empty() {
             return 0;
         }
         let sent = bounce.sent.unwrap_or(now);
-        let digest = self.digests.digest(bounce.message, bounce.keep_original, room, sent, &self.options);
+        let digest = self.digests.digest(message, bounce.keep_original, room, sent, &self.options);
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
         for (id, is_mention) in devices {

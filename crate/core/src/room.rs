@@ -1,11 +1,14 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
+mod nicknames;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::ids::UserId;
-use crate::mention::Nickname;
+use crate::mention::{KnownNicknames, Nickname};
 use crate::time::Instant;
+use nicknames::Nicknames;
 
 /// How much of a room the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +63,19 @@ pub(crate) struct Room {
     members: HashMap<UserId, Member>,
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
+    nicknames: Nicknames,
 }
 
 impl Room {
     /// A room of which nothing is known.
     pub(crate) fn new(jid: Arc<str>) -> Self {
-        Room { jid, coverage: Coverage::Nothing, members: HashMap::new(), last_users: HashMap::new() }
+        Room {
+            jid,
+            coverage: Coverage::Nothing,
+            members: HashMap::new(),
+            last_users: HashMap::new(),
+            nicknames: Nicknames::default(),
+        }
     }
 
     /// The room's bare JID.
@@ -101,22 +111,25 @@ impl Room {
         }
         let members = &self.members;
         self.last_users.retain(|_, user| members.contains_key(user));
+        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
         self.coverage = Coverage::Members;
         before.into_keys().collect()
     }
 
-    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname.
+    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; the user is `None` for
+    /// one without a device.
     pub(crate) fn set_occupants<'a>(
         &mut self,
-        occupants: impl IntoIterator<Item = (UserId, &'a str)>,
+        occupants: impl IntoIterator<Item = (Option<UserId>, &'a str)>,
         now: Instant,
     ) {
+        self.nicknames.clear_occupants();
         for member in self.members.values_mut().filter(|member| !member.is_absent()) {
             member.occupants.clear();
             member.absent_since = Some(now);
         }
         for (user, nick) in occupants {
-            self.enter(Some(user), nick);
+            self.enter(user, nick);
         }
         if self.coverage == Coverage::Members {
             self.coverage = Coverage::Complete;
@@ -132,12 +145,18 @@ impl Room {
             // Where they are in the room was of no interest before.
             self.coverage = Coverage::Members;
         }
-        self.members.entry(user).or_default().reserved = reserved.map(Nickname::new);
+        let reserved = reserved.map(Nickname::new);
+        self.nicknames.add(reserved.as_ref());
+        let before = std::mem::replace(&mut self.members.entry(user).or_default().reserved, reserved);
+        self.nicknames.remove(before.as_ref());
     }
 
     /// A user is no member any more.
     pub(crate) fn remove_member(&mut self, user: UserId) {
-        if let Some(nick) = self.members.remove(&user).and_then(|member| member.last_used) {
+        let Some(member) = self.members.remove(&user) else { return };
+        self.nicknames.remove(member.reserved.as_ref());
+        self.nicknames.remove(member.last_used.as_ref());
+        if let Some(nick) = member.last_used {
             self.last_users.remove(nick.as_str());
         }
     }
@@ -146,6 +165,7 @@ impl Room {
     pub(crate) fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
         self.members.retain(|&user, _| has_device(user));
         self.last_users.retain(|_, &mut user| has_device(user));
+        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
     }
 
     /// Somebody entered under a nickname, or registered it: it no longer refers to its previous user.
@@ -154,7 +174,7 @@ impl Room {
         if user != Some(last_user) {
             self.last_users.remove(nick);
             if let Some(member) = self.members.get_mut(&last_user) {
-                member.last_used = None;
+                self.nicknames.remove(member.last_used.take().as_ref());
             }
         }
     }
@@ -162,26 +182,37 @@ impl Room {
     /// An occupant is there; `user` is `None` for one without a device.
     pub(crate) fn enter(&mut self, user: Option<UserId>, nick: &str) {
         self.take_nickname(user, nick);
+        self.nicknames.enter(nick);
         let Some(user) = user else { return };
         let Some(member) = self.members.get_mut(&user) else { return };
         if !member.occupants.iter().any(|occupant| **occupant == *nick) {
             member.occupants.push(nick.into());
         }
         if member.last_used.as_ref().map(Nickname::as_str) != Some(nick) {
-            if let Some(before) = member.last_used.replace(Nickname::new(nick)) {
+            let nickname = Nickname::new(nick);
+            self.nicknames.add(Some(&nickname));
+            if let Some(before) = member.last_used.replace(nickname) {
+                self.nicknames.remove(Some(&before));
                 self.last_users.remove(before.as_str());
             }
             self.last_users.insert(nick.into(), user);
         }
     }
 
-    /// An occupant is gone at `now`.
-    pub(crate) fn leave(&mut self, user: UserId, nick: &str, now: Instant) {
-        let Some(member) = self.members.get_mut(&user).filter(|member| !member.is_absent()) else { return };
+    /// An occupant is gone at `now`; `user` is `None` for one without a device.
+    pub(crate) fn leave(&mut self, user: Option<UserId>, nick: &str, now: Instant) {
+        self.nicknames.leave(nick);
+        let member = user.and_then(|user| self.members.get_mut(&user));
+        let Some(member) = member.filter(|member| !member.is_absent()) else { return };
         member.occupants.retain(|occupant| **occupant != *nick);
         if member.is_absent() {
             member.absent_since = Some(now);
         }
+    }
+
+    /// The nicknames that are known here, as far as others can be inside of them.
+    pub(crate) fn known_nicknames(&self) -> &KnownNicknames {
+        self.nicknames.known()
     }
 
     /// A member, there or not.
@@ -197,5 +228,52 @@ impl Room {
     /// The members who are not there.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (UserId, &Member)> {
         self.members.iter().filter(|(_, member)| member.is_absent()).map(|(&user, member)| (user, member))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use slotmap::KeyData;
+
+    /// Something that happens in a room: to which of four users, and which of four nicknames it has to do with.
+    type Happening = (u8, u64, usize);
+
+    const NICKS: [&str; 4] = ["a", "a b", "a[b]", "c d e"];
+
+    fn apply(room: &mut Room, (kind, user, nick): Happening) {
+        let now = Instant::from_seconds(0.0);
+        let id = |user: u64| UserId::from(KeyData::from_ffi(1 << 32 | user));
+        // The last user has no device.
+        let user = Some(user).filter(|&user| user < 3).map(id);
+        let nick = NICKS.get(nick).copied().unwrap_or_default();
+        match (kind, user) {
+            (0, Some(user)) => room.add_member(user, Some(nick)),
+            (1, Some(user)) => room.add_member(user, None),
+            (2, Some(user)) => room.remove_member(user),
+            (3, Some(user)) => drop(room.set_members([(user, Some(nick)), (id(0), None)])),
+            (4, _) => room.set_occupants([(user, nick), (None, "a b")], now),
+            (5, Some(user)) => room.forget_all_but(|other| other != user),
+            (6, _) => room.take_nickname(user, nick),
+            (7..=9, _) => room.leave(user, nick, now),
+            _ => room.enter(user, nick),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_nicknames_that_are_known_are_those_of_members_and_occupants(
+            happenings in prop::collection::vec((0..14_u8, 0..4_u64, 0..4_usize), 0..40),
+        ) {
+            let mut room = Room::new("orchard@conference.example".into());
+            room.set_members([]);
+            for happening in happenings {
+                apply(&mut room, happening);
+                let before = format!("{:?}", room.known_nicknames().sorted());
+                room.nicknames.set_members(room.members.values().flat_map(Member::nicknames));
+                prop_assert_eq!(before, format!("{:?}", room.known_nicknames().sorted()), "{:?}", happening);
+            }
+        }
     }
 }

@@ -127,6 +127,7 @@ impl Service {
         self.handle_message(Broadcast {
             room,
             sender,
+            reply_author: None,
             message: &message,
             privacy,
             keep_original: true,
