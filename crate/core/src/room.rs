@@ -128,17 +128,18 @@ impl Room {
         before.into_keys().collect()
     }
 
-    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname.
+    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; `None` stands for those
+    /// without a device.
     pub(crate) fn set_occupants<'a>(
         &mut self,
-        occupants: impl IntoIterator<Item = (UserId, &'a str)>,
+        occupants: impl IntoIterator<Item = (Option<UserId>, &'a str)>,
         now: Instant,
     ) {
         for member in self.members.values_mut() {
             member.occupants.clear();
         }
         for (user, nick) in occupants {
-            self.enter(Some(user), nick);
+            self.enter(user, nick);
         }
         self.members.values_mut().for_each(|member| member.note_absence(now));
         if self.coverage == Coverage::Members {
@@ -179,6 +180,27 @@ impl Room {
             if let Some(member) = self.members.get_mut(&last_user) {
                 member.last_used = None;
             }
+        }
+    }
+
+    /// The nicknames last used by members, where they are not the registered ones.
+    pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
+        self.members.iter().filter_map(|(&user, member)| {
+            let nick = member.last_used.as_ref()?.as_str();
+            (member.reserved.as_ref().map(Nickname::as_str) != Some(nick)).then_some((user, nick))
+        })
+    }
+
+    /// A user last used a nickname here before a restart. What is known since then counts for more.
+    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
+        let is_taken = self.last_users.contains_key(nick)
+            || self.members.iter().any(|(&other, member)| {
+                other != user && member.reserved.as_ref().is_some_and(|it| it.as_str() == nick)
+            });
+        let member = self.members.entry(user).or_default();
+        if !is_taken && member.last_used.is_none() {
+            member.last_used = Some(Nickname::new(nick));
+            self.last_users.insert(nick.into(), user);
         }
     }
 

@@ -17,6 +17,8 @@ use crate::registration::Registration;
 pub(super) struct User {
     jid: Arc<str>,
     devices: SmallVec<[DeviceId; 2]>,
+    /// The account is disabled.
+    is_suspended: bool,
 }
 
 impl User {
@@ -82,6 +84,7 @@ impl Registrations {
             return Registered::default();
         }
         let (user_id, is_first_device) = self.id_or_insert(jid);
+        let is_suspended = self.users.get(user_id).is_some_and(|user| user.is_suspended);
         let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
         let mut before: HashMap<Box<str>, DeviceId> = before
             .into_iter()
@@ -95,7 +98,9 @@ impl Registrations {
             let push_identifier = registration.push_identifier();
             let is_renewed = renewed == Some(&*push_identifier);
             let Some(id) = before.remove(&*push_identifier) else {
-                after.push(devices.insert(user_id, registration));
+                let id = devices.insert(user_id, registration);
+                devices.update(id, |device| device.set_suspended(is_suspended));
+                after.push(id);
                 continue;
             };
             let is_changed = devices.update(id, |device| {
@@ -114,6 +119,15 @@ impl Registrations {
             user.devices = after;
         }
         Registered { is_first_device, changed }
+    }
+
+    /// The account of a user is disabled, or enabled again. Nothing is remembered of somebody without a device.
+    pub(super) fn set_suspended(&mut self, devices: &mut Devices, jid: &str, is_suspended: bool) {
+        let Some(user) = self.id(jid).and_then(|id| self.users.get_mut(id)) else { return };
+        user.is_suspended = is_suspended;
+        for &device in &user.devices {
+            devices.update(device, |device| device.set_suspended(is_suspended));
+        }
     }
 
     /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
@@ -137,7 +151,7 @@ impl Registrations {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
+        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new(), is_suspended: false });
         self.ids.insert(jid, id);
         (id, true)
     }
