@@ -124,15 +124,18 @@ impl Service {
         privacy: RoomPrivacy,
         content: &str,
     ) -> usize {
-        let message = groupchat(room, content);
-        self.handle_message(Broadcast {
-            room,
-            sender,
-            message: &message,
-            privacy,
-            keep_original: true,
-            present: &[],
-        })
+        self.broadcast_stanza(room, sender, privacy, &groupchat(room, content))
+    }
+
+    /// A room broadcasts this message. Returns how many devices get a push.
+    pub fn broadcast_stanza(
+        &mut self,
+        room: &str,
+        sender: Option<&str>,
+        privacy: RoomPrivacy,
+        message: &Element,
+    ) -> usize {
+        self.handle_message(Broadcast { room, sender, message, privacy, keep_original: true, present: &[] })
     }
 
     /// Time passes until the engine wants to be polled.

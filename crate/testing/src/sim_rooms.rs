@@ -5,11 +5,13 @@
 
 mod assertions;
 mod reference;
+mod revision;
 mod simulation;
 mod transition;
 
 use crate::names::{HALL, JULIET, NURSE, ORCHARD, ROMEO};
 
+pub use revision::{Reviser, Revision};
 pub use simulation::Simulation;
 pub use transition::{Event, Transition, transitions};
 
