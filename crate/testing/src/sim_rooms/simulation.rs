@@ -132,10 +132,8 @@ impl Simulation {
             self.service.set_suspended(USERS[user], true);
         }
         let rooms = self.service.restore(&snapshot);
-        for room in 0..ROOMS.len() {
-            if rooms.iter().any(|name| name == ROOMS[room]) {
-                self.read(room);
-            }
+        for (room, _) in ROOMS.iter().enumerate().filter(|(_, name)| rooms.iter().any(|it| it == *name)) {
+            self.read(room);
         }
         self.devices.values_mut().for_each(ReferenceDevice::fail);
     }
