@@ -27,7 +27,7 @@ use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
-use crate::message::{MessageIds, Revision};
+use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
@@ -253,8 +253,8 @@ impl Engine {
 
     /// The last session of an occupant is gone at `now`.
     pub fn occupant_gone(&mut self, room: &str, bare_jid: &str, nick: &str, now: Instant) {
-        let (Some(room), Some(user)) = (self.rooms.id(room), self.registrations.id(bare_jid)) else { return };
-        if let Some(room) = self.rooms.get_mut(room) {
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) {
             room.leave(user, nick, now);
         }
     }
@@ -278,17 +278,19 @@ impl Engine {
             return 0;
         }
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        let message = Message::read(broadcast.message, broadcast.room);
         let Recipients { devices, has_stale_members } =
-            messages::recipients(&broadcast, room, &self.registrations, &self.options);
+            messages::recipients(&broadcast, &message, room, &self.registrations, &self.options);
         if has_stale_members {
             room.forget_all_but(|user| self.registrations.user(user).is_some());
         }
         if devices.is_empty() {
             return 0;
         }
-        let Broadcast { message, keep_original, sender, .. } = broadcast;
-        let identity = self.digests.identity(MessageIds::read(message, broadcast.room, sender), now);
-        let digest = Digests::digest(Some(message), keep_original, room, identity, &self.options);
+        let Broadcast { keep_original, sender, .. } = broadcast;
+        let identity =
+            self.digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
+        let digest = Digests::digest(Some(&message), keep_original, room, identity, &self.options);
         self.devices.add_unread(room_id, &Arc::new(digest), &devices);
         devices.len()
     }
@@ -298,13 +300,15 @@ impl Engine {
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
         let Some(room) = self.rooms.get(room_id) else { return 0 };
-        let devices = messages::bounce_recipients(&bounce, room, &self.registrations, &self.options);
+        let message = bounce.message.map(|message| Message::read(message, bounce.room));
+        let message = message.as_ref();
+        let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
         if devices.is_empty() {
             return 0;
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
-        let digest = Digests::digest(bounce.message, bounce.keep_original, room, identity, &self.options);
+        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let is_new = devices.into_iter().filter(|&(id, is_mention)| {
             let notification = Notification::of(&digest, is_mention);

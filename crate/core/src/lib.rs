@@ -30,7 +30,6 @@ mod engine;
 mod error;
 mod event;
 mod ids;
-mod importance;
 mod mention;
 mod message;
 mod notify_level;
@@ -60,8 +59,8 @@ mod api {
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Disabled, Event, Reason};
     pub use crate::ids::{DeviceId, ForeignId, PushId};
-    pub use crate::importance::is_important;
-    pub use crate::mention::{Mentions, Nickname};
+    pub use crate::mention::{KnownNicknames, Mentions, Nickname};
+    pub use crate::message::Message;
     pub use crate::notify_level::{DefaultLevel, RoomPrivacy};
     pub use crate::ns::CLIENT as NS_CLIENT;
     pub use crate::options::Options;

@@ -8,6 +8,8 @@ pub(crate) const DATA_FORMS: &str = "jabber:x:data";
 pub(crate) const LEGACY_OPENPGP: &str = "jabber:x:encrypted";
 /// XEP-0060: the `FORM_TYPE` of publish-options
 pub(crate) const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// XEP-0066: Out of Band Data
+pub(crate) const OOB: &str = "jabber:x:oob";
 /// XEP-0203: Delayed Delivery
 pub(crate) const DELAY: &str = "urn:xmpp:delay";
 /// XEP-0308: Last Message Correction
@@ -29,6 +31,8 @@ pub(crate) const LEGACY_OMEMO: &str = "eu.siacs.conversations.axolotl";
 /// XEP-0384: OMEMO Encryption, every namespace that was ever in use
 pub(crate) const OMEMO: [&str; 4] =
     [LEGACY_OMEMO, "urn:xmpp:omemo:0", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2"];
+/// XEP-0385: Stateless Inline Media Sharing
+pub(crate) const MEDIA_SHARING: &str = "urn:xmpp:sims:1";
 /// XEP-0424: Message Retraction
 pub(crate) const RETRACT: [&str; 2] = ["urn:xmpp:message-retract:1", "urn:xmpp:message-retract:0"];
 /// XEP-0425: Moderated Message Retraction
@@ -39,5 +43,7 @@ pub(crate) const FASTEN: &str = "urn:xmpp:fasten:0";
 pub(crate) const FALLBACK: &str = "urn:xmpp:fallback:0";
 /// XEP-0444: Message Reactions
 pub(crate) const REACTIONS: &str = "urn:xmpp:reactions:0";
+/// XEP-0447: Stateless file sharing
+pub(crate) const FILE_SHARING: &str = "urn:xmpp:sfs:0";
 /// XEP-0461: Message Replies
 pub(crate) const REPLY: &str = "urn:xmpp:reply:0";

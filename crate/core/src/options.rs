@@ -14,6 +14,8 @@ pub struct Options {
     pub with_sender: bool,
     /// `push_notification_important_body`: the text sent where the body is not; empty for none.
     pub important_body: String,
+    /// `muc_push_max_body`: the longest text that is sent, in bytes; at least 16.
+    pub max_body_bytes: usize,
     /// `push_max_errors`: persistent errors in a row before a device is disabled; at least 1.
     pub max_errors: u32,
     /// `push_max_devices`: devices of one user; at least 1.
@@ -40,6 +42,7 @@ impl Default for Options {
             with_body: false,
             with_sender: false,
             important_body: "New Message!".to_owned(),
+            max_body_bytes: 1024,
             max_errors: 16,
             max_devices: 5,
             default_level: DefaultLevel::Auto,

@@ -1,11 +1,14 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
+mod nicknames;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::ids::UserId;
-use crate::mention::Nickname;
+use crate::mention::{KnownNicknames, Nickname};
 use crate::time::Instant;
+use nicknames::Nicknames;
 
 /// How much of a room the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +83,19 @@ pub(crate) struct Room {
     members: HashMap<UserId, Member>,
     /// Whose [`Member::last_used`] a nickname is.
     last_users: HashMap<Box<str>, UserId>,
+    nicknames: Nicknames,
 }
 
 impl Room {
     /// A room of which nothing is known.
     pub(crate) fn new(jid: Arc<str>) -> Self {
-        Room { jid, coverage: Coverage::Nothing, members: HashMap::new(), last_users: HashMap::new() }
+        Room {
+            jid,
+            coverage: Coverage::Nothing,
+            members: HashMap::new(),
+            last_users: HashMap::new(),
+            nicknames: Nicknames::default(),
+        }
     }
 
     /// The room's bare JID.
@@ -124,17 +134,19 @@ impl Room {
         }
         let members = &self.members;
         self.last_users.retain(|_, user| members.contains_key(user));
+        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
         self.coverage = Coverage::Members;
         before.into_keys().collect()
     }
 
-    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; `None` stands for those
-    /// without a device.
+    /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; the user is `None` for
+    /// one without a device.
     pub(crate) fn set_occupants<'a>(
         &mut self,
         occupants: impl IntoIterator<Item = (Option<UserId>, &'a str)>,
         now: Instant,
     ) {
+        self.nicknames.clear_occupants();
         for member in self.members.values_mut() {
             member.occupants.clear();
         }
@@ -156,12 +168,18 @@ impl Room {
             // Where they are in the room was of no interest before.
             self.coverage = Coverage::Members;
         }
-        self.members.entry(user).or_default().reserved = reserved.map(Nickname::new);
+        let reserved = reserved.map(Nickname::new);
+        self.nicknames.add(reserved.as_ref());
+        let before = std::mem::replace(&mut self.members.entry(user).or_default().reserved, reserved);
+        self.nicknames.remove(before.as_ref());
     }
 
     /// A user is no member any more.
     pub(crate) fn remove_member(&mut self, user: UserId) {
-        if let Some(nick) = self.members.remove(&user).and_then(|member| member.last_used) {
+        let Some(member) = self.members.remove(&user) else { return };
+        self.nicknames.remove(member.reserved.as_ref());
+        self.nicknames.remove(member.last_used.as_ref());
+        if let Some(nick) = member.last_used {
             self.last_users.remove(nick.as_str());
         }
     }
@@ -170,6 +188,7 @@ impl Room {
     pub(crate) fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
         self.members.retain(|&user, _| has_device(user));
         self.last_users.retain(|_, &mut user| has_device(user));
+        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
     }
 
     /// Somebody entered under a nickname, or registered it: it no longer means who used it before.
@@ -178,7 +197,7 @@ impl Room {
         if user != Some(last_user) {
             self.last_users.remove(nick);
             if let Some(member) = self.members.get_mut(&last_user) {
-                member.last_used = None;
+                self.nicknames.remove(member.last_used.take().as_ref());
             }
         }
     }
@@ -193,13 +212,15 @@ impl Room {
 
     /// A user last used a nickname here before a restart. What is known since then counts for more.
     pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
-        let is_taken = self.last_users.contains_key(nick)
-            || self.members.iter().any(|(&other, member)| {
-                other != user && member.reserved.as_ref().is_some_and(|it| it.as_str() == nick)
-            });
+        let is_registered = self.members.iter().any(|(&other, member)| {
+            other != user && member.reserved.as_ref().is_some_and(|it| it.as_str() == nick)
+        });
+        let is_taken =
+            is_registered || self.last_users.contains_key(nick) || self.nicknames.has_occupant(nick);
         let member = self.members.entry(user).or_default();
         if !is_taken && member.last_used.is_none() {
-            member.last_used = Some(Nickname::new(nick));
+            let nickname = member.last_used.insert(Nickname::new(nick));
+            self.nicknames.add(Some(nickname));
             self.last_users.insert(nick.into(), user);
         }
     }
@@ -207,6 +228,7 @@ impl Room {
     /// An occupant is there; `user` is `None` for one without a device.
     pub(crate) fn enter(&mut self, user: Option<UserId>, nick: &str) {
         self.take_nickname(user, nick);
+        self.nicknames.enter(nick);
         let Some(user) = user else { return };
         let Some(member) = self.members.get_mut(&user) else { return };
         if !member.occupants.iter().any(|occupant| **occupant == *nick) {
@@ -214,19 +236,28 @@ impl Room {
             member.presence = Presence::Present;
         }
         if member.last_used.as_ref().map(Nickname::as_str) != Some(nick) {
-            if let Some(before) = member.last_used.replace(Nickname::new(nick)) {
+            let nickname = Nickname::new(nick);
+            self.nicknames.add(Some(&nickname));
+            if let Some(before) = member.last_used.replace(nickname) {
+                self.nicknames.remove(Some(&before));
                 self.last_users.remove(before.as_str());
             }
             self.last_users.insert(nick.into(), user);
         }
     }
 
-    /// An occupant is gone at `now`.
-    pub(crate) fn leave(&mut self, user: UserId, nick: &str, now: Instant) {
-        if let Some(member) = self.members.get_mut(&user) {
+    /// An occupant is gone at `now`; `user` is `None` for one without a device.
+    pub(crate) fn leave(&mut self, user: Option<UserId>, nick: &str, now: Instant) {
+        self.nicknames.leave(nick);
+        if let Some(member) = user.and_then(|user| self.members.get_mut(&user)) {
             member.occupants.retain(|occupant| **occupant != *nick);
             member.note_absence(now);
         }
+    }
+
+    /// The nicknames that are known here, as far as others can be inside of them.
+    pub(crate) fn known_nicknames(&self) -> &KnownNicknames {
+        self.nicknames.known()
     }
 
     /// A member, there or not.

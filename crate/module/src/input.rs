@@ -13,6 +13,7 @@ use super::stanza;
 pub(crate) struct MessageFacts {
     room: String,
     sender: Option<String>,
+    reply_author: Option<String>,
     members_only: bool,
     public: bool,
     keep_original: bool,
@@ -26,6 +27,7 @@ impl MessageFacts {
         Broadcast {
             room: &self.room,
             sender: self.sender.as_deref(),
+            reply_author: self.reply_author.as_deref(),
             message,
             privacy: RoomPrivacy { members_only: self.members_only, public: self.public },
             keep_original: self.keep_original,
@@ -42,6 +44,7 @@ pub(crate) struct BounceFacts {
     user: String,
     gone_nick: Option<String>,
     sender: Option<String>,
+    reply_author: Option<String>,
     message_key: String,
     sent: Option<f64>,
     members_only: bool,
@@ -57,6 +60,7 @@ impl BounceFacts {
             user: &self.user,
             gone_nick: self.gone_nick.as_deref(),
             sender: self.sender.as_deref(),
+            reply_author: self.reply_author.as_deref(),
             message,
             message_key: &self.message_key,
             sent: self.sent.map(Instant::from_seconds),

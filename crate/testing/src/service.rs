@@ -135,7 +135,15 @@ impl Service {
         privacy: RoomPrivacy,
         message: &Element,
     ) -> usize {
-        self.handle_message(Broadcast { room, sender, message, privacy, keep_original: true, present: &[] })
+        self.handle_message(Broadcast {
+            room,
+            sender,
+            reply_author: None,
+            message,
+            privacy,
+            keep_original: true,
+            present: &[],
+        })
     }
 
     /// Time passes until the engine wants to be polled.

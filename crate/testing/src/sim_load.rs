@@ -110,6 +110,7 @@ impl SimLoad {
         let broadcast = Broadcast {
             room: &room,
             sender: sender.as_deref(),
+            reply_author: None,
             message: &message,
             privacy: PRIVATE,
             keep_original: false,

@@ -7,11 +7,9 @@ use minidom::Element;
 
 use crate::device::{MessageDigest, MessageIdentity};
 use crate::ids::{DeviceId, UserId};
-use crate::importance::is_important;
 use crate::mention::Mentions;
-use crate::message::MessageIds;
+use crate::message::{Message, MessageIds};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
-use crate::ns;
 use crate::options::Options;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
@@ -25,6 +23,9 @@ pub struct Broadcast<'a> {
     pub room: &'a str,
     /// The bare JID of the author; `None` where it is the room itself, or not known.
     pub sender: Option<&'a str>,
+    /// The bare JID of the author of the message that this one replies to; `None` where it replies to none, or that is not
+    /// known.
+    pub reply_author: Option<&'a str>,
     /// The message as the room sends it, `from` an occupant JID.
     pub message: &'a Element,
     /// How private the room is.
@@ -48,6 +49,9 @@ pub struct Bounce<'a> {
     pub gone_nick: Option<&'a str>,
     /// The bare JID of the author; `None` where that is not known.
     pub sender: Option<&'a str>,
+    /// The bare JID of the author of the message that this one replies to; `None` where it replies to none, or that is not
+    /// known.
+    pub reply_author: Option<&'a str>,
     /// The message as the room has sent it; `None` where it is not known any more.
     pub message: Option<&'a Element>,
     /// Tells it from all other messages of the room.
@@ -72,15 +76,16 @@ pub(super) struct Recipients {
 /// The devices that a broadcast is pushed to: none where the coverage of the room is not complete.
 pub(super) fn recipients(
     broadcast: &Broadcast<'_>,
+    message: &Message<'_>,
     room: &Room,
     registrations: &Registrations,
     options: &Options,
 ) -> Recipients {
     let mut recipients = Recipients::default();
-    if room.coverage() != Coverage::Complete || !is_important(broadcast.message, broadcast.room) {
+    if room.coverage() != Coverage::Complete || !message.is_important() {
         return recipients;
     }
-    let mentions = Mentions::read(broadcast.message, broadcast.room);
+    let mentions = Mentions::read(message, broadcast.reply_author, room.known_nicknames());
     let mentions = Some(mentions).filter(|mentions| !mentions.is_empty());
     // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
     let sender = broadcast.sender.and_then(|jid| registrations.id(jid));
@@ -105,6 +110,7 @@ pub(super) fn recipients(
 /// and was not absent when it was sent, and so pushed to.
 pub(super) fn bounce_recipients(
     bounce: &Bounce<'_>,
+    message: Option<&Message<'_>>,
     room: &Room,
     registrations: &Registrations,
     options: &Options,
@@ -114,16 +120,17 @@ pub(super) fn bounce_recipients(
     let Some((user, member)) = found.filter(|_| room.coverage() == Coverage::Complete) else {
         return Vec::new();
     };
-    if !bounce.message.is_none_or(|message| is_important(message, bounce.room))
+    if message.is_some_and(|message| !message.is_important())
         || bounce.sender == Some(bounce.user)
         || !member.misses_bounced(bounce.gone_nick, bounce.sent)
     {
         return Vec::new();
     }
     // Whether a message that is not known any more mentions anybody cannot be said.
-    let is_mention = bounce
-        .message
-        .is_some_and(|message| Mentions::read(message, bounce.room).concern(user.jid(), member.nicknames()));
+    let is_mention = message.is_some_and(|message| {
+        Mentions::read(message, bounce.reply_author, room.known_nicknames())
+            .concern(user.jid(), member.nicknames())
+    });
     subscribed_devices(user, member, is_mention, bounce.privacy, options).collect()
 }
 
@@ -165,20 +172,21 @@ impl Digests {
 
     /// What may be told of a message: nothing is kept that the app server may not know.
     pub(super) fn digest(
-        message: Option<&Element>,
+        message: Option<&Message<'_>>,
         keep_original: bool,
         room: &Room,
         identity: Arc<MessageIdentity>,
         options: &Options,
     ) -> MessageDigest {
-        let sender = message.and_then(|message| message.attr("from")).filter(|_| options.with_sender);
-        let body = message.and_then(|message| message.get_child("body", ns::CLIENT));
-        let body = body.filter(|_| options.with_body).map(Element::text);
+        let element = message.map(Message::element);
+        let sender = element.and_then(|element| element.attr("from")).filter(|_| options.with_sender);
+        let body = message.filter(|_| options.with_body);
+        let body = body.and_then(|message| message.told_text(options.max_body_bytes));
         MessageDigest {
             room: room.jid().clone(),
             sender: sender.map(Into::into),
-            body: body.filter(|body| !body.is_empty()).map(Into::into),
-            original: message.filter(|_| keep_original).cloned(),
+            body: body.map(Into::into),
+            original: element.filter(|_| keep_original).cloned(),
             identity,
             is_outdated: false,
         }

@@ -3,7 +3,7 @@
 use crate::device::{MessageIdentity, Revising};
 use crate::devices::Devices;
 use crate::ids::RoomId;
-use crate::message::{MessageIds, Revision};
+use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::room::Room;
 
@@ -19,11 +19,12 @@ pub(super) fn apply(
     devices: &mut Devices,
     options: &Options,
 ) {
-    let Broadcast { message, keep_original, sender, .. } = *broadcast;
-    let ids = MessageIds::read(message, broadcast.room, sender);
+    let Broadcast { keep_original, sender, .. } = *broadcast;
+    let ids = MessageIds::read(broadcast.message, broadcast.room, sender);
+    let message = Message::read(broadcast.message, broadcast.room);
     let mut correct = |before: &MessageIdentity| {
         let after = MessageIdentity { ids: before.ids.corrected(&ids), ..*before };
-        Digests::digest(Some(message), keep_original, room, after.into(), options)
+        Digests::digest(Some(&message), keep_original, room, after.into(), options)
     };
     let mut revising = Revising::new(revision, &mut correct);
     let members = room.members().filter_map(|user| registrations.user(user));

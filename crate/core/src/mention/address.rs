@@ -1,8 +1,12 @@
 //! The address that a mention is made to.
 
+use std::borrow::Cow;
+
 use caseless::Caseless;
-use jid::{DomainPart, NodePart, ResourcePart};
+use jid::{DomainPart, NodePart};
 use unicode_normalization::UnicodeNormalization;
+
+use super::folding;
 
 /// Three parts of 1023 octets and what separates them (RFC 7622 §3.1)
 const ADDRESS_MAX: usize = 3 * 1023 + 2;
@@ -54,13 +58,9 @@ impl<'a> Address<'a> {
         [join(self.local, self.domain), join(local.as_deref(), &domain)]
     }
 
-    /// The resource in NFC, as it is and with Resourceprep. Both keep upper and lower case apart.
-    pub(super) fn resource_forms(&self) -> Option<[String; 2]> {
-        let resource = self.resource?;
-        let composed: String = resource.nfc().collect();
-        let prepared = ResourcePart::new(resource)
-            .map_or_else(|_| composed.clone(), |prepared| prepared.as_str().nfc().collect());
-        Some([composed, prepared])
+    /// The resource with the mappings of Resourceprep, which keeps upper and lower case apart.
+    pub(super) fn resource(&self) -> Option<Cow<'a, str>> {
+        self.resource.map(folding::prepare)
     }
 }
 

@@ -1,16 +1,32 @@
 //! What two texts are compared by, and where the words in them are.
 
+use std::borrow::Cow;
+
 use caseless::Caseless;
+use stringprep::tables::commonly_mapped_to_nothing;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
-const ZERO_WIDTH_JOINER: char = '\u{200D}';
+pub(super) const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
-/// The canonical case folding of `text`, in NFC (The Unicode Standard, D145): texts are equal without
-/// regard to case if these are equal.
+/// `text` with the mappings of Resourceprep (RFC 6122, appendix B.3), which Prosody has applied to every nickname: without
+/// joiners, soft hyphens and the like (RFC 3454, table B.1), in NFKC. What Resourceprep prohibits stays.
+pub(super) fn prepare(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    text.chars().filter(|c| !commonly_mapped_to_nothing(*c)).nfkc().collect()
+}
+
+/// The compatibility case folding of `text` as Resourceprep maps it (The Unicode Standard, D146), in NFKC: texts are equal
+/// without regard to case if these are equal.
 pub(super) fn fold(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfd().default_case_fold().nfc().collect() }
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mapped = text.chars().filter(|c| !commonly_mapped_to_nothing(*c));
+    mapped.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
 }
 
 /// The words of `text` with their offsets: divided at every word boundary of UAX #29 and around every
@@ -51,6 +67,15 @@ fn extends(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_nickname_that_was_prepared_is_folded_as_if_it_was_not(nick in "\\PC{0,12}|[ßẞſŉǰΐıİﬃ㎐ªﷺ\u{345}\u{301}\u{AD}\u{200D}aA]{0,6}") {
+            prop_assert_eq!(fold(&prepare(&nick)), fold(&nick));
+            prop_assert_eq!(fold(&fold(&nick)), fold(&nick));
+        }
+    }
 
     #[test]
     fn words_are_divided_around_what_is_no_letter() {

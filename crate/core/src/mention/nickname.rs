@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-
 use super::folding;
+
+/// The longest nickname that is looked for in a text, in bytes of its folded form.
+const LOOKED_FOR_MAX: usize = 255;
 
 /// The nickname of an occupant, the resource of the occupant JID ([XEP-0045 §4.1]), with what is needed to
 /// find it in a text.
 ///
-/// In an address it is compared as it is, in a text without regard to case. A nickname of nothing but white
-/// space is never mentioned.
+/// In an address it is compared as Resourceprep maps it, in a text also without regard to case. A nickname of nothing but
+/// white space is never mentioned, and one of more than 255 bytes is not looked for in texts.
 ///
 /// [XEP-0045 §4.1]: https://xmpp.org/extensions/xep-0045.html#terms-general
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +19,16 @@ pub struct Nickname {
     nick: Box<str>,
     /// Folded and trimmed; nothing if that is the same as `nick`
     folded: Option<Box<str>>,
-    /// How many octets of the folded form are its first word
+    /// How many bytes of the folded form are its first word
     first_word: usize,
 }
 
 impl Nickname {
     /// The nickname `nick`, as Prosody prepared it.
     pub fn new(nick: &str) -> Self {
-        let folded = folding::fold(nick.trim());
-        let first_word = folding::words(&folded).next().map_or(0, |(_, word)| word.len());
+        let folded = folding::fold(nick);
+        let folded = folded.trim();
+        let first_word = folding::words(folded).next().map_or(0, |(_, word)| word.len());
         Self { nick: nick.into(), folded: (folded != nick).then(|| folded.into()), first_word }
     }
 
@@ -47,11 +49,13 @@ impl Nickname {
         self.folded().is_empty()
     }
 
-    /// The nickname in NFC.
-    pub(super) fn composed(&self) -> Cow<'_, str> {
-        match is_nfc_quick(self.nick.chars()) {
-            IsNormalized::Yes => Cow::Borrowed(&self.nick),
-            _ => Cow::Owned(self.nick.nfc().collect()),
-        }
+    /// Whether it is looked for in texts.
+    pub(super) fn is_looked_for(&self) -> bool {
+        (1..=LOOKED_FOR_MAX).contains(&self.folded().len())
+    }
+
+    /// The nickname as Resourceprep maps it.
+    pub(super) fn prepared(&self) -> Cow<'_, str> {
+        folding::prepare(&self.nick)
     }
 }

@@ -16,29 +16,26 @@ use crate::ns;
 ///
 /// [XEP-0372 §3.2]: https://xmpp.org/extensions/xep-0372.html#usecase_mention
 #[derive(Debug)]
-pub(super) enum Reference<'a> {
-    /// The addresses that its URI can mean, decoded; at least one
-    Addresses(Vec<Cow<'a, str>>),
-    /// `begin` and `end` in the body, where there is no URI that says whom it means
-    Range(Range<usize>),
+pub(super) struct Reference<'a> {
+    /// The addresses that its URI can mean, decoded; none where there is no URI that says whom it means
+    pub(super) addresses: Vec<Cow<'a, str>>,
+    /// `begin` and `end` in the body
+    pub(super) range: Option<Range<usize>>,
 }
 
 impl<'a> Reference<'a> {
-    /// Reads `element`, if it is a mention and points at something.
+    /// Reads `element`, if it is a mention.
     pub(super) fn mention(element: &'a Element) -> Option<Self> {
         if !element.is("reference", ns::REFERENCE) || element.attr("type") != Some("mention") {
             return None;
         }
-        let addresses = element.attr("uri").map(addresses).unwrap_or_default();
-        if !addresses.is_empty() {
-            return Some(Self::Addresses(addresses));
-        }
-        // With an anchor (§3.4) the range is in the body of another message.
-        if element.attr("anchor").is_some() {
-            return None;
-        }
         let position = |name: &str| element.attr(name)?.trim().parse().ok();
-        Some(Self::Range(position("begin")?..position("end")?))
+        // With an anchor (§3.4) the range is in the body of another message.
+        let range = match (position("begin"), position("end")) {
+            (Some(begin), Some(end)) if element.attr("anchor").is_none() => Some(begin..end),
+            _ => None,
+        };
+        Some(Self { addresses: element.attr("uri").map(addresses).unwrap_or_default(), range })
     }
 }
 

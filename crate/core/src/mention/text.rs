@@ -1,65 +1,133 @@
 //! Text in which nicknames are looked for.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
+use stringprep::tables::commonly_mapped_to_nothing;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::folding::{continues_word, fold, words};
+use super::budget::Budget;
+use super::folding::{ZERO_WIDTH_JOINER, continues_word, fold, words};
 use super::nickname::Nickname;
 
-/// The words of a body, folded, and where they are.
+/// Divides words where there are no spaces, so it is not dropped from a text as it is from a nickname: `b\u{200B}ob` is what
+/// somebody writes who does not want to mention `bob`.
+const ZERO_WIDTH_SPACE: char = '\u{200B}';
+
+/// The words of a text, folded, and where they are.
 ///
 /// A nickname is found by its first word and compared from there on, so that one whose first word does not
-/// occur costs a single look-up, however long the body is.
-#[derive(Debug)]
+/// occur costs a single look-up, however long the text is.
+#[derive(Debug, Default)]
 pub(super) struct Text {
     folded: String,
-    /// The offsets at which each word begins
-    words: HashMap<Box<str>, Vec<usize>>,
+    /// Where the words are: in the order of the words, and then of the text
+    words: Vec<Range<usize>>,
     /// The offsets of all word boundaries, ascending
     boundaries: Vec<usize>,
+    /// The offsets where a joiner has made one character of two, ascending
+    joints: Vec<usize>,
 }
 
 impl Text {
     /// The text that `parts` make together. Nothing of one part touches the next: they are lines.
     pub(super) fn new<'a>(parts: impl Iterator<Item = &'a str>) -> Self {
-        let mut folded = String::new();
+        let mut text = Self::default();
         for part in parts {
-            folded.push_str(&fold(part));
-            folded.push('\n');
+            text.push(part);
+            text.folded.push('\n');
         }
-        let mut indexed: HashMap<Box<str>, Vec<usize>> = HashMap::new();
-        for (start, word) in words(&folded).filter(|(_, word)| !word.trim().is_empty()) {
-            match indexed.get_mut(word) {
-                Some(starts) => starts.push(start),
-                None => {
-                    indexed.insert(word.into(), vec![start]);
+        let folded = text.folded.as_str();
+        let words = words(folded).filter(|(_, word)| !word.trim().is_empty());
+        text.words = words.map(|(start, word)| start..start + word.len()).collect();
+        text.words.sort_unstable_by_key(|word| (folded.get(word.clone()), word.start));
+        text.boundaries = folded.split_word_bound_indices().map(|(offset, _)| offset).collect();
+        text
+    }
+
+    /// Folds space by space: nothing that folding changes reaches over one, and most words are of ASCII alone.
+    fn push(&mut self, part: &str) {
+        for word in part.split_inclusive(' ') {
+            if word.is_ascii() {
+                self.folded.extend(word.chars().map(|c| c.to_ascii_lowercase()));
+                continue;
+            }
+            for (index, piece) in word.split(ZERO_WIDTH_SPACE).enumerate() {
+                if index > 0 {
+                    self.folded.push(ZERO_WIDTH_SPACE);
                 }
+                self.push_word(piece);
             }
         }
-        let boundaries = folded.split_word_bound_indices().map(|(offset, _)| offset).collect();
-        Self { words: indexed, boundaries, folded }
+    }
+
+    /// A joiner is dropped, but the emoji on both sides of it stay one.
+    fn push_word(&mut self, word: &str) {
+        let mut begin = 0;
+        for (index, joiner) in word.match_indices(ZERO_WIDTH_JOINER) {
+            let (before, after) = (word.get(begin..index), word.get(index + joiner.len()..));
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            if joins(before.chars().rev()) && joins(after.chars()) {
+                self.folded.push_str(&fold(before));
+                self.joints.push(self.folded.len());
+                begin = index + joiner.len();
+            }
+        }
+        self.folded.push_str(&fold(word.get(begin..).unwrap_or_default()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// Whether the nickname stands somewhere in the text as a whole word, or as several.
-    pub(super) fn contains(&self, nickname: &Nickname) -> bool {
-        let starts = self.words.get(nickname.first_word());
-        starts.is_some_and(|starts| starts.iter().any(|start| self.stands_at(*start, nickname.folded())))
+    pub(super) fn as_str(&self) -> &str {
+        &self.folded
     }
 
-    fn stands_at(&self, start: usize, nick: &str) -> bool {
-        let Some((before, rest)) = self.folded.split_at_checked(start) else {
-            return false;
+    fn word(&self, word: &Range<usize>) -> &str {
+        self.folded.get(word.clone()).unwrap_or_default()
+    }
+
+    /// Every different word, and where it stands.
+    pub(super) fn words(&self) -> impl Iterator<Item = (&str, &[Range<usize>])> {
+        let groups = self.words.chunk_by(|one, other| self.word(one) == self.word(other));
+        groups.filter_map(|group| Some((self.word(group.first()?), group)))
+    }
+
+    /// Where a nickname stands in the text as a whole word, or as several.
+    pub(super) fn find_nickname(
+        &self,
+        nickname: &Nickname,
+        budget: &Budget,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let first_word = nickname.first_word();
+        let begin = self.words.partition_point(|word| self.word(word) < first_word);
+        let from = self.words.get(begin..).unwrap_or_default();
+        let end = from.partition_point(|word| self.word(word) == first_word);
+        self.find(from.get(..end).unwrap_or_default(), nickname.folded(), first_word.len(), budget)
+    }
+
+    /// Where `nick` stands in the text as a whole word, or as several: its first word, of `known` bytes, stands at `starts`.
+    pub(super) fn find(
+        &self,
+        starts: &[Range<usize>],
+        nick: &str,
+        known: usize,
+        budget: &Budget,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let stands_at = move |word: &Range<usize>| {
+            let rest = self.folded.get(word.start..)?;
+            let equal = known + common_prefix(rest.get(known..)?, nick.get(known..)?);
+            let found = word.start..word.start + nick.len();
+            (budget.take(equal - known + 1) && equal == nick.len() && self.is_whole(&found)).then_some(found)
         };
-        let Some(after) = rest.strip_prefix(nick) else {
-            return false;
-        };
-        self.ends_word(start, before.chars().next_back())
-            && self.ends_word(start + nick.len(), after.chars().next())
+        starts.iter().filter_map(stands_at)
+    }
+
+    /// Whether a range is whole words, and whole emoji.
+    fn is_whole(&self, range: &Range<usize>) -> bool {
+        let before = self.folded.get(..range.start).and_then(|text| text.chars().next_back());
+        let after = self.folded.get(range.end..).and_then(|text| text.chars().next());
+        self.ends_word(range.start, before) && self.ends_word(range.end, after)
     }
 
     /// Whether there is a word boundary at `offset` (UAX #29), or a neighbour that is not part of any word.
@@ -67,8 +135,21 @@ impl Text {
     /// The first alone would not do: `bob's` is one word. The second alone would not do either: there are
     /// scripts without spaces.
     fn ends_word(&self, offset: usize, neighbour: Option<char>) -> bool {
-        neighbour.is_none_or(|c| !continues_word(c)) || self.boundaries.binary_search(&offset).is_ok()
+        (neighbour.is_none_or(|c| !continues_word(c)) || self.boundaries.binary_search(&offset).is_ok())
+            && self.joints.binary_search(&offset).is_err()
     }
+}
+
+/// Whether the first of these characters that is not dropped is an emoji, or a sign like one. More than a few that are dropped
+/// are not between two emoji.
+fn joins(characters: impl Iterator<Item = char>) -> bool {
+    let next = characters.take(4).find(|c| !commonly_mapped_to_nothing(*c));
+    next.is_some_and(|c| !c.is_ascii() && !continues_word(c) && !c.is_whitespace())
+}
+
+/// How many bytes two texts have in common from the beginning.
+fn common_prefix(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }
 
 #[cfg(test)]
@@ -77,9 +158,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// The rule without the index: the nickname anywhere, with a boundary on either side.
-    fn contains_by_scanning(text: &Text, nickname: &Nickname) -> bool {
-        let mut offsets = text.folded.char_indices().map(|(offset, _)| offset);
-        offsets.any(|offset| text.stands_at(offset, nickname.folded()))
+    fn find_by_scanning(text: &Text, nickname: &Nickname) -> Vec<Range<usize>> {
+        let nick = nickname.folded();
+        let starts = text.folded.char_indices().map(|(offset, _)| offset);
+        let found =
+            starts.filter(|&start| text.folded.get(start..).is_some_and(|rest| rest.starts_with(nick)));
+        found.map(|start| start..start + nick.len()).filter(|range| text.is_whole(range)).collect()
     }
 
     proptest! {
@@ -93,7 +177,8 @@ mod tests {
             let nickname = Nickname::new(&nick);
             prop_assume!(!nickname.is_blank());
             let text = Text::new([body.as_str()].into_iter());
-            prop_assert_eq!(text.contains(&nickname), contains_by_scanning(&text, &nickname));
+            let found: Vec<_> = text.find_nickname(&nickname, &Budget::new()).collect();
+            prop_assert_eq!(found, find_by_scanning(&text, &nickname));
         }
     }
 }

@@ -181,7 +181,7 @@ proptest! {
         message.append_child(Element::builder("body", "jabber:client").append(body.as_str()).build());
         let mut service = Service::with_juliet(Options { with_body: true, with_sender: true, ..Options::default() });
         let privacy = if public { PUBLIC } else { PRIVATE };
-        let broadcast = Broadcast { room: ORCHARD, sender: None, message: &message, privacy, keep_original: true, present: &[] };
+        let broadcast = Broadcast { room: ORCHARD, sender: None, reply_author: None, message: &message, privacy, keep_original: true, present: &[] };
         let told = service.handle_message(broadcast);
         let pushes = service.pushes();
         prop_assert_eq!(pushes.len(), told);

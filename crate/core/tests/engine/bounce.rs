@@ -30,6 +30,7 @@ fn from_juliet<'a>(message: &'a Element, key: &'a str, sent: f64) -> Bounce<'a> 
         user: JULIET,
         gone_nick: Some("Juliet"),
         sender: Some(ROMEO),
+        reply_author: None,
         message: Some(message),
         message_key: key,
         sent: Some(Instant::from_seconds(sent)),

@@ -33,6 +33,7 @@ fn comes_back(service: &mut Service, room: &str, before: u32) {
         user: JULIET,
         gone_nick: None,
         sender: Some(ROMEO),
+        reply_author: None,
         message: Some(&message),
         message_key: &text,
         sent: Some(Instant::from_seconds(1060.0 - f64::from(before))),

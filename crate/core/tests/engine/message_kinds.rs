@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use minidom::Element;
-use muc_cloud_notify_core::is_important;
+use muc_cloud_notify_core::Message;
 use muc_cloud_notify_testing::names::{ORCHARD, PRIVATE};
 use muc_cloud_notify_testing::service::{Service, with_body};
 use muc_cloud_notify_testing::stanza::xml;
@@ -48,7 +48,7 @@ fn kinds() -> Vec<Kind> {
 fn every_kind_of_message_is_worth_a_push_or_not() {
     let wrong: Vec<String> = kinds()
         .into_iter()
-        .filter(|kind| is_important(&kind.message, ORCHARD) != kind.is_important)
+        .filter(|kind| Message::read(&kind.message, ORCHARD).is_important() != kind.is_important)
         .map(|kind| format!("{} {}", kind.name, String::from(&kind.message)))
         .collect();
     assert!(wrong.is_empty(), "judged otherwise: {wrong:#?}");
@@ -77,7 +77,7 @@ fn a_type() {
         (false, ""),
     ] {
         let message = xml(&format!("<message {attribute}>{BODY}</message>"));
-        assert_eq!(is_important(&message, ORCHARD), expected, "{attribute}");
+        assert_eq!(Message::read(&message, ORCHARD).is_important(), expected, "{attribute}");
     }
 }
 

@@ -79,6 +79,17 @@ fn it_is_not_when_somebody_has_taken_it_before_it_was_restored() {
 }
 
 #[test]
+fn it_is_not_when_somebody_without_a_device_is_there_with_it() {
+    let before = service();
+    for (nick, is_found) in [("Jule", false), ("Julia", true)] {
+        let mut restarted = Service::restarted(5.0, with_body(), before.store.clone());
+        restarted.read(ORCHARD, &[JULIET], &[(NURSE, nick)]);
+        restarted.restore(&before.snapshot());
+        assert_eq!(is_mentioned(&mut restarted), is_found, "{nick}");
+    }
+}
+
+#[test]
 fn what_is_known_since_counts_for_more() {
     let before = service();
     let mut restarted = Service::restarted(5.0, with_body(), before.store.clone());

@@ -352,6 +352,24 @@ fn a_message_whose_words_are_not_kept_has_words_again_when_it_is_corrected() {
 }
 
 #[test]
+fn the_new_text_is_told_as_any_text_is() {
+    for (content, expected) in [
+        ("<body>  </body>", IMPORTANT),
+        (
+            "<body>for others</body><encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:omemo:2'/>",
+            IMPORTANT,
+        ),
+        ("<body>a text that is far too long</body>", Some("a text that i…")),
+    ] {
+        let mut service = Service::with_juliet(Options { max_body_bytes: 16, ..with_body() });
+        say(&mut service, "secret");
+        let content = format!("<replace xmlns='urn:xmpp:message-correct:0' id='{{}}'/>{content}");
+        revise(&mut service, Some(ROMEO), &content, "secret");
+        assert_eq!(service.push().body(), expected, "{content}");
+    }
+}
+
+#[test]
 fn all_devices_share_a_correction() {
     let mut service = Service::with_juliet(with_body());
     service.enable(JULIET, "tablet");
@@ -479,6 +497,7 @@ fn bounce(service: &mut Service, text: &str, sent: f64) {
         user: JULIET,
         gone_nick: Some("Juliet"),
         sender: Some(ROMEO),
+        reply_author: None,
         message: Some(&message),
         message_key: text,
         sent: Some(Instant::from_seconds(sent)),

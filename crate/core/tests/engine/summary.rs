@@ -51,7 +51,7 @@ fn says_of_sender_and_body_what_the_options_allow() {
     let plain = "<body>But soft!</body>";
     let encrypted = format!("<body>[OMEMO]</body>{OMEMO}");
     let empty = format!("<body/>{OMEMO}");
-    let (said, text, fallback) = (body("But soft!"), body("Look!"), body("[OMEMO]"));
+    let (said, text) = (body("But soft!"), body("Look!"));
     for (case, options, content, expectation) in [
         ("nothing", options(false, false, ""), plain, &[COUNT][..]),
         ("text for the body", options(false, false, "Look!"), plain, &[COUNT, text]),
@@ -63,7 +63,8 @@ fn says_of_sender_and_body_what_the_options_allow() {
         ("no body, no text", options(true, true, ""), OMEMO, &[COUNT, SENDER]),
         ("no body, but text", options(true, true, "Look!"), OMEMO, &[COUNT, SENDER, text]),
         ("an empty body", options(false, true, "Look!"), &empty, &[COUNT, text]),
-        ("the body of an encrypted message", options(false, true, "Look!"), &encrypted, &[COUNT, fallback]),
+        ("a text beside an encrypted one", options(false, true, "Look!"), &encrypted, &[COUNT, text]),
+        ("nothing in its place", options(false, true, ""), &encrypted, &[COUNT]),
         ("that body not allowed", options(false, false, "Look!"), &encrypted, &[COUNT, text]),
     ] {
         assert_eq!(fields(&push(options, ENABLE, content)), expected(expectation), "{case}");
@@ -77,6 +78,7 @@ fn says_no_sender_where_the_message_has_none() {
     let broadcast = muc_cloud_notify_core::Broadcast {
         room: ORCHARD,
         sender: None,
+        reply_author: None,
         message: &message,
         privacy: PRIVATE,
         keep_original: false,

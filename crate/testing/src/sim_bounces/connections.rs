@@ -82,6 +82,7 @@ impl Simulation {
             user: USERS[user],
             gone_nick: gone.as_deref(),
             sender: message.sender.filter(|_| !message.is_forgotten).map(|sender| USERS[sender]),
+            reply_author: None,
             message: Some(&message.stanza).filter(|_| !message.is_forgotten),
             message_key: &key,
             sent: Some(Instant::from_seconds(message.sent)).filter(|_| !message.is_forgotten),

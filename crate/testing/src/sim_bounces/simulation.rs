@@ -275,6 +275,7 @@ impl Simulation {
         let broadcast = Broadcast {
             room: name,
             sender: sender.map(|user| USERS[user]),
+            reply_author: None,
             message: &message.stanza,
             privacy: privacy(room),
             keep_original: false,

@@ -35,7 +35,7 @@ fn a_long_message_takes_no_long_time() {
     for (nick, body) in bodies {
         let message = with_body(&body);
         within_a_moment(&format!("{nick:?} in {:?}…", body.chars().take(8).collect::<String>()), || {
-            let mentions = Mentions::read(&message, ROOM);
+            let mentions = mentions_of(&message, ROOM);
             let nickname = Nickname::new(nick);
             (0..10).filter(|_| mentions.concern(SOMEBODY, [&nickname])).count()
         });
@@ -60,7 +60,7 @@ fn a_long_message_takes_no_long_time() {
         ("one address", with_reference(&format!("xmpp:{}", repeated("xn--ü.")))),
     ];
     for (name, message) in messages {
-        within_a_moment(name, || Mentions::read(&message, ROOM).concern(BOB, [&Nickname::new("é")]));
+        within_a_moment(name, || mentions_of(&message, ROOM).concern(BOB, [&Nickname::new("é")]));
     }
 }
 
@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn nothing_makes_it_panic(message in any_message(), room in any::<String>(), nick in any::<String>()) {
         let nickname = Nickname::new(&nick);
-        let mentions = Mentions::read(&message, &room);
+        let mentions = mentions_of(&message, &room);
         let concerned = mentions.concern(&nick, [&nickname]);
         prop_assert!(!(concerned && mentions.is_empty()));
     }
@@ -150,7 +150,7 @@ proptest! {
             let mut message = with_body(&body);
             let reference = range(&begin.to_string(), &end.to_string());
             message.append_child(reference.parse().expect("well-formed XML"));
-            prop_assert!(Mentions::read(&message, ROOM).concern(SOMEBODY, [&Nickname::new(&nick)]));
+            prop_assert!(mentions_of(&message, ROOM).concern(SOMEBODY, [&Nickname::new(&nick)]));
         }
     }
 
@@ -165,7 +165,7 @@ proptest! {
         let fallback = fallback(&format!("<body start='{start}' end='{end}'/>"));
         message.append_child(fallback.parse().expect("well-formed XML"));
         let left = body_names(&before, "bob") || body_names(&after, "bob");
-        let named = Mentions::read(&message, ROOM).concern(SOMEBODY, [&Nickname::new("bob")]);
+        let named = mentions_of(&message, ROOM).concern(SOMEBODY, [&Nickname::new("bob")]);
         prop_assert_eq!(named, left);
     }
 }

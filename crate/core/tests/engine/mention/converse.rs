@@ -19,8 +19,8 @@ fn converse_encodes_a_nickname() {
         type='mention' uri='xmpp:u@semi.localhost/Bob%20%C3%96' xmlns='urn:xmpp:reference:0'/></message>";
     let message: Element = xml.parse().expect("well-formed XML");
     let nickname = Nickname::new("Bob Ö");
-    assert!(Mentions::read(&message, "u@semi.localhost").concern(SOMEBODY, [&nickname]));
-    assert!(!Mentions::read(&message, "v@semi.localhost").concern(SOMEBODY, [&nickname]));
+    assert!(mentions_of(&message, "u@semi.localhost").concern(SOMEBODY, [&nickname]));
+    assert!(!mentions_of(&message, "v@semi.localhost").concern(SOMEBODY, [&nickname]));
 }
 
 #[test]

@@ -2,23 +2,41 @@
 
 mod any_input;
 mod converse;
+mod encrypted;
 mod fallback;
+mod language;
+mod link;
+mod longer;
 mod nickname;
+mod prepared;
 mod range;
 mod reply;
 mod uri;
 
+use std::sync::LazyLock;
+
 use minidom::Element;
-use muc_cloud_notify_core::{Mentions, Nickname};
+use muc_cloud_notify_core::{KnownNicknames, Mentions, Message, Nickname};
 
 const ROOM: &str = "den@conference.localhost";
 const BOB: &str = "bob@example.com";
 /// A member whose address is never mentioned: only the nickname can tell
 const SOMEBODY: &str = "somebody@example.com";
 
-fn read(children: &str) -> Mentions {
+/// A room in which no nickname is known that another could be inside of.
+static NO_NICKNAMES: LazyLock<KnownNicknames> = LazyLock::new(KnownNicknames::default);
+
+fn mentions_of(message: &Element, room: &str) -> Mentions<'static> {
+    Mentions::read(&Message::read(message, room), None, &NO_NICKNAMES)
+}
+
+fn message(children: &str) -> Element {
     let xml = format!("<message xmlns='jabber:client' type='groupchat'>{children}</message>");
-    Mentions::read(&xml.parse().expect("well-formed XML"), ROOM)
+    xml.parse().expect("well-formed XML")
+}
+
+fn read(children: &str) -> Mentions<'static> {
+    mentions_of(&message(children), ROOM)
 }
 
 /// Whether a message with these children mentions the member with this nickname.
@@ -37,7 +55,7 @@ fn with_body(body: &str) -> Element {
 }
 
 fn body_names(body: &str, nick: &str) -> bool {
-    Mentions::read(&with_body(body), ROOM).concern(SOMEBODY, [&Nickname::new(nick)])
+    mentions_of(&with_body(body), ROOM).concern(SOMEBODY, [&Nickname::new(nick)])
 }
 
 fn reference(uri: &str) -> String {
@@ -57,15 +75,16 @@ fn fallback(children: &str) -> String {
 }
 
 #[test]
-fn the_body_is_the_first_one_in_the_namespace_of_the_message() {
+fn every_body_in_the_namespace_of_the_message_counts() {
     assert!(names("<body>bob</body><body xml:lang='de'>alice</body>", "bob"));
-    assert!(!names("<body>bob</body><body xml:lang='de'>alice</body>", "alice"));
+    assert!(names("<body>bob</body><body xml:lang='de'>alice</body>", "alice"));
+    assert!(!names("<body>bob</body><body xml:lang='de'>alice</body>", "carol"));
     assert!(!names("<body xmlns='urn:example'>bob</body>", "bob"));
     assert!(!names("<subject>bob</subject>", "bob"));
     let component: Element = "<message xmlns='jabber:component:accept'><body>bob</body></message>"
         .parse()
         .expect("well-formed XML");
-    assert!(Mentions::read(&component, ROOM).concern(SOMEBODY, [&Nickname::new("bob")]));
+    assert!(mentions_of(&component, ROOM).concern(SOMEBODY, [&Nickname::new("bob")]));
 }
 
 #[test]

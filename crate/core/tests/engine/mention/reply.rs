@@ -35,3 +35,23 @@ fn a_reply_mentions_the_author_it_answers_and_nobody_it_quotes() {
     assert!(names(&children, "dan"));
     assert!(!names(&children, "carol"));
 }
+
+/// The id of a reply says which message it is to; `to` may be a nickname that somebody else has by now.
+#[test]
+fn a_reply_mentions_the_author_that_is_known() {
+    let mentions = |children: &str, author: Option<&str>| {
+        let message = message(children);
+        let mentions = Mentions::read(&Message::read(&message, ROOM), author, &NO_NICKNAMES);
+        (mentions.concern(BOB, []), mentions.concern(SOMEBODY, [&Nickname::new("ann")]))
+    };
+    let to_ann = reply("den@conference.localhost/ann");
+    let to_nobody = "<reply xmlns='urn:xmpp:reply:0' id='1'/>";
+    assert_eq!(mentions(&to_ann, Some(BOB)), (true, false));
+    assert_eq!(mentions(&to_ann, None), (false, true));
+    assert_eq!(mentions(to_nobody, Some(BOB)), (true, false));
+    assert_eq!(mentions(to_nobody, None), (false, false));
+    assert_eq!(mentions(&to_ann.repeat(2), Some(BOB)), (true, false));
+    // a reference is none of its business
+    let referring = format!("{to_ann}{}", reference("xmpp:den@conference.localhost/ann"));
+    assert_eq!(mentions(&referring, Some(BOB)), (true, true));
+}

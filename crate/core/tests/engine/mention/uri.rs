@@ -123,7 +123,7 @@ fn an_address_that_the_jid_crate_refuses_is_an_address() {
         format!("<message xmlns='jabber:client'>{}</message>", reference("xmpp:den@ab--cd.example.com/bob"))
             .parse()
             .expect("well-formed XML");
-    let mentions = Mentions::read(&occupant, "den@ab--cd.example.com");
+    let mentions = mentions_of(&occupant, "den@ab--cd.example.com");
     assert!(mentions.concern(BOB, [&Nickname::new("bob")]));
     assert!(!mentions.concern(BOB, [&Nickname::new("alice")]));
 }

@@ -1,0 +1,98 @@
+//! The nicknames of a room in which shorter ones can be.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::budget::Budget;
+use super::folding;
+use super::link::trim_punctuation;
+use super::nickname::Nickname;
+use super::text::Text;
+
+/// The nicknames of several words that are known in a room: registered, last used, or those of occupants.
+///
+/// Where one of them stands in a text, a shorter nickname inside of it is not mentioned: `John Doe: hi` is not for `John`.
+/// Nicknames of one word have no other nickname inside. Punctuation around a nickname makes it no longer: an occupant called
+/// `bob:` does not keep anybody from mentioning `bob`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct KnownNicknames {
+    by_first_word: HashMap<Box<str>, Vec<Known>>,
+    kept: usize,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    folded: Box<str>,
+    /// The part of it without the punctuation around.
+    core: Range<usize>,
+    /// How many have it.
+    holders: u32,
+}
+
+impl KnownNicknames {
+    /// How many are kept for one room.
+    pub(crate) const KEPT: usize = 1000;
+
+    /// Whether a nickname is one that others can be inside of.
+    pub(crate) fn keeps(nickname: &Nickname) -> bool {
+        core(nickname).is_some()
+    }
+
+    /// Somebody has a nickname.
+    pub fn add(&mut self, nickname: &Nickname) {
+        let Some(core) = core(nickname) else { return };
+        if let Some(known) = self.find_mut(nickname) {
+            known.holders = known.holders.saturating_add(1);
+        } else if self.kept < Self::KEPT {
+            self.kept += 1;
+            let known = Known { folded: nickname.folded().into(), core, holders: 1 };
+            self.by_first_word.entry(nickname.first_word().into()).or_default().push(known);
+        }
+    }
+
+    /// Somebody has a nickname no more.
+    pub fn remove(&mut self, nickname: &Nickname) {
+        let Some(known) = self.find_mut(nickname) else { return };
+        known.holders -= 1;
+        if known.holders > 0 {
+            return;
+        }
+        self.kept -= 1;
+        let first_word = nickname.first_word();
+        if let Some(known) = self.by_first_word.get_mut(first_word) {
+            known.retain(|known| known.holders > 0);
+            if known.is_empty() {
+                self.by_first_word.remove(first_word);
+            }
+        }
+    }
+
+    fn find_mut(&mut self, nickname: &Nickname) -> Option<&mut Known> {
+        let known = self.by_first_word.get_mut(nickname.first_word())?;
+        known.iter_mut().find(|known| *known.folded == *nickname.folded())
+    }
+
+    /// Finds where they stand in a text.
+    pub(super) fn find(&self, text: &Text, budget: &Budget, mut found: impl FnMut(Range<usize>)) {
+        if self.kept == 0 {
+            return;
+        }
+        for (first_word, starts) in text.words() {
+            for known in self.by_first_word.get(first_word).into_iter().flatten() {
+                for range in text.find(starts, &known.folded, first_word.len(), budget) {
+                    found(range.start + known.core.start..range.start + known.core.end);
+                }
+            }
+        }
+    }
+}
+
+/// What of a nickname makes it longer than others: nothing where that is a single word.
+fn core(nickname: &Nickname) -> Option<Range<usize>> {
+    if !nickname.is_looked_for() || nickname.first_word().len() == nickname.folded().len() {
+        return None;
+    }
+    let core = trim_punctuation(nickname.folded());
+    let words = folding::words(nickname.folded().get(core.clone())?);
+    (words.take(2).count() == 2).then_some(core)
+}

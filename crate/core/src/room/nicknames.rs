@@ -1,0 +1,72 @@
+//! The nicknames that are known in a room.
+
+use std::collections::HashSet;
+
+use crate::mention::{KnownNicknames, Nickname};
+
+/// The nicknames of members and occupants of a room, as far as others can be inside of them.
+#[derive(Debug, Default)]
+pub(super) struct Nicknames {
+    known: KnownNicknames,
+    /// Those of occupants who are there, with a device or without.
+    occupants: HashSet<Box<str>>,
+}
+
+impl Nicknames {
+    pub(super) fn known(&self) -> &KnownNicknames {
+        &self.known
+    }
+
+    /// A member has a nickname, registered or last used.
+    pub(super) fn add(&mut self, nickname: Option<&Nickname>) {
+        if let Some(nickname) = nickname {
+            self.known.add(nickname);
+        }
+    }
+
+    /// A member has a nickname no more.
+    pub(super) fn remove(&mut self, nickname: Option<&Nickname>) {
+        if let Some(nickname) = nickname {
+            self.known.remove(nickname);
+        }
+    }
+
+    /// Whether an occupant with this nickname is there.
+    pub(super) fn has_occupant(&self, nick: &str) -> bool {
+        self.occupants.contains(nick)
+    }
+
+    /// An occupant is there.
+    pub(super) fn enter(&mut self, nick: &str) {
+        if self.occupants.len() < KnownNicknames::KEPT && !self.occupants.contains(nick) {
+            let nickname = Nickname::new(nick);
+            if KnownNicknames::keeps(&nickname) {
+                self.known.add(&nickname);
+                self.occupants.insert(nick.into());
+            }
+        }
+    }
+
+    /// An occupant is gone.
+    pub(super) fn leave(&mut self, nick: &str) {
+        if self.occupants.remove(nick) {
+            self.known.remove(&Nickname::new(nick));
+        }
+    }
+
+    /// Everybody who was there is gone.
+    pub(super) fn clear_occupants(&mut self) {
+        for nick in std::mem::take(&mut self.occupants) {
+            self.known.remove(&Nickname::new(&nick));
+        }
+    }
+
+    /// The members are others now, and these are the nicknames that they have.
+    pub(super) fn set_members<'a>(&mut self, nicknames: impl Iterator<Item = &'a Nickname>) {
+        self.known = KnownNicknames::default();
+        nicknames.for_each(|nickname| self.known.add(nickname));
+        for nick in &self.occupants {
+            self.known.add(&Nickname::new(nick));
+        }
+    }
+}
