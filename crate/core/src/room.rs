@@ -210,15 +210,12 @@ impl Room {
         })
     }
 
-    /// A user last used a nickname here before a restart. What is known since then counts for more.
+    /// A user last used a nickname here before a restart. What is known since then counts for more, and who has registered it
+    /// or is there under it by now has to be read.
     pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
-        let is_registered = self.members.iter().any(|(&other, member)| {
-            other != user && member.reserved.as_ref().is_some_and(|it| it.as_str() == nick)
-        });
-        let is_taken =
-            is_registered || self.last_users.contains_key(nick) || self.nicknames.has_occupant(nick);
+        self.forget();
         let member = self.members.entry(user).or_default();
-        if !is_taken && member.last_used.is_none() {
+        if !self.last_users.contains_key(nick) && member.last_used.is_none() {
             let nickname = member.last_used.insert(Nickname::new(nick));
             self.nicknames.add(Some(nickname));
             self.last_users.insert(nick.into(), user);

@@ -31,11 +31,6 @@ impl Nicknames {
         }
     }
 
-    /// Whether an occupant with this nickname is there.
-    pub(super) fn has_occupant(&self, nick: &str) -> bool {
-        self.occupants.contains(nick)
-    }
-
     /// An occupant is there.
     pub(super) fn enter(&mut self, nick: &str) {
         if self.occupants.len() < KnownNicknames::KEPT && !self.occupants.contains(nick) {
