@@ -139,6 +139,11 @@ impl Device {
         self.is_suspended = is_suspended;
     }
 
+    /// Whether the account of its owner is disabled.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended
+    }
+
     /// Whether there is anything to be pushed now.
     pub(crate) fn has_pending(&self) -> bool {
         !self.is_suspended && (self.is_pinged || !self.unread.pending().is_empty())

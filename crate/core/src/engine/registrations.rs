@@ -17,8 +17,6 @@ use crate::registration::Registration;
 pub(super) struct User {
     jid: Arc<str>,
     devices: SmallVec<[DeviceId; 2]>,
-    /// The account is disabled.
-    is_suspended: bool,
 }
 
 impl User {
@@ -84,7 +82,7 @@ impl Registrations {
             return Registered::default();
         }
         let (user_id, is_first_device) = self.id_or_insert(jid);
-        let is_suspended = self.users.get(user_id).is_some_and(|user| user.is_suspended);
+        let is_suspended = self.is_suspended(devices, user_id);
         let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
         let mut before: HashMap<Box<str>, DeviceId> = before
             .into_iter()
@@ -122,12 +120,17 @@ impl Registrations {
     }
 
     /// The account of a user is disabled, or enabled again. Nothing is remembered of somebody without a device.
-    pub(super) fn set_suspended(&mut self, devices: &mut Devices, jid: &str, is_suspended: bool) {
-        let Some(user) = self.id(jid).and_then(|id| self.users.get_mut(id)) else { return };
-        user.is_suspended = is_suspended;
-        for &device in &user.devices {
+    pub(super) fn set_suspended(&self, devices: &mut Devices, jid: &str, is_suspended: bool) {
+        let user = self.id(jid).and_then(|id| self.user(id));
+        for &device in user.map_or(&[][..], User::devices) {
             devices.update(device, |device| device.set_suspended(is_suspended));
         }
+    }
+
+    /// Whether the account of a user is disabled: their devices know, all of them.
+    fn is_suspended(&self, devices: &Devices, id: UserId) -> bool {
+        let user = self.user(id).map_or(&[][..], User::devices);
+        user.iter().any(|&device| devices.get(device).is_some_and(Device::is_suspended))
     }
 
     /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
@@ -151,7 +154,7 @@ impl Registrations {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new(), is_suspended: false });
+        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
         self.ids.insert(jid, id);
         (id, true)
     }

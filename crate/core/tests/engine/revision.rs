@@ -378,6 +378,7 @@ fn all_devices_share_a_correction() {
     let pushes = service.poll(10, Scope::AllRooms).pushes;
     assert_eq!(pushes.len(), 2);
     assert_eq!(pushes[0].summary, pushes[1].summary, "the same text, not an equal one");
+    assert_eq!(service.publish(&pushes[0]).body(), Some("corrected"));
 }
 
 #[test]
