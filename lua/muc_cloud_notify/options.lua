@@ -19,6 +19,7 @@ local of_engine = {
 	with_body = { "push_notification_with_body", options.boolean, "true or false" };
 	with_sender = { "push_notification_with_sender", options.boolean, "true or false" };
 	important_body = { "push_notification_important_body", options.text, "a string" };
+	max_body_bytes = { "muc_push_max_body", options.integer(16), "a whole number of at least 16" };
 	max_errors = { "push_max_errors", options.integer(1), "a whole number of at least 1" };
 	max_devices = { "push_max_devices", options.integer(1), "a whole number of at least 1" };
 	default_level = {

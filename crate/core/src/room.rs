@@ -272,3 +272,50 @@ impl Room {
         self.members.iter().filter(|(_, member)| member.is_absent()).map(|(&user, member)| (user, member))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use slotmap::KeyData;
+
+    /// Something that happens in a room: to which of four users, and which of four nicknames it has to do with.
+    type Happening = (u8, u64, usize);
+
+    const NICKS: [&str; 4] = ["a", "a b", "a[b]", "c d e"];
+
+    fn apply(room: &mut Room, (kind, user, nick): Happening) {
+        let now = Instant::from_seconds(0.0);
+        let id = |user: u64| UserId::from(KeyData::from_ffi(1 << 32 | user));
+        // The last user has no device.
+        let user = Some(user).filter(|&user| user < 3).map(id);
+        let nick = NICKS.get(nick).copied().unwrap_or_default();
+        match (kind, user) {
+            (0, Some(user)) => room.add_member(user, Some(nick)),
+            (1, Some(user)) => room.add_member(user, None),
+            (2, Some(user)) => room.remove_member(user),
+            (3, Some(user)) => drop(room.set_members([(user, Some(nick)), (id(0), None)])),
+            (4, _) => room.set_occupants([(user, nick), (None, "a b")], now),
+            (5, Some(user)) => room.forget_all_but(|other| other != user),
+            (6, _) => room.take_nickname(user, nick),
+            (7..=9, _) => room.leave(user, nick, now),
+            _ => room.enter(user, nick),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_nicknames_that_are_known_are_those_of_members_and_occupants(
+            happenings in prop::collection::vec((0..14_u8, 0..4_u64, 0..4_usize), 0..40),
+        ) {
+            let mut room = Room::new("orchard@conference.example".into());
+            room.set_members([]);
+            for happening in happenings {
+                apply(&mut room, happening);
+                let before = format!("{:?}", room.known_nicknames().sorted());
+                room.nicknames.set_members(room.members.values().flat_map(Member::nicknames));
+                prop_assert_eq!(before, format!("{:?}", room.known_nicknames().sorted()), "{:?}", happening);
+            }
+        }
+    }
+}

@@ -15,6 +15,10 @@ impl Budget {
         Self(Cell::new(COMPARED_MAX))
     }
 
+    pub(super) fn is_used_up(&self) -> bool {
+        self.0.get() == 0
+    }
+
     /// Takes `bytes` out. Returns whether there were so many left; where there were not, nothing is left.
     pub(super) fn take(&self, bytes: usize) -> bool {
         let left = self.0.get().checked_sub(bytes);

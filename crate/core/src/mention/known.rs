@@ -67,6 +67,15 @@ impl KnownNicknames {
         }
     }
 
+    /// Each of them with how many have it.
+    #[cfg(test)]
+    pub(crate) fn sorted(&self) -> Vec<(&str, u32)> {
+        let known = self.by_first_word.values().flatten();
+        let mut known: Vec<_> = known.map(|known| (&*known.folded, known.holders)).collect();
+        known.sort_unstable();
+        known
+    }
+
     fn find_mut(&mut self, nickname: &Nickname) -> Option<&mut Known> {
         let known = self.by_first_word.get_mut(nickname.first_word())?;
         known.iter_mut().find(|known| *known.folded == *nickname.folded())
@@ -79,6 +88,9 @@ impl KnownNicknames {
         }
         for (first_word, starts) in text.words() {
             for known in self.by_first_word.get(first_word).into_iter().flatten() {
+                if budget.is_used_up() {
+                    return;
+                }
                 for range in text.find(starts, &known.folded, first_word.len(), budget) {
                     found(range.start + known.core.start..range.start + known.core.end);
                 }

@@ -73,11 +73,10 @@ fn read_token(token: &str, offset: usize, found: &mut Vec<Range<usize>>) {
             return;
         }
         let begin = token.len() - piece_and_rest.len();
-        let end = match link(piece, piece_and_rest) {
+        let end = match link(piece, piece_and_rest).filter(|link| !link.is_empty()) {
             Some(link) => {
-                let end = begin + link.end.max(1);
-                found.push(offset + begin + link.start..offset + end);
-                end
+                found.push(offset + begin + link.start..offset + begin + link.end);
+                begin + link.end
             }
             None => begin + piece.len(),
         };

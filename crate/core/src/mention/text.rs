@@ -120,7 +120,7 @@ impl Text {
             let found = word.start..word.start + nick.len();
             (budget.take(equal - known + 1) && equal == nick.len() && self.is_whole(&found)).then_some(found)
         };
-        starts.iter().filter_map(stands_at)
+        starts.iter().take_while(|_| !budget.is_used_up()).filter_map(stands_at)
     }
 
     /// Whether a range is whole words, and whole emoji.

@@ -36,7 +36,8 @@ impl Fallback {
     /// beginning and the same text stands there.
     pub(super) fn parts(&self, body: &Body<'_>, main: &Body<'_>) -> Vec<Range<usize>> {
         if self.marks_all {
-            return vec![0..body.as_str().len()];
+            let all = 0..body.as_str().len();
+            return vec![all];
         }
         if self.parts.is_empty() {
             return Vec::new();
@@ -66,10 +67,9 @@ fn positions(region: &Element) -> Option<Range<usize>> {
 pub(crate) fn outside(text: &str, mut parts: Vec<Range<usize>>) -> impl Iterator<Item = &str> {
     parts.sort_unstable_by_key(|part| part.start);
     let mut last = 0;
-    let end = text.len();
     parts
         .into_iter()
-        .chain([end..end])
+        .chain(std::iter::once(text.len()..text.len()))
         .filter_map(move |part| {
             let before = last..part.start;
             last = last.max(part.end);

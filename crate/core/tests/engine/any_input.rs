@@ -10,7 +10,7 @@ use muc_cloud_notify_testing::stanza::{enable_iq, iq};
 use proptest::prelude::*;
 use rxml::NcName;
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 28] = [
     "enable",
     "disable",
     "x",
@@ -34,9 +34,13 @@ const NAMES: [&str; 24] = [
     "no-store",
     "message",
     "iq",
+    "url",
+    "file-sharing",
+    "media-sharing",
+    "openpgp",
     "a",
 ];
-const NAMESPACES: [&str; 14] = [
+const NAMESPACES: [&str; 18] = [
     "jabber:client",
     "urn:xmpp:push:0",
     "jabber:x:data",
@@ -50,9 +54,13 @@ const NAMESPACES: [&str; 14] = [
     "urn:xmpp:message-correct:0",
     "urn:xmpp:message-retract:1",
     "urn:xmpp:feature-fallback:0",
+    "urn:xmpp:openpgp:0",
+    "urn:xmpp:sfs:0",
+    "urn:xmpp:sims:1",
+    "jabber:x:oob",
     "urn:a",
 ];
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 14] = [
     "jid",
     "node",
     "type",
@@ -62,6 +70,7 @@ const ATTRIBUTES: [&str; 13] = [
     "id",
     "uri",
     "begin",
+    "start",
     "end",
     "for",
     "stamp",

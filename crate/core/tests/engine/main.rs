@@ -16,6 +16,7 @@ mod outbox;
 mod outcome;
 mod publish_options;
 mod push_details;
+mod reading;
 mod recipients;
 mod registration;
 mod retry;
