@@ -2,12 +2,17 @@
 
 mod bounces;
 mod delivery;
+mod earlier;
+mod notification;
+mod revising;
 mod unread;
 
 pub(crate) use bounces::MessageKey;
 pub(crate) use delivery::{DeliveryState, Due, Failures, InFlight};
+pub(crate) use notification::{MessageDigest, MessageIdentity, Notification, Notifications};
+pub(crate) use revising::Revising;
 pub use unread::Scope;
-pub(crate) use unread::{MessageDigest, Notification, Notifications, Unread};
+pub(crate) use unread::Unread;
 
 use crate::ids::{PushId, RoomId, UserId};
 use crate::registration::Registration;
@@ -22,18 +27,15 @@ pub(crate) struct Device {
     delivery: DeliveryState,
     /// Another module has asked for a push without a message.
     is_pinged: bool,
+    /// The account of its owner is disabled.
+    is_suspended: bool,
 }
 
 impl Device {
     /// A device that was just registered.
     pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
-        Device {
-            owner,
-            registration,
-            unread: Unread::default(),
-            delivery: DeliveryState::new(),
-            is_pinged: false,
-        }
+        let (unread, delivery) = (Unread::default(), DeliveryState::new());
+        Device { owner, registration, unread, delivery, is_pinged: false, is_suspended: false }
     }
 
     /// The user it belongs to.
@@ -110,9 +112,36 @@ impl Device {
         self.unread.expire(oldest);
     }
 
-    /// Whether there is anything to be pushed.
+    /// A message of a room is taken back or corrected. One that the app server has been told of, and has taken, is not known
+    /// any more: it still counts as unread.
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
+        let is_pending = self.unread.revise(room, revising);
+        let is_known = is_pending
+            || self.delivery.in_flight_mut().is_some_and(|it| it.notifications.revise(room, revising));
+        if is_known && revising.is_retraction() {
+            self.unread.subtract(room, 1);
+        }
+    }
+
+    /// Whether a message of a room is known that it has yet to hear of, or is just being told of.
+    pub(crate) fn tells_of(&self, room: RoomId) -> bool {
+        let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
+        in_flight.into_iter().chain([self.unread.pending()]).any(|told| told.of_room(room).is_some())
+    }
+
+    /// The account of its owner is disabled, or enabled again. Until then nothing is pushed.
+    pub(crate) fn set_suspended(&mut self, is_suspended: bool) {
+        self.is_suspended = is_suspended;
+    }
+
+    /// Whether the account of its owner is disabled.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended
+    }
+
+    /// Whether there is anything to be pushed now.
     pub(crate) fn has_pending(&self) -> bool {
-        self.is_pinged || !self.unread.pending().is_empty()
+        !self.is_suspended && (self.is_pinged || !self.unread.pending().is_empty())
     }
 
     /// Whether it has to be put into the outbox's queue, which it then counts on.
@@ -170,8 +199,8 @@ impl Device {
     }
 
     /// Another module did not want a publish: what it was about does not count as unread.
-    pub(crate) fn retract(&mut self, notifications: &Notifications) {
-        self.unread.retract(notifications);
+    pub(crate) fn discount(&mut self, notifications: &Notifications) {
+        self.unread.discount(notifications);
     }
 
     /// Its app server is not to be asked before `until`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slotmap::SlotMap;
 
-use crate::device::{Device, Due, InFlight, MessageDigest, Notification};
+use crate::device::{Device, Due, InFlight, MessageDigest, Notification, Revising};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::outbox::Outbox;
 use crate::registration::Registration;
@@ -175,6 +175,13 @@ impl Devices {
                     self.outbox.enqueue(id, device);
                 }
             }
+        }
+    }
+
+    /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
+    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising<'_>) {
+        if self.devices.get(id).is_some_and(|device| device.tells_of(room)) {
+            self.update(id, |device| device.revise(room, revising));
         }
     }
 

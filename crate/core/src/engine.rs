@@ -7,12 +7,15 @@
 mod delivery;
 mod messages;
 mod registrations;
+mod revisions;
 mod rooms;
 mod snapshot;
 
 pub use delivery::{Push, PushDetails};
 pub use messages::{Bounce, Broadcast};
-pub use snapshot::{DeviceState, PendingState, Snapshot, UnreadState};
+pub use snapshot::{
+    DeviceState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState, UnreadState,
+};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
-use crate::message::Message;
+use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
@@ -148,6 +151,12 @@ impl Engine {
         registered.is_first_device
     }
 
+    /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
+    /// everything counts, and is kept.
+    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
+        self.registrations.set_suspended(&mut self.devices, user, is_suspended);
+    }
+
     /// Takes over a room's members as they are: bare JID and registered nickname of everybody with an affiliation of member
     /// or above. Members without a device are passed over.
     pub fn set_members<'a>(
@@ -157,8 +166,16 @@ impl Engine {
     ) {
         let id = self.rooms.id_or_insert(room);
         let users = &self.registrations;
-        let members = members.into_iter().filter_map(|(jid, nick)| Some((users.id(jid)?, nick)));
-        let gone = self.rooms.get_mut(id).map_or_else(Vec::new, |room| room.set_members(members));
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let mut with_device = Vec::new();
+        for (jid, nick) in members {
+            let user = users.id(jid);
+            if let Some(nick) = nick {
+                room.take_nickname(user, nick);
+            }
+            with_device.extend(user.map(|user| (user, nick)));
+        }
+        let gone = room.set_members(with_device);
         for user in gone {
             self.mark_read(user, id);
         }
@@ -256,6 +273,10 @@ impl Engine {
     /// room is not complete.
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
+        if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
+            self.revise(room_id, &broadcast, revision);
+            return 0;
+        }
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
         let Recipients { devices, has_stale_members } =
@@ -266,8 +287,10 @@ impl Engine {
         if devices.is_empty() {
             return 0;
         }
-        let keep_original = broadcast.keep_original;
-        let digest = self.digests.digest(Some(&message), keep_original, room, now, &self.options);
+        let Broadcast { keep_original, sender, .. } = broadcast;
+        let identity =
+            self.digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
+        let digest = Digests::digest(Some(&message), keep_original, room, identity, &self.options);
         self.devices.add_unread(room_id, &Arc::new(digest), &devices);
         devices.len()
     }
@@ -283,8 +306,9 @@ impl Engine {
         if devices.is_empty() {
             return 0;
         }
-        let sent = bounce.sent.unwrap_or(now);
-        let digest = self.digests.digest(message, bounce.keep_original, room, sent, &self.options);
+        let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
+        let identity = self.digests.identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
+        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
         for (id, is_mention) in devices {
@@ -340,7 +364,7 @@ impl Engine {
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |device, in_flight| device.retract(&in_flight.notifications));
+            self.devices.end_push(id, |device, in_flight| device.discount(&in_flight.notifications));
         }
     }
 
@@ -357,6 +381,13 @@ impl Engine {
     pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
         let Engine { registrations, rooms, devices, digests, .. } = self;
         snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
+    }
+
+    fn revise(&mut self, room: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>) {
+        let Engine { registrations, rooms, devices, options, .. } = self;
+        if let Some(known) = rooms.get(room) {
+            revisions::apply(revision, broadcast, (room, known), registrations, devices, options);
+        }
     }
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {

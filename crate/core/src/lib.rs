@@ -53,8 +53,8 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, Change, DeviceState, Engine, PendingState, Push, PushDetails, Snapshot, Stats,
-        UnreadState,
+        Bounce, Broadcast, Change, DeviceState, Engine, MessageState, NicknameState, PendingState, Push,
+        PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Disabled, Event, Reason};

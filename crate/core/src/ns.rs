@@ -18,6 +18,8 @@ pub(crate) const MESSAGE_CORRECT: &str = "urn:xmpp:message-correct:0";
 pub(crate) const HINTS: &str = "urn:xmpp:hints";
 /// XEP-0357: Push Notifications
 pub(crate) const PUSH: &str = "urn:xmpp:push:0";
+/// XEP-0359: Unique and Stable Stanza IDs
+pub(crate) const STANZA_ID: &str = "urn:xmpp:sid:0";
 /// XEP-0372: References
 pub(crate) const REFERENCE: &str = "urn:xmpp:reference:0";
 /// XEP-0373: OpenPGP for XMPP

@@ -179,6 +179,26 @@ impl Room {
         }
     }
 
+    /// The nicknames last used by members, where they are not the registered ones.
+    pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
+        self.members.iter().filter_map(|(&user, member)| {
+            let nick = member.last_used.as_ref()?.as_str();
+            (member.reserved.as_ref().map(Nickname::as_str) != Some(nick)).then_some((user, nick))
+        })
+    }
+
+    /// A user last used a nickname here before a restart. What is known since then counts for more, and who has registered it
+    /// or is there under it by now has to be read.
+    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
+        self.forget();
+        let member = self.members.entry(user).or_default();
+        if !self.last_users.contains_key(nick) && member.last_used.is_none() {
+            let nickname = member.last_used.insert(Nickname::new(nick));
+            self.nicknames.add(Some(nickname));
+            self.last_users.insert(nick.into(), user);
+        }
+    }
+
     /// An occupant is there; `user` is `None` for one without a device.
     pub(crate) fn enter(&mut self, user: Option<UserId>, nick: &str) {
         self.take_nickname(user, nick);

@@ -107,6 +107,10 @@ impl LuaEngine {
         })
     }
 
+    fn set_suspended(_: &Lua, this: &Self, (user, is_suspended): (String, bool)) -> Result<()> {
+        this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
+    }
+
     fn set_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
@@ -302,6 +306,7 @@ impl UserData for LuaEngine {
         methods.add_method("without_registration", Self::without_registration);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
+        methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("set_members", Self::set_members);
         methods.add_method("set_occupants", Self::set_occupants);
         methods.add_method("forget_room", Self::forget_room);

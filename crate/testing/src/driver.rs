@@ -182,6 +182,11 @@ impl Driver {
         self.engine.set_registrations(user, registrations, renewed)
     }
 
+    /// The account of a user is disabled, or enabled again.
+    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
+        self.engine.set_suspended(user, is_suspended);
+    }
+
     /// A room's members are read: bare JIDs, with registered nicknames.
     pub fn set_members<'a>(
         &mut self,

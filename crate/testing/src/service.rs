@@ -123,12 +123,22 @@ impl Service {
         privacy: RoomPrivacy,
         content: &str,
     ) -> usize {
-        let message = groupchat(room, content);
+        self.broadcast_stanza(room, sender, privacy, &groupchat(room, content))
+    }
+
+    /// A room broadcasts this message. Returns how many devices get a push.
+    pub fn broadcast_stanza(
+        &mut self,
+        room: &str,
+        sender: Option<&str>,
+        privacy: RoomPrivacy,
+        message: &Element,
+    ) -> usize {
         self.handle_message(Broadcast {
             room,
             sender,
             reply_author: None,
-            message: &message,
+            message,
             privacy,
             keep_original: true,
             present: &[],

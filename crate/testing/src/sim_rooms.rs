@@ -5,9 +5,11 @@
 
 mod assertions;
 mod reference;
+mod revision;
 mod simulation;
 mod transition;
 mod world;
 
+pub use revision::{Reviser, Revision};
 pub use simulation::Simulation;
 pub use transition::{Event, Transition, transitions};

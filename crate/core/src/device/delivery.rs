@@ -12,7 +12,7 @@
 use crate::ids::PushId;
 use crate::time::Instant;
 
-use super::unread::Notifications;
+use super::notification::Notifications;
 
 /// A publish that is not answered yet.
 #[derive(Debug)]

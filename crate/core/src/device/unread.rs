@@ -3,124 +3,11 @@
 //! The two differ: an app server that was told of ten messages knows of them, but they are unread until their reader is in
 //! the room again. So the count of a push never depends on how many pushes got through.
 
-use std::cmp::Ordering;
-use std::sync::Arc;
-
-use minidom::Element;
-use smallvec::{SmallVec, smallvec};
-
 use super::bounces::{Bounces, MessageKey};
+use super::notification::{Notification, Notifications};
+use super::revising::Revising;
 use crate::ids::RoomId;
 use crate::time::Instant;
-
-/// What a push says about the newest message of a room, shared by all devices that get one.
-#[derive(Debug)]
-pub(crate) struct MessageDigest {
-    /// The room's bare JID.
-    pub(crate) room: Arc<str>,
-    /// The occupant JID of the author, where the app server may know it.
-    pub(crate) sender: Option<Arc<str>>,
-    /// The text, where the app server may know it.
-    pub(crate) body: Option<Arc<str>>,
-    /// The broadcast message, where another module wants to see it.
-    pub(crate) original: Option<Element>,
-    /// When it was sent.
-    pub(crate) sent: Instant,
-    /// Tells which of two messages the engine came to know later.
-    pub(crate) order: u64,
-}
-
-impl MessageDigest {
-    /// The same message without its words: newer ones were already pushed.
-    fn without_words(&self) -> Self {
-        let (room, original) = (self.room.clone(), self.original.clone());
-        MessageDigest { room, sender: None, body: None, original, ..*self }
-    }
-}
-
-/// Something of a room that a device has yet to hear of.
-#[derive(Debug, Clone)]
-pub(crate) struct Notification {
-    /// The newest message.
-    pub(crate) newest: Arc<MessageDigest>,
-    /// The newest message that mentions the owner.
-    pub(crate) mention: Option<Arc<MessageDigest>>,
-    /// How many messages it stands for.
-    pub(crate) messages: u32,
-}
-
-impl Notification {
-    /// That of one message.
-    pub(crate) fn of(message: &Arc<MessageDigest>, is_mention: bool) -> Self {
-        let mention = is_mention.then(|| message.clone());
-        Notification { newest: message.clone(), mention, messages: 1 }
-    }
-
-    /// Which of two has the message that was sent later.
-    fn cmp_sent(&self, other: &Self) -> Ordering {
-        let (one, other) = (&self.newest, &other.newest);
-        one.sent.cmp(&other.sent).then(one.order.cmp(&other.order))
-    }
-
-    /// Takes over what another one stands for. The message that was sent later speaks for both.
-    fn merge(&mut self, mut other: Notification) {
-        if other.newest.sent > self.newest.sent {
-            std::mem::swap(self, &mut other);
-        }
-        self.mention = self.mention.take().or(other.mention);
-        self.messages = self.messages.saturating_add(other.messages);
-    }
-}
-
-/// Notifications, room by room. Nearly always that is one room, for which no memory is to be asked for: there is one of
-/// this for every push.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Notifications(SmallVec<[(RoomId, Notification); 1]>);
-
-impl Notifications {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// That of a room.
-    pub(crate) fn of_room(&self, room: RoomId) -> Option<&Notification> {
-        self.0.iter().find(|(other, _)| *other == room).map(|(_, notification)| notification)
-    }
-
-    /// The message that was sent last of all.
-    pub(crate) fn newest(&self) -> Option<&Arc<MessageDigest>> {
-        let newest = self.0.iter().max_by(|(_, one), (_, other)| one.cmp_sent(other));
-        newest.map(|(_, notification)| &notification.newest)
-    }
-
-    /// The newest message that mentions the owner.
-    pub(crate) fn newest_mention(&self) -> Option<&Arc<MessageDigest>> {
-        let mentions = self.0.iter().filter(|(_, notification)| notification.mention.is_some());
-        mentions
-            .max_by(|(_, one), (_, other)| one.cmp_sent(other))
-            .and_then(|(_, last)| last.mention.as_ref())
-    }
-
-    /// Drops that of a room.
-    pub(super) fn drop_room(&mut self, room: RoomId) {
-        self.0.retain(|(other, _)| *other != room);
-    }
-
-    fn of_room_mut(&mut self, room: RoomId) -> Option<&mut Notification> {
-        self.0.iter_mut().find(|(other, _)| *other == room).map(|(_, notification)| notification)
-    }
-
-    fn push(&mut self, room: RoomId, notification: Notification) {
-        self.0.push((room, notification));
-    }
-
-    /// Takes out that of the room which has waited longest.
-    fn take_oldest(&mut self) -> Self {
-        let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, other))| other.newest.order);
-        let oldest = oldest.map(|(index, _)| index);
-        oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.swap_remove(index)]))
-    }
-}
 
 /// How many messages of one room are unread.
 #[derive(Debug)]
@@ -166,14 +53,14 @@ impl Unread {
         mut notification: Notification,
         key: MessageKey,
     ) -> bool {
-        let sent = notification.newest.sent;
+        let sent = notification.newest().identity.sent;
         let bounces = self.bounces.get_or_insert_default();
         let Some(before) = bounces.add(room, key, sent) else { return false };
         let unread_before = self.count(room);
         let is_newest = usize::try_from(unread_before).is_ok_and(|unread| unread <= before.count)
             && before.newest <= Some(sent);
         if !is_newest {
-            notification.newest = Arc::new(notification.newest.without_words());
+            notification.forget_words();
         }
         self.notify(room, notification);
         true
@@ -196,7 +83,7 @@ impl Unread {
 
     /// Messages from before `oldest` are not worth a push any more.
     pub(super) fn expire(&mut self, oldest: Instant) {
-        self.pending.0.retain(|(_, pending)| pending.newest.sent >= oldest);
+        self.pending.retain(|_, pending| pending.newest().identity.sent >= oldest);
     }
 
     /// Takes out what a push is about.
@@ -209,7 +96,7 @@ impl Unread {
 
     /// Puts back what could not be pushed. It merges into what is new meanwhile, unless it was read.
     pub(super) fn requeue(&mut self, notifications: Notifications) {
-        for (room, notification) in notifications.0 {
+        for (room, notification) in notifications.into_rooms() {
             if !self.counts.iter().any(|unread| unread.room == room) {
                 continue;
             }
@@ -221,15 +108,25 @@ impl Unread {
     }
 
     /// Another module did not want these to be pushed: they do not count as unread.
-    pub(super) fn retract(&mut self, notifications: &Notifications) {
-        for (room, notification) in &notifications.0 {
-            if let Some(unread) = self.counts.iter_mut().find(|unread| unread.room == *room) {
-                unread.messages = unread.messages.saturating_sub(notification.messages);
-            }
+    pub(super) fn discount(&mut self, notifications: &Notifications) {
+        for (room, notification) in notifications.rooms() {
+            self.subtract(room, notification.messages());
         }
-        self.counts.retain(|unread| unread.messages > 0);
-        let counts = &self.counts;
-        self.pending.0.retain(|(room, _)| counts.iter().any(|unread| unread.room == *room));
+    }
+
+    /// A message of a room is taken back or corrected. Returns whether it is one that the device has yet to hear of.
+    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) -> bool {
+        self.pending.revise(room, revising)
+    }
+
+    /// So many messages of a room do not count as unread.
+    pub(super) fn subtract(&mut self, room: RoomId, messages: u32) {
+        let Some(unread) = self.counts.iter_mut().find(|unread| unread.room == room) else { return };
+        unread.messages = unread.messages.saturating_sub(messages);
+        if unread.messages == 0 {
+            self.counts.retain(|unread| unread.room != room);
+            self.pending.drop_room(room);
+        }
     }
 
     /// What the device has yet to hear of.
@@ -245,7 +142,7 @@ impl Unread {
     /// How many messages are unread that the app server knows of: in all rooms, but for those that are pending.
     pub(super) fn known(&self) -> u32 {
         self.counts.iter().fold(0, |sum, unread| {
-            let pending = self.pending.of_room(unread.room).map_or(0, |pending| pending.messages);
+            let pending = self.pending.of_room(unread.room).map_or(0, Notification::messages);
             sum.saturating_add(unread.messages.saturating_sub(pending))
         })
     }

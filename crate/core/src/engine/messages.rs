@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::device::MessageDigest;
+use crate::device::{MessageDigest, MessageIdentity};
 use crate::ids::{DeviceId, UserId};
 use crate::mention::Mentions;
-use crate::message::Message;
+use crate::message::{Message, MessageIds};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
 use crate::room::{Coverage, Member, Room};
@@ -164,13 +164,18 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// What a push may say of a message that was sent at `sent`: nothing is kept that the app server may not know.
+    /// A message that was sent at `sent`, and what it is named by.
+    pub(super) fn identity(&mut self, ids: MessageIds, sent: Instant) -> Arc<MessageIdentity> {
+        self.made += 1;
+        Arc::new(MessageIdentity { ids, sent, order: self.made })
+    }
+
+    /// What a push may say of a message: nothing is kept that the app server may not know.
     pub(super) fn digest(
-        &mut self,
         message: Option<&Message<'_>>,
         keep_original: bool,
         room: &Room,
-        sent: Instant,
+        identity: Arc<MessageIdentity>,
         options: &Options,
     ) -> MessageDigest {
         let element = message.map(Message::element);
@@ -182,25 +187,8 @@ impl Digests {
             sender: sender.map(Into::into),
             body: body.map(Into::into),
             original: element.filter(|_| keep_original).cloned(),
-            sent,
-            order: self.next(),
+            identity,
+            is_outdated: false,
         }
-    }
-
-    /// What a snapshot holds of a message.
-    pub(super) fn restored(
-        &mut self,
-        room: Arc<str>,
-        sender: Option<&str>,
-        body: Option<&str>,
-        sent: Instant,
-    ) -> MessageDigest {
-        let (sender, body) = (sender.map(Into::into), body.map(Into::into));
-        MessageDigest { room, sender, body, original: None, sent, order: self.next() }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.made += 1;
-        self.made
     }
 }

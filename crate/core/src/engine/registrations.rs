@@ -82,6 +82,7 @@ impl Registrations {
             return Registered::default();
         }
         let (user_id, is_first_device) = self.id_or_insert(jid);
+        let is_suspended = self.is_suspended(devices, user_id);
         let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
         let mut before: HashMap<Box<str>, DeviceId> = before
             .into_iter()
@@ -95,7 +96,9 @@ impl Registrations {
             let push_identifier = registration.push_identifier();
             let is_renewed = renewed == Some(&*push_identifier);
             let Some(id) = before.remove(&*push_identifier) else {
-                after.push(devices.insert(user_id, registration));
+                let id = devices.insert(user_id, registration);
+                devices.update(id, |device| device.set_suspended(is_suspended));
+                after.push(id);
                 continue;
             };
             let is_changed = devices.update(id, |device| {
@@ -114,6 +117,20 @@ impl Registrations {
             user.devices = after;
         }
         Registered { is_first_device, changed }
+    }
+
+    /// The account of a user is disabled, or enabled again. Nothing is remembered of somebody without a device.
+    pub(super) fn set_suspended(&self, devices: &mut Devices, jid: &str, is_suspended: bool) {
+        let user = self.id(jid).and_then(|id| self.user(id));
+        for &device in user.map_or(&[][..], User::devices) {
+            devices.update(device, |device| device.set_suspended(is_suspended));
+        }
+    }
+
+    /// Whether the account of a user is disabled: their devices know, all of them.
+    fn is_suspended(&self, devices: &Devices, id: UserId) -> bool {
+        let user = self.user(id).map_or(&[][..], User::devices);
+        user.iter().any(|&device| devices.get(device).is_some_and(Device::is_suspended))
     }
 
     /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.

@@ -2,26 +2,40 @@
 //!
 //! Registrations are not in it: they are in the store all the time.
 
+mod messages;
+mod nicknames;
+
+pub use messages::{MessageState, StanzaIdsState};
+pub use nicknames::NicknameState;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, Failures, Notification};
+use crate::device::{Device, Failures, MessageDigest, MessageIdentity, Notification};
 use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
+use crate::message::MessageIds;
 use crate::time::Instant;
 
 use super::messages::Digests;
 use super::registrations::Registrations;
 use super::rooms::Rooms;
+use messages::Messages;
 
-/// The state of every device that has any. Times are ages: seconds before the snapshot was taken.
+/// The state of every device that has any, and what it refers to. Times are ages: seconds before the snapshot was taken.
 ///
 /// The names of the fields are those of the store, see the documentation for operators: they stay.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The devices.
     pub devices: Vec<DeviceState>,
+    /// The messages that are still to be pushed, in the order in which they came to be known.
+    #[serde(default)]
+    pub messages: Vec<MessageState>,
+    /// The nicknames that members have last used.
+    #[serde(default)]
+    pub nicknames: Vec<NicknameState>,
 }
 
 /// The state of a device.
@@ -76,6 +90,10 @@ pub struct PendingState {
     pub messages: u32,
     /// How old the newest message is.
     pub age: f64,
+    /// Which messages they are, as far as that is known, the newest last: places in [`Snapshot::messages`], from 1.
+    pub places: Vec<usize>,
+    /// Which of them mention the owner, the newest last.
+    pub mentions: Vec<usize>,
 }
 
 /// What a snapshot is restored into.
@@ -93,21 +111,28 @@ impl Snapshot {
         rooms: &Rooms,
         now: Instant,
     ) -> Self {
-        let states = devices.iter().filter_map(|device| DeviceState::of(device, registrations, rooms, now));
-        Snapshot { devices: states.collect() }
+        let messages = Messages::of(devices);
+        let state = |device| DeviceState::of(device, registrations, rooms, &messages, now);
+        Snapshot {
+            devices: devices.iter().filter_map(state).collect(),
+            messages: messages.states(now),
+            nicknames: nicknames::take(registrations, rooms),
+        }
     }
 
     /// Takes up what it holds of the devices that are still registered. Returns the rooms in which something is unread.
     pub(super) fn restore(&self, parts: &mut Parts<'_>, now: Instant) -> Vec<String> {
+        let messages = messages::restore(&self.messages, parts.digests, now);
         let mut rooms = Vec::new();
         for state in &self.devices {
             let Some((owner, device)) = parts.find_device(state) else { continue };
             for unread in &state.unread {
-                parts.restore_unread(owner, device, unread, now);
+                parts.restore_unread(owner, device, unread, &messages, now);
             }
             parts.devices.update(device, |device| device.restore(state.failures(now), state.pinged));
             rooms.extend(state.unread.iter().map(|unread| unread.room.clone()));
         }
+        nicknames::restore(&self.nicknames, parts.registrations, parts.rooms);
         rooms.sort_unstable();
         rooms.dedup();
         rooms
@@ -125,12 +150,19 @@ impl Parts<'_> {
         Some((owner, device))
     }
 
-    fn restore_unread(&mut self, owner: UserId, device: DeviceId, state: &UnreadState, now: Instant) {
+    fn restore_unread(
+        &mut self,
+        owner: UserId,
+        device: DeviceId,
+        state: &UnreadState,
+        messages: &[Arc<MessageIdentity>],
+        now: Instant,
+    ) {
         let id = self.rooms.id_or_insert(&state.room);
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.presume_member(owner);
         let pending = state.pending.as_ref();
-        let pending = pending.map(|pending| pending.notification(room.jid(), self.digests, now));
+        let pending = pending.map(|pending| pending.notification(room.jid(), messages, self.digests, now));
         self.devices.update(device, |device| device.restore_unread(id, state.count, pending));
     }
 }
@@ -138,11 +170,20 @@ impl Parts<'_> {
 impl DeviceState {
     /// The state of a device, if it has any. A publish that was not answered yet is in it as if it had not been sent:
     /// better pushed twice than never.
-    fn of(device: &Device, registrations: &Registrations, rooms: &Rooms, now: Instant) -> Option<Self> {
+    fn of(
+        device: &Device,
+        registrations: &Registrations,
+        rooms: &Rooms,
+        messages: &Messages,
+        now: Instant,
+    ) -> Option<Self> {
         let in_flight = device.delivery().in_flight();
         let failures = device.delivery().failures();
-        let mut unread: Vec<(Option<u64>, UnreadState)> =
-            device.unread().counts().filter_map(|count| unread_state(device, count, rooms, now)).collect();
+        let mut unread: Vec<(Option<u64>, UnreadState)> = device
+            .unread()
+            .counts()
+            .filter_map(|count| unread_state(device, count, rooms, messages, now))
+            .collect();
         unread.sort_by_key(|(order, _)| *order);
         let unread: Vec<UnreadState> = unread.into_iter().map(|(_, state)| state).collect();
         let pinged = device.is_pinged() || in_flight.is_some_and(|in_flight| in_flight.is_ping);
@@ -171,11 +212,41 @@ impl DeviceState {
 }
 
 impl PendingState {
+    /// What of a notification app servers may know.
+    fn of(notification: &Notification, messages: &Messages, now: Instant) -> Self {
+        let newest = notification.newest();
+        PendingState {
+            sender: newest.sender.as_deref().map(str::to_owned),
+            body: newest.body.as_deref().map(str::to_owned),
+            mentioned: notification.is_mention(),
+            messages: notification.messages(),
+            age: now.seconds_since(newest.identity.sent),
+            places: messages.places(notification.identities()),
+            mentions: messages.places(notification.mentions()),
+        }
+    }
+
     /// What was still to be pushed, with a digest of its newest message.
-    fn notification(&self, room: &Arc<str>, digests: &mut Digests, now: Instant) -> Notification {
-        let sent = now - self.age;
-        let digest = digests.restored(room.clone(), self.sender.as_deref(), self.body.as_deref(), sent);
-        Notification { messages: self.messages, ..Notification::of(&Arc::new(digest), self.mentioned) }
+    fn notification(
+        &self,
+        room: &Arc<str>,
+        messages: &[Arc<MessageIdentity>],
+        digests: &mut Digests,
+        now: Instant,
+    ) -> Notification {
+        let found = |places: &[usize]| -> Vec<Arc<MessageIdentity>> {
+            places.iter().filter_map(|place| messages.get(place.checked_sub(1)?)).cloned().collect()
+        };
+        let (mut known, mut mentions) = (found(&self.places), found(&self.mentions));
+        // Earlier versions have stored none.
+        let newest = known.pop();
+        let newest = newest.unwrap_or_else(|| digests.identity(MessageIds::default(), now - self.age));
+        if self.mentioned && mentions.is_empty() {
+            mentions.push(newest.clone());
+        }
+        let (sender, body) = (self.sender.as_deref().map(Into::into), self.body.as_deref().map(Into::into));
+        let digest = MessageDigest { sender, body, ..MessageDigest::without_words(room, &newest) };
+        Notification::restored(&Arc::new(digest), self.messages, &known, &mentions)
     }
 }
 
@@ -184,23 +255,20 @@ fn unread_state(
     device: &Device,
     (room, count): (RoomId, u32),
     rooms: &Rooms,
+    messages: &Messages,
     now: Instant,
 ) -> Option<(Option<u64>, UnreadState)> {
     let in_flight = device.delivery().in_flight();
     let in_flight = in_flight.and_then(|in_flight| in_flight.notifications.of_room(room));
     let pending = device.unread().pending().of_room(room);
-    let newest = pending.or(in_flight);
-    let both = || pending.into_iter().chain(in_flight);
+    let both = pending.into_iter().chain(in_flight).cloned().reduce(|mut pending, in_flight| {
+        pending.merge(in_flight);
+        pending
+    });
     let state = UnreadState {
         room: rooms.get(room)?.jid().to_string(),
         count,
-        pending: newest.map(|Notification { newest, .. }| PendingState {
-            sender: newest.sender.as_deref().map(str::to_owned),
-            body: newest.body.as_deref().map(str::to_owned),
-            mentioned: both().any(|notification| notification.mention.is_some()),
-            messages: both().map(|notification| notification.messages).sum(),
-            age: now.seconds_since(newest.sent),
-        }),
+        pending: both.as_ref().map(|notification| PendingState::of(notification, messages, now)),
     };
-    Some((newest.map(|notification| notification.newest.order), state))
+    Some((both.map(|notification| notification.newest().identity.order), state))
 }

@@ -1,9 +1,11 @@
 //! What outlives a clean stop: what was missed, what is still to be pushed, and what went wrong.
 
-use muc_cloud_notify_core::{DeviceState, Options, PendingState, Snapshot, UnreadState};
+use muc_cloud_notify_core::{
+    DeviceState, MessageState, Options, PendingState, Snapshot, StanzaIdsState, UnreadState,
+};
 use muc_cloud_notify_testing::driver::Outcome;
 use muc_cloud_notify_testing::driver::{Handling, Reason};
-use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, push_identifier};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, ROMEO, push_identifier};
 use muc_cloud_notify_testing::service::{Service, nodes, with_body};
 
 /// The service after a restart: its registrations are read from the store, and its clock is another one.
@@ -33,7 +35,7 @@ fn says_for_each_device_what_there_is_to_say() {
     service.wait(1.0);
     service.say(ORCHARD, "2");
     service.wait(2.0);
-    let unread = |room: &str, text: &str, mentioned, age| UnreadState {
+    let unread = |room: &str, text: &str, mentioned: bool, age, place| UnreadState {
         room: room.to_owned(),
         count: 1,
         pending: Some(PendingState {
@@ -42,17 +44,30 @@ fn says_for_each_device_what_there_is_to_say() {
             mentioned,
             messages: 1,
             age,
+            places: vec![place],
+            mentions: vec![place; usize::from(mentioned)],
         }),
+    };
+    let message = |age| MessageState {
+        author: Some(ROMEO.to_owned()),
+        ids: vec![StanzaIdsState { id: Some("af63ac4c86019afc".to_owned()), ..StanzaIdsState::default() }],
+        age,
     };
     let device = |node: &str| DeviceState {
         user: JULIET.to_owned(),
         push_identifier: push_identifier(node),
-        unread: vec![unread(HALL, "1", true, 3.0), unread(ORCHARD, "2", false, 2.0)],
+        unread: vec![unread(HALL, "1", true, 3.0, 1), unread(ORCHARD, "2", false, 2.0, 2)],
         ..DeviceState::default()
     };
     let mut snapshot = service.snapshot();
     snapshot.devices.sort_by(|a, b| a.push_identifier.cmp(&b.push_identifier));
-    assert_eq!(snapshot, Snapshot { devices: vec![device("phone"), device("tablet")] });
+    assert_eq!(snapshot.devices, [device("phone"), device("tablet")]);
+    assert_eq!(
+        snapshot.messages,
+        [message(3.0), message(2.0)],
+        "each once, though two devices have yet to hear of it"
+    );
+    assert_eq!(snapshot.nicknames, []);
 }
 
 #[test]
@@ -257,5 +272,5 @@ fn a_device_with_nothing_to_say_is_not_in_it() {
     service.say(ORCHARD, "1");
     assert_eq!(service.snapshot().devices.len(), 1);
     service.occupant_present(ORCHARD, JULIET, "Juliet");
-    assert_eq!(service.snapshot(), Snapshot::default());
+    assert_eq!((service.snapshot().devices, service.snapshot().messages), (vec![], vec![]));
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reference::ReferenceDevice;
+use super::reference::{ReferenceDevice, Told};
+use super::revision::Texts;
 use super::simulation::Simulation;
 use super::world::{ROOMS, USERS};
 use crate::driver::{Coverage, Publish};
@@ -32,12 +33,15 @@ impl Simulation {
 }
 
 impl ReferenceDevice {
-    /// A push says what there is to say, by room the newest message.
-    pub(super) fn assert_push(&self, push: &Publish, about: &BTreeMap<usize, u32>) {
+    /// A push says what there is to say: the newest message of all, where its words are known.
+    pub(super) fn assert_push(&self, push: &Publish, about: &BTreeMap<usize, Told>, texts: &Texts) {
         assert!(self.in_flight.is_none(), "one publish in flight per device");
-        let newest = about.values().max().map(u32::to_string);
-        assert!(newest.is_some(), "there is something to say");
-        assert_eq!(push.body(), newest.as_deref(), "the newest message");
+        let newest =
+            about.values().max_by_key(|told| told.messages.last()).expect("there is something to say");
+        let message = newest.messages.last().expect("no room is told of without a message");
+        let text = texts.of(*message);
+        assert_eq!(push.body(), Some(if newest.has_words { text } else { "New Message!" }));
+        assert!(push.body().is_none_or(|body| !texts.is_taken_back(body)), "it was taken back");
         assert_eq!(push.count(), self.unread.values().sum::<u32>());
     }
 }

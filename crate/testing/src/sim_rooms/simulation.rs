@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use muc_cloud_notify_core::Options;
 
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
+use super::revision::Texts;
 use super::transition::{Event, Transition};
 use super::world::{MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, USERS};
 use crate::driver::{Coverage, Handling, Outcome, Publish, Scope};
-use crate::names::push_identifier;
+use crate::names::{PRIVATE, push_identifier};
 use crate::service::{ALL, Service, with_body};
+use crate::stanza::xml;
 
 /// An engine in its surroundings, and what is known to be true of them.
 #[derive(Debug)]
@@ -17,7 +19,10 @@ pub struct Simulation {
     pub(super) service: Service,
     pub(super) rooms: [ReferenceRoom; 2],
     pub(super) devices: BTreeMap<(usize, usize), ReferenceDevice>,
-    messages: u32,
+    pub(super) texts: Texts,
+    /// The users whose accounts are disabled.
+    suspended: BTreeSet<usize>,
+    options: Options,
 }
 
 fn nickname(user: usize, nick: usize) -> String {
@@ -41,10 +46,12 @@ impl Simulation {
             ..with_body()
         };
         Simulation {
-            service: Service::new(options),
+            service: Service::new(options.clone()),
             rooms: Default::default(),
             devices: BTreeMap::new(),
-            messages: 0,
+            texts: Texts::default(),
+            suspended: BTreeSet::new(),
+            options,
         }
     }
 
@@ -83,12 +90,19 @@ impl Simulation {
                 self.forget_where_known(room);
                 self.service.room_destroyed(ROOMS[room]);
             }
+            Transition::Revise(which, reviser, revision) => self.revise(which, reviser, revision),
+            Transition::Suspend(user, is_suspended) => self.suspend(user, is_suspended),
+            Transition::Restart => self.restart(),
         }
+        // What is known of a user goes with the last device.
+        self.suspended.retain(|user| self.devices.keys().any(|(owner, _)| owner == user));
         self.assert_agreement();
     }
 
-    /// From now on all app servers answer, until nothing is left to be done. Panics if something was never pushed.
+    /// From now on all accounts are enabled and all app servers answer, until nothing is left to be done. Panics if something
+    /// was never pushed.
     pub fn settle(&mut self) {
+        (0..USERS.len()).for_each(|user| self.suspend(user, false));
         for _ in 0..1000 {
             while self.devices.values().any(|device| device.in_flight.is_some()) {
                 self.reply(0, Outcome::Delivered);
@@ -99,6 +113,29 @@ impl Simulation {
             self.poll(ALL);
         }
         self.assert_settled();
+    }
+
+    fn suspend(&mut self, user: usize, is_suspended: bool) {
+        self.service.set_suspended(USERS[user], is_suspended);
+        if is_suspended {
+            self.suspended.insert(user);
+        } else {
+            self.suspended.remove(&user);
+        }
+    }
+
+    /// What was in flight is pushed again, as its answer will be missed. What is known of rooms has to be read.
+    fn restart(&mut self) {
+        let snapshot = self.service.snapshot();
+        self.service = Service::restarted(self.service.now, self.options.clone(), self.service.store.clone());
+        for &user in &self.suspended {
+            self.service.set_suspended(USERS[user], true);
+        }
+        let rooms = self.service.restore(&snapshot);
+        for (room, _) in ROOMS.iter().enumerate().filter(|(_, name)| rooms.iter().any(|it| it == *name)) {
+            self.read(room);
+        }
+        self.devices.values_mut().for_each(ReferenceDevice::fail);
     }
 
     fn enable(&mut self, user: usize, node: usize) {
@@ -164,16 +201,20 @@ impl Simulation {
 
     fn message(&mut self, room: usize, sender: Option<usize>) {
         self.read(room);
-        self.messages += 1;
+        let message = self.texts.add(room, sender);
         let mut concerned = 0;
         for ((user, _), device) in &mut self.devices {
             if self.rooms[room].is_absent(*user) && sender != Some(*user) {
                 concerned += 1;
-                device.add_unread(room, self.messages);
+                device.add_unread(room, message);
             }
         }
-        let sender = sender.map(|sender| USERS[sender]);
-        assert_eq!(self.service.say_as(ROOMS[room], sender, &self.messages.to_string()), concerned);
+        let (name, sender) = (ROOMS[room], sender.map(|sender| USERS[sender]));
+        let stanza = xml(&format!(
+            "<message type='groupchat' from='{name}/Somebody' id='m{message}'><body>{message}</body>\
+            <stanza-id xmlns='urn:xmpp:sid:0' by='{name}' id='s{message}'/></message>"
+        ));
+        assert_eq!(self.service.broadcast_stanza(name, sender, PRIVATE, &stanza), concerned);
     }
 
     fn poll(&mut self, limit: usize) {
@@ -191,7 +232,8 @@ impl Simulation {
         let node = NODES.iter().position(|node| push.node.as_deref() == Some(node)).expect("a node");
         let device = self.devices.get_mut(&(user, node)).expect("a device that is registered");
         let about = std::mem::take(&mut device.pending);
-        device.assert_push(&push, &about);
+        device.assert_push(&push, &about, &self.texts);
+        assert!(!self.suspended.contains(&user), "the account is disabled");
         assert!(about.keys().all(|&room| self.rooms[room].is_absent(user)), "only for an absent user");
         device.in_flight = Some(InFlight { push, since: self.service.now, about });
     }

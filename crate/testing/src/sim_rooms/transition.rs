@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::revision::{Reviser, Revision};
 use super::world::{NODES, ROOMS, USERS};
 use crate::driver::Outcome;
 use crate::service::ALL;
@@ -42,6 +43,12 @@ pub enum Transition {
     ForgetRooms(Vec<(usize, Event)>),
     /// A room is destroyed.
     DestroyRoom(usize),
+    /// One of the newest messages, counted backwards, is to be taken back or corrected.
+    Revise(usize, Reviser, Revision),
+    /// The account of a user is disabled, or enabled again.
+    Suspend(usize, bool),
+    /// The service is stopped and started again.
+    Restart,
 }
 
 /// Any course of events.
@@ -58,6 +65,14 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn reviser() -> impl Strategy<Value = Reviser> {
+    prop_oneof![
+        3 => Just(Reviser::Author),
+        1 => (0..USERS.len()).prop_map(Reviser::User),
+        1 => Just(Reviser::Room),
+    ]
+}
+
 fn transition() -> impl Strategy<Value = Transition> {
     let (user, room, node) = (0..USERS.len(), 0..ROOMS.len(), 0..NODES.len());
     let outcome = prop_oneof![
@@ -66,6 +81,7 @@ fn transition() -> impl Strategy<Value = Transition> {
         2 => Just(Outcome::Rejected),
         1 => Just(Outcome::Silent),
     ];
+    let revision = prop_oneof![2 => Just(Revision::Retract), 1 => Just(Revision::Correct)];
     prop_oneof![
         6 => (user.clone(), node.clone()).prop_map(|(user, node)| Transition::Enable(user, node)),
         1 => (user.clone(), proptest::option::of(node)).prop_map(|(user, node)| Transition::Disable(user, node)),
@@ -78,5 +94,8 @@ fn transition() -> impl Strategy<Value = Transition> {
         1 => room.clone().prop_map(Transition::ForgetRoom),
         1 => proptest::collection::vec((room.clone(), event()), 0..4).prop_map(Transition::ForgetRooms),
         1 => room.prop_map(Transition::DestroyRoom),
+        6 => (0..8_usize, reviser(), revision).prop_map(|(which, by, how)| Transition::Revise(which, by, how)),
+        2 => (0..USERS.len(), any::<bool>()).prop_map(|(user, is_suspended)| Transition::Suspend(user, is_suspended)),
+        1 => Just(Transition::Restart),
     ]
 }
