@@ -34,7 +34,7 @@ local function watch(parts)
 
 	local function is_on_another_session(event)
 		for _, real_jid in ipairs(event.elsewhere) do
-			if not hibernation.was_hibernating(real_jid, event.sent) then return true; end
+			if presence.is_session(real_jid) and not hibernation.was_hibernating(real_jid, event.sent) then return true; end
 		end
 		return false;
 	end
