@@ -13,6 +13,7 @@ local jid_host = require "util.jid".host;
 local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
+local stanza_error = part "shared/stanza_error";
 
 -- The clock is looked at after so many.
 local pushes_per_look = 5;
@@ -111,7 +112,7 @@ local function new(parts)
 		if kind == "result" then
 			return engine:handle_result(id, from, monotonic()) or nil;
 		end
-		local error_type, condition = stanza:get_error();
+		local error_type, condition = stanza_error.read(stanza);
 		if not engine:handle_error(id, from, error_type, condition, monotonic()) then return; end
 		module:log("debug", "App server %s answered with an error: %s/%s", from, error_type, condition);
 		return true;
