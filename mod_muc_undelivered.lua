@@ -36,7 +36,9 @@ local bounds = options.read {
 -- How often what is too old is forgotten: each time all rooms are looked at.
 local seconds_between_looks = math.max(1, math.min(60, bounds.seconds / 10));
 
-local before_others, after_filters = 1000, -1000; -- priorities
+-- Priorities. What a filter has stopped is never sent; a module that sends the message itself ends the event, at a priority
+-- that is lower still (mod_muc_bot at -100).
+local before_others, after_filters = 1000, -50;
 
 local room_log = part "muc_undelivered/room_log".new(bounds);
 local bounce = bounces.new(room_log);

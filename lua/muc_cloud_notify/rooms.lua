@@ -13,6 +13,11 @@ local guard = part "shared/guard";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
 -- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which makes them no
+-- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
+-- it has changed is what counts (the lowest priority of a filter that we know of is -1); and before a module that sends
+-- the message itself, and so ends the event (mod_muc_bot does at -100).
+local after_filters = -50;
+
 -- members.
 local function listed_affiliation(room, bare_jid)
 	local affiliation = room:get_affiliation(bare_jid);
@@ -110,13 +115,12 @@ local function watch(parts)
 		end
 	end);
 
-	-- Below every filter: what a module has stopped is no message, and what it has changed is what counts.
 	local is_quiet = room_sync.is_quiet;
 	module:hook("muc-broadcast-message", function (event)
 		if not is_quiet(event.room.jid) then
 			push_or_hold(event);
 		end
-	end, -1000);
+	end, after_filters);
 
 	local function find_rooms_of(bare_jid)
 		for room in muc.live_rooms() do
