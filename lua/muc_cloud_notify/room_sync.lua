@@ -160,14 +160,28 @@ local function new(parts)
 		held[room_jid] = nil;
 	end
 
-	-- The sessions of an occupant may have changed.
+	-- The sessions of an occupant may have changed. A room that has not been read, as it has just been made, is read when a
+	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
 		local nick = jid_resource(occupant.nick);
 		if is_present(occupant) then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);
+			if engine:coverage(room.jid) == "nothing" and engine:is_registered(occupant.bare_jid) then
+				start(room);
+			end
 		else
 			engine:occupant_gone(room.jid, occupant.bare_jid, nick, monotonic());
+		end
+	end
+
+	-- A user is a member of a room from now on, or has a device: looks at those of its occupants that are theirs.
+	local function look_for(room, bare_jid)
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare_jid then
+				look_at(room, occupant);
+			end
 		end
 	end
 
@@ -189,7 +203,7 @@ local function new(parts)
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
 		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, registrations_loaded = registrations_loaded;
+		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
 	};
 end
 

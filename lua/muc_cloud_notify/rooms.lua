@@ -12,12 +12,12 @@ local st = require "util.stanza";
 local guard = part "shared/guard";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
--- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which makes them no
 -- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
 -- it has changed is what counts (the lowest priority of a filter that we know of is -1); and before a module that sends
 -- the message itself, and so ends the event (mod_muc_bot does at -100).
 local after_filters = -50;
 
+-- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which makes them no
 -- members.
 local function listed_affiliation(room, bare_jid)
 	local affiliation = room:get_affiliation(bare_jid);
@@ -52,6 +52,9 @@ local function watch(parts)
 	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
 		room_sync.start_again(event.room);
 		affiliation_changed(event.room, event.jid, event.affiliation);
+		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
+			room_sync.look_for(event.room, event.jid);
+		end
 	end), 1000);
 
 	module:hook("muc-set-affiliation-data/reserved_nickname", note("take note of a nickname", function (event)
@@ -125,15 +128,16 @@ local function watch(parts)
 	local function find_rooms_of(bare_jid)
 		for room in muc.live_rooms() do
 			room_sync.start_again(room);
-			local affiliation = engine:coverage(room.jid) ~= "nothing" and listed_affiliation(room, bare_jid);
-			if affiliation then
+			local affiliation = listed_affiliation(room, bare_jid);
+			if is_member[affiliation] then
 				affiliation_changed(room, bare_jid, affiliation);
+				room_sync.look_for(room, bare_jid);
 			end
 		end
 	end
 
-	-- A user has a device now: tells the engine where they are a member. They are registered, whatever happens
-	-- here: should it fail, all rooms are read again.
+	-- A user has a device now: tells the engine where they are a member, and under which nicknames they are there. They are
+	-- registered, whatever happens here: should it fail, all rooms are read again.
 	local function add_user(bare_jid)
 		room_sync.forget_quiet();
 		if not guard.attempt("find the rooms of "..bare_jid, find_rooms_of, bare_jid) then
