@@ -8,7 +8,12 @@
 --
 -- muc-undelivered-message { room, occupant, real_jid, bare_jid, elsewhere, message, sender, stanza_id, sent, condition, bounce }
 --
--- once for each message and session. The README describes the fields.
+-- once for each message and session. docs/modules.md describes the fields.
+--
+-- Exposed functions:
+--
+-- author_of(room, stanza_id) -> the bare JID of the author of a message in a room, by the id that the room's archive has
+--   given it; nil where that is not known
 --
 -- Invariant: what mod_muc does stays as it is. No handler here stops an event or changes a stanza.
 
@@ -100,3 +105,6 @@ module:add_timer(seconds_between_looks, function ()
 end);
 
 module.save, module.restore = room_log.save, room_log.restore;
+
+-- Global in this module's environment, for other modules.
+author_of = room_log.author_of;
