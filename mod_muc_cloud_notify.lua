@@ -29,7 +29,7 @@ if not native then
 	return;
 end
 
-module:depends "muc_undelivered";
+local undelivered = module:depends "muc_undelivered";
 
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
@@ -45,13 +45,14 @@ local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, room_sync = room_sync, wants_message = extensions.is_listening;
+	engine = engine, muc = muc, room_sync = room_sync, author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
 	engine = engine, muc = muc, room_sync = room_sync, presence = presence;
 };
 part "muc_cloud_notify/bounces".watch {
-	engine = engine, room_sync = room_sync, presence = presence, hibernation = hibernation, facts_of = rooms.facts_of;
+	engine = engine, room_sync = room_sync, presence = presence, hibernation = hibernation;
+	author_of = undelivered.author_of, facts_of = rooms.facts_of;
 };
 
 -- What devices there are, and what is sent to them.

@@ -10,6 +10,7 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 local st = require "util.stanza";
 
 local guard = part "shared/guard";
+local replied_id = part "muc_cloud_notify/reply".replied_id;
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
 -- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
@@ -27,8 +28,8 @@ local function listed_affiliation(room, bare_jid)
 	end
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; wants_message = whether another module wants to see the
--- message with each push }
+-- parts: { engine; muc = the environment of mod_muc; room_sync; author_of(room, stanza_id) = the author of a message, see
+-- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
 	local engine, muc, room_sync, wants_message = parts.engine, parts.muc, parts.room_sync, parts.wants_message;
 
@@ -89,6 +90,14 @@ local function watch(parts)
 		};
 	end
 
+	-- The author of the message that a message replies to. Nobody needs to know where nobody is absent.
+	local function find_reply_author(room, stanza)
+		local id = replied_id(stanza);
+		if not id or not select(2, engine:coverage(room.jid)) then return nil; end
+		local _, author = guard.attempt("find the author of the message replied to", parts.author_of, room, id);
+		return author;
+	end
+
 	local push_or_hold = guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
 		local is_complete, is_anybody_absent = room_sync.is_complete(room);
@@ -105,6 +114,7 @@ local function watch(parts)
 		facts.sender = sender and sender.bare_jid;
 		local function push(present)
 			facts.present = present;
+			facts.reply_author = find_reply_author(room, stanza);
 			local devices = engine:handle_message(facts, stanza, monotonic());
 			if devices > 0 then
 				module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
