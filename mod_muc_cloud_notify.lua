@@ -56,11 +56,14 @@ part "muc_cloud_notify/bounces".watch {
 };
 
 -- What devices there are, and what is sent to them.
+local accounts = part "muc_cloud_notify/accounts";
+local known_accounts = accounts.new();
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register;
+	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register, accounts = known_accounts;
 };
+local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, publish = publish, extensions = extensions, seconds_per_turn = seconds_per_turn;
+	engine = engine, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
 };
 
 engine:on_event("device-disabled", registrations.remove);
