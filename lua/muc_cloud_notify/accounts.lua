@@ -99,9 +99,7 @@ local function watch(parts)
 
 	-- An account is deleted, or new: nobody can have registered anything for it.
 	local function forget_user(event)
-		local user = user_of(event);
-		registrations.remove_all(user);
-		engine:set_suspended(user, false);
+		registrations.remove_all(user_of(event));
 	end
 
 	module:hook_global("user-deleted", guard.watch("forget a user whose account is deleted", forget_user));
