@@ -140,7 +140,9 @@ local function watch(parts)
 			room_sync.start_again(room);
 			local affiliation = listed_affiliation(room, bare_jid);
 			if is_member[affiliation] then
-				affiliation_changed(room, bare_jid, affiliation);
+				if engine:coverage(room.jid) ~= "nothing" then
+					affiliation_changed(room, bare_jid, affiliation);
+				end
 				room_sync.look_for(room, bare_jid);
 			end
 		end
