@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 1;
-local digest = "3a02ab56abe2e948ae2950a7730f73ab6b4de48afce2b0f3c3eab705d0060290";
+local digest = "fa826af051e1e20f1f53842cea16258ba4a4b1f9ee68b8cacd48a6c36bfe28ab";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));
@@ -74,9 +74,7 @@ describe("contract", function ()
 		end
 		local engines = part "muc_cloud_notify/engine";
 		local section = assert(text:match("\n%-%- Facts:.-\n%-%- Decisions:"));
-		local facts = declared("engine", section);
-		table.insert(facts, "restore");
-		assert.same(sorted(facts), sorted({ table.unpack(engines.facts) }));
+		assert.same(declared("engine", section), sorted({ table.unpack(engines.facts) }));
 		local all = { table.unpack(engines.facts) };
 		table.move(engines.others, 1, #engines.others, #all + 1, all);
 		table.insert(all, "poll_event");

@@ -44,7 +44,7 @@ local function watch(parts)
 	local function has_reached_user(event)
 		local session = full_sessions[event.real_jid];
 		if presence.is_left_to_its_server(session) then return true; end
-		-- Nobody remembers the message. What was sent to a session while it hibernated was pushed then.
+		-- The message is not known any more. What was sent to a session while it hibernated was pushed then.
 		if not event.message and presence.counts_as_absent(session) and hibernation.was_sent_meanwhile(session, event.bounce) then
 			return true;
 		end

@@ -151,7 +151,7 @@ function engine:occupant_present(room, bare_jid, nick) end
 ---@param now number
 function engine:occupant_gone(room, bare_jid, nick, now) end
 
----What is told of every message.
+---The facts about a message.
 ---@class message_facts
 ---@field room string
 ---@field sender string? the bare JID of the author; nil: the room itself, or not known
@@ -167,7 +167,7 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---@return integer devices how many devices are to be pushed to; 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
 
----What is told of a message that came back from a session it was sent to.
+---The facts about a message that bounced from a session it was sent to.
 ---@class bounce_facts
 ---@field room string
 ---@field user string the bare JID of the recipient
@@ -226,11 +226,17 @@ function engine:suppress(id) end
 ---@param now number
 function engine:handle_timeout(now) end
 
+---Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
+---@param snapshot table
+---@param now number
+---@return string[] rooms in which something is unread
+function engine:restore(snapshot, now) end
+
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
 ---------------------------------------------------------------------------------------------------
 
----The next push, which counts as sent from now on. Nothing where there is none at the moment.
+---The next push, which counts as sent from now on. Nothing where there is none at the moment. It makes no events.
 ---@param now number
 ---@param scope "all-rooms"|"one-room" whether a push may be about more than one room. Modules that look at pushes judge each
 ---by a message of its room, and what they stop must not take other rooms with it
@@ -240,7 +246,7 @@ function engine:handle_timeout(now) end
 function engine:poll_push(now, scope) end
 
 ---@class device_disabled
----@field type "device-disabled" a device is not pushed to any more: the store is to be told
+---@field type "device-disabled" a device is not pushed to any more: it has to be removed from the store
 ---@field user string
 ---@field push_identifier string
 ---@field app_server string
@@ -323,11 +329,5 @@ function engine:stats() end
 ---@param now number
 ---@return table snapshot { devices = { … } }, of plain values
 function engine:snapshot(now) end
-
----Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
----@param snapshot table
----@param now number
----@return string[] rooms in which something is unread
-function engine:restore(snapshot, now) end
 
 return { contract = 1 };

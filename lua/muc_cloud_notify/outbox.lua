@@ -38,6 +38,7 @@ local function new(parts)
 		if details then
 			is_agreed, is_stopped = extensions.may_push(stanza, user, engine:summary(summary), details);
 		end
+		-- A module that sees a push may answer it by a disable, or by something else that changes who is to get it.
 		if is_agreed and engine:is_wanted(id) then return true; end
 		if is_stopped then
 			engine:suppress(id);
@@ -84,6 +85,7 @@ local function new(parts)
 						now = monotonic();
 						if now > end_of_turn then return; end
 					end
+					engine:handle_timeout(now);
 					scope = extensions.is_listening() and "one-room" or "all-rooms";
 				end
 				local id, device, summary = engine:poll_push(now, scope);
@@ -97,7 +99,6 @@ local function new(parts)
 			return polled_id and "send a push to "..(app_server or "a device") or "push what is due";
 		end
 
-		engine:handle_timeout(now);
 		-- One guard for all of them; where one fails, the rest goes on.
 		while not guard.attempt(what, send_rest) do
 			if not polled_id then return false; end

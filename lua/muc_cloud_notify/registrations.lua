@@ -63,7 +63,7 @@ local function new(parts)
 		local ok, is_first_device = pcall(engine.set_registrations, engine, user, change.record, change.added);
 		if not ok then
 			guard.attempt("take back what was stored of "..user, write_record, user, before);
-			pcall(engine.set_registrations, engine, user, before); -- which most likely fails as well
+			pcall(set_registrations, user, before); -- which most likely fails as well
 			error(is_first_device, 0);
 		end
 		if is_first_device then
@@ -151,11 +151,11 @@ local function new(parts)
 	-- Returns false where that is to be tried again.
 	local function load_all(pause)
 		if not store.users then
-			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see the README");
+			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
 			return true;
 		end
 		local gone = {}; -- users -> their accounts, where there are registrations of earlier ones
-		local is_listed = guard.attempt("list who has registered", function ()
+		local is_listed = guard.attempt("list the registered users", function ()
 			for user in store:users() do
 				guard.attempt("load the registrations of "..tostring(user), function ()
 					local account = accounts.find(user);

@@ -18,7 +18,7 @@ local is_member = part "muc_cloud_notify/room_sync".is_member;
 -- the message itself, and so ends the event (mod_muc_bot does at -100).
 local after_filters = -50;
 
--- The affiliation that is in the room's list: Prosody takes its admins for owners of every room, which makes them no
+-- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
 local function listed_affiliation(room, bare_jid)
 	local affiliation = room:get_affiliation(bare_jid);

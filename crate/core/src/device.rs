@@ -5,7 +5,7 @@ mod delivery;
 mod unread;
 
 pub(crate) use bounces::MessageKey;
-pub(crate) use delivery::{Delivery, Due, Failures, InFlight};
+pub(crate) use delivery::{DeliveryState, Due, Failures, InFlight};
 pub use unread::Scope;
 pub(crate) use unread::{MessageDigest, Notification, Notifications, Unread};
 
@@ -19,7 +19,7 @@ pub(crate) struct Device {
     owner: UserId,
     registration: Registration,
     unread: Unread,
-    delivery: Delivery,
+    delivery: DeliveryState,
     /// Another module has asked for a push without a message.
     is_pinged: bool,
 }
@@ -27,10 +27,16 @@ pub(crate) struct Device {
 impl Device {
     /// A device that was just registered.
     pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
-        Device { owner, registration, unread: Unread::default(), delivery: Delivery::new(), is_pinged: false }
+        Device {
+            owner,
+            registration,
+            unread: Unread::default(),
+            delivery: DeliveryState::new(),
+            is_pinged: false,
+        }
     }
 
-    /// Whose it is.
+    /// The user it belongs to.
     pub(crate) fn owner(&self) -> UserId {
         self.owner
     }
@@ -51,13 +57,8 @@ impl Device {
     }
 
     /// Where it stands with its app server.
-    pub(crate) fn delivery(&self) -> &Delivery {
+    pub(crate) fn delivery(&self) -> &DeliveryState {
         &self.delivery
-    }
-
-    /// For the outbox, which arms its deadlines by it.
-    pub(crate) fn delivery_mut(&mut self) -> &mut Delivery {
-        &mut self.delivery
     }
 
     /// Whether a push without a message was asked for, and has not left.
@@ -124,11 +125,11 @@ impl Device {
         self.delivery.dequeue()
     }
 
-    /// Takes out what a push is to tell, and whether it was asked for; and how many messages are unread that the device then
-    /// will have heard of.
+    /// Takes out what a push is about, and whether it was asked for; and how many messages are unread that the app server will
+    /// then know of.
     pub(crate) fn take_pending(&mut self, scope: Scope) -> (Notifications, bool, u32) {
         let notifications = self.unread.take(scope);
-        (notifications, std::mem::take(&mut self.is_pinged), self.unread.announced())
+        (notifications, std::mem::take(&mut self.is_pinged), self.unread.known())
     }
 
     /// A publish leaves.
@@ -156,7 +157,7 @@ impl Device {
         self.delivery.count_error()
     }
 
-    /// A transient error at `now`, after a publish that told these. Returns what has gone wrong with this one.
+    /// A transient error at `now`, in answer to a publish about these. Returns what has gone wrong with this one.
     pub(crate) fn count_attempt(
         &mut self,
         notifications: Notifications,
@@ -168,7 +169,7 @@ impl Device {
         self.delivery.count_attempt(now)
     }
 
-    /// What a publish was to tell was not wanted: it does not count as unread.
+    /// Another module did not want a publish: what it was about does not count as unread.
     pub(crate) fn retract(&mut self, notifications: &Notifications) {
         self.unread.retract(notifications);
     }
@@ -176,6 +177,16 @@ impl Device {
     /// Its app server is not to be asked before `until`.
     pub(crate) fn back_off(&mut self, until: Instant) {
         self.delivery.back_off(until);
+    }
+
+    /// The deadline that the outbox has to be given, if it has none of this device that is as early.
+    pub(crate) fn arm(&mut self) -> Option<Instant> {
+        self.delivery.arm()
+    }
+
+    /// A deadline of the outbox has passed. Returns whether it is the valid one.
+    pub(crate) fn disarm(&mut self, at: Instant) -> bool {
+        self.delivery.disarm(at)
     }
 
     /// The back-off is over.

@@ -25,8 +25,8 @@ pub enum Deadline {
     RetryDue(Instant),
 }
 
-/// The devices of a service. They are changed by [`Devices::update`] and nowhere else, so that a device that has something
-/// to be pushed is in the outbox.
+/// The devices of a service. Only the methods of this type change a device, and each of them leaves the outbox in step: a
+/// device that has something to be pushed, and nothing to wait for, is in the queue; one that waits has a deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     devices: SlotMap<DeviceId, Device>,
@@ -77,30 +77,29 @@ impl Devices {
         Some(result)
     }
 
-    /// Takes the next device out of the queue. It is put back as soon as it is updated and still has something to be pushed.
-    pub(crate) fn dequeue(&mut self) -> Option<DeviceId> {
-        while let Some(id) = self.outbox.pop_queue() {
-            if self.devices.get_mut(id).is_some_and(Device::dequeue) {
-                return Some(id);
+    /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
+    /// it finds nothing for has only changed. At most so many devices are looked at.
+    pub(crate) fn poll<T>(
+        &mut self,
+        at_most: usize,
+        mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
+    ) -> Option<T> {
+        for _ in 0..at_most {
+            let id = self.outbox.pop_queue()?;
+            let Some(device) = self.devices.get_mut(id) else { continue };
+            if !device.dequeue() {
+                continue;
+            }
+            let sent = prepare(id, device).map(|(in_flight, result)| {
+                device.send(self.outbox.boxed(in_flight));
+                result
+            });
+            self.outbox.update(id, device);
+            if sent.is_some() {
+                return sent;
             }
         }
         None
-    }
-
-    /// Sends a publish to a device whose turn has come, if prepare() finds that there is something to send; otherwise the
-    /// device has only changed.
-    pub(crate) fn send<T>(
-        &mut self,
-        id: DeviceId,
-        prepare: impl FnOnce(&mut Device) -> Option<(InFlight, T)>,
-    ) -> Option<T> {
-        let device = self.devices.get_mut(id)?;
-        let sent = prepare(device).map(|(in_flight, result)| {
-            device.send(self.outbox.boxed(in_flight));
-            result
-        });
-        self.outbox.update(id, device);
-        sent
     }
 
     /// Ends a publish, if it is the one that is on its way to its device, and changes the device accordingly.
@@ -118,20 +117,33 @@ impl Devices {
         Some(result)
     }
 
-    /// The next device with which something is due at `now`, and what.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(DeviceId, Due)> {
-        while let Some((id, at)) = self.outbox.pop_deadline(now) {
+    /// Sees to what is due at `now`, of at most so many devices: back-offs end, and end() is told of each publish that was
+    /// not answered in time. Returns what it says of them.
+    pub(crate) fn handle_due<T>(
+        &mut self,
+        now: Instant,
+        at_most: usize,
+        mut end: impl FnMut(&mut Device, &mut InFlight) -> T,
+    ) -> Vec<(DeviceId, T)> {
+        let mut ended = Vec::new();
+        for _ in 0..at_most {
+            let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             let Some(device) = self.devices.get_mut(id) else { continue };
-            if !device.delivery_mut().disarm(at) {
+            if !device.disarm(at) {
                 continue;
             }
-            match device.delivery().due() {
-                Some((time, due)) if time <= now => return Some((id, due)),
+            match device.delivery().due().filter(|(time, _)| *time <= now) {
+                Some((_, Due::Retry)) => device.resume(),
+                Some((_, Due::AnswerOverdue(push))) => {
+                    ended.extend(self.end_push(push, &mut end).map(|result| (id, result)));
+                    continue;
+                }
                 // It was put off meanwhile.
-                _ => self.outbox.update(id, device),
+                None => {}
             }
+            self.outbox.update(id, device);
         }
-        None
+        ended
     }
 
     /// When something is to be done next. What is due may have become pointless by then.
@@ -157,7 +169,11 @@ impl Devices {
         for some in recipients.chunks(FETCHED) {
             self.fetch(some);
             for &(id, is_mention) in some {
-                self.update(id, |device| device.add_unread(room, Notification::of(message, is_mention)));
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.add_unread(room, Notification::of(message, is_mention));
+                    // It sets no deadline: a device that waits goes on waiting.
+                    self.outbox.enqueue(id, device);
+                }
             }
         }
     }

@@ -282,11 +282,13 @@ impl Engine {
         let sent = bounce.sent.unwrap_or(now);
         let digest = self.digests.digest(bounce.message, bounce.keep_original, room, sent, &self.options);
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
-        let is_new = devices.into_iter().filter(|&(id, is_mention)| {
+        let mut added = 0;
+        for (id, is_mention) in devices {
             let notification = Notification::of(&digest, is_mention);
-            self.devices.update(id, |device| device.add_bounced(room_id, notification, key)) == Some(true)
-        });
-        is_new.count()
+            let is_new = self.devices.update(id, |device| device.add_bounced(room_id, notification, key));
+            added += usize::from(is_new == Some(true));
+        }
+        added
     }
 
     /// Another module wants every device of a user to be pushed to, without a message. Returns how many there are.
@@ -299,13 +301,13 @@ impl Engine {
         devices.len()
     }
 
-    /// A result came: its `id`, and who it is `from`. Returns whether it answers a publish that was sent there.
+    /// An IQ result with this `id` came from this JID. Returns whether it answers a publish that was sent there.
     pub fn handle_result(&mut self, id: &str, from: &str, now: Instant) -> bool {
         self.handle_answer(id, from, Outcome::Delivered, now)
     }
 
-    /// An error came: its `id`, who it is `from`, its `type` and its defined condition. Returns whether it answers a publish
-    /// that was sent there.
+    /// An IQ error with this `id` came from this JID, with a `type` and a defined condition. Returns whether it answers a
+    /// publish that was sent there.
     pub fn handle_error(
         &mut self,
         id: &str,
@@ -344,6 +346,13 @@ impl Engine {
         for (id, reason) in self.delivery.handle_timeout(&mut self.devices, now, &self.options) {
             self.disable(id, reason);
         }
+    }
+
+    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
+    /// unread: nothing of it is to be pushed before their members and occupants were read.
+    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
+        let Engine { registrations, rooms, devices, digests, .. } = self;
+        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
     }
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
@@ -398,7 +407,7 @@ impl Engine {
         self.registrations.id(user).is_some()
     }
 
-    /// Whose a device is, by their bare JID, and what was registered for it.
+    /// The bare JID of a device's owner, and its registration.
     pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
         let device = self.devices.get(device)?;
         Some((self.registrations.user(device.owner())?.jid(), device.registration()))
@@ -451,13 +460,6 @@ impl Engine {
     /// What outlives a clean stop, as it is at `now`.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         Snapshot::take(&self.devices, &self.registrations, &self.rooms, now)
-    }
-
-    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
-    /// unread: nothing of it is to be pushed before their members and occupants were read.
-    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
-        let Engine { registrations, rooms, devices, digests, .. } = self;
-        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {

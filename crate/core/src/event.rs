@@ -8,7 +8,7 @@ use crate::ids::DeviceId;
 /// Something for the engine's caller to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A device is not pushed to any more: the store is to be told.
+    /// A device is not pushed to any more: it has to be removed from the store.
     DeviceDisabled(Disabled),
     /// What [`Engine::addressee`](crate::Engine::addressee) has said of this device holds no more.
     AddresseeChanged(DeviceId),

@@ -31,11 +31,11 @@ impl DeviceId {
 pub struct PushId {
     device: DeviceId,
     /// 128 bits of randomness.
-    secret: u128,
+    secret: [u8; 16],
 }
 
 impl PushId {
-    pub(crate) fn new(device: DeviceId, secret: u128) -> Self {
+    pub(crate) fn new(device: DeviceId, secret: [u8; 16]) -> Self {
         PushId { device, secret }
     }
 
@@ -47,7 +47,7 @@ impl PushId {
 
 impl fmt::Display for PushId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}{:032x}", self.device.number(), self.secret)
+        write!(formatter, "{:016x}{:032x}", self.device.number(), u128::from_be_bytes(self.secret))
     }
 }
 
@@ -67,7 +67,7 @@ impl FromStr for PushId {
         let (device, secret) = id.split_at_checked(16).ok_or(ForeignId)?;
         let device = u64::from_str_radix(device, 16).map_err(|_| ForeignId)?;
         let secret = u128::from_str_radix(secret, 16).map_err(|_| ForeignId)?;
-        Ok(PushId { device: DeviceId::from_number(device), secret })
+        Ok(PushId { device: DeviceId::from_number(device), secret: secret.to_be_bytes() })
     }
 }
 
@@ -77,14 +77,14 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_was_written() {
-        let id = PushId::new(DeviceId::from_number(0x1_0000_0002), u128::from_be_bytes([0xAB; 16]));
+        let id = PushId::new(DeviceId::from_number(0x1_0000_0002), [0xAB; 16]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), 48);
     }
 
     #[test]
     fn what_others_write_is_no_id() {
-        let id = PushId::new(DeviceId::from_number(1), u128::from_be_bytes([1; 16])).to_string();
+        let id = PushId::new(DeviceId::from_number(1), [1; 16]).to_string();
         for foreign in
             ["", "x", &id[1..], &format!("{id}0"), &id.replace('1', "g"), &format!("+{}", &id[1..])]
         {

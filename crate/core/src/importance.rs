@@ -20,7 +20,7 @@ pub fn is_important(message: &Element, room: &str) -> bool {
         && !is_subject_change(message)
 }
 
-/// Whether a child makes its message one that nobody is woken for.
+/// Whether a child makes its message not worth a push.
 fn speaks_against(child: &Element, room: &str) -> bool {
     match child.name() {
         "replace" => child.has_ns(ns::MESSAGE_CORRECT),

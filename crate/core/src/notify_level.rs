@@ -13,7 +13,7 @@ pub(crate) enum NotifyLevel {
     Never,
 }
 
-/// The level of a member who has said nothing about it: the option `muc_push_default`.
+/// The level of members that have set none: the option `muc_push_default`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DefaultLevel {

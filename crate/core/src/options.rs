@@ -18,7 +18,7 @@ pub struct Options {
     pub max_errors: u32,
     /// `push_max_devices`: devices of one user; at least 1.
     pub max_devices: usize,
-    /// `muc_push_default`: which messages a member hears of who has said nothing about it.
+    /// `muc_push_default`: which messages are pushed to members that have set no level.
     pub default_level: DefaultLevel,
     /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
     pub app_servers: Option<Vec<String>>,

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::device::{Device, InFlight};
 use crate::ids::DeviceId;
 use crate::time::Instant;
-use deadlines::{Deadline, Deadlines};
+use deadlines::{Deadlines, Entry};
 
 /// How many boxes are kept of publishes that have ended.
 const RECYCLED: usize = 1000;
@@ -28,11 +28,16 @@ impl Outbox {
     /// A device has changed: it is put into the queue if it has something to be pushed and nothing to wait for, and its
     /// deadline is set if it has one.
     pub(crate) fn update(&mut self, id: DeviceId, device: &mut Device) {
+        self.enqueue(id, device);
+        if let Some(at) = device.arm() {
+            self.deadlines.set(Entry { at, device: id });
+        }
+    }
+
+    /// The same for a change that cannot set a deadline: what is looked at then need not be in the cache.
+    pub(crate) fn enqueue(&mut self, id: DeviceId, device: &mut Device) {
         if device.enqueue() {
             self.queue.push_back(id);
-        }
-        if let Some(at) = device.delivery_mut().arm() {
-            self.deadlines.set(Deadline { at, device: id });
         }
     }
 
@@ -48,12 +53,12 @@ impl Outbox {
 
     /// The next deadline that has passed at `now`, which may not be valid any more.
     pub(crate) fn pop_deadline(&mut self, now: Instant) -> Option<(DeviceId, Instant)> {
-        self.deadlines.pop(now).map(|deadline| (deadline.device, deadline.at))
+        self.deadlines.pop(now).map(|entry| (entry.device, entry.at))
     }
 
     /// The next deadline, which may not be valid any more.
     pub(crate) fn next_deadline(&self) -> Option<(DeviceId, Instant)> {
-        self.deadlines.next().map(|deadline| (deadline.device, deadline.at))
+        self.deadlines.next().map(|entry| (entry.device, entry.at))
     }
 
     /// A box for a publish.
@@ -67,7 +72,7 @@ impl Outbox {
         }
     }
 
-    /// A publish has ended; what it told is not in it any more.
+    /// A publish has ended; what it was about is not in it any more.
     pub(crate) fn recycle(&mut self, in_flight: Box<InFlight>) {
         if self.recycled.len() < RECYCLED {
             self.recycled.push(in_flight);

@@ -18,16 +18,6 @@ pub enum Coverage {
     Complete,
 }
 
-/// Whether a member is in the room.
-#[derive(Debug, Clone, Copy, Default)]
-enum Presence {
-    /// Not since the room was read.
-    #[default]
-    NeverSeen,
-    Present,
-    AbsentSince(Instant),
-}
-
 /// An affiliated user (owner, admin or member; XEP-0045, section 5.2) who has a device.
 #[derive(Debug, Default)]
 pub(crate) struct Member {
@@ -37,7 +27,8 @@ pub(crate) struct Member {
     last_used: Option<Nickname>,
     /// The nicknames of the member's occupants: an occupant is one or more sessions under one nickname.
     occupants: Vec<Box<str>>,
-    presence: Presence,
+    /// When the last of them left; `None` where the member was never seen.
+    absent_since: Option<Instant>,
 }
 
 impl Member {
@@ -46,22 +37,11 @@ impl Member {
         self.occupants.is_empty()
     }
 
-    /// A member whose last occupant has left is absent from `now` on.
-    fn note_absence(&mut self, now: Instant) {
-        if self.is_absent() && matches!(self.presence, Presence::Present) {
-            self.presence = Presence::AbsentSince(now);
-        }
-    }
-
     /// Whether a message that bounced counts as unread: the member is absent, but for the occupant `gone` that it bounced
     /// from, and was present when it was sent.
     pub(crate) fn misses_bounced(&self, gone: Option<&str>, sent: Option<Instant>) -> bool {
         let is_elsewhere = self.occupants.iter().any(|nick| Some(&**nick) != gone);
-        let was_present = sent.is_none_or(|sent| match self.presence {
-            Presence::NeverSeen => false,
-            Presence::Present => true,
-            Presence::AbsentSince(since) => sent < since,
-        });
+        let was_present = !self.is_absent() || sent.is_none_or(|sent| Some(sent) < self.absent_since);
         !is_elsewhere && was_present
     }
 
@@ -78,7 +58,7 @@ pub(crate) struct Room {
     jid: Arc<str>,
     coverage: Coverage,
     members: HashMap<UserId, Member>,
-    /// Whose [`Member::last_used`] a nickname is.
+    /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
 }
 
@@ -108,7 +88,7 @@ impl Room {
         self.members.entry(user).or_default();
     }
 
-    /// Takes over the members of the room as they are, and returns who is none any more. Last used
+    /// Takes over the members of the room as they are, and returns those that are no longer members. Last used
     /// nicknames outlive it.
     pub(crate) fn set_members<'a>(
         &mut self,
@@ -117,10 +97,7 @@ impl Room {
         let mut before = std::mem::take(&mut self.members);
         for (user, reserved) in members {
             let before = before.remove(&user).unwrap_or_default();
-            self.members.insert(
-                user,
-                Member { reserved: reserved.map(Nickname::new), occupants: Vec::new(), ..before },
-            );
+            self.members.insert(user, Member { reserved: reserved.map(Nickname::new), ..before });
         }
         let members = &self.members;
         self.last_users.retain(|_, user| members.contains_key(user));
@@ -134,13 +111,13 @@ impl Room {
         occupants: impl IntoIterator<Item = (UserId, &'a str)>,
         now: Instant,
     ) {
-        for member in self.members.values_mut() {
+        for member in self.members.values_mut().filter(|member| !member.is_absent()) {
             member.occupants.clear();
+            member.absent_since = Some(now);
         }
         for (user, nick) in occupants {
             self.enter(Some(user), nick);
         }
-        self.members.values_mut().for_each(|member| member.note_absence(now));
         if self.coverage == Coverage::Members {
             self.coverage = Coverage::Complete;
         }
@@ -171,7 +148,7 @@ impl Room {
         self.last_users.retain(|_, &mut user| has_device(user));
     }
 
-    /// Somebody entered under a nickname, or registered it: it no longer means who used it before.
+    /// Somebody entered under a nickname, or registered it: it no longer refers to its previous user.
     pub(crate) fn take_nickname(&mut self, user: Option<UserId>, nick: &str) {
         let Some(&last_user) = self.last_users.get(nick) else { return };
         if user != Some(last_user) {
@@ -189,7 +166,6 @@ impl Room {
         let Some(member) = self.members.get_mut(&user) else { return };
         if !member.occupants.iter().any(|occupant| **occupant == *nick) {
             member.occupants.push(nick.into());
-            member.presence = Presence::Present;
         }
         if member.last_used.as_ref().map(Nickname::as_str) != Some(nick) {
             if let Some(before) = member.last_used.replace(Nickname::new(nick)) {
@@ -201,9 +177,10 @@ impl Room {
 
     /// An occupant is gone at `now`.
     pub(crate) fn leave(&mut self, user: UserId, nick: &str, now: Instant) {
-        if let Some(member) = self.members.get_mut(&user) {
-            member.occupants.retain(|occupant| **occupant != *nick);
-            member.note_absence(now);
+        let Some(member) = self.members.get_mut(&user).filter(|member| !member.is_absent()) else { return };
+        member.occupants.retain(|occupant| **occupant != *nick);
+        if member.is_absent() {
+            member.absent_since = Some(now);
         }
     }
 

@@ -43,7 +43,8 @@ impl Summary {
 /// How many summaries keep their number.
 const KEPT: usize = 64;
 
-/// The newest summaries, each under a number: pushes that say the same have the same, and none ever means another one.
+/// The newest summaries, each under a number: pushes that say the same have the same, and none ever means another one. They
+/// hold the texts of at most 64 messages, also of those that were delivered.
 #[derive(Debug, Default)]
 pub(crate) struct Summaries {
     newest: VecDeque<Summary>,

@@ -55,7 +55,7 @@ pub(crate) fn close(_: &Lua, host: String) -> Result<()> {
 }
 
 impl LuaEngine {
-    /// Asks the engine. It is never waited for: should it be held, its holder has called us.
+    /// Asks the engine. Never blocks: if the engine is held, its holder is further up this call stack.
     fn with_engine<T>(&self, method: &str, question: impl FnOnce(&mut Engine) -> T) -> Result<T> {
         #[cfg(feature = "faults")]
         super::faults::strike(method)?;
@@ -213,6 +213,12 @@ impl LuaEngine {
         this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
     }
 
+    fn restore(lua: &Lua, this: &Self, (snapshot, now): (Value, f64)) -> Result<Vec<String>> {
+        let snapshot: Snapshot = input::table(lua, snapshot)?;
+        this.with_engine("restore", |engine| engine.restore(&snapshot, Instant::from_seconds(now)))
+    }
+
+    /// There is one of these calls for every push, so what it returns is in as few values as it takes, and no table.
     fn poll_push(lua: &Lua, this: &Self, (now, scope): (f64, LuaString)) -> Result<MultiValue> {
         let (now, scope) = (Instant::from_seconds(now), input::scope(&scope)?);
         match this.with_engine("poll_push", |engine| engine.poll_push(now, scope))? {
@@ -286,11 +292,6 @@ impl LuaEngine {
         let snapshot = this.with_engine("snapshot", |engine| engine.snapshot(Instant::from_seconds(now)))?;
         output::plain(lua, &snapshot)
     }
-
-    fn restore(lua: &Lua, this: &Self, (snapshot, now): (Value, f64)) -> Result<Vec<String>> {
-        let snapshot: Snapshot = input::table(lua, snapshot)?;
-        this.with_engine("restore", |engine| engine.restore(&snapshot, Instant::from_seconds(now)))
-    }
 }
 
 impl UserData for LuaEngine {
@@ -318,6 +319,7 @@ impl UserData for LuaEngine {
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
         methods.add_method("handle_timeout", Self::handle_timeout);
+        methods.add_method("restore", Self::restore);
         // Decisions
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
@@ -332,6 +334,5 @@ impl UserData for LuaEngine {
         methods.add_method("absent_members", Self::absent_members);
         methods.add_method("stats", Self::stats);
         methods.add_method("snapshot", Self::snapshot);
-        methods.add_method("restore", Self::restore);
     }
 }

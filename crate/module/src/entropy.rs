@@ -18,7 +18,7 @@ impl Entropy {
 }
 
 impl Random for Entropy {
-    fn secret(&mut self) -> u128 {
+    fn secret(&mut self) -> [u8; 16] {
         self.0.random()
     }
 

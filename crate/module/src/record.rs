@@ -13,7 +13,7 @@ use super::stored_value;
 /// The fields that are ours.
 const OWN_FIELDS: [&str; 4] = ["jid", "node", "options", "timestamp"];
 
-/// Reads a record; `None` is one of nobody who ever registered.
+/// Reads a record; `None`: the user has never registered.
 ///
 /// # Errors
 ///

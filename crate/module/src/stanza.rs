@@ -63,8 +63,8 @@ fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Elemen
 }
 
 /// Writes an element that stands where `jabber:client` is the default namespace. Every element of another
-/// namespace gets its `xmlns`, as Prosody's parser does it: who receives the stanza inside the process
-/// finds the same as who parses it.
+/// namespace gets its `xmlns`, as Prosody's parser does it: a receiver in this process
+/// sees the same as one that parses it.
 pub(crate) fn from_element(lua: &Lua, element: &Element, shape: Shape<'_>) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("name", element.name())?;

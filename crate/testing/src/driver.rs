@@ -13,6 +13,9 @@ use crate::sim_random::SimRandom;
 
 pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Reason, Scope};
 
+/// More calls than it takes to see to all that is ever due in a test.
+const ALL_DUE: usize = 200;
+
 /// What an app server answers to a publish, or the server in its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -282,7 +285,10 @@ impl Driver {
 impl Driver {
     /// Takes what is due, and at most `limit` pushes of it.
     pub fn poll(&mut self, limit: usize, scope: Scope) -> Due {
-        self.engine.handle_timeout(self.instant());
+        // Each call sees to a part of what is due.
+        for _ in 0..limit.min(ALL_DUE) {
+            self.engine.handle_timeout(self.instant());
+        }
         let pushes = std::iter::from_fn(|| self.engine.poll_push(Instant::from_seconds(self.now), scope));
         let pushes = pushes.take(limit).collect();
         Due { pushes, disabled: self.drain_events() }

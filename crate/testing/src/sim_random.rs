@@ -21,9 +21,9 @@ impl SimRandom {
 }
 
 impl Random for SimRandom {
-    fn secret(&mut self) -> u128 {
+    fn secret(&mut self) -> [u8; 16] {
         self.ids += 1;
-        u128::from(scatter(self.ids))
+        u128::from(scatter(self.ids)).to_be_bytes()
     }
 
     fn fraction(&mut self) -> f64 {

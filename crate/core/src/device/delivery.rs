@@ -19,7 +19,7 @@ use super::unread::Notifications;
 pub(crate) struct InFlight {
     /// Its id.
     pub(crate) id: PushId,
-    /// What it tells, to be told again should it fail.
+    /// What it is about, to be pushed again should it fail.
     pub(crate) notifications: Notifications,
     /// Whether another module had asked for it.
     pub(crate) is_ping: bool,
@@ -61,17 +61,17 @@ pub(crate) enum Due {
 
 /// Where a device stands with its app server.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct DeliveryState {
     state: State,
     failures: Option<Box<Failures>>,
     /// The time of its valid entry among the outbox's deadlines.
     armed: Option<Instant>,
 }
 
-impl Delivery {
+impl DeliveryState {
     /// Nothing was ever pushed.
     pub(super) fn new() -> Self {
-        Delivery { state: State::Idle, failures: None, armed: None }
+        DeliveryState { state: State::Idle, failures: None, armed: None }
     }
 
     /// What has gone wrong lately.
@@ -177,7 +177,7 @@ impl Delivery {
 
     /// The deadline that the outbox has to be given, if it has none that is as early. A later one replaces it when it
     /// passes, so that a device has no more than one, however many publishes it gets.
-    pub(crate) fn arm(&mut self) -> Option<Instant> {
+    pub(super) fn arm(&mut self) -> Option<Instant> {
         let (at, _) = self.due()?;
         let is_new = self.armed.is_none_or(|armed| armed > at);
         if is_new {
@@ -187,7 +187,7 @@ impl Delivery {
     }
 
     /// A deadline of the outbox has passed. Returns whether it is the valid one.
-    pub(crate) fn disarm(&mut self, at: Instant) -> bool {
+    pub(super) fn disarm(&mut self, at: Instant) -> bool {
         self.armed.take_if(|armed| *armed == at).is_some()
     }
 }

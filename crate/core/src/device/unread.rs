@@ -129,7 +129,7 @@ struct UnreadCount {
     messages: u32,
 }
 
-/// Of how many rooms a push is to tell.
+/// Of how many rooms a push may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Of all in which there is something new.
@@ -199,7 +199,7 @@ impl Unread {
         self.pending.0.retain(|(_, pending)| pending.newest.sent >= oldest);
     }
 
-    /// Takes out what a push is to tell.
+    /// Takes out what a push is about.
     pub(super) fn take(&mut self, scope: Scope) -> Notifications {
         match scope {
             Scope::AllRooms => std::mem::take(&mut self.pending),
@@ -207,7 +207,7 @@ impl Unread {
         }
     }
 
-    /// Puts back what could not be told. It merges into what is new meanwhile, unless it was read.
+    /// Puts back what could not be pushed. It merges into what is new meanwhile, unless it was read.
     pub(super) fn requeue(&mut self, notifications: Notifications) {
         for (room, notification) in notifications.0 {
             if !self.counts.iter().any(|unread| unread.room == room) {
@@ -220,7 +220,7 @@ impl Unread {
         }
     }
 
-    /// What was to be told was not wanted: it does not count as unread.
+    /// Another module did not want these to be pushed: they do not count as unread.
     pub(super) fn retract(&mut self, notifications: &Notifications) {
         for (room, notification) in &notifications.0 {
             if let Some(unread) = self.counts.iter_mut().find(|unread| unread.room == *room) {
@@ -242,8 +242,8 @@ impl Unread {
         self.counts.iter().map(|unread| (unread.room, unread.messages))
     }
 
-    /// How many messages are unread, in all rooms, but for those that the device has yet to hear of.
-    pub(super) fn announced(&self) -> u32 {
+    /// How many messages are unread that the app server knows of: in all rooms, but for those that are pending.
+    pub(super) fn known(&self) -> u32 {
         self.counts.iter().fold(0, |sum, unread| {
             let pending = self.pending.of_room(unread.room).map_or(0, |pending| pending.messages);
             sum.saturating_add(unread.messages.saturating_sub(pending))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::circuit_breaker::{CircuitBreakers, Permit};
-use crate::device::{Device, Due, InFlight, Notifications, Scope};
+use crate::device::{Device, InFlight, Notifications, Scope};
 use crate::devices::Devices;
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId};
@@ -17,8 +17,10 @@ use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
 
-/// How many devices are looked at for one push, and how many deadlines are seen to at once: nobody waits for more.
+/// How many devices are looked at for one push, and how many deadlines are seen to at once. A device can be disabled by its
+/// deadline, which the caller then writes to the store: nobody is to wait for many of those.
 const LOOKED_AT: usize = 100;
+const DUE_AT_ONCE: usize = 5;
 
 /// A publish that is to be sent now. Where it goes is known by its device: see
 /// [`Engine::addressee`](crate::Engine::addressee).
@@ -87,24 +89,17 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        for _ in 0..LOOKED_AT {
-            let id = devices.dequeue()?;
-            let push = devices.send(id, |device| {
-                let (notifications, is_ping, announced) = self.take_pending(device, scope, now, options)?;
-                let id = PushId::new(id, self.random.secret());
-                let summary = self.summarize(&notifications, announced);
-                let push = Push { id, summary: self.summaries.number(summary) };
-                let deadline = now + options.reply_timeout;
-                Some((InFlight { id, notifications, is_ping, deadline }, push))
-            });
-            if push.is_some() {
-                return push;
-            }
-        }
-        None
+        devices.poll(LOOKED_AT, |device_id, device| {
+            let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
+            let id = PushId::new(device_id, self.random.secret());
+            let summary = self.summarize(&notifications, known);
+            let push = Push { id, summary: self.summaries.number(summary) };
+            let deadline = now + options.reply_timeout;
+            Some((InFlight { id, notifications, is_ping, deadline }, push))
+        })
     }
 
-    /// What a device whose turn has come is to be told, if there still is anything, and its app server may be asked.
+    /// Takes what is pending for a device whose turn has come, unless nothing is left or its app server is to be spared.
     fn take_pending(
         &mut self,
         device: &mut Device,
@@ -119,19 +114,19 @@ impl Delivery {
         match self.breakers.ask(&device.registration().app_server, now, options) {
             Permit::Granted => Some(device.take_pending(scope)),
             Permit::Denied { until } => {
-                // Not all at once when the breaker closes.
+                // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
                 None
             }
         }
     }
 
-    fn summarize(&self, notifications: &Notifications, announced: u32) -> Summary {
+    fn summarize(&self, notifications: &Notifications, known: u32) -> Summary {
         let newest = notifications.newest();
         let important_body = newest.map(|_| &self.important_body);
         let body = newest.and_then(|message| message.body.as_ref()).or(important_body);
         Summary {
-            message_count: announced,
+            message_count: known,
             last_message_sender: newest.and_then(|message| message.sender.clone()),
             last_message_body: body.filter(|body| !body.is_empty()).cloned(),
         }
@@ -146,25 +141,48 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Reason> {
-        let ended = devices.end_push(id, |device, in_flight| {
-            let app_server = &device.registration().app_server;
-            match outcome {
-                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
-                _ => self.breakers.record_answer(app_server),
-            }
-            match outcome {
-                Outcome::Delivered => {
-                    device.clear_failures();
-                    None
-                }
-                Outcome::Rejected => {
-                    let errors = device.count_error();
-                    (errors >= options.max_errors).then_some(Reason::Rejected(errors))
-                }
-                Outcome::Transient | Outcome::Silent => self.retry_later(device, in_flight, now, options),
-            }
-        });
+        let ended =
+            devices.end_push(id, |device, in_flight| self.end(device, in_flight, outcome, now, options));
         ended.flatten()
+    }
+
+    /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
+    pub(super) fn handle_timeout(
+        &mut self,
+        devices: &mut Devices,
+        now: Instant,
+        options: &Options,
+    ) -> Vec<(DeviceId, Reason)> {
+        let ended = devices.handle_due(now, DUE_AT_ONCE, |device, in_flight| {
+            self.end(device, in_flight, Outcome::Silent, now, options)
+        });
+        ended.into_iter().filter_map(|(id, reason)| Some((id, reason?))).collect()
+    }
+
+    fn end(
+        &mut self,
+        device: &mut Device,
+        in_flight: &mut InFlight,
+        outcome: Outcome,
+        now: Instant,
+        options: &Options,
+    ) -> Option<Reason> {
+        let app_server = &device.registration().app_server;
+        match outcome {
+            Outcome::Silent => self.breakers.record_failure(app_server, now, options),
+            _ => self.breakers.record_answer(app_server),
+        }
+        match outcome {
+            Outcome::Delivered => {
+                device.clear_failures();
+                None
+            }
+            Outcome::Rejected => {
+                let errors = device.count_error();
+                (errors >= options.max_errors).then_some(Reason::Rejected(errors))
+            }
+            Outcome::Transient | Outcome::Silent => self.retry_later(device, in_flight, now, options),
+        }
     }
 
     /// Back-off with jitter: between half of the delay and all of it. A device that has failed for too long
@@ -186,29 +204,6 @@ impl Delivery {
         device.back_off(now + delay * (0.5 + self.random.fraction() / 2.0));
         None
     }
-
-    /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
-    pub(super) fn handle_timeout(
-        &mut self,
-        devices: &mut Devices,
-        now: Instant,
-        options: &Options,
-    ) -> Vec<(DeviceId, Reason)> {
-        let mut disabled = Vec::new();
-        for _ in 0..LOOKED_AT {
-            match devices.pop_due(now) {
-                Some((id, Due::Retry)) => {
-                    devices.update(id, Device::resume);
-                }
-                Some((id, Due::AnswerOverdue(push))) => {
-                    let reason = self.handle_outcome(devices, push, Outcome::Silent, now, options);
-                    disabled.extend(reason.map(|reason| (id, reason)));
-                }
-                None => break,
-            }
-        }
-        disabled
-    }
 }
 
 /// What other modules want to know of a push that is on its way.
@@ -216,11 +211,11 @@ pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> 
     let device = devices.get(id.device())?;
     let in_flight = device.in_flight(id)?;
     let mention = in_flight.notifications.newest_mention();
-    let judged_by = mention.or(in_flight.notifications.newest());
+    let shown = mention.or(in_flight.notifications.newest());
     Some(PushDetails {
         registration: device.registration(),
         is_mention: mention.is_some(),
-        room: judged_by.map(|message| &*message.room),
-        original: judged_by.and_then(|message| message.original.as_ref()),
+        room: shown.map(|message| &*message.room),
+        original: shown.and_then(|message| message.original.as_ref()),
     })
 }

@@ -64,7 +64,7 @@ pub struct Bounce<'a> {
 pub(super) struct Recipients {
     /// The devices, each with whether the message mentions its owner.
     pub(super) devices: Vec<(DeviceId, bool)>,
-    /// Whether a member was come across who has no device any more: they stay in a room's index until then.
+    /// Whether there was a member without a device: they leave the index only when a message finds them.
     pub(super) has_stale_members: bool,
 }
 
@@ -156,7 +156,7 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// What may be told of a message that was sent at `sent`: nothing is kept that the app server may not know.
+    /// What a push may say of a message that was sent at `sent`: nothing is kept that the app server may not know.
     pub(super) fn digest(
         &mut self,
         message: Option<&Element>,

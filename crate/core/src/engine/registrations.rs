@@ -1,4 +1,4 @@
-//! Who has registered which devices.
+//! Users and their devices.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl Registrations {
         (id, true)
     }
 
-    /// The rooms' indices are not gone through: there, the id of a user who is gone finds nobody.
+    /// The rooms' indexes are not searched: the id of a user who is gone is ignored there.
     fn remove(&mut self, devices: &mut Devices, jid: &str) {
         let Some(id) = self.ids.remove(jid) else { return };
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {

@@ -137,7 +137,7 @@ impl Parts<'_> {
 
 impl DeviceState {
     /// The state of a device, if it has any. A publish that was not answered yet is in it as if it had not been sent:
-    /// better told twice than never.
+    /// better pushed twice than never.
     fn of(device: &Device, registrations: &Registrations, rooms: &Rooms, now: Instant) -> Option<Self> {
         let in_flight = device.delivery().in_flight();
         let failures = device.delivery().failures();
