@@ -128,7 +128,7 @@ versions.describe("the nickname used last", function (version)
 		assert.equal(1, pushed(room, nick .. ": hello"));
 	end);
 
-	it("is nobody's who is no member", function ()
+	it("is not known of an occupant who is no member", function ()
 		local user, nick = new_user();
 		enable(user);
 		local room = muc:new_room();
@@ -148,7 +148,7 @@ versions.describe("the nickname used last", function (version)
 	end);
 
 	for title, is_member_first in pairs { ["before enabling"] = false, ["after enabling"] = true } do
-		it("is not known where somebody else has taken it since, for who came " .. title, function ()
+		it("is not known where somebody else has taken it since, of a member who entered " .. title, function ()
 			local user, nick = new_user();
 			local room = muc:new_room { user.bare_jid };
 			if is_member_first then enable(user); end

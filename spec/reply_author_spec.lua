@@ -85,12 +85,12 @@ versions.describe("a reply", function (version)
 		assert.equal(0, pushed(room));
 	end);
 
-	it("is to whoever has the nickname where the id is not known", function ()
+	it("is to the member with the nickname where the id is not known", function ()
 		local room = ann_has_spoken();
 		assert.equal(1, pushed(room, "made-up", "ann2"));
 	end);
 
-	it("is to whoever has the nickname where the archive does not have the author", function ()
+	it("is to the member with the nickname where the archive does not have the author", function ()
 		local room, id = ann_has_spoken { service = "archive.localhost" };
 		assert.equal(1, pushed(room, id, "ann2"));
 		assert.equal(0, pushed(room, id, "ann"));
@@ -130,7 +130,7 @@ versions.describe("a reply", function (version)
 		assert.same({ "ann 1 I do" }, muc:take_pushes(), bare_jid);
 	end);
 
-	it("has its author looked up where somebody is absent alone", function ()
+	it("has its author looked up only where somebody is absent", function ()
 		local room, id, ann = ann_has_spoken();
 		ann:join(room, "ann");
 		server:admin([[
