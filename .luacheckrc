@@ -5,7 +5,7 @@ exclude_files = { "target", ".test", "**/node_modules" }
 
 read_globals = { "prosody" }
 files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members" } }
-files["mod_muc_undelivered.lua"] = { globals = { "module" } }
+files["mod_muc_undelivered.lua"] = { globals = { "module", "author_of" } }
 files["lua"] = { globals = { "module" } }
 files["lua/muc_cloud_notify/engine_types.lua"] = { ignore = { "212", "231", "241" } }
 files["spec"] = { std = "lua54c+busted" }

@@ -29,7 +29,7 @@ if not native then
 	return;
 end
 
-module:depends "muc_undelivered";
+local undelivered = module:depends "muc_undelivered";
 
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
@@ -45,21 +45,25 @@ local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, room_sync = room_sync, wants_message = extensions.is_listening;
+	engine = engine, muc = muc, room_sync = room_sync, author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
 	engine = engine, muc = muc, room_sync = room_sync, presence = presence;
 };
 part "muc_cloud_notify/bounces".watch {
-	engine = engine, room_sync = room_sync, presence = presence, hibernation = hibernation, facts_of = rooms.facts_of;
+	engine = engine, room_sync = room_sync, presence = presence, hibernation = hibernation;
+	author_of = undelivered.author_of, facts_of = rooms.facts_of;
 };
 
 -- What devices there are, and what is sent to them.
+local accounts = part "muc_cloud_notify/accounts";
+local known_accounts = accounts.new();
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register;
+	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register, accounts = known_accounts;
 };
+local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, publish = publish, extensions = extensions, seconds_per_turn = seconds_per_turn;
+	engine = engine, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
 };
 
 engine:on_event("device-disabled", registrations.remove);

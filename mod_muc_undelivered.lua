@@ -10,6 +10,11 @@
 --
 -- once for each message and session. docs/modules.md describes the fields.
 --
+-- Exposed functions:
+--
+-- author_of(room, stanza_id) -> the bare JID of the author of a message in a room, by the id that the room's archive has
+--   given it; nil where that is not known
+--
 -- Invariant: what mod_muc does stays as it is. No handler here stops an event or changes a stanza.
 
 local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
@@ -36,7 +41,9 @@ local bounds = options.read {
 -- How often what is too old is forgotten: each time all rooms are looked at.
 local seconds_between_looks = math.max(1, math.min(60, bounds.seconds / 10));
 
-local before_others, after_filters = 1000, -1000; -- priorities
+-- Priorities. What a filter has stopped is never sent; a module that sends the message itself ends the event, at a priority
+-- that is lower still (mod_muc_bot at -100).
+local before_others, after_filters = 1000, -50;
 
 local room_log = part "muc_undelivered/room_log".new(bounds);
 local bounce = bounces.new(room_log);
@@ -98,3 +105,6 @@ module:add_timer(seconds_between_looks, function ()
 end);
 
 module.save, module.restore = room_log.save, room_log.restore;
+
+-- Global in this module's environment, for other modules.
+author_of = room_log.author_of;

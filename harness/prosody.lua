@@ -53,6 +53,24 @@ local function shell_quote(text)
 	return "'" .. text:gsub("'", "'\\''") .. "'";
 end
 
+local function command_line(arguments)
+	local quoted = {};
+	for i, argument in ipairs(arguments) do
+		quoted[i] = shell_quote(argument);
+	end
+	return table.concat(quoted, " ");
+end
+
+-- The arguments that run a program in Lua, without the settings of this process.
+local function lua_command(arguments)
+	local all = { "env", "-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT", "lua5.4" };
+	return table.move(arguments, 1, #arguments, #all + 1, all);
+end
+
+local function program_path(version, name)
+	return string.format("%s/.test/prosody-%s/usr/bin/%s", root, version, name);
+end
+
 local function write_config(self)
 	files.write(self:config_path(), configuration.text(self));
 end
@@ -150,7 +168,7 @@ end
 --   community_modules  true: those of prosody-modules can be loaded
 --   log_level          "debug"
 function prosody.start(options)
-	local program = string.format("%s/.test/prosody-%s/usr/bin/prosody", root, options.version);
+	local program = program_path(options.version, "prosody");
 	assert(lfs.attributes(program), program .. " is missing, run tools/provision test");
 
 	local folder = make_folder();
@@ -170,13 +188,8 @@ function prosody.start(options)
 	self.options.global = merge({}, options.global);
 	assert(lfs.mkdir(self.data_dir));
 	assert(lfs.mkdir(folder .. "/certificates"));
-	local arguments = { "exec", "bash", root .. "/harness/guard.bash", folder, "env",
-		"-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT",
-		"lua5.4", program, "-F", "--config", self:config_path() };
-	for i = 2, #arguments do
-		arguments[i] = shell_quote(arguments[i]);
-	end
-	self.guard = assert(io.popen(table.concat(arguments, " "), "w"));
+	self.guard = assert(io.popen("exec " .. command_line { "bash", root .. "/harness/guard.bash", folder,
+		table.unpack(lua_command { program, "-F", "--config", self:config_path() }) }, "w"));
 	open_servers[self] = true;
 
 	local ok, err = pcall(launch, self);
@@ -319,6 +332,19 @@ local function wait_for_end(self)
 	return loop.wait_until(function ()
 		return exit_status(self);
 	end, stop_timeout, poll_interval);
+end
+
+-- Runs prosodyctl with this server's configuration, and returns what it says. It is a process of its own; where it asks the
+-- server (on Prosody 13.0, for most of what it does), that needs the global modules "admin_socket" and "admin_shell".
+function server_methods:prosodyctl(...)
+	local arguments = lua_command { program_path(self.version, "prosodyctl"), "--config", self:config_path(), ... };
+	local pipe = assert(io.popen(command_line(arguments) .. " 2>&1 </dev/null", "r"));
+	local output = pipe:read("a");
+	local ok = pipe:close();
+	if not ok then
+		error(string.format("prosodyctl %s failed:\n%s", table.concat({ ... }, " "), output), 2);
+	end
+	return output;
 end
 
 -- Sends a signal to the process, such as "STOP", "CONT" or "HUP".

@@ -87,6 +87,7 @@ versions.describe("registration", function (version)
 	it("is for the accounts of this very server, by their bare JID", function ()
 		local _, room = new_member();
 		bob:affiliate(room, "carol@localhost", "member");
+		server:admin("assert(require 'core.usermanager'.create_user('carol', 'harness', 'localhost'))");
 		local function from_session(name, resource)
 			return server:admin([[
 				local name, resource, service, app_server = ...;

@@ -20,6 +20,13 @@ local restore_and_broadcast = [[
 	if leaving_nick then room:set_role(true, room_jid.."/"..leaving_nick, nil); end
 ]];
 
+local add_affiliations = [[
+	local room = room(...);
+	for number = 1, 20000 do
+		room._affiliations["user"..number.."@elsewhere.example"] = "member";
+	end
+]];
+
 -- Records of many users, in the store from which they are loaded at the next start.
 local store_many = [[
 	local store = require "core.storagemanager".open(module.host, "muc_cloud_notify");
@@ -52,6 +59,9 @@ versions.describe("slices", function (version)
 				modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "always";
 				muc_room_default_persistent = true;
 			};
+			mucs = { ["mentions.localhost"] = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "on-mention"; muc_room_default_persistent = true;
+			} };
 		};
 		connect();
 		olga:create_room(room, "Olga");
@@ -84,6 +94,33 @@ versions.describe("slices", function (version)
 		table.sort(nodes);
 		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
 	end);
+
+	for title, is_taken in pairs { ["know the nickname of a member who has come and gone while the room was read"] = false,
+		["know that somebody else has taken a nickname while the room was read"] = true } do
+		it(title, function ()
+			local service, mentions = "mentions.localhost", "den@mentions.localhost";
+			olga:create_room(mentions, "Olga");
+			olga:affiliate(mentions, ann.bare_jid, "member");
+			ann:enable { jid = "push.localhost", node = ann.bare_jid, to = service };
+			server:admin(add_affiliations, mentions);
+			local log_length = #server:log();
+			local presences = {};
+			for _, user in ipairs { ann, is_taken and ben or nil } do
+				table.insert(presences, ("<presence from='%s' to='%s/Ann'><x xmlns='http://jabber.org/protocol/muc'/></presence>"):format(user.jid, mentions));
+				table.insert(presences, ("<presence from='%s' to='%s/Ann' type='unavailable'/>"):format(user.jid, mentions));
+			end
+			ann:send(table.concat(presences)); -- in one piece: what is read meanwhile fits into no turn
+			olga:say(mentions, "Ann?");
+			olga:say(mentions, "Ann!");
+			app.component:sync();
+			if is_taken then
+				app:expect_no_push();
+			else
+				assert.equal(ann.bare_jid, app:expect_push(5).node);
+			end
+			assert.falsy(server:log(log_length):find("Failed", 1, true));
+		end);
+	end
 
 	it("lose no message of a room that is reloaded with the module meanwhile", function ()
 		server:admin(restore_and_broadcast, room);

@@ -9,6 +9,7 @@ local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* n
 local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
+local replied_id = part "muc_cloud_notify/reply".replied_id;
 
 local full_sessions = prosody.full_sessions;
 
@@ -28,13 +29,13 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; hibernation; facts_of = see rooms.lua }
+-- parts: { engine; room_sync; presence; hibernation; author_of, facts_of = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 
 	local function is_on_another_session(event)
 		for _, real_jid in ipairs(event.elsewhere) do
-			if not hibernation.was_hibernating(real_jid, event.sent) then return true; end
+			if presence.is_session(real_jid) and not hibernation.was_hibernating(real_jid, event.sent) then return true; end
 		end
 		return false;
 	end
@@ -56,6 +57,13 @@ local function watch(parts)
 		return occupant and not presence.is_present(occupant, real_jid) and jid_resource(occupant.nick) or nil;
 	end
 
+	local function find_reply_author(event)
+		local id = event.message and replied_id(event.message);
+		if not id then return nil; end
+		local _, author = guard.attempt("find the author of the message replied to", parts.author_of, event.room, id);
+		return author;
+	end
+
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
 		local room, message = event.room, event.message;
 		if not engine:is_registered(event.bare_jid) or has_reached_user(event) then return; end
@@ -64,6 +72,7 @@ local function watch(parts)
 		facts.sender = sender_of(event);
 		facts.sent = event.sent;
 		facts.message_key = key_of(event);
+		facts.reply_author = find_reply_author(event);
 		local function push()
 			local devices = engine:handle_bounce(facts, message, monotonic());
 			if devices > 0 then

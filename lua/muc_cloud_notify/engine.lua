@@ -22,7 +22,7 @@ local seconds_after_failure = 2;
 
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "set_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
+	"set_registrations", "set_suspended", "set_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_bounce", "handle_ping";
 	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "restore";
 };

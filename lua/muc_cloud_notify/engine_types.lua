@@ -40,6 +40,7 @@ function native.close(host) end
 ---@field with_body boolean
 ---@field with_sender boolean
 ---@field important_body string empty for none
+---@field max_body_bytes integer the longest text that is told
 ---@field max_errors integer
 ---@field max_devices integer
 ---@field default_level "auto"|"always"|"on-mention"|"never"
@@ -109,6 +110,12 @@ function engine:without_registration(record, push_identifier) end
 ---@return boolean is_first_device the user had no device before, and so is in the index of no room
 function engine:set_registrations(user, record, renewed) end
 
+---The account of a user was disabled, or enabled again. While it is disabled nothing is pushed to the user's devices, but
+---everything is counted and kept.
+---@param user string
+---@param is_suspended boolean
+function engine:set_suspended(user, is_suspended) end
+
 ---The members of a room, as they are: everybody with an affiliation of member or above.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
@@ -158,9 +165,12 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---@field members_only boolean whether only members may enter
 ---@field public boolean whether the room is listed
 ---@field keep_original boolean whether another module wants to see the message with each push
+---@field reply_author string? the bare JID of the author of the message that this one replies to (XEP-0461: the id counts); nil: it
+---replies to none, or that is not known, and the `to` of the reply counts
 ---@field present string[]? the bare JIDs of those who were there when it was sent; nil: it was sent just now
 
----A room broadcasts a groupchat message (XEP-0045, section 7.4).
+---A room broadcasts a groupchat message (XEP-0045, section 7.4). One that corrects, retracts or moderates an earlier message
+---is not pushed, but changes what waits of that message.
 ---@param facts message_facts
 ---@param message stanza as the room sends it, from an occupant JID
 ---@param now number
@@ -174,6 +184,8 @@ function engine:handle_message(facts, message, now) end
 ---@field gone_nick string? the nickname of the recipient's occupant that goes with the session; nil: it is gone already, or
 ---has another session that is there
 ---@field sender string? the bare JID of the author; nil: not known
+---@field reply_author string? the bare JID of the author of the message that this one replies to (XEP-0461: the id counts); nil: it
+---replies to none, or that is not known, and the `to` of the reply counts
 ---@field message_key string tells the message from all others of the room
 ---@field sent number? when it was sent, on the clock of `now`; nil: not known
 ---@field members_only boolean whether only members may enter
@@ -330,4 +342,4 @@ function engine:stats() end
 ---@return table snapshot { devices = { … } }, of plain values
 function engine:snapshot(now) end
 
-return { contract = 1 };
+return { contract = 2 };

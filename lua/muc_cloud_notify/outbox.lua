@@ -13,6 +13,7 @@ local jid_host = require "util.jid".host;
 local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
+local stanza_error = part "shared/stanza_error";
 
 -- The clock is looked at after so many.
 local pushes_per_look = 5;
@@ -23,21 +24,22 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; publish; extensions; seconds_per_turn = how long the other users of the event loop are kept waiting
+-- parts: { engine; publish; extensions; may_push(user, id, time) = whether a push may go to that user, see accounts.lua;
+-- seconds_per_turn = how long the other users of the event loop are kept waiting
 -- at most }
 local function new(parts)
-	local engine, extensions, seconds_per_turn = parts.engine, parts.extensions, parts.seconds_per_turn;
+	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
 	local function is_let_through(stanza, id, user, summary)
 		local details = engine:push_details(id);
-		local may_push, is_stopped = false, false;
+		local is_agreed, is_stopped = false, false;
 		if details then
-			may_push, is_stopped = extensions.may_push(stanza, user, engine:summary(summary), details);
+			is_agreed, is_stopped = extensions.may_push(stanza, user, engine:summary(summary), details);
 		end
 		-- A module that sees a push may answer it by a disable, or by something else that changes who is to get it.
-		if may_push and engine:is_wanted(id) then return true; end
+		if is_agreed and engine:is_wanted(id) then return true; end
 		if is_stopped then
 			engine:suppress(id);
 		else
@@ -57,7 +59,7 @@ local function new(parts)
 
 		local function send(id, device, summary)
 			local to = find_addressee(device);
-			if not to then
+			if not to or not may_push(to.user, id, now) then
 				engine:withdraw(id);
 				return;
 			end
@@ -112,7 +114,7 @@ local function new(parts)
 		if kind == "result" then
 			return engine:handle_result(id, from, monotonic()) or nil;
 		end
-		local error_type, condition = stanza:get_error();
+		local error_type, condition = stanza_error.read(stanza);
 		if not engine:handle_error(id, from, error_type, condition, monotonic()) then return; end
 		module:log("debug", "App server %s answered with an error: %s/%s", from, error_type, condition);
 		return true;

@@ -27,9 +27,9 @@ local function store_failed(event)
 end
 
 -- parts: { engine; on_first_device(bare_jid) = called for a user who had no device before; may_register(event, push_info) =
--- whether other modules agree }
+-- whether other modules agree; accounts = see accounts.lua }
 local function new(parts)
-	local engine, on_first_device, may_register = parts.engine, parts.on_first_device, parts.may_register;
+	local engine, on_first_device, may_register, accounts = parts.engine, parts.on_first_device, parts.may_register, parts.accounts;
 	local store = module:open_store();
 
 	-- The record of a user, or nil; raises an error where the store cannot tell.
@@ -71,10 +71,42 @@ local function new(parts)
 		end
 	end
 
+	-- A record without what was registered for an account that is gone, and how many registrations that were. account: see
+	-- accounts.lua
+	local function without_former(record, account)
+		local former = record and accounts.former(account, record) or {};
+		for _, push_identifier in ipairs(former) do
+			record = engine:without_registration(record, push_identifier);
+		end
+		return record, #former;
+	end
+
+	-- Takes the registrations of an account that is gone from a user. The engine first: whatever the store does, nothing is
+	-- pushed to them any more.
+	local function remove_former(user, account)
+		guard.attempt("remove the devices of the earlier account "..user, function ()
+			local ok, record, removed = pcall(function () return without_former(read_record(user), account); end);
+			if not ok then
+				engine:set_registrations(user, nil);
+				error(record, 0);
+			end
+			set_registrations(user, record);
+			if removed > 0 then
+				module:log("info", "%s is not pushed to through %d device(s) any more: the account is gone", user, removed);
+				write_record(user, record);
+			end
+		end);
+	end
+
+	-- The same for all of them.
+	local function remove_all(user)
+		remove_former(user, false);
+	end
+
 	local function enable(event)
 		local stanza = event.stanza;
 		local user = jid_bare(stanza.attr.from);
-		local before = read_record(user);
+		local before = without_former(read_record(user), accounts.find(user));
 		local change, refusal = engine:prepare_enable(user, stanza, before, now());
 		if not change then
 			return refuse(event, refusal);
@@ -122,14 +154,26 @@ local function new(parts)
 			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
 			return true;
 		end
+		local gone = {}; -- users -> their accounts, where there are registrations of earlier ones
 		local is_listed = guard.attempt("list the registered users", function ()
 			for user in store:users() do
 				guard.attempt("load the registrations of "..tostring(user), function ()
-					engine:set_registrations(user, read_record(user));
+					local account = accounts.find(user);
+					local record, removed = without_former(read_record(user), account);
+					engine:set_registrations(user, record);
+					if removed > 0 then gone[user] = account; end
+					if record and accounts.is_disabled(user, account) then
+						engine:set_suspended(user, true);
+					end
 				end);
 				pause();
 			end
 		end);
+		-- Not while they are listed: a store may do only one thing at a time.
+		for user, account in pairs(gone) do
+			remove_former(user, account);
+			pause();
+		end
 		if not is_listed then
 			module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);
 			return false;
@@ -155,7 +199,7 @@ local function new(parts)
 		end);
 	end
 
-	return { load_all = load_all, remove = remove };
+	return { load_all = load_all, remove = remove, remove_former = remove_former, remove_all = remove_all };
 end
 
 return { new = new };

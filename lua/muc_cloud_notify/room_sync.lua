@@ -18,11 +18,15 @@ local guard = part "shared/guard";
 
 local is_member = { owner = true, admin = true, member = true };
 
+-- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
+local max_seen = 1000;
+
 -- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
 local function new(parts)
 	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
+	local seen = {}; -- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order
 	local held = {}; -- room JID -> what is to be done with messages, in their order
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
@@ -35,6 +39,13 @@ local function new(parts)
 			pause();
 		end
 		engine:set_members(room.jid, members);
+	end
+
+	local function note_seen(room_jid)
+		for _, occupant in ipairs(seen[room_jid] or {}) do
+			engine:occupant_present(room_jid, occupant.bare_jid, occupant.nick);
+		end
+		seen[room_jid] = nil;
 	end
 
 	-- Without a pause: what occupants do meanwhile would be missed. To send them one message takes longer.
@@ -52,6 +63,7 @@ local function new(parts)
 		local coverage = engine:coverage(room.jid);
 		if coverage == "nothing" then
 			read_members(room, pause);
+			note_seen(room.jid);
 		end
 		if coverage ~= "complete" then
 			read_occupants(room);
@@ -157,17 +169,42 @@ local function new(parts)
 	local function forget(room_jid)
 		forget_quiet(room_jid);
 		cancel_reading(room_jid);
-		held[room_jid] = nil;
+		seen[room_jid], held[room_jid] = nil, nil;
 	end
 
-	-- The sessions of an occupant may have changed.
+	local function enter_unread(room, bare_jid, nick)
+		if engine:is_registered(bare_jid) then start(room); end
+		if readings[room.jid] then
+			local entered = seen[room.jid] or {};
+			seen[room.jid] = entered;
+			if #entered < max_seen then
+				table.insert(entered, { bare_jid = bare_jid, nick = nick });
+			end
+		end
+	end
+
+	-- The sessions of an occupant may have changed. A room that has not been read, as it has just been made, is read when a
+	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
 		local nick = jid_resource(occupant.nick);
 		if is_present(occupant) then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);
+			if engine:coverage(room.jid) == "nothing" then
+				enter_unread(room, occupant.bare_jid, nick);
+			end
 		else
 			engine:occupant_gone(room.jid, occupant.bare_jid, nick, monotonic());
+		end
+	end
+
+	-- A user is a member of a room from now on, or has a device: looks at those of its occupants that are theirs.
+	local function look_for(room, bare_jid)
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == bare_jid then
+				look_at(room, occupant);
+			end
 		end
 	end
 
@@ -189,7 +226,7 @@ local function new(parts)
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
 		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, registrations_loaded = registrations_loaded;
+		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
 	};
 end
 

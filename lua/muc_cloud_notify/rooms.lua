@@ -10,7 +10,13 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 local st = require "util.stanza";
 
 local guard = part "shared/guard";
+local replied_id = part "muc_cloud_notify/reply".replied_id;
 local is_member = part "muc_cloud_notify/room_sync".is_member;
+
+-- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
+-- it has changed is what counts (the lowest priority of a filter that we know of is -1); and before a module that sends
+-- the message itself, and so ends the event (mod_muc_bot does at -100).
+local after_filters = -50;
 
 -- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
@@ -22,8 +28,8 @@ local function listed_affiliation(room, bare_jid)
 	end
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; wants_message = whether another module wants to see the
--- message with each push }
+-- parts: { engine; muc = the environment of mod_muc; room_sync; author_of(room, stanza_id) = the author of a message, see
+-- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
 	local engine, muc, room_sync, wants_message = parts.engine, parts.muc, parts.room_sync, parts.wants_message;
 
@@ -47,6 +53,9 @@ local function watch(parts)
 	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
 		room_sync.start_again(event.room);
 		affiliation_changed(event.room, event.jid, event.affiliation);
+		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
+			room_sync.look_for(event.room, event.jid);
+		end
 	end), 1000);
 
 	module:hook("muc-set-affiliation-data/reserved_nickname", note("take note of a nickname", function (event)
@@ -81,6 +90,14 @@ local function watch(parts)
 		};
 	end
 
+	-- The author of the message that a message replies to. Nobody needs to know where nobody is absent.
+	local function find_reply_author(room, stanza)
+		local id = replied_id(stanza);
+		if not id or not select(2, engine:coverage(room.jid)) then return nil; end
+		local _, author = guard.attempt("find the author of the message replied to", parts.author_of, room, id);
+		return author;
+	end
+
 	local push_or_hold = guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
 		local is_complete, is_anybody_absent = room_sync.is_complete(room);
@@ -97,6 +114,7 @@ local function watch(parts)
 		facts.sender = sender and sender.bare_jid;
 		local function push(present)
 			facts.present = present;
+			facts.reply_author = find_reply_author(room, stanza);
 			local devices = engine:handle_message(facts, stanza, monotonic());
 			if devices > 0 then
 				module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
@@ -110,26 +128,28 @@ local function watch(parts)
 		end
 	end);
 
-	-- Below every filter: what a module has stopped is no message, and what it has changed is what counts.
 	local is_quiet = room_sync.is_quiet;
 	module:hook("muc-broadcast-message", function (event)
 		if not is_quiet(event.room.jid) then
 			push_or_hold(event);
 		end
-	end, -1000);
+	end, after_filters);
 
 	local function find_rooms_of(bare_jid)
 		for room in muc.live_rooms() do
 			room_sync.start_again(room);
-			local affiliation = engine:coverage(room.jid) ~= "nothing" and listed_affiliation(room, bare_jid);
-			if affiliation then
-				affiliation_changed(room, bare_jid, affiliation);
+			local affiliation = listed_affiliation(room, bare_jid);
+			if is_member[affiliation] then
+				if engine:coverage(room.jid) ~= "nothing" then
+					affiliation_changed(room, bare_jid, affiliation);
+				end
+				room_sync.look_for(room, bare_jid);
 			end
 		end
 	end
 
-	-- A user has a device now: tells the engine where they are a member. They are registered, whatever happens
-	-- here: should it fail, all rooms are read again.
+	-- A user has a device now: tells the engine where they are a member, and under which nicknames they are there. They are
+	-- registered, whatever happens here: should it fail, all rooms are read again.
 	local function add_user(bare_jid)
 		room_sync.forget_quiet();
 		if not guard.attempt("find the rooms of "..bare_jid, find_rooms_of, bare_jid) then

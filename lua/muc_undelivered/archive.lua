@@ -9,7 +9,8 @@
 
 local part = ...;
 
-local jid_node = require "util.jid".node; -- COMPAT 0.12: no prosody.* names
+local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local jid_node = require "util.jid".node;
 local st = require "util.stanza";
 local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
@@ -28,6 +29,16 @@ end
 -- mod_muc_mam archives the sender's real JID where all occupants may know it. It was not part of the broadcast.
 local function keep_what_was_broadcast(tag)
 	if tag.attr.xmlns ~= xmlns_muc_user then return tag; end
+end
+
+-- That real JID. mod_muc_mam adds it last: what comes before, a client has made up.
+local function listed_author(stanza)
+	local author;
+	for x in stanza:childtags("x", xmlns_muc_user) do
+		local item = x:get_child("item");
+		author = item and item.attr.jid;
+	end
+	return author and jid_bare(author);
 end
 
 -- What is not in the page is older than all that is.
@@ -55,6 +66,24 @@ local function is_before(visit, page, message)
 	return visit.archived_before ~= nil and not is_newer(page, message.position, visit.archived_before);
 end
 
+-- Whether a page has all of the newest messages that are not kept in the memory any more.
+local function covers_what_is_forgotten(page, history)
+	return page ~= nil and page.number + 1 >= history.oldest;
+end
+
+-- Whether authors are archived. Where the occupants of a room may not know them, what looks like a real JID is somebody
+-- else's work.
+local function has_authors(room)
+	return room:get_whois() == "anyone";
+end
+
+-- The bare JID of a message's author, nil where it is not in the page.
+local function author_of(page, stanza_id)
+	for _, message in ipairs(page) do
+		if message.stanza_id == stanza_id then return message.author; end
+	end
+end
+
 -- limit: how many entries of an archive are looked at
 local function new(limit)
 	local store;
@@ -73,15 +102,19 @@ local function new(limit)
 			page.positions[stanza_id] = page.length;
 			stanza = st.is_stanza(stanza) and stanza or st.deserialize(stanza);
 			if stanza.name == "message" and stanza.attr.type == "groupchat" then
+				local author = listed_author(stanza);
 				stanza:maptags(keep_what_was_broadcast);
 				stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
-				table.insert(page, { stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, position = page.length, time = when - since_monotonic });
+				table.insert(page, {
+					stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, author = author;
+					position = page.length, time = when - since_monotonic;
+				});
 			end
 		end
 	end
 
-	-- The newest messages of a room, the newest first: a list of { stanza_id, stanza, from, position, time }, with
-	-- `positions` by archive id, where 1 is the newest. An archive that cannot be read has none.
+	-- The newest messages of a room, the newest first: a list of { stanza_id, stanza, from, author, position, time }, with
+	-- `positions` by archive id, where 1 is the newest; `author` is the bare JID where it is archived. An archive that cannot be read has none.
 	-- old_page: the one that was read last, nil if none
 	local function page_of(history, old_page)
 		if old_page and old_page.number == history.number then return old_page; end
@@ -95,4 +128,7 @@ local function new(limit)
 	return { page_of = page_of };
 end
 
-return { new = new, is_enabled = is_enabled, has = has, is_before = is_before };
+return {
+	new = new, is_enabled = is_enabled, has = has, is_before = is_before;
+	covers_what_is_forgotten = covers_what_is_forgotten, has_authors = has_authors, author_of = author_of;
+};

@@ -14,6 +14,7 @@ local part = ...;
 local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
 local st = require "util.stanza";
 
+local stanza_error = part "shared/stanza_error";
 local archive = part "muc_undelivered/archive";
 local visits = part "muc_undelivered/visits";
 
@@ -178,7 +179,7 @@ local function new(room_log)
 		local message, visit = find(record, newest_visit, bounce);
 		if not visit then return nil; end
 		if bounce.id and not is_long_id(bounce.id) then visits.add_reported(visit, id_key(bounce.id)); end
-		local _, condition = stanza:get_error();
+		local _, condition = stanza_error.read(stanza);
 		return {
 			room = room;
 			occupant = room:get_occupant_by_real_jid(real_jid) or visit.occupant;

@@ -131,6 +131,13 @@ local function new(limit, seconds, has_archive)
 		end
 	end
 
+	-- The message with an id in the archive, if it is kept.
+	local function find(history, stanza_id)
+		for _, message in each(history) do
+			if message.stanza_id == stanza_id then return message; end
+		end
+	end
+
 	-- Takes over a history from an earlier load of this module, which may have had another limit.
 	local function adopt(history, old_limit)
 		local slots, oldest = {}, math.max(history.oldest, history.number - math.min(limit, old_limit) + 1);
@@ -142,7 +149,7 @@ local function new(limit, seconds, has_archive)
 		histories[history] = true;
 	end
 
-	return { open = open, close = close, remember = remember, expire = expire, each = each, adopt = adopt };
+	return { open = open, close = close, remember = remember, expire = expire, each = each, find = find, adopt = adopt };
 end
 
 return { new = new };

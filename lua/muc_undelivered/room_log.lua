@@ -98,6 +98,19 @@ local function new(bounds)
 		return record.page;
 	end
 
+	-- The bare JID of the author of a message, by its id in the archive; nil where it is not known. Whatever ids are asked
+	-- for, the archive is not read more often than messages are forgotten that were not in the page yet.
+	local function author_of(room, stanza_id)
+		local record = records[room.jid] or open(room.jid);
+		local message = history.find(record.history, stanza_id);
+		if message then return message.sender; end
+		if not archives.has_authors(room) then return nil; end
+		if not archives.covers_what_is_forgotten(record.page, record.history) then
+			record.page = archive.page_of(record.history, record.page);
+		end
+		return archives.author_of(record.page, stanza_id);
+	end
+
 	-- Forgets what is too old.
 	local function expire()
 		visit_tracker.expire();
@@ -127,6 +140,7 @@ local function new(bounds)
 	return {
 		remember_broadcast = remember_broadcast, remember_private = remember_private, note_entering = note_entering, update = update;
 		find_leaving = find_leaving, take_private = take_private, each_broadcast = each_broadcast, archive_page = archive_page;
+		author_of = author_of;
 		forget = forget, expire = expire, save = save, restore = restore;
 	};
 end

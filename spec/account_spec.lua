@@ -1,0 +1,268 @@
+-- Accounts that are gone, or disabled: nothing is pushed to what was registered for them.
+
+local st = require "util.stanza";
+
+local muc_service = require "spec.support.muc_service";
+local versions = require "spec.support.versions";
+
+versions.describe_storages("an account", function (version, storage)
+	local is_old = version == "0.12"; -- which neither disables accounts nor knows when they were made
+	local server, muc, count;
+
+	lazy_setup(function ()
+		count = 0;
+		server, muc = muc_service.start(version, {
+			c2s = true;
+			global = { modules_enabled = { "admin_socket", "admin_shell" }, authentication = "internal_hashed",
+				storage = storage.global and storage.global.storage, sql = storage.global and storage.global.sql };
+			muc = muc_service.with_body { muc_push_default = "always", muc_room_default_persistent = true, muc_push_retry_delay = 0.1 };
+		});
+	end);
+
+	before_each(function ()
+		count = count + 1;
+		muc.app:start_anew();
+	end);
+
+	local function new_account()
+		return ("ann-%d@localhost"):format(count);
+	end
+
+	-- A client of an account, which is made where there is none; it has a device, and is a member of a new room, in which it is
+	-- not. Returns its bare JID and the room.
+	local function new_device(bare_jid, node)
+		bare_jid = bare_jid or new_account();
+		local client = server:client(bare_jid .. "/phone", { stream_management = false });
+		assert.equal("result", (muc:enable(client, node or "old")));
+		client:close();
+		return bare_jid, muc:new_room { bare_jid };
+	end
+
+	local function pushed(room)
+		muc:say(room, "hello");
+		local nodes = {};
+		for i, push in ipairs(muc:take_pushes()) do nodes[i] = push:match("^%S+"); end
+		table.sort(nodes);
+		return nodes;
+	end
+
+	local function stored(bare_jid)
+		local nodes = {};
+		for _, registration in pairs(storage.read(server, bare_jid) or {}) do table.insert(nodes, registration.node); end
+		table.sort(nodes);
+		return nodes;
+	end
+
+	-- What the running server does to an account: "create_user", "delete_user", "disable_user", "enable_user".
+	local function manage(action, bare_jid, password)
+		server:admin([[
+			local action, bare_jid, password = ...;
+			local usermanager = require "core.usermanager";
+			local username, host = jid.split(bare_jid);
+			if action == "create_user" then
+				assert(usermanager.create_user(username, password, host));
+			else
+				assert(usermanager[action](username, host));
+			end
+		]], action, bare_jid, password);
+	end
+
+	-- What another process does to an account: nobody in the server hears of it. account: what is stored, nil for nothing
+	local function store_account(bare_jid, account)
+		server:admin([[
+			local bare_jid, account = ...;
+			local username, host = jid.split(bare_jid);
+			assert(require "core.storagemanager".open(host, "accounts"):set(username, account));
+		]], bare_jid, account);
+	end
+
+	-- The next push is looked at, as it is once a while.
+	local function let_time_pass()
+		muc:manage "reload";
+	end
+
+	it("that is there gets its pushes", function ()
+		local bare_jid, room = new_device();
+		assert.same({ "old" }, pushed(room));
+		let_time_pass();
+		assert.same({ "old" }, pushed(room));
+		assert.same({ "old" }, stored(bare_jid));
+	end);
+
+	it("that is deleted gets no push, nor does somebody else of that name", function ()
+		local bare_jid, room = new_device();
+		assert.same({ "old" }, pushed(room));
+		manage("delete_user", bare_jid);
+		assert.same({}, stored(bare_jid));
+		assert.same({}, pushed(room));
+		manage("create_user", bare_jid, "harness");
+		assert.same({}, pushed(room));
+		new_device(bare_jid, "new");
+		assert.same({ "new" }, stored(bare_jid));
+		assert.same({ "new" }, pushed(room));
+	end);
+
+	it("that is deleted takes with it what waits for a retry", function ()
+		local bare_jid, room = new_device();
+		muc.app.answer = { type = "wait", condition = "resource-constraint" };
+		muc:say(room, "hello");
+		muc.app:expect_push();
+		manage("delete_user", bare_jid);
+		manage("create_user", bare_jid, "harness");
+		muc.app:start_anew();
+		assert.same({}, pushed(room));
+	end);
+
+	it("that is deleted while its push is in flight is left alone by the answer", function ()
+		local bare_jid, room = new_device();
+		muc.app.answer = "silence";
+		muc:say(room, "hello");
+		local push = muc.app:expect_push();
+		muc:say(room, "hello again");
+		manage("delete_user", bare_jid);
+		muc.app:reply(push, "result");
+		muc.app:expect_no_push();
+	end);
+
+	it("that prosodyctl deletes gets no push", function ()
+		local bare_jid, room = new_device();
+		server:prosodyctl("deluser", bare_jid);
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+		assert.equal("result", (muc:enable(server:user("other@users.localhost/phone"), "other")));
+	end);
+
+	it("that another process deletes is found gone within a while", function ()
+		local bare_jid, room = new_device();
+		assert.same({ "old" }, pushed(room));
+		store_account(bare_jid, nil);
+		let_time_pass();
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+	end);
+
+	it("that another process deletes is found gone at the next start", function ()
+		local bare_jid, room = new_device();
+		local other, other_room = new_device((bare_jid:gsub("ann", "eve")));
+		store_account(bare_jid, nil);
+		muc:restart "stop";
+		assert.same({}, stored(bare_jid));
+		assert.same({ "old" }, stored(other));
+		manage("create_user", bare_jid, "harness");
+		assert.same({}, pushed(room));
+		assert.same({ "old" }, pushed(other_room));
+	end);
+
+	it("that is registered anew does not get the pushes of the one before, which another process has deleted", function ()
+		local bare_jid, room = new_device();
+		assert.same({ "old" }, pushed(room));
+		store_account(bare_jid, nil);
+		local username = bare_jid:match("^[^@]+");
+		server:admin([[
+			local username = ...;
+			local usermanager = require "core.usermanager";
+			assert(usermanager.create_user(username, "harness", "localhost"));
+			prosody.hosts.localhost.events.fire_event("user-registered", { username = username, host = "localhost", source = "mod_register_ibr" });
+		]], username);
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+	end);
+
+	if not is_old then
+		it("that another process gives to somebody else does not get the pushes of the one before", function ()
+			local bare_jid, room = new_device();
+			store_account(bare_jid, { password = "harness", created = os.time() + 1 });
+			server:admin("local wait, done = async.waiter(); timer.add_task(2.1, done); wait()");
+			let_time_pass();
+			assert.same({}, pushed(room));
+			assert.same({}, stored(bare_jid));
+		end);
+
+		it("that another process gives to somebody else has the devices that they add alone", function ()
+			local bare_jid, room = new_device();
+			store_account(bare_jid, { password = "harness", created = os.time() + 1 });
+			server:admin("local wait, done = async.waiter(); timer.add_task(2.1, done); wait()");
+			new_device(bare_jid, "new");
+			assert.same({ "new" }, stored(bare_jid));
+			assert.same({ "new" }, pushed(room));
+		end);
+
+		it("that another process gives to somebody else loses the devices of the one before at the next start", function ()
+			local bare_jid, room = new_device();
+			store_account(bare_jid, { password = "harness", created = os.time() + 1 });
+			server:admin("local wait, done = async.waiter(); timer.add_task(2.1, done); wait()");
+			muc:restart "stop";
+			assert.same({}, stored(bare_jid));
+			assert.same({}, pushed(room));
+		end);
+
+		it("that is disabled gets its pushes once it is enabled", function ()
+			local bare_jid, room = new_device();
+			assert.same({ "old" }, pushed(room));
+			manage("disable_user", bare_jid);
+			assert.same({}, pushed(room));
+			assert.same({ "old" }, stored(bare_jid));
+			manage("enable_user", bare_jid);
+			assert.same({ "old 2 hello" }, muc:take_pushes());
+			assert.same({ "old" }, pushed(room));
+		end);
+
+		it("that is disabled is so after a restart and a reload", function ()
+			local bare_jid, room = new_device();
+			local _, other_room = new_device((bare_jid:gsub("ann", "eve")), "other");
+			manage("disable_user", bare_jid);
+			let_time_pass();
+			assert.same({}, pushed(room));
+			muc:restart "stop";
+			assert.same({}, pushed(room));
+			assert.same({ "other" }, pushed(other_room));
+			manage("enable_user", bare_jid);
+			assert.same({ "old 2 hello" }, muc:take_pushes());
+		end);
+
+		it("that is disabled and then deleted does not keep somebody else of that name from getting pushes", function ()
+			local bare_jid, room = new_device();
+			manage("disable_user", bare_jid);
+			manage("delete_user", bare_jid);
+			new_device(bare_jid, "new");
+			assert.same({ "new" }, pushed(room));
+		end);
+	end
+
+	it("that is looked at is read from the store once in a while only", function ()
+		local _, room = new_device();
+		server:admin([[
+			module.reads = 0;
+			local methods = getmetatable(require "core.storagemanager".open("localhost", "accounts")).__index;
+			local get = methods.get;
+			module.get = module.get or get;
+			methods.get = function (self, ...)
+				if (self.datastore or self.store) == "accounts" then module.reads = module.reads + 1; end
+				return get(self, ...);
+			end;
+		]]);
+		for _ = 1, 10 do assert.same({ "old" }, pushed(room)); end
+		assert.equal(1, server:admin("return module.reads"));
+	end);
+
+	it("whose store cannot be read keeps its devices", function ()
+		local bare_jid, room = new_device();
+		server:admin([[
+			local methods = getmetatable(require "core.storagemanager".open("localhost", "accounts")).__index;
+			local get = methods.get;
+			methods.get = function (self, ...)
+				if (self.datastore or self.store) == "accounts" then methods.get = get; return nil, "on purpose"; end
+				return get(self, ...);
+			end;
+		]]);
+		assert.same({ "old" }, pushed(room));
+		assert.same({ "old" }, stored(bare_jid));
+	end);
+
+	it("of another server is none of ours", function ()
+		local user, room, bare_jid = muc:new_device "n1";
+		assert.same({ "n1" }, pushed(room));
+		assert.same({ "n1" }, stored(bare_jid));
+		user:send(st.presence { to = room .. "/x", type = "unavailable" });
+	end);
+end);
