@@ -130,7 +130,7 @@ fn has_known_scheme(text: &str) -> bool {
     })
 }
 
-/// `/home/ann/x`, `~/ann`, `./ann`, `c:\users\ann`, `\\server\ann`; but not `/ann`, and not `ann/bob`.
+/// `/home/ann/x`, `~/ann`, `$HOME/ann`, `./ann`, `c:\users\ann`, `\\server\ann`; but not `/ann`, and not `ann/bob`.
 fn is_path(text: &str) -> bool {
     let goes_on = |after: &str| {
         after.starts_with(|c: char| continues_word(c) || matches!(c, '.' | '-' | '~' | '%' | '@' | '$'))
@@ -145,7 +145,7 @@ fn is_path(text: &str) -> bool {
     match first {
         "." | ".." => goes_on(after),
         "" => goes_on(after) && after.split_once('/').is_some_and(|(_, after)| goes_on(after)),
-        home => home.starts_with('~') && goes_on(after),
+        home => home.starts_with(['~', '$']) && goes_on(after),
     }
 }
 
@@ -174,7 +174,11 @@ fn host(text: &str, rest: &str) -> Option<usize> {
         return Some(resource_end(rest));
     }
     let is_name = dots >= 2 || (dots >= 1 && name.starts_with("www."));
-    (is_name && path.is_empty()).then_some(text.len())
+    match path.chars().next() {
+        None => is_name.then_some(text.len()),
+        Some('?' | '#') => is_name.then(|| resource_end(rest)),
+        Some(_) => None,
+    }
 }
 
 /// `ann@example.org`, `git@host:path`: an `@` between two parts of words.
