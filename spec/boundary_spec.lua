@@ -338,6 +338,18 @@ describe("boundary", function ()
 		end);
 	end);
 
+	describe("a member", function ()
+		it("is mentioned by a reply to a message of theirs, whatever the reply says of its author", function ()
+			boundary.close();
+			engine = open { default_level = "on-mention" };
+			make_absent_member(engine);
+			local function reply() return message():tag("reply", { xmlns = "urn:xmpp:reply:0", id = "1", to = room .. "/somebody" }):up(); end
+			assert.equal(0, engine:handle_message(facts(), reply(), 10));
+			assert.equal(0, engine:handle_message(facts { reply_author = "carol@users.localhost" }, reply(), 10));
+			assert.equal(1, engine:handle_message(facts { reply_author = user }, reply(), 10));
+		end);
+	end);
+
 	describe("a ping", function ()
 		it("pushes every device of a user, without a message", function ()
 			assert.equal(0, engine:handle_ping(user));

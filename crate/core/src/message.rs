@@ -84,7 +84,9 @@ impl<'a> Message<'a> {
             "body" if is_own => self.bodies.add(child),
             "subject" if is_own => self.has_subject = true,
             "thread" if is_own => self.has_thread = true,
-            "fallback" if child.has_ns(ns::FALLBACK) => self.fallback.add(child),
+            "fallback" if ns::FALLBACK.iter().any(|namespace| child.has_ns(*namespace)) => {
+                self.fallback.add(child)
+            }
             "encrypted" if ns::OMEMO.iter().any(|namespace| child.has_ns(*namespace)) => {
                 self.encryption.has_omemo = true;
                 self.encryption.has_omemo_payload |= child.children().any(|part| part.name() == "payload");

@@ -39,8 +39,8 @@ pub(crate) const RETRACT: [&str; 2] = ["urn:xmpp:message-retract:1", "urn:xmpp:m
 pub(crate) const MODERATE: [&str; 2] = ["urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"];
 /// XEP-0422: Message Fastening, in which early retractions were wrapped
 pub(crate) const FASTEN: &str = "urn:xmpp:fasten:0";
-/// XEP-0428: Fallback Indication
-pub(crate) const FALLBACK: &str = "urn:xmpp:fallback:0";
+/// XEP-0428: Fallback Indication, and as it was in the first version of XEP-0461
+pub(crate) const FALLBACK: [&str; 2] = ["urn:xmpp:fallback:0", "urn:xmpp:feature-fallback:0"];
 /// XEP-0444: Message Reactions
 pub(crate) const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0447: Stateless file sharing

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use caseless::Caseless;
 use stringprep::tables::commonly_mapped_to_nothing;
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_segmentation::UnicodeSegmentation;
 
 pub(super) const ZERO_WIDTH_JOINER: char = '\u{200D}';
@@ -25,8 +25,23 @@ pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    let mapped = text.chars().filter(|c| !commonly_mapped_to_nothing(*c));
-    mapped.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
+    fold_quickly(text).unwrap_or_else(|| {
+        let mapped = text.chars().filter(|c| !commonly_mapped_to_nothing(*c));
+        mapped.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
+    })
+}
+
+/// The same for most texts: those that nothing but letters' case changes.
+fn fold_quickly(text: &str) -> Option<String> {
+    let is_plain =
+        is_nfkc_quick(text.chars()) == IsNormalized::Yes && !text.contains(commonly_mapped_to_nothing);
+    let folded: String = is_plain.then(|| text.chars().default_case_fold().collect())?;
+    (is_nfkc_quick(folded.chars()) == IsNormalized::Yes).then_some(folded)
+}
+
+/// A number for a word, the same for the same word: FNV-1a.
+pub(super) fn hash(word: &str) -> u32 {
+    word.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// The words of `text` with their offsets: divided at every word boundary of UAX #29 and around every
@@ -69,7 +84,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn fold_thoroughly(text: &str) -> String {
+        let mapped = text.chars().filter(|c| !commonly_mapped_to_nothing(*c));
+        mapped.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
+    }
+
+    #[test]
+    fn every_character_is_folded_quickly_as_thoroughly() {
+        // The letters that have case, or are written in more than one way; but not the ten thousands of ideographs.
+        let letters = ('\0'..='\u{2FFF}').chain('\u{A640}'..='\u{ABFF}').chain('\u{F900}'..='\u{FFFF}');
+        for c in letters.chain('\u{10400}'..='\u{105FF}').chain('\u{1E900}'..='\u{1E95F}') {
+            for text in [c.to_string(), format!("é{c}ι"), format!("α{c}\u{345}")] {
+                if let Some(folded) = fold_quickly(&text) {
+                    assert_eq!(folded, fold_thoroughly(&text), "{text:?}");
+                }
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_text_is_folded_quickly_as_thoroughly(text in "\\PC{0,12}|[αΑάᾳᾼǰΐßẞİﬁé\u{345}\u{301}ιΣς가ᄀ]{0,6}") {
+            prop_assert_eq!(fold(&text), fold_thoroughly(&text));
+        }
+
         #[test]
         fn a_nickname_that_was_prepared_is_folded_as_if_it_was_not(nick in "\\PC{0,12}|[ßẞſŉǰΐıİﬃ㎐ªﷺ\u{345}\u{301}\u{AD}\u{200D}aA]{0,6}") {
             prop_assert_eq!(fold(&prepare(&nick)), fold(&nick));

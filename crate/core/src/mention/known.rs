@@ -16,13 +16,15 @@ use super::text::Text;
 /// `bob:` does not keep anybody from mentioning `bob`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KnownNicknames {
-    by_first_word: HashMap<Box<str>, Vec<Known>>,
+    /// By the hash of their first word
+    by_first_word: HashMap<u32, Vec<Known>>,
     kept: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Known {
     folded: Box<str>,
+    first_word: usize,
     /// The part of it without the punctuation around.
     core: Range<usize>,
     /// How many have it.
@@ -45,8 +47,9 @@ impl KnownNicknames {
             known.holders = known.holders.saturating_add(1);
         } else if self.kept < Self::KEPT {
             self.kept += 1;
-            let known = Known { folded: nickname.folded().into(), core, holders: 1 };
-            self.by_first_word.entry(nickname.first_word().into()).or_default().push(known);
+            let (folded, first_word) = (nickname.folded().into(), nickname.first_word());
+            let known = Known { folded, first_word, core, holders: 1 };
+            self.by_first_word.entry(nickname.hash()).or_default().push(known);
         }
     }
 
@@ -58,11 +61,10 @@ impl KnownNicknames {
             return;
         }
         self.kept -= 1;
-        let first_word = nickname.first_word();
-        if let Some(known) = self.by_first_word.get_mut(first_word) {
+        if let Some(known) = self.by_first_word.get_mut(&nickname.hash()) {
             known.retain(|known| known.holders > 0);
             if known.is_empty() {
-                self.by_first_word.remove(first_word);
+                self.by_first_word.remove(&nickname.hash());
             }
         }
     }
@@ -77,7 +79,7 @@ impl KnownNicknames {
     }
 
     fn find_mut(&mut self, nickname: &Nickname) -> Option<&mut Known> {
-        let known = self.by_first_word.get_mut(nickname.first_word())?;
+        let known = self.by_first_word.get_mut(&nickname.hash())?;
         known.iter_mut().find(|known| *known.folded == *nickname.folded())
     }
 
@@ -86,12 +88,12 @@ impl KnownNicknames {
         if self.kept == 0 {
             return;
         }
-        for (first_word, starts) in text.words() {
-            for known in self.by_first_word.get(first_word).into_iter().flatten() {
+        for (hash, words) in text.words() {
+            for known in self.by_first_word.get(&hash).into_iter().flatten() {
                 if budget.is_used_up() {
                     return;
                 }
-                for range in text.find(starts, &known.folded, first_word.len(), budget) {
+                for range in text.find(words, &known.folded, known.first_word, budget) {
                     found(range.start + known.core.start..range.start + known.core.end);
                 }
             }
@@ -101,7 +103,7 @@ impl KnownNicknames {
 
 /// What of a nickname makes it longer than others: nothing where that is a single word.
 fn core(nickname: &Nickname) -> Option<Range<usize>> {
-    if !nickname.is_looked_for() || nickname.first_word().len() == nickname.folded().len() {
+    if !nickname.is_looked_for() || nickname.first_word() == nickname.folded().len() {
         return None;
     }
     let core = trim_punctuation(nickname.folded());

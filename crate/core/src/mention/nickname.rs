@@ -19,8 +19,9 @@ pub struct Nickname {
     nick: Box<str>,
     /// Folded and trimmed; nothing if that is the same as `nick`
     folded: Option<Box<str>>,
-    /// How many bytes of the folded form are its first word
-    first_word: usize,
+    /// How many bytes of the folded form are its first word, and the hash of that
+    first_word: u32,
+    hash: u32,
 }
 
 impl Nickname {
@@ -28,8 +29,13 @@ impl Nickname {
     pub fn new(nick: &str) -> Self {
         let folded = folding::fold(nick);
         let folded = folded.trim();
-        let first_word = folding::words(folded).next().map_or(0, |(_, word)| word.len());
-        Self { nick: nick.into(), folded: (folded != nick).then(|| folded.into()), first_word }
+        let first_word = folding::words(folded).next().map_or("", |(_, word)| word);
+        Self {
+            nick: nick.into(),
+            folded: (folded != nick).then(|| folded.into()),
+            first_word: first_word.len().try_into().unwrap_or(u32::MAX),
+            hash: folding::hash(first_word),
+        }
     }
 
     /// The nickname as it was given.
@@ -41,8 +47,14 @@ impl Nickname {
         self.folded.as_deref().unwrap_or(&self.nick)
     }
 
-    pub(super) fn first_word(&self) -> &str {
-        self.folded().get(..self.first_word).unwrap_or_default()
+    /// The length of its first word, in bytes.
+    pub(super) fn first_word(&self) -> usize {
+        self.first_word as usize
+    }
+
+    /// The hash of its first word.
+    pub(super) fn hash(&self) -> u32 {
+        self.hash
     }
 
     pub(super) fn is_blank(&self) -> bool {

@@ -6,7 +6,7 @@ use stringprep::tables::commonly_mapped_to_nothing;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::budget::Budget;
-use super::folding::{ZERO_WIDTH_JOINER, continues_word, fold, words};
+use super::folding::{ZERO_WIDTH_JOINER, continues_word, fold, hash, words};
 use super::nickname::Nickname;
 
 /// Divides words where there are no spaces, so it is not dropped from a text as it is from a nickname: `b\u{200B}ob` is what
@@ -20,12 +20,19 @@ const ZERO_WIDTH_SPACE: char = '\u{200B}';
 #[derive(Debug, Default)]
 pub(super) struct Text {
     folded: String,
-    /// Where the words are: in the order of the words, and then of the text
-    words: Vec<Range<usize>>,
+    /// Where the words begin: by their hashes, and then in the order of the text
+    words: Vec<Word>,
     /// The offsets of all word boundaries, ascending
     boundaries: Vec<usize>,
     /// The offsets where a joiner has made one character of two, ascending
     joints: Vec<usize>,
+}
+
+/// A word of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Word {
+    hash: u32,
+    start: usize,
 }
 
 impl Text {
@@ -38,8 +45,8 @@ impl Text {
         }
         let folded = text.folded.as_str();
         let words = words(folded).filter(|(_, word)| !word.trim().is_empty());
-        text.words = words.map(|(start, word)| start..start + word.len()).collect();
-        text.words.sort_unstable_by_key(|word| (folded.get(word.clone()), word.start));
+        text.words = words.map(|(start, word)| Word { hash: hash(word), start }).collect();
+        text.words.sort_unstable();
         text.boundaries = folded.split_word_bound_indices().map(|(offset, _)| offset).collect();
         text
     }
@@ -83,44 +90,41 @@ impl Text {
         &self.folded
     }
 
-    fn word(&self, word: &Range<usize>) -> &str {
-        self.folded.get(word.clone()).unwrap_or_default()
-    }
-
-    /// Every different word, and where it stands.
-    pub(super) fn words(&self) -> impl Iterator<Item = (&str, &[Range<usize>])> {
-        let groups = self.words.chunk_by(|one, other| self.word(one) == self.word(other));
-        groups.filter_map(|group| Some((self.word(group.first()?), group)))
+    /// The words of the same hash, which are nearly always the same: every hash that there is.
+    pub(super) fn words(&self) -> impl Iterator<Item = (u32, &[Word])> {
+        let groups = self.words.chunk_by(|one, other| one.hash == other.hash);
+        groups.filter_map(|group| Some((group.first()?.hash, group)))
     }
 
     /// Where a nickname stands in the text as a whole word, or as several.
-    pub(super) fn find_nickname(
-        &self,
-        nickname: &Nickname,
-        budget: &Budget,
+    pub(super) fn find_nickname<'a>(
+        &'a self,
+        nickname: &'a Nickname,
+        budget: &'a Budget,
     ) -> impl Iterator<Item = Range<usize>> {
-        let first_word = nickname.first_word();
-        let begin = self.words.partition_point(|word| self.word(word) < first_word);
-        let from = self.words.get(begin..).unwrap_or_default();
-        let end = from.partition_point(|word| self.word(word) == first_word);
-        self.find(from.get(..end).unwrap_or_default(), nickname.folded(), first_word.len(), budget)
+        let hash = nickname.hash();
+        let begin = self.words.partition_point(|word| word.hash < hash);
+        let rest = self.words.get(begin..).unwrap_or_default();
+        let words = rest.iter().take_while(move |word| word.hash == hash);
+        self.find(words, nickname.folded(), nickname.first_word(), budget)
     }
 
-    /// Where `nick` stands in the text as a whole word, or as several: its first word, of `known` bytes, stands at `starts`.
-    pub(super) fn find(
-        &self,
-        starts: &[Range<usize>],
-        nick: &str,
-        known: usize,
-        budget: &Budget,
+    /// Where `nick` stands in the text as a whole word, or as several: its first word, of `first_word` bytes, has the hash of
+    /// these words.
+    pub(super) fn find<'a>(
+        &'a self,
+        words: impl IntoIterator<Item = &'a Word>,
+        nick: &'a str,
+        first_word: usize,
+        budget: &'a Budget,
     ) -> impl Iterator<Item = Range<usize>> {
-        let stands_at = move |word: &Range<usize>| {
-            let rest = self.folded.get(word.start..)?;
-            let equal = known + common_prefix(rest.get(known..)?, nick.get(known..)?);
+        let stands_at = move |word: &Word| {
+            let equal = common_prefix(self.folded.get(word.start..)?, nick);
             let found = word.start..word.start + nick.len();
-            (budget.take(equal - known + 1) && equal == nick.len() && self.is_whole(&found)).then_some(found)
+            let is_within_budget = budget.take(equal.saturating_sub(first_word) + 1);
+            (is_within_budget && equal == nick.len() && self.is_whole(&found)).then_some(found)
         };
-        starts.iter().take_while(|_| !budget.is_used_up()).filter_map(stands_at)
+        words.into_iter().take_while(|_| !budget.is_used_up()).filter_map(stands_at)
     }
 
     /// Whether a range is whole words, and whole emoji.

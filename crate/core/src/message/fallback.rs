@@ -5,7 +5,6 @@ use std::ops::Range;
 use minidom::Element;
 
 use super::body::Body;
-use crate::ns;
 
 /// The parts of a body that `<fallback/>` elements mark ([XEP-0428 §2.2]), whatever they are a fallback for:
 /// a quotation above a reply, for one.
@@ -23,7 +22,8 @@ impl Fallback {
         if element.children().next().is_none() {
             self.marks_all = true;
         }
-        for region in element.children().filter(|child| child.is("body", ns::FALLBACK)) {
+        let own_ns = element.ns();
+        for region in element.children().filter(|child| child.is("body", own_ns.as_str())) {
             match positions(region) {
                 Some(Range { start: 0, end: usize::MAX }) => self.marks_all = true,
                 Some(part) => self.parts.push(part),

@@ -65,6 +65,13 @@ fn a_quotation_is_not_the_answer() {
         "> But soft!\nAy me!",
         "nobody says that it is one"
     );
+    // the namespace of the first version of XEP-0461, and none that means the same
+    for (namespace, expected) in
+        [("urn:xmpp:feature-fallback:0", "Ay me!"), ("urn:other", "> But soft!\nAy me!")]
+    {
+        let fallback = format!("<fallback xmlns='{namespace}'><body start='0' end='12'/></fallback>");
+        assert_eq!(told(&format!("<body>&gt; But soft!\nAy me!</body>{fallback}")), expected, "{namespace}");
+    }
     assert_eq!(told("<body>  Ay me! \n</body>"), "Ay me!");
 }
 
