@@ -281,15 +281,33 @@ describe("boundary", function ()
 			assert.same({ devices = { {
 				user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
 				missed = { { room = room, count = 1, pending = {
-					sender = room.."/bob", body = "What is up?", mentioned = false, messages = 1, age = 2.0;
+					sender = room.."/bob", body = "What is up?", mentioned = false, messages = 1, age = 2.0, places = { 1 };
 				} } };
-			} } }, snapshot);
+			} }, messages = { { author = "bob@users.localhost", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0 } } }, snapshot);
 
 			boundary.close();
 			engine = open { with_body = true };
 			engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } });
 			assert.same({ room }, engine:restore(snapshot, 20));
 			assert.equal("What is up?", push(engine).summary["last-message-body"]);
+		end);
+
+		it("has the nicknames that members have last used", function ()
+			make_absent_member(engine);
+			engine:occupant_present(room, user, "alice");
+			engine:occupant_gone(room, user, "alice", 2);
+			local snapshot = serialization.deserialize(serialization.serialize(engine:snapshot(12)));
+			assert.same({ devices = {}, nicknames = { { room = room, user = user, nick = "alice" } } }, snapshot);
+			assert.same({}, engine:restore(snapshot, 20));
+		end);
+
+		it("is taken up as an earlier version has stored it, and with what a later one may add", function ()
+			make_absent_member(engine);
+			local pending = { body = "What was up?", mentioned = false, messages = 1, age = 2.0, of_a_later_version = {} };
+			local device = { user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
+				missed = { { room = room, count = 1, pending = pending } } };
+			assert.same({ room }, engine:restore({ devices = { device }, of_a_later_version = {} }, 20));
+			assert.equal("What was up?", push(engine).summary["last-message-body"]);
 		end);
 
 		it("is empty when there is nothing to keep", function ()
@@ -304,6 +322,19 @@ describe("boundary", function ()
 			make_absent_member(engine);
 			assert.equal(0, engine:handle_message(facts { present = { "bob@users.localhost", user } }, message(), 10));
 			assert.equal(1, engine:handle_message(facts { present = { "bob@users.localhost" } }, message(), 10));
+		end);
+	end);
+
+	describe("a user whose account is disabled", function ()
+		it("is pushed to when it is enabled again", function ()
+			make_absent_member(engine);
+			engine:set_suspended(user, true);
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			assert.is_nil(push(engine));
+			assert.is_nil(engine:next_deadline());
+			engine:set_suspended(user, false);
+			assert.equal("1", push(engine).summary["message-count"]);
+			assert.has_error(function () engine:set_suspended(); end);
 		end);
 	end);
 

@@ -31,10 +31,10 @@ pub struct Snapshot {
     /// The devices.
     pub devices: Vec<DeviceState>,
     /// The messages that are still to be pushed, in the order in which they came to be known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<MessageState>,
     /// The nicknames that members have last used.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nicknames: Vec<NicknameState>,
 }
 
@@ -91,8 +91,10 @@ pub struct PendingState {
     /// How old the newest message is.
     pub age: f64,
     /// Which messages they are, as far as that is known, the newest last: places in [`Snapshot::messages`], from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<usize>,
     /// Which of them mention the owner, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<usize>,
 }
 
