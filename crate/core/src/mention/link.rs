@@ -44,9 +44,9 @@ const TRIES: usize = 4;
 pub(super) fn links(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut offset = 0;
-    for token in text.split_inclusive(|c: char| c.is_whitespace() || c == '\u{200B}') {
+    for token in text.split_inclusive(is_space) {
         if token.contains(['@', '/', '\\', '?', ':', '.']) {
-            read_token(token.trim_end(), offset, &mut found);
+            read_token(token.trim_end_matches(is_space), offset, &mut found);
         }
         offset += token.len();
     }
@@ -226,6 +226,11 @@ fn trim_end(text: &str) -> &str {
     text.trim_end_matches(|c: char| {
         matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '…' | '\'' | '*' | '_' | '~' | '|')
     })
+}
+
+/// White space, also of no width.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || c == '\u{200B}'
 }
 
 /// Brackets, quotation marks, commas.

@@ -182,6 +182,7 @@ fn a_nickname_may_look_like_an_address() {
         ("hi https://ann.example/", "https://ann.example/", true),
         ("hi https://ann.example.", "https://ann.example", true),
         ("@ann:matrix.example", "@ann:matrix.example", true),
+        ("ann@home\u{200B}hi", "ann@home", true),
         ("the ann@home project", "the ann@home project", true),
         ("hi ann@home.example", "ann@home", false),
         ("hi https://ann.example/x", "https://ann.example", false),
