@@ -6,6 +6,7 @@ local jid_split = require "util.jid".split;
 local app_server = require "harness.app_server";
 local client = require "harness.client";
 local component = require "harness.component";
+local command_line = require "harness.command_line";
 local configuration = require "harness.configuration";
 local console = require "harness.console";
 local files = require "harness.files";
@@ -47,24 +48,6 @@ local function make_folder()
 	local folder = command:read("*l");
 	command:close();
 	return assert(folder, "mktemp -d does not work");
-end
-
-local function shell_quote(text)
-	return "'" .. text:gsub("'", "'\\''") .. "'";
-end
-
-local function command_line(arguments)
-	local quoted = {};
-	for i, argument in ipairs(arguments) do
-		quoted[i] = shell_quote(argument);
-	end
-	return table.concat(quoted, " ");
-end
-
--- The arguments that run a program in Lua, without the settings of this process.
-local function lua_command(arguments)
-	local all = { "env", "-u", "LUA_PATH", "-u", "LUA_CPATH", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT", "lua5.4" };
-	return table.move(arguments, 1, #arguments, #all + 1, all);
 end
 
 local function program_path(version, name)
@@ -188,8 +171,8 @@ function prosody.start(options)
 	self.options.global = merge({}, options.global);
 	assert(lfs.mkdir(self.data_dir));
 	assert(lfs.mkdir(folder .. "/certificates"));
-	self.guard = assert(io.popen("exec " .. command_line { "bash", root .. "/harness/guard.bash", folder,
-		table.unpack(lua_command { program, "-F", "--config", self:config_path() }) }, "w"));
+	self.guard = assert(io.popen("exec " .. command_line.quote { "bash", root .. "/harness/guard.bash", folder,
+		table.unpack(command_line.lua { program, "-F", "--config", self:config_path() }) }, "w"));
 	open_servers[self] = true;
 
 	local ok, err = pcall(launch, self);
@@ -337,8 +320,8 @@ end
 -- Runs prosodyctl with this server's configuration, and returns what it says. It is a process of its own; where it asks the
 -- server (on Prosody 13.0, for most of what it does), that needs the global modules "admin_socket" and "admin_shell".
 function server_methods:prosodyctl(...)
-	local arguments = lua_command { program_path(self.version, "prosodyctl"), "--config", self:config_path(), ... };
-	local pipe = assert(io.popen(command_line(arguments) .. " 2>&1 </dev/null", "r"));
+	local arguments = command_line.lua { program_path(self.version, "prosodyctl"), "--config", self:config_path(), ... };
+	local pipe = assert(io.popen(command_line.quote(arguments) .. " 2>&1 </dev/null", "r"));
 	local output = pipe:read("a");
 	local ok = pipe:close();
 	if not ok then

@@ -10,18 +10,21 @@ mod registrations;
 mod revisions;
 mod rooms;
 mod snapshot;
+mod stats;
 
 pub use delivery::{Push, PushDetails};
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     DeviceState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState, UnreadState,
 };
+pub use stats::Stats;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use minidom::Element;
 
+use crate::change::Change;
 use crate::device::{MessageKey, Notification, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
@@ -32,7 +35,6 @@ use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
-use crate::request::{self, Disable, Enable};
 use crate::room::{Coverage, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
@@ -54,32 +56,6 @@ pub struct Engine {
     digests: Digests,
     delivery: Delivery,
     events: VecDeque<Event>,
-}
-
-/// What is to be stored before a request is answered. Nothing has changed yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// What the user's record becomes.
-    pub record: Record,
-    /// The push identifier of the registration that was added.
-    pub added: Option<Box<str>>,
-    /// How many registrations were removed, other than by replacement.
-    pub removed: usize,
-}
-
-/// How much the engine holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
-    /// Users with a device.
-    pub users: usize,
-    /// Devices.
-    pub devices: usize,
-    /// Devices whose push waits to be sent.
-    pub queued: usize,
-    /// Publishes that are not answered yet.
-    pub in_flight: usize,
-    /// When the engine is to be asked again, and why.
-    pub next_deadline: Option<Deadline>,
 }
 
 /// Requests: what they make of a user's record. Nothing changes before [`Engine::set_registrations`].
@@ -113,14 +89,10 @@ impl Engine {
         &self,
         user: &str,
         iq: &Element,
-        mut record: Record,
+        record: Record,
         now: UnixTime,
     ) -> Result<Change, RequestError> {
-        let payload = request::payload(iq, "enable").ok_or(RequestError::MissingAppServer)?;
-        let registration = Registration::new(Enable::read(payload, user, &self.host, &self.options)?, now);
-        let added = registration.push_identifier().into();
-        let removed = record.add(registration, self.options.max_devices).len();
-        Ok(Change { record, added: Some(added), removed })
+        Change::enable(iq, user, &self.host, record, now, &self.options)
     }
 
     /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6).
@@ -128,11 +100,8 @@ impl Engine {
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(&self, iq: &Element, mut record: Record) -> Result<Change, RequestError> {
-        let payload = request::payload(iq, "disable").ok_or(RequestError::MissingAppServer)?;
-        let disable = Disable::read(payload)?;
-        let removed = record.remove(&disable.app_server, disable.node.as_deref());
-        Ok(Change { record, added: None, removed })
+    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        Change::disable(iq, record)
     }
 }
 
@@ -483,13 +452,7 @@ impl Engine {
 
     /// How much the engine holds.
     pub fn stats(&self) -> Stats {
-        Stats {
-            users: self.registrations.len(),
-            devices: self.devices.len(),
-            queued: self.devices.queued(),
-            in_flight: self.devices.in_flight(),
-            next_deadline: self.next_deadline(),
-        }
+        Stats::of(&self.registrations, &self.devices)
     }
 
     /// What outlives a clean stop, as it is at `now`.

@@ -23,6 +23,7 @@
 //! the time of day, and good for what is stored.
 
 mod app_server;
+mod change;
 mod circuit_breaker;
 mod device;
 mod devices;
@@ -50,11 +51,12 @@ mod time;
 #[cfg_attr(as_program, allow(unused_imports, reason = "tests and signatures need the others"))]
 mod api {
     pub use crate::app_server::AppServer;
+    pub use crate::change::Change;
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, Change, DeviceState, Engine, MessageState, NicknameState, PendingState, Push,
-        PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
+        Bounce, Broadcast, DeviceState, Engine, MessageState, NicknameState, PendingState, Push, PushDetails,
+        Snapshot, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Disabled, Event, Reason};

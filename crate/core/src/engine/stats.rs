@@ -1,0 +1,32 @@
+//! How much the engine holds.
+
+use crate::devices::{Deadline, Devices};
+
+use super::registrations::Registrations;
+
+/// How much the engine holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Users with a device.
+    pub users: usize,
+    /// Devices.
+    pub devices: usize,
+    /// Devices whose push waits to be sent.
+    pub queued: usize,
+    /// Publishes that are not answered yet.
+    pub in_flight: usize,
+    /// When the engine is to be asked again, and why.
+    pub next_deadline: Option<Deadline>,
+}
+
+impl Stats {
+    pub(super) fn of(registrations: &Registrations, devices: &Devices) -> Self {
+        Stats {
+            users: registrations.len(),
+            devices: devices.len(),
+            queued: devices.queued(),
+            in_flight: devices.in_flight(),
+            next_deadline: devices.next_deadline(),
+        }
+    }
+}
