@@ -116,7 +116,8 @@ function engine:set_registrations(user, record, renewed) end
 ---@param is_suspended boolean
 function engine:set_suspended(user, is_suspended) end
 
----The members of a room, as they are: everybody with an affiliation of member or above.
+---The members of a room, as they are: everybody with an affiliation of member or above. Members without a device may be left
+---out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
 function engine:set_members(room, members) end

@@ -16,6 +16,9 @@ local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
 
+-- Of how many members without a device the nickname is told, for each room: of those with more than letters and digits.
+local max_others = 1000;
+
 local is_member = { owner = true, admin = true, member = true };
 
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
@@ -31,10 +34,16 @@ local function new(parts)
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
-		local members = {};
+		local members, others = {}, 0;
 		for bare_jid, affiliation, data in room:each_affiliation() do
-			if is_member[affiliation] and engine:is_registered(bare_jid) then
-				members[bare_jid] = data and data.reserved_nickname or false;
+			local nick = data and data.reserved_nickname or false;
+			if is_member[affiliation] then
+				if engine:is_registered(bare_jid) then
+					members[bare_jid] = nick;
+				elseif nick and others < max_others and nick:find("[^%w]") then
+					-- It may be one that a member's nickname is a part of.
+					members[bare_jid], others = nick, others + 1;
+				end
 			end
 			pause();
 		end

@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// Takes over a room's members as they are: bare JID and registered nickname of everybody with an affiliation of member
-    /// or above. Members without a device are passed over.
+    /// or above. Of members without a device only the nickname is of interest: others can be inside of it.
     pub fn set_members<'a>(
         &mut self,
         room: &str,
@@ -137,10 +137,14 @@ impl Engine {
         let users = &self.registrations;
         let Some(room) = self.rooms.get_mut(id) else { return };
         let mut with_device = Vec::new();
+        room.clear_other_nicknames();
         for (jid, nick) in members {
             let user = users.id(jid);
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
+                if user.is_none() {
+                    room.add_other_nickname(nick);
+                }
             }
             with_device.extend(user.map(|user| (user, nick)));
         }
@@ -200,7 +204,7 @@ impl Engine {
             match user {
                 Some(user) if is_member => room.add_member(user, nick),
                 Some(user) => room.remove_member(user),
-                None => {}
+                None => nick.filter(|_| is_member).into_iter().for_each(|nick| room.add_other_nickname(nick)),
             }
         }
         if let (Some(user), false) = (user, is_member) {

@@ -116,6 +116,16 @@ impl Room {
         before.into_keys().collect()
     }
 
+    /// The room is about to be read: what members without a device have registered is told anew.
+    pub(crate) fn clear_other_nicknames(&mut self) {
+        self.nicknames.clear_others();
+    }
+
+    /// A member without a device has registered a nickname.
+    pub(crate) fn add_other_nickname(&mut self, nick: &str) {
+        self.nicknames.add_other(nick);
+    }
+
     /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; the user is `None` for
     /// one without a device.
     pub(crate) fn set_occupants<'a>(

@@ -10,6 +10,9 @@ pub(super) struct Nicknames {
     known: KnownNicknames,
     /// Those of occupants who are there, with a device or without.
     occupants: HashSet<Box<str>>,
+    /// Those that members without a device have registered. One that was registered and given up since the room was read
+    /// stays among them until it is read again, which does no harm.
+    others: HashSet<Box<str>>,
 }
 
 impl Nicknames {
@@ -28,6 +31,24 @@ impl Nicknames {
     pub(super) fn remove(&mut self, nickname: Option<&Nickname>) {
         if let Some(nickname) = nickname {
             self.known.remove(nickname);
+        }
+    }
+
+    /// A member without a device has registered a nickname.
+    pub(super) fn add_other(&mut self, nick: &str) {
+        if self.others.len() < KnownNicknames::KEPT && !self.others.contains(nick) {
+            let nickname = Nickname::new(nick);
+            if KnownNicknames::keeps(&nickname) {
+                self.known.add(&nickname);
+                self.others.insert(nick.into());
+            }
+        }
+    }
+
+    /// Nothing is known any more of nicknames that members without a device have registered.
+    pub(super) fn clear_others(&mut self) {
+        for nick in std::mem::take(&mut self.others) {
+            self.known.remove(&Nickname::new(&nick));
         }
     }
 
@@ -60,7 +81,7 @@ impl Nicknames {
     pub(super) fn set_members<'a>(&mut self, nicknames: impl Iterator<Item = &'a Nickname>) {
         self.known = KnownNicknames::default();
         nicknames.for_each(|nickname| self.known.add(nickname));
-        for nick in &self.occupants {
+        for nick in self.occupants.iter().chain(&self.others) {
             self.known.add(&Nickname::new(nick));
         }
     }

@@ -125,3 +125,22 @@ fn members_without_a_device_any_more_are_forgotten() {
     mentioned(&mut service, "foobar");
     assert_eq!(mentioned(&mut service, LONG), [JULIET]);
 }
+
+#[test]
+fn a_nickname_that_a_member_without_a_device_has_registered_is_known() {
+    let mut service = service();
+    // Romeo is a member, and neither there nor registered for pushes.
+    service.set_members(ORCHARD, [(JULIET, Some("foobar")), (ROMEO, Some("foobar[home]"))]);
+    service.set_occupants(ORCHARD, []);
+    assert_eq!(mentioned(&mut service, LONG), [""; 0]);
+    assert_eq!(mentioned(&mut service, SHORT), [JULIET]);
+    // One who does not register it any more, when the room is read again.
+    service.set_members(ORCHARD, [(JULIET, Some("foobar")), (ROMEO, None)]);
+    service.set_occupants(ORCHARD, []);
+    assert_eq!(mentioned(&mut service, LONG), [JULIET]);
+    // One who registers it while the room is followed; a nickname of no member is none.
+    service.affiliation_changed(ORCHARD, ROMEO, false, Some("foobar[home]"));
+    assert_eq!(mentioned(&mut service, LONG), [JULIET]);
+    service.affiliation_changed(ORCHARD, ROMEO, true, Some("foobar[home]"));
+    assert_eq!(mentioned(&mut service, LONG), [""; 0]);
+}
