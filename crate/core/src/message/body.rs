@@ -17,6 +17,29 @@ pub(super) fn language(element: &Element) -> Option<&str> {
     element.attr_ns(&Namespace::XML, "lang").filter(|language| !language.is_empty())
 }
 
+/// How far a language is from the one that is asked for: 0 is that one; from 2 on follow the more general ones, `en` for
+/// `en-US` (RFC 4647 §3.4), and then its other variants, such as `en-GB`.
+fn distance(own: &str, asked: &str) -> usize {
+    let primary = own.split('-').next().unwrap_or_default();
+    if begins_with(asked, own) {
+        match asked.len() - own.len() {
+            0 => 0,
+            cut => 1 + cut,
+        }
+    } else if begins_with(asked, primary) {
+        usize::MAX - 1
+    } else {
+        usize::MAX
+    }
+}
+
+/// Whether a language is `general`, or a variant of it.
+fn begins_with(language: &str, general: &str) -> bool {
+    language.split_at_checked(general.len()).is_some_and(|(begin, rest)| {
+        begin.eq_ignore_ascii_case(general) && (rest.is_empty() || rest.starts_with('-'))
+    })
+}
+
 /// The bodies of a message: one for each language (RFC 6121 §5.2.3).
 #[derive(Debug, Default)]
 pub(super) struct Bodies<'a> {
@@ -30,12 +53,12 @@ impl<'a> Bodies<'a> {
     }
 
     /// Decides which one is the text of a message in `language`: the one in that language, or one that says none and so is in
-    /// it too, or the first. Blank ones say nothing.
+    /// it too, or the nearest one, or the first. Blank ones say nothing.
     pub(super) fn choose(&mut self, language: Option<&str>) {
         let rank = |body: &Body<'_>| match (body.language, language) {
-            (Some(own), Some(language)) if own.eq_ignore_ascii_case(language) => 0,
             (None, _) => 1,
-            _ => 2,
+            (Some(own), Some(language)) => distance(own, language),
+            (Some(_), None) => usize::MAX,
         };
         let says_something = self.all.iter().enumerate().filter(|(_, body)| !body.is_blank());
         self.main = says_something.min_by_key(|(_, body)| rank(body)).map(|(index, _)| index);

@@ -107,6 +107,8 @@ fn a_file_is_told_of_by_its_text_if_it_has_one() {
 #[test]
 fn a_message_is_told_in_its_own_language() {
     let german = "xml:lang='de'";
+    let american = "xml:lang='en-US'";
+    let taiwanese = "xml:lang='zh-Hant-TW'";
     for (attributes, children, expected) in [
         (german, "<body xml:lang='en'>yes</body><body xml:lang='de'>ja</body>", "ja"),
         (german, "<body xml:lang='en'>yes</body><body xml:lang='DE'>ja</body>", "ja"),
@@ -115,6 +117,20 @@ fn a_message_is_told_in_its_own_language() {
         (german, "<body xml:lang='en'>yes</body><body xml:lang='fr'>oui</body>", "yes"),
         (german, "<body xml:lang='en'>yes</body><body xml:lang='de'> </body>", "yes"),
         (german, "<body xml:lang='de'/><body xml:lang='en'> </body><body xml:lang='fr'>oui</body>", "oui"),
+        // the nearest language: the more general one, then other variants
+        (american, "<body xml:lang='de'>ja</body><body xml:lang='en'>yes</body>", "yes"),
+        (american, "<body xml:lang='de'>ja</body><body xml:lang='EN-gb'>aye</body>", "aye"),
+        (american, "<body xml:lang='en-GB'>aye</body><body xml:lang='en'>yes</body>", "yes"),
+        (american, "<body xml:lang='en'>yes</body><body xml:lang='en-us'>yeah</body>", "yeah"),
+        (american, "<body xml:lang='en'>yes</body><body>so</body>", "so"),
+        (american, "<body xml:lang='de'>ja</body><body xml:lang='e'>no</body>", "ja"),
+        (german, "<body xml:lang='en'>yes</body><body xml:lang='de-AT'>jo</body>", "jo"),
+        (german, "<body xml:lang='en'>yes</body><body xml:lang='deu'>ja</body>", "yes"),
+        (
+            taiwanese,
+            "<body xml:lang='zh'>1</body><body xml:lang='zh-Hans'>2</body><body xml:lang='zh-Hant'>3</body>",
+            "3",
+        ),
         ("", "<body xml:lang='en'>yes</body><body>so</body>", "so"),
         ("", "<body xml:lang='en'>yes</body><body xml:lang=''>so</body>", "so"),
         ("", "<body xml:lang='en'>yes</body><body xml:lang='de'>ja</body>", "yes"),

@@ -39,6 +39,24 @@ fn positions_are_counted_in_the_language_of_the_message() {
 }
 
 #[test]
+fn positions_are_counted_in_the_nearest_language() {
+    let names_at_1 = |language: &str, bodies: &str| {
+        let message = format!(
+            "<message xmlns='jabber:client' xml:lang='{language}'>{bodies}{}</message>",
+            range("1", "4")
+        );
+        mentions_of(&message.parse().expect("well-formed XML"), ROOM)
+            .concern(SOMEBODY, [&Nickname::new("bob")])
+    };
+    let german_first =
+        |other: &str| format!("<body xml:lang='de'>xannx</body><body xml:lang='{other}'>xbobx</body>");
+    assert!(names_at_1("en-US", &german_first("en")));
+    assert!(names_at_1("en", &german_first("en-GB")));
+    assert!(!names_at_1("en-US", &german_first("fr")));
+    assert!(!names_at_1("en", &german_first("eng")));
+}
+
+#[test]
 fn a_quotation_is_in_each_language_that_begins_with_it() {
     let quoting = |start: &str, end: &str| fallback(&format!("<body start='{start}' end='{end}'/>"));
     let bodies = "<body>&gt; bob\nyes</body><body xml:lang='fr'>&gt; bob\noui</body>";
