@@ -23,7 +23,7 @@ struct Part {
 
 impl Covered {
     pub(super) fn read(text: &Text, known: &KnownNicknames, budget: &Budget) -> Self {
-        let mut ranges = link::links(text.as_str());
+        let mut ranges = link::links(text);
         known.find(text, budget, |range| ranges.push(range));
         Self::new(ranges)
     }

@@ -26,6 +26,10 @@ pub(super) struct Text {
     boundaries: Vec<usize>,
     /// The offsets where a joiner has made one character of two, ascending
     joints: Vec<usize>,
+    /// The offsets of punctuation that was wide before it was folded, ascending
+    wide: Vec<usize>,
+    /// The offsets of letters right after a dot that were capital before they were folded, ascending
+    capitals: Vec<usize>,
 }
 
 /// A word of a text.
@@ -55,7 +59,7 @@ impl Text {
     fn push(&mut self, part: &str) {
         for word in part.split_inclusive(' ') {
             if word.is_ascii() {
-                self.folded.extend(word.chars().map(|c| c.to_ascii_lowercase()));
+                self.push_ascii(word);
                 continue;
             }
             for (index, piece) in word.split(ZERO_WIDTH_SPACE).enumerate() {
@@ -67,6 +71,19 @@ impl Text {
         }
     }
 
+    fn push_ascii(&mut self, word: &str) {
+        let start = self.folded.len();
+        self.folded.push_str(word);
+        if let Some(pushed) = self.folded.get_mut(start..) {
+            pushed.make_ascii_lowercase();
+        }
+        if word.contains('.') {
+            let pairs = word.as_bytes().windows(2).enumerate();
+            let capitals = pairs.filter(|(_, pair)| matches!(pair, [b'.', b'A'..=b'Z']));
+            self.capitals.extend(capitals.map(|(index, _)| start + index + 1));
+        }
+    }
+
     /// A joiner is dropped, but the emoji on both sides of it stay one.
     fn push_word(&mut self, word: &str) {
         let mut begin = 0;
@@ -74,12 +91,30 @@ impl Text {
             let (before, after) = (word.get(begin..index), word.get(index + joiner.len()..));
             let (Some(before), Some(after)) = (before, after) else { continue };
             if joins(before.chars().rev()) && joins(after.chars()) {
-                self.folded.push_str(&fold(before));
+                self.push_folded(before);
                 self.joints.push(self.folded.len());
                 begin = index + joiner.len();
             }
         }
-        self.folded.push_str(&fold(word.get(begin..).unwrap_or_default()));
+        self.push_folded(word.get(begin..).unwrap_or_default());
+    }
+
+    /// Folds, and keeps what folding takes away from what addresses are told by. Nothing that folding changes reaches back over
+    /// the beginning of wide punctuation, or of a letter after a dot.
+    fn push_folded(&mut self, text: &str) {
+        let mut begin = 0;
+        let mut previous = None;
+        for (index, c) in text.char_indices() {
+            let is_wide = is_wide_punctuation(c);
+            if is_wide || (previous == Some('.') && c.is_uppercase()) {
+                self.folded.push_str(&fold(text.get(begin..index).unwrap_or_default()));
+                let offsets = if is_wide { &mut self.wide } else { &mut self.capitals };
+                offsets.push(self.folded.len());
+                begin = index;
+            }
+            previous = Some(c);
+        }
+        self.folded.push_str(&fold(text.get(begin..).unwrap_or_default()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -88,6 +123,17 @@ impl Text {
 
     pub(super) fn as_str(&self) -> &str {
         &self.folded
+    }
+
+    /// The offsets of punctuation that was wide as it was written, ascending: each of one character.
+    pub(super) fn wide_punctuation(&self) -> &[usize] {
+        &self.wide
+    }
+
+    /// Whether a letter in a range was written as a capital right after a dot.
+    pub(super) fn has_capital_after_dot(&self, range: &Range<usize>) -> bool {
+        let next = self.capitals.partition_point(|&capital| capital < range.start);
+        self.capitals.get(next).is_some_and(|&capital| capital < range.end)
     }
 
     /// The words of the same hash, which are nearly always the same: every hash that there is.
@@ -144,6 +190,11 @@ impl Text {
     }
 }
 
+/// East Asian punctuation that folding makes the same as that of ASCII. An address has none of it.
+fn is_wide_punctuation(c: char) -> bool {
+    matches!(c, '，' | '；' | '：' | '！' | '？' | '（' | '）' | '［' | '］' | '｛' | '｝' | '＜' | '＞')
+}
+
 /// Whether the first of these characters that is not dropped is an emoji, or a sign like one. More than a few that are dropped
 /// are not between two emoji.
 fn joins(characters: impl Iterator<Item = char>) -> bool {
@@ -183,6 +234,11 @@ mod tests {
             let text = Text::new([body.as_str()].into_iter());
             let found: Vec<_> = text.find_nickname(&nickname, &Budget::new()).collect();
             prop_assert_eq!(found, find_by_scanning(&text, &nickname));
+        }
+
+        #[test]
+        fn what_is_kept_changes_no_folding(body in "[aAÄＡⅧ.．，：＜＞\u{301}\u{338}\u{AD}ßẞ한\u{1112}\u{1161}]{0,12}") {
+            prop_assert_eq!(Text::new([body.as_str()].into_iter()).folded, format!("{}\n", fold(&body)));
         }
     }
 }

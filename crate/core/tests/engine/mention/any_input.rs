@@ -32,6 +32,12 @@ fn a_long_message_takes_no_long_time() {
         ("田", repeated("中")),
         ("strasse", repeated("STRAẞ")),
         ("한", repeated("\u{1112}\u{1161}")),
+        ("a", repeated("a.A，")),
+        ("a", repeated("a.A.")),
+        ("a", repeated("@a")),
+        ("a", repeated("a@[1")),
+        ("a", repeated("a?a=a,")),
+        ("a", repeated("a/a/a.a,")),
     ];
     for (nick, body) in bodies {
         let message = with_body(&body);

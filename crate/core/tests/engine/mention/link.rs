@@ -86,6 +86,27 @@ const ADDRESSES: &[&str] = &[
     "\\\\server\\ann",
     "path=/home/ann/x",
     "file:/home/ann",
+    "docs/ann/notes.txt",
+    "src/ann/main.rs:12",
+    "(see:docs/ann/notes.txt)",
+    "node_modules/@ann/x/index.js.",
+    // with what nearly makes it none
+    "www.Example.Ann",
+    "192.168.0.1/ann",
+    "192.168.0.1:8080/ann",
+    "v1.example/ann",
+    "example.org#ann",
+    "example.org/#Ann",
+    "ann@[127.0.0.1]",
+    "(bob/ann@[127.0.0.1])",
+    "ann@[IPv6:::1]",
+    "/x?by=ann",
+    "page?a=1&user=ann",
+    "@cyd@bob@ann.example",
+    "@bob@ann@carol.example",
+    "https://example.org/x，https://example.org/ann",
+    "，ann@example.org！",
+    "https://example.org/\u{FF41}nn：",
 ];
 
 /// What somebody called "ann" is mentioned by.
@@ -155,6 +176,44 @@ const TWINS: &[&str] = &[
     "来て@ann",
     "来て@annさん",
     "来て@ann.",
+    "ann/bob/carol",
+    "ann/bob/carol.",
+    "ann/bob/carol.Hi",
+    "ann/bob/bob@example.org",
+    "docs/x/notes.txt,ann",
+    "ann@[bob]",
+    "ann@ [127.0.0.1]",
+    "Hi.Ann#ok",
+    "hi.ann#2",
+    "z.B.Ann",
+    "z.B.ann.",
+    "Ja.Äh.Ann",
+    "Yes.Ann.Please",
+    "v1.2/ann",
+    "3.5/ann",
+    "1.2.3/ann",
+    "what?ann=yes",
+    "@ann@bob",
+    "@bob@ann",
+    "@ann@bob@carol.example",
+    "https://example.org/x，ann",
+    "https://example.org/x；ann",
+    "https://example.org/x：ann",
+    "https://example.org/x！ann",
+    "https://example.org/x？ann",
+    "https://example.org/x？ann=yes",
+    "https://example.org/x（ann）",
+    "https://example.org/x［ann］",
+    "https://example.org/x｛ann｝",
+    "https://example.org/x＜ann＞",
+    "https://example.org/x，ＡＮＮ",
+    "https://example.org/x،ann",
+    "https://example.org/x؛ann",
+    "https://example.org/x؟ann",
+    "bob@example.org：ann",
+    "bob@example.org，ann",
+    "www.example.org，ann",
+    "/home/bob/x，ann",
 ];
 
 #[test]
@@ -167,6 +226,23 @@ fn a_word_inside_of_an_address_is_no_mention() {
 fn a_word_beside_an_address_is_a_mention() {
     let wrong: Vec<_> = TWINS.iter().filter(|body| !body_names(body, "ann")).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn punctuation_of_other_scripts_ends_an_address() {
+    for (body, nick) in [
+        ("看https://example.org/x，小明你觉得呢", "小明"),
+        ("看 https://example.org/x？小明", "小明"),
+        ("https://example.org/x،علي", "علي"),
+        ("https://example.org/x؟ علي", "علي"),
+    ] {
+        assert!(body_names(body, nick), "{body:?} {nick:?}");
+    }
+    assert!(!body_names("看https://example.org/小明，你觉得呢", "小明"));
+    assert!(!body_names("https://example.org/علي،", "علي"));
+    // also where the nickname has some
+    assert!(body_names("https://example.org/x，小：明", "小:明"));
+    assert!(body_names("https://example.org/x，＜\u{338}ann", "≮ann"));
 }
 
 #[test]
