@@ -153,14 +153,15 @@ impl Notification {
 
     /// The message that a revision is about, if it is one of these: of two that have the same id the newer one.
     fn find(&self, revising: &Revising<'_>) -> Option<Arc<MessageIdentity>> {
-        let known = self.identities().rev().chain(self.mentions().rev());
-        known.into_iter().find(|identity| revising.is_about(identity)).cloned()
+        let mut known = self.identities().rev().chain(self.mentions().rev());
+        known.find(|identity| revising.is_about(identity)).cloned()
     }
 
     /// A message is told no more. Returns whether anything is left to be told.
     fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising<'_>) -> bool {
         let is_newest = Arc::ptr_eq(&self.newest.identity, retracted);
-        let Some(earlier) = &mut self.earlier else { return !is_newest };
+        // It is the only one: also where it was known as the newest mention alone.
+        let Some(earlier) = &mut self.earlier else { return false };
         let room = self.newest.room.clone();
         if is_newest {
             // The words of older messages are not kept.

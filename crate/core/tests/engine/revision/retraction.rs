@@ -141,6 +141,23 @@ fn beyond_a_number_of_messages_the_oldest_only_count() {
 }
 
 #[test]
+fn one_of_which_only_the_mention_is_known_is_taken_back_once() {
+    for (mentions, left) in [(true, None), (false, says(2, IMPORTANT))] {
+        let (mut service, push) = busy();
+        let mention = if mentions { mention_of(JULIET) } else { String::new() };
+        send(&mut service, ORCHARD, Some(ROMEO), "0", &format!("<body>0</body>{mention}"));
+        for text in 1..=33 {
+            say(&mut service, &text.to_string());
+        }
+        for text in (0..=33).rev() {
+            retract(&mut service, &text.to_string());
+        }
+        retract(&mut service, "0");
+        assert_eq!(next(&mut service, &push), left, "{mentions}");
+    }
+}
+
+#[test]
 fn the_same_id_in_another_room_is_another_message() {
     let (mut service, push) = busy();
     send(&mut service, HALL, Some(ROMEO), "secret", "<body>in the hall</body>");
