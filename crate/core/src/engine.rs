@@ -280,7 +280,7 @@ impl Engine {
             return 0;
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
-        let identity = self.digests.identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
+        let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
         let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;

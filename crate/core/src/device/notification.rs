@@ -21,6 +21,8 @@ pub(crate) struct MessageIdentity {
     pub(crate) sent: Instant,
     /// Tells which of two messages the engine came to know later.
     pub(crate) order: u64,
+    /// Whether it came back from a session.
+    pub(crate) has_bounced: bool,
 }
 
 impl MessageIdentity {
@@ -260,16 +262,20 @@ impl Notifications {
         oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.swap_remove(index)]))
     }
 
-    /// A message of a room is taken back or corrected. Returns whether it is one of these.
-    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) -> bool {
-        let Some(notification) = self.of_room_mut(room) else { return false };
-        let Some(message) = notification.find(revising) else { return false };
+    /// A message of a room is taken back or corrected. Returns which one it was, if it is one of these.
+    pub(super) fn revise(
+        &mut self,
+        room: RoomId,
+        revising: &mut Revising<'_>,
+    ) -> Option<Arc<MessageIdentity>> {
+        let notification = self.of_room_mut(room)?;
+        let message = notification.find(revising)?;
         if !revising.is_retraction() {
             notification.correct(&message, revising);
         } else if !notification.retract(&message, revising) {
             self.drop_room(room);
         }
-        true
+        Some(message)
     }
 }
 

@@ -62,7 +62,8 @@ impl<'a> Revising<'a> {
         retracted: &Arc<MessageIdentity>,
     ) -> Arc<MessageDigest> {
         self.shared(retracted, |_| {
-            let unknown = MessageIdentity { ids: MessageIds::default(), ..**retracted };
+            // It may have bounced.
+            let unknown = MessageIdentity { ids: MessageIds::default(), has_bounced: true, ..**retracted };
             MessageDigest::without_words(room, &Arc::new(unknown))
         })
     }

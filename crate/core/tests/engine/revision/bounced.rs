@@ -56,3 +56,47 @@ fn the_correction_of_what_bounced_after_newer_ones_were_told_has_no_words() {
     let push = service.push();
     assert_eq!((push.count(), push.body()), (2, IMPORTANT));
 }
+
+#[test]
+fn what_bounced_and_was_taken_back_does_not_count_among_what_has_bounced() {
+    for (is_taken_back, is_suppressed) in [(true, false), (false, true), (false, false)] {
+        let mut service = Service::with_juliet(with_body());
+        service.occupant_present(ORCHARD, JULIET, "Juliet");
+        let now = service.now;
+        bounce(&mut service, "1", now);
+        if is_taken_back {
+            revise(&mut service, Some(ROMEO), RETRACT, "1");
+            bounce(&mut service, "1", now);
+        }
+        if is_suppressed {
+            let push = service.push();
+            service.suppress(&push.id);
+        }
+        service.wait(10.0);
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
+        say(&mut service, "newer");
+        let push = service.push();
+        service.reply(&push, Outcome::Delivered);
+        bounce(&mut service, "2", now + 1.0);
+        let push = service.push();
+        let count = if is_taken_back || is_suppressed { 2 } else { 3 };
+        assert_eq!((push.count(), push.body()), (count, IMPORTANT), "{is_taken_back} {is_suppressed}");
+    }
+}
+
+#[test]
+fn what_bounces_after_all_that_did_was_taken_back_has_words() {
+    let mut service = Service::with_juliet(with_body());
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    let now = service.now;
+    bounce(&mut service, "2", now + 1.0);
+    revise(&mut service, Some(ROMEO), RETRACT, "2");
+    bounce(&mut service, "1", now);
+    let push = service.push();
+    assert_eq!((push.count(), push.body()), (1, Some("1")), "nothing newer was told");
+    service.reply(&push, Outcome::Delivered);
+    bounce(&mut service, "2", now + 1.0);
+    bounce(&mut service, "3", now + 2.0);
+    let push = service.push();
+    assert_eq!((push.count(), push.body()), (2, Some("3")), "a second session adds nothing");
+}
