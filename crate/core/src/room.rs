@@ -1,14 +1,18 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
 mod nicknames;
+mod revisions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::device::MessageDigest;
 use crate::ids::UserId;
 use crate::mention::{KnownNicknames, Nickname};
+use crate::message::Revision;
 use crate::time::Instant;
 use nicknames::Nicknames;
+use revisions::RecentRevisions;
 
 /// How much of a room the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub(crate) struct Room {
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
+    /// Most rooms have none.
+    revisions: Option<Box<RecentRevisions>>,
 }
 
 impl Room {
@@ -75,6 +81,7 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
+            revisions: None,
         }
     }
 
@@ -243,6 +250,19 @@ impl Room {
     /// The nicknames that are known here, as far as others can be inside of them.
     pub(crate) fn known_nicknames(&self) -> &KnownNicknames {
         self.nicknames.known()
+    }
+
+    /// A message was taken back or corrected, and this is told in its place.
+    pub(crate) fn add_revision(&mut self, revision: Revision<'_>, told: Arc<MessageDigest>) {
+        self.revisions.get_or_insert_default().add(revision, told);
+    }
+
+    /// What is told of a message that came back from a session; `None` where it was taken back meanwhile.
+    pub(crate) fn revised(&self, message: MessageDigest) -> Option<MessageDigest> {
+        match &self.revisions {
+            Some(revisions) => revisions.apply(message),
+            None => Some(message),
+        }
     }
 
     /// A member, there or not.

@@ -33,7 +33,7 @@ impl MessageIdentity {
 }
 
 /// What a push says about the newest message of a room, shared by all devices that get one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct MessageDigest {
     /// The room's bare JID.
     pub(crate) room: Arc<str>,
@@ -54,6 +54,12 @@ impl MessageDigest {
     pub(super) fn outdated(&self) -> Self {
         let original = self.original.clone();
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
+    }
+
+    /// What is told of a message that this one corrects.
+    pub(crate) fn in_place_of(&self, before: &MessageIdentity) -> Self {
+        let after = MessageIdentity { ids: before.ids.corrected(&self.identity.ids), ..*before };
+        MessageDigest { identity: Arc::new(after), ..self.clone() }
     }
 
     /// What can be said of a message of which nothing else is kept.
