@@ -143,7 +143,7 @@ impl Engine {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
                 if user.is_none() {
-                    room.add_other_nickname(nick);
+                    room.set_other_nickname(jid, Some(nick));
                 }
             }
             with_device.extend(user.map(|user| (user, nick)));
@@ -201,10 +201,11 @@ impl Engine {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
             }
+            room.set_other_nickname(bare_jid, nick.filter(|_| is_member && user.is_none()));
             match user {
                 Some(user) if is_member => room.add_member(user, nick),
                 Some(user) => room.remove_member(user),
-                None => nick.filter(|_| is_member).into_iter().for_each(|nick| room.add_other_nickname(nick)),
+                None => {}
             }
         }
         if let (Some(user), false) = (user, is_member) {

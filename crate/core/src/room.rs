@@ -128,9 +128,9 @@ impl Room {
         self.nicknames.clear_others();
     }
 
-    /// A member without a device has registered a nickname.
-    pub(crate) fn add_other_nickname(&mut self, nick: &str) {
-        self.nicknames.add_other(nick);
+    /// A member without a device has registered a nickname; `None`: has none, is no such member any more.
+    pub(crate) fn set_other_nickname(&mut self, jid: &str, nick: Option<&str>) {
+        self.nicknames.set_other(jid, nick);
     }
 
     /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; the user is `None` for
@@ -307,6 +307,10 @@ mod tests {
             (5, Some(user)) => room.forget_all_but(|other| other != user),
             (6, _) => room.take_nickname(user, nick),
             (7..=9, _) => room.leave(user, nick, now),
+            (10, Some(_)) => room.set_other_nickname(nick, Some(nick)),
+            (10, None) => room.set_other_nickname(nick, None),
+            (11, Some(_)) => room.set_other_nickname("somebody", Some(nick)),
+            (11, None) => room.clear_other_nicknames(),
             _ => room.enter(user, nick),
         }
     }
@@ -314,7 +318,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_nicknames_that_are_known_are_those_of_members_and_occupants(
-            happenings in prop::collection::vec((0..14_u8, 0..4_u64, 0..4_usize), 0..40),
+            happenings in prop::collection::vec((0..16_u8, 0..4_u64, 0..4_usize), 0..40),
         ) {
             let mut room = Room::new("orchard@conference.example".into());
             room.set_members([]);
