@@ -68,6 +68,8 @@ pub(crate) struct Room {
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
+    /// When the nicknames were known that a snapshot holds, where the room was not read since.
+    last_read: Option<Instant>,
     /// Most rooms have none.
     revisions: Option<Box<RecentRevisions>>,
 }
@@ -81,6 +83,7 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
+            last_read: None,
             revisions: None,
         }
     }
@@ -120,6 +123,7 @@ impl Room {
         self.last_users.retain(|_, user| members.contains_key(user));
         self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
         self.coverage = Coverage::Members;
+        self.last_read = None;
         before.into_keys().collect()
     }
 
@@ -196,6 +200,11 @@ impl Room {
         }
     }
 
+    /// When the room was last read, where that was before a restart.
+    pub(crate) fn last_read(&self) -> Option<Instant> {
+        self.last_read
+    }
+
     /// The nicknames last used by members, where they are not the registered ones.
     pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
         self.members.iter().filter_map(|(&user, member)| {
@@ -205,9 +214,10 @@ impl Room {
     }
 
     /// A user last used a nickname here before a restart. What is known since then counts for more, and who has registered it
-    /// or is there under it by now has to be read.
-    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
+    /// or is there under it by now has to be read; until then the room was last read at `read`.
+    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str, read: Instant) {
         self.forget();
+        self.last_read = self.last_read.max(Some(read));
         let member = self.members.entry(user).or_default();
         if !self.last_users.contains_key(nick) && member.last_used.is_none() {
             let nickname = member.last_used.insert(Nickname::new(nick));
