@@ -115,11 +115,13 @@ impl Device {
     /// A message of a room is taken back or corrected. One that the app server has been told of, and has taken, is not known
     /// any more: it still counts as unread.
     pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
-        let is_pending = self.unread.revise(room, revising);
-        let is_known = is_pending
-            || self.delivery.in_flight_mut().is_some_and(|it| it.notifications.revise(room, revising));
-        if is_known && revising.is_retraction() {
-            self.unread.subtract(room, 1);
+        let in_flight = self.delivery.in_flight_mut();
+        let revised = self
+            .unread
+            .revise(room, revising)
+            .or_else(|| in_flight.and_then(|it| it.notifications.revise(room, revising)));
+        if let Some(message) = revised.filter(|_| revising.is_retraction()) {
+            self.unread.subtract_one(room, &message);
         }
     }
 

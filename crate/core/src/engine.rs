@@ -40,7 +40,7 @@ use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
 use delivery::Delivery;
 use messages::{Digests, Recipients};
-use registrations::Registrations;
+use registrations::{Registrations, User};
 use rooms::Rooms;
 
 /// The engine of one MUC service.
@@ -143,7 +143,7 @@ impl Engine {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
                 if user.is_none() {
-                    room.add_other_nickname(nick);
+                    room.set_other_nickname(jid, Some(nick));
                 }
             }
             with_device.extend(user.map(|user| (user, nick)));
@@ -201,10 +201,11 @@ impl Engine {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
             }
+            room.set_other_nickname(bare_jid, nick.filter(|_| is_member && user.is_none()));
             match user {
                 Some(user) if is_member => room.add_member(user, nick),
                 Some(user) => room.remove_member(user),
-                None => nick.filter(|_| is_member).into_iter().for_each(|nick| room.add_other_nickname(nick)),
+                None => {}
             }
         }
         if let (Some(user), false) = (user, is_member) {
@@ -247,7 +248,7 @@ impl Engine {
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
-            self.revise(room_id, &broadcast, revision);
+            self.revise(room_id, &broadcast, revision, now);
             return 0;
         }
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
@@ -269,9 +270,15 @@ impl Engine {
     }
 
     /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
-    /// with another session, or were absent then and so were pushed to. Returns how many devices are to be pushed to.
+    /// with another session, or were absent then and so were pushed to, or it was taken back meanwhile. One that takes back or
+    /// corrects another does so for its recipient. Returns how many devices are to be pushed to.
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
+        let read = |message| Revision::read(message, bounce.room, bounce.sender);
+        if let Some(revision) = bounce.message.and_then(read) {
+            self.revise_bounced(room_id, &bounce, revision, now);
+            return 0;
+        }
         let Some(room) = self.rooms.get(room_id) else { return 0 };
         let message = bounce.message.map(|message| Message::read(message, bounce.room));
         let message = message.as_ref();
@@ -280,8 +287,9 @@ impl Engine {
             return 0;
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
-        let identity = self.digests.identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
+        let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
         let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
+        let Some(digest) = room.revised(digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
         for (id, is_mention) in devices {
@@ -356,11 +364,25 @@ impl Engine {
         snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
     }
 
-    fn revise(&mut self, room: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>) {
-        let Engine { registrations, rooms, devices, options, .. } = self;
-        if let Some(known) = rooms.get(room) {
-            revisions::apply(revision, broadcast, (room, known), registrations, devices, options);
-        }
+    /// A message of a room takes back or corrects an earlier one.
+    fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
+        let Broadcast { message, keep_original, .. } = *broadcast;
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let told = revisions::told(&revision, message, keep_original, room, now, &self.options);
+        let members = room.members().filter_map(|user| self.registrations.user(user));
+        let devices = members.flat_map(User::devices).copied();
+        revisions::apply(revision, &told, id, devices, &mut self.devices);
+        room.add_revision(revision, told);
+    }
+
+    /// The same of one that bounced. Others than its recipient have got it.
+    fn revise_bounced(&mut self, id: RoomId, bounce: &Bounce<'_>, revision: Revision<'_>, now: Instant) {
+        let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
+        let Some(user) = self.registrations.id(bounce.user) else { return };
+        let sent = bounce.sent.unwrap_or(now);
+        let told = revisions::told(&revision, message, bounce.keep_original, room, sent, &self.options);
+        let devices = self.registrations.devices_of(user);
+        revisions::apply(revision, &told, id, devices, &mut self.devices);
     }
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {

@@ -12,7 +12,7 @@ use body::Bodies;
 pub(crate) use body::Body;
 use fallback::Fallback;
 pub(crate) use fallback::outside;
-pub(crate) use revision::{IdHash, MessageIds, Revision, StanzaIds};
+pub(crate) use revision::{IdHash, MessageIds, OwnedRevision, Revision, StanzaIds};
 
 /// How many bodies are looked at for mentions: a message has one for each language.
 const BODIES_MAX: usize = 16;

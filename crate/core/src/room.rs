@@ -1,14 +1,18 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
 mod nicknames;
+mod revisions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::device::MessageDigest;
 use crate::ids::UserId;
 use crate::mention::{KnownNicknames, Nickname};
+use crate::message::Revision;
 use crate::time::Instant;
 use nicknames::Nicknames;
+use revisions::RecentRevisions;
 
 /// How much of a room the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,10 @@ pub(crate) struct Room {
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
+    /// When the nicknames were known that a snapshot holds, where the room was not read since.
+    last_read: Option<Instant>,
+    /// Most rooms have none.
+    revisions: Option<Box<RecentRevisions>>,
 }
 
 impl Room {
@@ -75,6 +83,8 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
+            last_read: None,
+            revisions: None,
         }
     }
 
@@ -113,6 +123,7 @@ impl Room {
         self.last_users.retain(|_, user| members.contains_key(user));
         self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
         self.coverage = Coverage::Members;
+        self.last_read = None;
         before.into_keys().collect()
     }
 
@@ -121,9 +132,9 @@ impl Room {
         self.nicknames.clear_others();
     }
 
-    /// A member without a device has registered a nickname.
-    pub(crate) fn add_other_nickname(&mut self, nick: &str) {
-        self.nicknames.add_other(nick);
+    /// A member without a device has registered a nickname; `None`: has none, is no such member any more.
+    pub(crate) fn set_other_nickname(&mut self, jid: &str, nick: Option<&str>) {
+        self.nicknames.set_other(jid, nick);
     }
 
     /// Takes over the occupants of the room as they are at `now`: who is there under which nickname; the user is `None` for
@@ -189,6 +200,11 @@ impl Room {
         }
     }
 
+    /// When the room was last read, where that was before a restart.
+    pub(crate) fn last_read(&self) -> Option<Instant> {
+        self.last_read
+    }
+
     /// The nicknames last used by members, where they are not the registered ones.
     pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
         self.members.iter().filter_map(|(&user, member)| {
@@ -198,9 +214,10 @@ impl Room {
     }
 
     /// A user last used a nickname here before a restart. What is known since then counts for more, and who has registered it
-    /// or is there under it by now has to be read.
-    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
+    /// or is there under it by now has to be read; until then the room was last read at `read`.
+    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str, read: Instant) {
         self.forget();
+        self.last_read = self.last_read.max(Some(read));
         let member = self.members.entry(user).or_default();
         if !self.last_users.contains_key(nick) && member.last_used.is_none() {
             let nickname = member.last_used.insert(Nickname::new(nick));
@@ -245,6 +262,19 @@ impl Room {
         self.nicknames.known()
     }
 
+    /// A message was taken back or corrected, and this is told in its place.
+    pub(crate) fn add_revision(&mut self, revision: Revision<'_>, told: Arc<MessageDigest>) {
+        self.revisions.get_or_insert_default().add(revision, told);
+    }
+
+    /// What is told of a message that came back from a session; `None` where it was taken back meanwhile.
+    pub(crate) fn revised(&self, message: MessageDigest) -> Option<MessageDigest> {
+        match &self.revisions {
+            Some(revisions) => revisions.apply(message),
+            None => Some(message),
+        }
+    }
+
     /// A member, there or not.
     pub(crate) fn member(&self, user: UserId) -> Option<&Member> {
         self.members.get(&user)
@@ -287,6 +317,10 @@ mod tests {
             (5, Some(user)) => room.forget_all_but(|other| other != user),
             (6, _) => room.take_nickname(user, nick),
             (7..=9, _) => room.leave(user, nick, now),
+            (10, Some(_)) => room.set_other_nickname(nick, Some(nick)),
+            (10, None) => room.set_other_nickname(nick, None),
+            (11, Some(_)) => room.set_other_nickname("somebody", Some(nick)),
+            (11, None) => room.clear_other_nicknames(),
             _ => room.enter(user, nick),
         }
     }
@@ -294,7 +328,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_nicknames_that_are_known_are_those_of_members_and_occupants(
-            happenings in prop::collection::vec((0..14_u8, 0..4_u64, 0..4_usize), 0..40),
+            happenings in prop::collection::vec((0..16_u8, 0..4_u64, 0..4_usize), 0..40),
         ) {
             let mut room = Room::new("orchard@conference.example".into());
             room.set_members([]);

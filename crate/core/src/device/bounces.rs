@@ -29,14 +29,16 @@ pub(super) struct Bounces(HashMap<RoomId, OfRoom>);
 #[derive(Debug, Default)]
 struct OfRoom {
     keys: HashSet<MessageKey>,
+    /// How many of them count as unread: not those that were taken back.
+    counted: u32,
     newest: Option<Instant>,
 }
 
-/// What had bounced of a room before a message did.
+/// What had bounced of a room before a message did, and counts as unread.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before {
     /// How many messages.
-    pub(super) count: usize,
+    pub(super) count: u32,
     /// When the last one of them was sent.
     pub(super) newest: Option<Instant>,
 }
@@ -45,12 +47,23 @@ impl Bounces {
     /// Takes note of a message and when it was sent, and returns what had bounced before; `None` if this one had.
     pub(super) fn add(&mut self, room: RoomId, key: MessageKey, sent: Instant) -> Option<Before> {
         let room = self.0.entry(room).or_default();
-        let before = Before { count: room.keys.len(), newest: room.newest };
-        if before.count < KEPT && !room.keys.insert(key) {
+        let before = Before { count: room.counted, newest: room.newest };
+        if room.keys.len() < KEPT && !room.keys.insert(key) {
             return None;
         }
+        room.counted = room.counted.saturating_add(1);
         room.newest = before.newest.max(Some(sent));
         Some(before)
+    }
+
+    /// So many of a room do not count as unread any more, after which this many messages do. They are told apart from new
+    /// ones still. Where nothing is unread, nothing newer than what may yet bounce was told.
+    pub(super) fn subtract(&mut self, room: RoomId, messages: u32, unread: u32) {
+        let Some(room) = self.0.get_mut(&room) else { return };
+        room.counted = room.counted.saturating_sub(messages).min(unread);
+        if unread == 0 {
+            room.newest = None;
+        }
     }
 
     /// Its recipient is in the room again. Returns whether nothing is left of any room.

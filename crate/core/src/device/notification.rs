@@ -21,6 +21,8 @@ pub(crate) struct MessageIdentity {
     pub(crate) sent: Instant,
     /// Tells which of two messages the engine came to know later.
     pub(crate) order: u64,
+    /// Whether it came back from a session.
+    pub(crate) has_bounced: bool,
 }
 
 impl MessageIdentity {
@@ -31,7 +33,7 @@ impl MessageIdentity {
 }
 
 /// What a push says about the newest message of a room, shared by all devices that get one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct MessageDigest {
     /// The room's bare JID.
     pub(crate) room: Arc<str>,
@@ -52,6 +54,12 @@ impl MessageDigest {
     pub(super) fn outdated(&self) -> Self {
         let original = self.original.clone();
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
+    }
+
+    /// What is told of a message that this one corrects.
+    pub(crate) fn in_place_of(&self, before: &MessageIdentity) -> Self {
+        let after = MessageIdentity { ids: before.ids.corrected(&self.identity.ids), ..*before };
+        MessageDigest { identity: Arc::new(after), ..self.clone() }
     }
 
     /// What can be said of a message of which nothing else is kept.
@@ -153,14 +161,15 @@ impl Notification {
 
     /// The message that a revision is about, if it is one of these: of two that have the same id the newer one.
     fn find(&self, revising: &Revising<'_>) -> Option<Arc<MessageIdentity>> {
-        let known = self.identities().rev().chain(self.mentions().rev());
-        known.into_iter().find(|identity| revising.is_about(identity)).cloned()
+        let mut known = self.identities().rev().chain(self.mentions().rev());
+        known.find(|identity| revising.is_about(identity)).cloned()
     }
 
     /// A message is told no more. Returns whether anything is left to be told.
     fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising<'_>) -> bool {
         let is_newest = Arc::ptr_eq(&self.newest.identity, retracted);
-        let Some(earlier) = &mut self.earlier else { return !is_newest };
+        // It is the only one: also where it was known as the newest mention alone.
+        let Some(earlier) = &mut self.earlier else { return false };
         let room = self.newest.room.clone();
         if is_newest {
             // The words of older messages are not kept.
@@ -259,16 +268,20 @@ impl Notifications {
         oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.swap_remove(index)]))
     }
 
-    /// A message of a room is taken back or corrected. Returns whether it is one of these.
-    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) -> bool {
-        let Some(notification) = self.of_room_mut(room) else { return false };
-        let Some(message) = notification.find(revising) else { return false };
+    /// A message of a room is taken back or corrected. Returns which one it was, if it is one of these.
+    pub(super) fn revise(
+        &mut self,
+        room: RoomId,
+        revising: &mut Revising<'_>,
+    ) -> Option<Arc<MessageIdentity>> {
+        let notification = self.of_room_mut(room)?;
+        let message = notification.find(revising)?;
         if !revising.is_retraction() {
             notification.correct(&message, revising);
         } else if !notification.retract(&message, revising) {
             self.drop_room(room);
         }
-        true
+        Some(message)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A revision on its way through the devices: what it makes of a message is made once, and shared by all of them.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::message::{MessageIds, Revision};
@@ -8,27 +7,19 @@ use crate::message::{MessageIds, Revision};
 use super::notification::{MessageDigest, MessageIdentity};
 
 /// A message that takes back or corrects an earlier one, and what is told instead.
+#[derive(Debug)]
 pub(crate) struct Revising<'a> {
     revision: Revision<'a>,
-    /// Makes the digest of a corrected message.
-    correct: &'a mut dyn FnMut(&MessageIdentity) -> MessageDigest,
+    /// What is told in the place of a corrected message.
+    told: &'a MessageDigest,
     /// What was made so far, and of which messages: there is more than one where a message has bounced too.
     made: Vec<(Arc<MessageIdentity>, Arc<MessageDigest>)>,
 }
 
-impl fmt::Debug for Revising<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Revising").field("revision", &self.revision).finish_non_exhaustive()
-    }
-}
-
 impl<'a> Revising<'a> {
     /// A revision that no device has heard of yet.
-    pub(crate) fn new(
-        revision: Revision<'a>,
-        correct: &'a mut dyn FnMut(&MessageIdentity) -> MessageDigest,
-    ) -> Self {
-        Revising { revision, correct, made: Vec::new() }
+    pub(crate) fn new(revision: Revision<'a>, told: &'a MessageDigest) -> Self {
+        Revising { revision, told, made: Vec::new() }
     }
 
     /// Whether the message is told no more; otherwise it has another text.
@@ -43,7 +34,7 @@ impl<'a> Revising<'a> {
 
     /// The digest of a message with its new text.
     pub(super) fn corrected(&mut self, before: &Arc<MessageIdentity>) -> Arc<MessageDigest> {
-        self.shared(before, |revising| (revising.correct)(before))
+        self.shared(before, |revising| revising.told.in_place_of(before))
     }
 
     /// What is told of a message whose words are not kept.
@@ -62,7 +53,8 @@ impl<'a> Revising<'a> {
         retracted: &Arc<MessageIdentity>,
     ) -> Arc<MessageDigest> {
         self.shared(retracted, |_| {
-            let unknown = MessageIdentity { ids: MessageIds::default(), ..**retracted };
+            // It may have bounced.
+            let unknown = MessageIdentity { ids: MessageIds::default(), has_bounced: true, ..**retracted };
             MessageDigest::without_words(room, &Arc::new(unknown))
         })
     }

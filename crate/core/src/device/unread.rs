@@ -3,8 +3,10 @@
 //! The two differ: an app server that was told of ten messages knows of them, but they are unread until their reader is in
 //! the room again. So the count of a push never depends on how many pushes got through.
 
+use std::sync::Arc;
+
 use super::bounces::{Bounces, MessageKey};
-use super::notification::{Notification, Notifications};
+use super::notification::{MessageIdentity, Notification, Notifications};
 use super::revising::Revising;
 use crate::ids::RoomId;
 use crate::time::Instant;
@@ -57,8 +59,7 @@ impl Unread {
         let bounces = self.bounces.get_or_insert_default();
         let Some(before) = bounces.add(room, key, sent) else { return false };
         let unread_before = self.count(room);
-        let is_newest = usize::try_from(unread_before).is_ok_and(|unread| unread <= before.count)
-            && before.newest <= Some(sent);
+        let is_newest = unread_before <= before.count && before.newest <= Some(sent);
         if !is_newest {
             notification.forget_words();
         }
@@ -110,19 +111,35 @@ impl Unread {
     /// Another module did not want these to be pushed: they do not count as unread.
     pub(super) fn discount(&mut self, notifications: &Notifications) {
         for (room, notification) in notifications.rooms() {
-            self.subtract(room, notification.messages());
+            let others = notification.identities().filter(|identity| !identity.has_bounced).count();
+            let messages = notification.messages();
+            // Of what is not known no more is assumed than that it may have bounced.
+            let bounced = messages.saturating_sub(u32::try_from(others).unwrap_or(u32::MAX));
+            self.subtract(room, messages, bounced);
         }
     }
 
-    /// A message of a room is taken back or corrected. Returns whether it is one that the device has yet to hear of.
-    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) -> bool {
+    /// A message of a room is taken back or corrected. Returns which one it was, if the device has yet to hear of it.
+    pub(super) fn revise(
+        &mut self,
+        room: RoomId,
+        revising: &mut Revising<'_>,
+    ) -> Option<Arc<MessageIdentity>> {
         self.pending.revise(room, revising)
     }
 
-    /// So many messages of a room do not count as unread.
-    pub(super) fn subtract(&mut self, room: RoomId, messages: u32) {
+    /// A message of a room does not count as unread.
+    pub(super) fn subtract_one(&mut self, room: RoomId, message: &MessageIdentity) {
+        self.subtract(room, 1, u32::from(message.has_bounced));
+    }
+
+    /// So many messages of a room do not count as unread, of which so many have bounced.
+    fn subtract(&mut self, room: RoomId, messages: u32, bounced: u32) {
         let Some(unread) = self.counts.iter_mut().find(|unread| unread.room == room) else { return };
         unread.messages = unread.messages.saturating_sub(messages);
+        if let Some(bounces) = &mut self.bounces {
+            bounces.subtract(room, bounced, unread.messages);
+        }
         if unread.messages == 0 {
             self.counts.retain(|unread| unread.room != room);
             self.pending.drop_room(room);

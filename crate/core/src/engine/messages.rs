@@ -167,7 +167,13 @@ impl Digests {
     /// A message that was sent at `sent`, and what it is named by.
     pub(super) fn identity(&mut self, ids: MessageIds, sent: Instant) -> Arc<MessageIdentity> {
         self.made += 1;
-        Arc::new(MessageIdentity { ids, sent, order: self.made })
+        Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: false })
+    }
+
+    /// The same of a message that bounced.
+    pub(super) fn bounced_identity(&mut self, ids: MessageIds, sent: Instant) -> Arc<MessageIdentity> {
+        self.made += 1;
+        Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: true })
     }
 
     /// What a push may say of a message: nothing is kept that the app server may not know.

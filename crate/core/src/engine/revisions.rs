@@ -1,34 +1,50 @@
 //! What takes back or corrects an earlier message: the devices that have yet to hear of it are not told what it said.
 
-use crate::device::{MessageIdentity, Revising};
+use std::sync::Arc;
+
+use minidom::Element;
+
+use crate::device::{MessageDigest, MessageIdentity, Revising};
 use crate::devices::Devices;
-use crate::ids::RoomId;
+use crate::ids::{DeviceId, RoomId};
 use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::room::Room;
+use crate::time::Instant;
 
-use super::messages::{Broadcast, Digests};
-use super::registrations::{Registrations, User};
+use super::messages::Digests;
 
-/// Applies a revision, which is a broadcast of this room, to the devices of the room's members.
+/// What is told in the place of the message that a revision corrects; nothing where it takes one back. `element` is the
+/// revision as the room has sent it at `sent`.
+pub(super) fn told(
+    revision: &Revision<'_>,
+    element: &Element,
+    keep_original: bool,
+    room: &Room,
+    sent: Instant,
+    options: &Options,
+) -> Arc<MessageDigest> {
+    let ids = MessageIds::read(element, room.jid(), revision.author());
+    let identity = Arc::new(MessageIdentity { ids, sent, order: 0, has_bounced: false });
+    let digest = if revision.is_retraction() {
+        MessageDigest::without_words(room.jid(), &identity)
+    } else {
+        let message = Message::read(element, room.jid());
+        Digests::digest(Some(&message), keep_original, room, identity, options)
+    };
+    Arc::new(digest)
+}
+
+/// Applies a revision in a room to devices.
 pub(super) fn apply(
     revision: Revision<'_>,
-    broadcast: &Broadcast<'_>,
-    (room_id, room): (RoomId, &Room),
-    registrations: &Registrations,
+    told: &MessageDigest,
+    room: RoomId,
+    of: impl IntoIterator<Item = DeviceId>,
     devices: &mut Devices,
-    options: &Options,
 ) {
-    let Broadcast { keep_original, sender, .. } = *broadcast;
-    let ids = MessageIds::read(broadcast.message, broadcast.room, sender);
-    let message = Message::read(broadcast.message, broadcast.room);
-    let mut correct = |before: &MessageIdentity| {
-        let after = MessageIdentity { ids: before.ids.corrected(&ids), ..*before };
-        Digests::digest(Some(&message), keep_original, room, after.into(), options)
-    };
-    let mut revising = Revising::new(revision, &mut correct);
-    let members = room.members().filter_map(|user| registrations.user(user));
-    for &device in members.flat_map(User::devices) {
-        devices.revise(device, room_id, &mut revising);
+    let mut revising = Revising::new(revision, told);
+    for device in of {
+        devices.revise(device, room, &mut revising);
     }
 }

@@ -118,7 +118,7 @@ impl Snapshot {
         Snapshot {
             devices: devices.iter().filter_map(state).collect(),
             messages: messages.states(now),
-            nicknames: nicknames::take(registrations, rooms),
+            nicknames: nicknames::take(registrations, rooms, now),
         }
     }
 
@@ -134,7 +134,7 @@ impl Snapshot {
             parts.devices.update(device, |device| device.restore(state.failures(now), state.pinged));
             rooms.extend(state.unread.iter().map(|unread| unread.room.clone()));
         }
-        nicknames::restore(&self.nicknames, parts.registrations, parts.rooms);
+        nicknames::restore(&self.nicknames, parts.registrations, parts.rooms, now);
         rooms.sort_unstable();
         rooms.dedup();
         rooms

@@ -93,6 +93,26 @@ pub(crate) struct Revision<'a> {
     id: IdHash,
 }
 
+/// A revision that is kept.
+#[derive(Debug)]
+pub(crate) struct OwnedRevision {
+    kind: Kind,
+    author: Option<Box<str>>,
+    id: IdHash,
+}
+
+impl From<Revision<'_>> for OwnedRevision {
+    fn from(Revision { kind, author, id }: Revision<'_>) -> Self {
+        OwnedRevision { kind, author: author.map(Into::into), id }
+    }
+}
+
+impl<'a> From<&'a OwnedRevision> for Revision<'a> {
+    fn from(OwnedRevision { kind, author, id }: &'a OwnedRevision) -> Self {
+        Revision { kind: *kind, author: author.as_deref(), id: *id }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Retraction,
@@ -124,6 +144,11 @@ impl<'a> Revision<'a> {
             Some(revision(Kind::Correction, replace.attr("id")?))
         };
         retraction().or_else(correction)
+    }
+
+    /// Whose message it is about, and whose it is; `None`: it is the room's.
+    pub(crate) fn author(&self) -> Option<&'a str> {
+        self.author
     }
 
     /// Whether the earlier message is to be told no more; otherwise there is another text.

@@ -1,6 +1,6 @@
 //! The nicknames that are known in a room.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::mention::{KnownNicknames, Nickname};
 
@@ -10,9 +10,8 @@ pub(super) struct Nicknames {
     known: KnownNicknames,
     /// Those of occupants who are there, with a device or without.
     occupants: HashSet<Box<str>>,
-    /// Those that members without a device have registered. One that was registered and given up since the room was read
-    /// stays among them until it is read again, which does no harm.
-    others: HashSet<Box<str>>,
+    /// Those that members without a device have registered, by their bare JIDs: each has one at most.
+    others: HashMap<Box<str>, Box<str>>,
 }
 
 impl Nicknames {
@@ -34,20 +33,22 @@ impl Nicknames {
         }
     }
 
-    /// A member without a device has registered a nickname.
-    pub(super) fn add_other(&mut self, nick: &str) {
-        if self.others.len() < KnownNicknames::KEPT && !self.others.contains(nick) {
-            let nickname = Nickname::new(nick);
-            if KnownNicknames::keeps(&nickname) {
-                self.known.add(&nickname);
-                self.others.insert(nick.into());
-            }
+    /// A member without a device has registered a nickname, or has none any more.
+    pub(super) fn set_other(&mut self, jid: &str, nick: Option<&str>) {
+        if let Some(before) = self.others.remove(jid) {
+            self.known.remove(&Nickname::new(&before));
+        }
+        let Some(nick) = nick.filter(|_| self.others.len() < KnownNicknames::KEPT) else { return };
+        let nickname = Nickname::new(nick);
+        if KnownNicknames::keeps(&nickname) {
+            self.known.add(&nickname);
+            self.others.insert(jid.into(), nick.into());
         }
     }
 
     /// Nothing is known any more of nicknames that members without a device have registered.
     pub(super) fn clear_others(&mut self) {
-        for nick in std::mem::take(&mut self.others) {
+        for nick in std::mem::take(&mut self.others).into_values() {
             self.known.remove(&Nickname::new(&nick));
         }
     }
@@ -81,7 +82,7 @@ impl Nicknames {
     pub(super) fn set_members<'a>(&mut self, nicknames: impl Iterator<Item = &'a Nickname>) {
         self.known = KnownNicknames::default();
         nicknames.for_each(|nickname| self.known.add(nickname));
-        for nick in self.occupants.iter().chain(&self.others) {
+        for nick in self.occupants.iter().chain(self.others.values()) {
             self.known.add(&Nickname::new(nick));
         }
     }

@@ -144,3 +144,42 @@ fn a_nickname_that_a_member_without_a_device_has_registered_is_known() {
     service.affiliation_changed(ORCHARD, ROMEO, true, Some("foobar[home]"));
     assert_eq!(mentioned(&mut service, LONG), [""; 0]);
 }
+
+#[test]
+fn a_nickname_that_a_member_without_a_device_has_given_up_is_not_known() {
+    for (is_member, nick) in [(true, None), (true, Some("foobar [work]")), (false, None), (false, Some("foobar[home]"))]
+    {
+        let mut service = service();
+        service.set_members(ORCHARD, [(JULIET, Some("foobar")), (ROMEO, Some("foobar[home]"))]);
+        service.set_occupants(ORCHARD, []);
+        service.affiliation_changed(ORCHARD, "paris@capulet.example", true, None);
+        assert_eq!(mentioned(&mut service, LONG), [""; 0]);
+        service.affiliation_changed(ORCHARD, ROMEO, is_member, nick);
+        assert_eq!(mentioned(&mut service, LONG), [JULIET], "{is_member} {nick:?}");
+        let is_other_known = is_member && nick.is_some();
+        let expected = if is_other_known { &[][..] } else { &[JULIET] };
+        assert_eq!(mentioned(&mut service, "foobar [work]: hi"), expected, "{is_member} {nick:?}");
+    }
+}
+
+#[test]
+fn a_nickname_of_a_member_who_has_a_device_by_now_is_the_registered_one() {
+    let mut service = service();
+    service.affiliation_changed(ORCHARD, ROMEO, true, Some("foobar[home]"));
+    service.enable(ROMEO, "phone");
+    service.affiliation_changed(ORCHARD, ROMEO, true, Some("foobar[home]"));
+    service.set_occupants(ORCHARD, []);
+    assert_eq!(mentioned(&mut service, LONG), [ROMEO]);
+    service.affiliation_changed(ORCHARD, ROMEO, true, None);
+    assert_eq!(mentioned(&mut service, LONG), [JULIET]);
+}
+
+#[test]
+fn one_member_takes_no_more_than_one_place() {
+    let mut service = service();
+    for number in 0..1100 {
+        service.affiliation_changed(ORCHARD, ROMEO, true, Some(&format!("Romeo {number}")));
+    }
+    service.affiliation_changed(ORCHARD, "paris@capulet.example", true, Some("foobar[home]"));
+    assert_eq!(mentioned(&mut service, LONG), [""; 0]);
+}

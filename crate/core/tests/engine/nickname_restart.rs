@@ -24,7 +24,7 @@ fn is_mentioned(service: &mut Service) -> bool {
 }
 
 fn state(room: &str, user: &str, nick: &str) -> NicknameState {
-    NicknameState { room: room.to_owned(), user: user.to_owned(), nick: nick.to_owned() }
+    NicknameState { room: room.to_owned(), user: user.to_owned(), nick: nick.to_owned(), age: 0 }
 }
 
 #[test]
@@ -138,4 +138,38 @@ fn there_are_no_more_and_no_longer_ones_than_a_store_can_bear() {
     let room = "new@conference.example";
     restarted.read(room, &[JULIET], &[(JULIET, "Juliet")]);
     assert_eq!(restarted.snapshot().nicknames.len(), 10_000);
+}
+
+#[test]
+fn rooms_that_are_never_read_again_are_forgotten_in_the_end() {
+    let day = 24.0 * 3600.0;
+    for (days, is_kept) in [(29.0, true), (31.0, false)] {
+        // However often the server is restarted.
+        let mut service = service();
+        for _ in 0..10 {
+            let mut restarted = restart(&service);
+            restarted.wait(days * day / 10.0);
+            service = restarted;
+        }
+        assert_eq!(service.snapshot().nicknames.len(), usize::from(is_kept), "{days}");
+        let mut restarted = restart(&service);
+        restarted.read(ORCHARD, &[JULIET], &[]);
+        assert_eq!(is_mentioned(&mut restarted), is_kept, "{days}");
+    }
+    // One that is read is as good as new, also where it is forgotten after that.
+    let mut service = restart(&service());
+    service.wait(29.0 * day);
+    service.read(ORCHARD, &[JULIET], &[]);
+    service.forget_rooms();
+    service.wait(29.0 * day);
+    let mut restarted = restart(&service);
+    restarted.wait(29.0 * day);
+    restarted.read(ORCHARD, &[JULIET], &[]);
+    assert!(is_mentioned(&mut restarted));
+    // Stops shortly after a start lose nothing.
+    for _ in 0..100 {
+        service = restart(&service);
+    }
+    service.read(ORCHARD, &[JULIET], &[]);
+    assert!(is_mentioned(&mut service));
 }

@@ -1,12 +1,12 @@
 //! Messages that their authors or moderators take back while they wait.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, ROMEO};
+use muc_cloud_notify_testing::driver::{Broadcast, Outcome};
+use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, PRIVATE, ROMEO};
 use muc_cloud_notify_testing::service::{Service, with_body};
-use muc_cloud_notify_testing::stanza::mention_of;
+use muc_cloud_notify_testing::stanza::{mention_of, xml};
 
-use super::{IMPORTANT, NO_WAYS, WAYS, busy, next, restart, retract, revise, say, says, send};
+use super::{IMPORTANT, NO_WAYS, RETRACT, WAYS, busy, next, restart, retract, revise, say, says, send};
 
 #[test]
 fn a_waiting_message_that_is_taken_back_is_not_told_and_does_not_count() {
@@ -141,6 +141,23 @@ fn beyond_a_number_of_messages_the_oldest_only_count() {
 }
 
 #[test]
+fn one_of_which_only_the_mention_is_known_is_taken_back_once() {
+    for (mentions, left) in [(true, None), (false, says(2, IMPORTANT))] {
+        let (mut service, push) = busy();
+        let mention = if mentions { mention_of(JULIET) } else { String::new() };
+        send(&mut service, ORCHARD, Some(ROMEO), "0", &format!("<body>0</body>{mention}"));
+        for text in 1..=33 {
+            say(&mut service, &text.to_string());
+        }
+        for text in (0..=33).rev() {
+            retract(&mut service, &text.to_string());
+        }
+        retract(&mut service, "0");
+        assert_eq!(next(&mut service, &push), left, "{mentions}");
+    }
+}
+
+#[test]
 fn the_same_id_in_another_room_is_another_message() {
     let (mut service, push) = busy();
     send(&mut service, HALL, Some(ROMEO), "secret", "<body>in the hall</body>");
@@ -198,5 +215,32 @@ fn the_age_of_what_is_left_is_its_own() {
         say(&mut service, "2");
         retract(&mut service, "2");
         assert_eq!(next(&mut service, &push).is_some(), is_told, "{time_to_live}");
+    }
+}
+
+#[test]
+fn what_was_held_until_the_room_was_known_is_taken_back_in_turn() {
+    for (present, is_retracted, left) in [(false, true, None), (false, false, Some(1)), (true, true, None)] {
+        let mut service = Service::with_juliet(with_body());
+        let present = if present { vec![JULIET.to_owned()] } else { Vec::new() };
+        let held = |id: &str, content: &str| {
+            xml(&format!("<message type='groupchat' from='{ORCHARD}/Romeo' id='{id}'>{content}</message>"))
+        };
+        let mut messages = vec![held("secret", "<body>secret</body>")];
+        let retraction = RETRACT.replace("{}", "secret");
+        messages.extend(is_retracted.then(|| held("revision", &retraction)));
+        for message in &messages {
+            service.handle_message(Broadcast {
+                room: ORCHARD,
+                sender: Some(ROMEO),
+                reply_author: None,
+                message,
+                privacy: PRIVATE,
+                keep_original: false,
+                present: &present,
+            });
+        }
+        let told = service.pushes().first().map(|push| push.count());
+        assert_eq!(told, left, "{present:?} {is_retracted}");
     }
 }
