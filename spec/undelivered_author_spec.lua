@@ -19,6 +19,7 @@ versions.describe_storages("the author of a message", function (version, storage
 			mucs = {
 				["archive.localhost"] = { modules_enabled = modules, muc_undelivered_messages = 0, muc_undelivered_archived = 10 };
 				["both.localhost"] = { modules_enabled = modules, muc_undelivered_messages = 2, muc_undelivered_archived = 10 };
+				["short.localhost"] = { modules_enabled = modules, muc_undelivered_seconds = 1 };
 				["memory.localhost"] = { modules_enabled = modules, muc_undelivered_messages = 2, muc_undelivered_archived = 0 };
 				["nothing.localhost"] = { modules_enabled = { "muc_undelivered" } };
 			};
@@ -65,6 +66,21 @@ versions.describe_storages("the author of a message", function (version, storage
 
 	local function reads()
 		return server:admin("return module.reads");
+	end
+
+	-- The time comes at which the archive of the room may be read again.
+	local function let_a_minute_pass()
+		server:admin([[
+			local room_jid = ...;
+			local author_of = prosody.hosts[jid.host(room_jid)].modules.muc_undelivered.author_of;
+			for i = 1, 200 do
+				local name, records = debug.getupvalue(author_of, i);
+				if not name then break; end
+				if name == "records" and records[room_jid].read_at then
+					records[room_jid].read_at = records[room_jid].read_at - 60;
+				end
+			end
+		]], room);
 	end
 
 	after_each(function ()
@@ -159,9 +175,41 @@ versions.describe_storages("the author of a message", function (version, storage
 		for i = 1, 20 do assert.is_nil(author_of("made-up-" .. i)); end
 		assert.equal(ann.bare_jid, author_of(old));
 		assert.equal(1, reads());
-		for i = 1, 3 do say(ann, "more " .. i); end
+		local newer = say(ann, "newer");
+		for i = 1, 2 do say(ann, "more " .. i); end
 		for i = 1, 20 do assert.is_nil(author_of("made-up-" .. i)); end
+		assert.is_nil(author_of(newer));
+		assert.equal(1, reads());
+		let_a_minute_pass();
+		for i = 1, 20 do assert.is_nil(author_of("made-up-" .. i)); end
+		assert.equal(ann.bare_jid, author_of(newer));
 		assert.equal(2, reads());
+	end);
+
+	it("makes no more than one look into the archive in a minute where nothing is remembered", function ()
+		meet("archive.localhost", "anyone");
+		local old = say(ann, "old");
+		assert.equal(ann.bare_jid, author_of(old));
+		local newer;
+		for i = 1, 5 do
+			newer = say(ann, "message " .. i);
+			assert.same({ ann.bare_jid, nil }, { author_of(old), (author_of(newer)) });
+		end
+		assert.equal(1, reads());
+		let_a_minute_pass();
+		assert.equal(ann.bare_jid, author_of(newer));
+		assert.equal(2, reads());
+	end);
+
+	it("makes no more than one look into the archive in a minute where what is remembered is soon forgotten", function ()
+		meet("short.localhost", "anyone");
+		local id = say(ann, "hello");
+		for _ = 1, 2 do
+			server:admin("local wait, done = async.waiter(); timer.add_task(2.2, done); wait()");
+			assert.equal(ann.bare_jid, author_of(id));
+			assert.is_nil(author_of("made-up"));
+		end
+		assert.equal(1, reads());
 	end);
 
 	it("is known of what was said before the module was loaded", function ()

@@ -28,8 +28,8 @@ local seconds_between_looks = 60;
 -- More of them get a push within that time only on servers that are large; they cost a look each time then.
 local users_kept = 10000;
 
--- Providers (mod_auth_*) that keep accounts in the store "accounts".
-local has_accounts_store = { internal_hashed = true, internal_plain = true, insecure = true };
+-- Providers (mod_auth_*) that keep accounts in the store "accounts". With mod_auth_insecure users need none.
+local has_accounts_store = { internal_hashed = true, internal_plain = true };
 
 local function new()
 	local stores = {}; -- host -> its store of accounts

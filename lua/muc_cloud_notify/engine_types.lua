@@ -338,9 +338,9 @@ function engine:absent_members(room) end
 ---@return stats
 function engine:stats() end
 
----What outlives a stop: what is unread, what is still to be pushed, and failures.
+---What outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have last used.
 ---@param now number
----@return table snapshot { devices = { … } }, of plain values
+---@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
 function engine:snapshot(now) end
 
 return { contract = 2 };

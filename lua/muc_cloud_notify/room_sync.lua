@@ -29,7 +29,9 @@ local function new(parts)
 	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
-	local seen = {}; -- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order
+	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
+	-- last of each bare JID, with `owners`, the last of each nickname
+	local seen = {};
 	local held = {}; -- room JID -> what is to be done with messages, in their order
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
@@ -183,13 +185,13 @@ local function new(parts)
 
 	local function enter_unread(room, bare_jid, nick)
 		if engine:is_registered(bare_jid) then start(room); end
-		if readings[room.jid] then
-			local entered = seen[room.jid] or {};
-			seen[room.jid] = entered;
-			if #entered < max_seen then
-				table.insert(entered, { bare_jid = bare_jid, nick = nick });
-			end
-		end
+		if not readings[room.jid] then return; end
+		local entered = seen[room.jid] or { nicks = {}, owners = {} };
+		seen[room.jid] = entered;
+		-- Most presences are of somebody who is there already, and say nothing new.
+		if entered.nicks[bare_jid] == nick and entered.owners[nick] == bare_jid or #entered >= max_seen then return; end
+		table.insert(entered, { bare_jid = bare_jid, nick = nick });
+		entered.nicks[bare_jid], entered.owners[nick] = nick, bare_jid;
 	end
 
 	-- The sessions of an occupant may have changed. A room that has not been read, as it has just been made, is read when a

@@ -4,11 +4,13 @@
 -- This is the owner: a record of a room is made, changed and forgotten here, each of its fields by the part that it is
 -- named after. Others get records to look at, and to hand back.
 --
--- Bounds: see the parts. A record is forgotten with its room, or once it holds neither a message nor a visit.
+-- Bounds: see the parts. A record is forgotten with its room, or once it holds neither a message, nor a visit, nor a page.
 --
 -- This file is MIT/X11 licensed.
 
 local part = ...;
+
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local archives = part "muc_undelivered/archive";
 local histories = part "muc_undelivered/history";
@@ -18,10 +20,19 @@ local visits = part "muc_undelivered/visits";
 -- What save() returns has the shape that this number stands for. It is raised when the shape changes.
 local format = 1;
 
+-- How long the archive of a room is left alone once it was read for an author: that happens inside a broadcast.
+local seconds_between_reads = 60;
+
+local function is_archive_left_alone(record)
+	return record.read_at ~= nil and monotonic() < record.read_at + seconds_between_reads;
+end
+
 -- bounds: { messages = how many broadcasts of a room are kept; seconds = for how long these are, and visits that are
 -- over; archived = how many entries of an archive are looked at }
 local function new(bounds)
-	local records = {}; -- room JID -> { history, visits, private_messages, page }, the last two nil until there are any
+	-- room JID -> { history, visits, private_messages, page, read_at = when the archive was last read for an author }, the
+	-- last three nil until there are any
+	local records = {};
 	local archive = archives.new(bounds.archived);
 	local history = histories.new(bounds.messages, bounds.seconds, archives.is_enabled);
 	local visit_tracker = visits.new(bounds.seconds);
@@ -98,17 +109,17 @@ local function new(bounds)
 		return record.page;
 	end
 
-	-- The bare JID of the author of a message, by its id in the archive; nil where it is not known. Whatever ids are asked
-	-- for, the archive is not read more often than messages are forgotten that were not in the page yet.
+	-- The bare JID of the author of a message, by its id in the archive; nil where it is not known. Whatever is asked for, and
+	-- whatever is forgotten meanwhile, the archive of a room is read no more often than every `seconds_between_reads`.
 	local function author_of(room, stanza_id)
 		local record = records[room.jid] or open(room.jid);
 		local message = history.find(record.history, stanza_id);
 		if message then return message.sender; end
 		if not archives.has_authors(room) then return nil; end
-		if not archives.covers_what_is_forgotten(record.page, record.history) then
-			record.page = archive.page_of(record.history, record.page);
+		if not archives.covers_what_is_forgotten(record.page, record.history) and not is_archive_left_alone(record) then
+			record.page, record.read_at = archive.page_of(record.history, record.page), monotonic();
 		end
-		return archives.author_of(record.page, stanza_id);
+		return record.page and archives.author_of(record.page, stanza_id);
 	end
 
 	-- Forgets what is too old.
@@ -116,8 +127,10 @@ local function new(bounds)
 		visit_tracker.expire();
 		for room_jid, record in pairs(records) do
 			history.expire(record.history);
-			record.page = nil;
-			if record.history.oldest > record.history.number and next(record.visits.newest) == nil then
+			if not is_archive_left_alone(record) then
+				record.page = nil;
+			end
+			if record.history.oldest > record.history.number and not record.page and next(record.visits.newest) == nil then
 				forget(room_jid);
 			end
 		end
