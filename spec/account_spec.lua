@@ -249,6 +249,97 @@ versions.describe_storages("an account", function (version, storage)
 		assert.equal(1, server:admin("return module.reads"));
 	end);
 
+	-- Members of a new room who are not in it, each with an account and a device. Returns the room.
+	local function members_with_accounts(number)
+		local members = {};
+		for i = 1, number do
+			members[i] = ("member-%d-%d@localhost"):format(count, i);
+			manage("create_user", members[i], "harness");
+		end
+		local room = muc:new_room(members);
+		server:admin([[
+			local members, app_server = ...;
+			for _, member in ipairs(members) do
+				local origin = { type = "c2s", send = function () end };
+				local iq = st.iq({ type = "set", from = member .. "/phone", to = module.host, id = "enable" })
+					:tag("enable", { xmlns = "urn:xmpp:push:0", jid = app_server, node = member });
+				prosody.hosts[module.host].events.fire_event("iq-set/host/urn:xmpp:push:0:enable", { origin = origin, stanza = iq });
+			end
+		]], members, muc.app.jid);
+		return room;
+	end
+
+	-- Replaces the store of accounts' get() until the module is reloaded: body is that of a function of the original one, the
+	-- store and the rest.
+	local function replace_get(body)
+		server:admin([[
+			local methods = getmetatable(require "core.storagemanager".open("localhost", "accounts")).__index;
+			module.original_get = module.original_get or methods.get;
+			module.reads_by_turn = {};
+			local original = module.original_get;
+			local get = assert(load("local original, self = ...; " .. ..., "=(store)", "t",
+				setmetatable({ module = module, monotonic = require "util.time".monotonic }, { __index = _G })));
+			methods.get = function (self, ...)
+				if (self.datastore or self.store) ~= "accounts" then return original(self, ...); end
+				-- Each turn of the outbox has an end of its own.
+				for level = 2, 30 do
+					if not debug.getinfo(level, "f") then break; end
+					for i = 1, 20 do
+						local name, value = debug.getlocal(level, i);
+						if not name then break; end
+						if name == "end_of_turn" then module.reads_by_turn[value] = (module.reads_by_turn[value] or 0) + 1; end
+					end
+				end
+				return get(original, self, ...);
+			end;
+		]], body);
+	end
+
+	local function restore_get()
+		server:admin([[getmetatable(require "core.storagemanager".open("localhost", "accounts")).__index.get = module.original_get]]);
+	end
+
+	-- The greatest number of accounts that were read in one turn of the outbox, and how many were read in all.
+	local function reads_in_a_turn()
+		return server:admin([[
+			local most, all = 0, 0;
+			for _, reads in pairs(module.reads_by_turn) do most, all = math.max(most, reads), all + reads; end
+			return most, all;
+		]]);
+	end
+
+	for title, case in pairs {
+		["that is read from a slow store takes the turn of no other"] = {
+			get = [[local till = monotonic() + 0.003; while monotonic() < till do end return original(self, select(3, ...))]], is_slow = true };
+		["that is read from a quick store leaves the turn to others"] = { get = [[return { password = "harness" }]] };
+	} do
+		it(title, function ()
+			local room = members_with_accounts(12);
+			let_time_pass();
+			assert.equal(12, #pushed(room));
+			let_time_pass();
+			replace_get(case.get);
+			assert.equal(12, #pushed(room));
+			restore_get();
+			local most, all = reads_in_a_turn();
+			assert.equal(12, all);
+			assert.equal(case.is_slow, most == 1 or nil);
+		end);
+	end
+
+	it("whose store cannot be read is told of once, and not for each user", function ()
+		local room = members_with_accounts(4);
+		let_time_pass();
+		local log_length = #server:log();
+		replace_get [[return nil, "on purpose"]];
+		assert.equal(4, #pushed(room));
+		restore_get();
+		local _, errors = server:log(log_length):gsub("\terror\t", "");
+		assert.equal(1, errors);
+		assert.falsy(server:log(log_length):find("traceback", 1, true));
+		assert.equal(4, #pushed(room));
+	end);
+
 	it("whose store cannot be read keeps its devices", function ()
 		local bare_jid, room = new_device();
 		server:admin([[

@@ -8,7 +8,8 @@
 -- Only accounts that Prosody itself stores are looked at. Other providers do not tell "there is no such account" from
 -- "I cannot say at the moment"; nor do those, so it is their store that is asked.
 --
--- Bounds: `users_kept` users, each looked at before a push every `seconds_between_looks`.
+-- Bounds: `users_kept` users, each looked at before a push every `seconds_between_looks`. A look keeps the event loop
+-- waiting for the store: so the outbox ends its turn as soon as its time is up after one.
 --
 -- This file is MIT/X11 licensed.
 
@@ -16,11 +17,15 @@ local part = ...;
 
 local jid_join = require "util.jid".join; -- COMPAT 0.12: no prosody.* names
 local jid_split = require "util.jid".split;
+local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 local usermanager = require "core.usermanager";
 
 local bounded_cache = part "shared/bounded_cache";
 local guard = part "shared/guard";
+
+-- Whatever number of users there are, a store that fails is told of no more often, for each host.
+local seconds_between_errors = 60;
 
 local hosts = prosody.hosts;
 
@@ -33,6 +38,7 @@ local has_accounts_store = { internal_hashed = true, internal_plain = true };
 
 local function new()
 	local stores = {}; -- host -> its store of accounts
+	local failed = {}; -- host -> when the log last said that its store had failed
 
 	local function read_account(username, host)
 		stores[host] = stores[host] or module:context(host):open_store("accounts");
@@ -44,17 +50,25 @@ local function new()
 		return account or false;
 	end
 
+	local function log_failure(host, err)
+		local time = monotonic();
+		if failed[host] and time < failed[host] + seconds_between_errors then return; end
+		failed[host] = time;
+		module:log("error", "The accounts of %s cannot be looked at, so those that are gone are not noticed: %s", host, err);
+	end
+
 	-- The account of a user, as it is stored; false where it is gone; nil where that cannot be said, as of a user of another
-	-- server.
+	-- server. Also returns whether the store was asked.
 	local function find(user)
 		local username, host = jid_split(user);
 		local session = hosts[host];
 		if not username or not session or session.type ~= "local" or not session.users or not has_accounts_store[session.users.name] then
-			return nil;
+			return nil, false;
 		end
-		local ok, account = guard.attempt("look at the account "..user, read_account, username, host);
-		if ok then return account; end
-		return nil;
+		local ok, account = pcall(read_account, username, host);
+		if ok then return account, true; end
+		log_failure(host, account);
+		return nil, true;
 	end
 
 	-- Whether something from before that time was registered for an account of that name that is gone. account: see find()
@@ -121,25 +135,26 @@ local function watch(parts)
 		if hosts[host].type == "local" then watch_host(host); end
 	end));
 
+	-- Also returns whether the store was asked.
 	local function is_current(user, id)
-		local account = accounts.find(user);
+		local account, is_asked = accounts.find(user);
 		if account then
 			local details = account.created and engine:push_details(id);
-			if not details or not accounts.is_older(account, details.push_info.timestamp) then return true; end
+			if not details or not accounts.is_older(account, details.push_info.timestamp) then return true, is_asked; end
 		elseif account == nil then
-			return true;
+			return true, is_asked;
 		end
 		registrations.remove_former(user, account);
-		return false;
+		return false, is_asked;
 	end
 
 	local get_look = looked_at.get;
 
-	-- Whether a push that was polled goes to somebody whose account has not changed hands. time: on the clock of
-	-- util.time.monotonic
+	-- Whether a push that was polled goes to somebody whose account has not changed hands, and whether it took a look into
+	-- the store to know. time: on the clock of util.time.monotonic
 	local function may_push(user, id, time)
 		local next_look = get_look(user);
-		if next_look and time < next_look then return true; end
+		if next_look and time < next_look then return true, false; end
 		looked_at.set(user, time + seconds_between_looks);
 		return is_current(user, id);
 	end

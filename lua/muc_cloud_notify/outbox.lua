@@ -15,7 +15,7 @@ local monotonic = require "util.time".monotonic;
 local guard = part "shared/guard";
 local stanza_error = part "shared/stanza_error";
 
--- The clock is looked at after so many.
+-- The clock is looked at after so many, and after each one that had to wait for a store.
 local pushes_per_look = 5;
 
 -- Whether an app server is a module of this Prosody, and so is handed the stanza itself.
@@ -24,9 +24,9 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; publish; extensions; may_push(user, id, time) = whether a push may go to that user, see accounts.lua;
--- seconds_per_turn = how long the other users of the event loop are kept waiting
--- at most }
+-- parts: { engine; publish; extensions; may_push(user, id, time) = whether a push may go to that user, and whether that
+-- took a look into a store, see accounts.lua; seconds_per_turn = how long the other users of the event loop are kept
+-- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
@@ -54,12 +54,17 @@ local function new(parts)
 		local end_of_turn = now + seconds_per_turn;
 		local scope;
 		local polled = 0;
+		local has_waited = false; -- the last push, for a store
 		local polled_id, app_server; -- of the push that is being sent
 		local in_process = {};
 
 		local function send(id, device, summary)
 			local to = find_addressee(device);
-			if not to or not may_push(to.user, id, now) then
+			local is_allowed = false;
+			if to then
+				is_allowed, has_waited = may_push(to.user, id, now);
+			end
+			if not is_allowed then
 				engine:withdraw(id);
 				return;
 			end
@@ -80,7 +85,8 @@ local function new(parts)
 		local function send_rest()
 			while true do
 				polled_id, app_server = nil, nil;
-				if polled % pushes_per_look == 0 then
+				if has_waited or polled % pushes_per_look == 0 then
+					has_waited = false;
 					if polled > 0 then
 						now = monotonic();
 						if now > end_of_turn then return; end
