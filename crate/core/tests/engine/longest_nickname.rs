@@ -147,7 +147,8 @@ fn a_nickname_that_a_member_without_a_device_has_registered_is_known() {
 
 #[test]
 fn a_nickname_that_a_member_without_a_device_has_given_up_is_not_known() {
-    for (is_member, nick) in [(true, None), (true, Some("foobar [work]")), (false, None), (false, Some("foobar[home]"))]
+    for (is_member, nick) in
+        [(true, None), (true, Some("foobar [work]")), (false, None), (false, Some("foobar[home]"))]
     {
         let mut service = service();
         service.set_members(ORCHARD, [(JULIET, Some("foobar")), (ROMEO, Some("foobar[home]"))]);

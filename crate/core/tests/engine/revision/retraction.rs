@@ -154,6 +154,10 @@ fn one_of_which_only_the_mention_is_known_is_taken_back_once() {
         }
         retract(&mut service, "0");
         assert_eq!(next(&mut service, &push), left, "{mentions}");
+        if left.is_none() {
+            say(&mut service, "new");
+            assert_eq!(service.push().count(), 2, "what was told still counts");
+        }
     }
 }
 
