@@ -6,6 +6,7 @@
 
 mod delivery;
 mod messages;
+mod recent_revisions;
 mod registrations;
 mod revisions;
 mod rooms;
@@ -149,6 +150,7 @@ impl Engine {
             with_device.extend(user.map(|user| (user, nick)));
         }
         let gone = room.set_members(with_device);
+        self.rooms.set_read(id);
         for user in gone {
             self.mark_read(user, id);
         }
@@ -289,7 +291,7 @@ impl Engine {
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
         let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
-        let Some(digest) = room.revised(digest) else { return 0 };
+        let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
         for (id, is_mention) in devices {
@@ -367,12 +369,12 @@ impl Engine {
     /// A message of a room takes back or corrects an earlier one.
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
-        let Some(room) = self.rooms.get_mut(id) else { return };
+        let Some(room) = self.rooms.get(id) else { return };
         let told = revisions::told(&revision, message, keep_original, room, now, &self.options);
         let members = room.members().filter_map(|user| self.registrations.user(user));
         let devices = members.flat_map(User::devices).copied();
         revisions::apply(revision, &told, id, devices, &mut self.devices);
-        room.add_revision(revision, told);
+        self.rooms.add_revision(id, revision, told);
     }
 
     /// The same of one that bounced. Others than its recipient have got it.

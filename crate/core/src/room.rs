@@ -1,18 +1,14 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
 mod nicknames;
-mod revisions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::device::MessageDigest;
 use crate::ids::UserId;
 use crate::mention::{KnownNicknames, Nickname};
-use crate::message::Revision;
 use crate::time::Instant;
 use nicknames::Nicknames;
-use revisions::RecentRevisions;
 
 /// How much of a room the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +64,6 @@ pub(crate) struct Room {
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
-    /// When the nicknames were known that a snapshot holds, where the room was not read since.
-    last_read: Option<Instant>,
-    /// Most rooms have none.
-    revisions: Option<Box<RecentRevisions>>,
 }
 
 impl Room {
@@ -83,8 +75,6 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
-            last_read: None,
-            revisions: None,
         }
     }
 
@@ -123,7 +113,6 @@ impl Room {
         self.last_users.retain(|_, user| members.contains_key(user));
         self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
         self.coverage = Coverage::Members;
-        self.last_read = None;
         before.into_keys().collect()
     }
 
@@ -200,11 +189,6 @@ impl Room {
         }
     }
 
-    /// When the room was last read, where that was before a restart.
-    pub(crate) fn last_read(&self) -> Option<Instant> {
-        self.last_read
-    }
-
     /// The nicknames last used by members, where they are not the registered ones.
     pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
         self.members.iter().filter_map(|(&user, member)| {
@@ -214,10 +198,9 @@ impl Room {
     }
 
     /// A user last used a nickname here before a restart. What is known since then counts for more, and who has registered it
-    /// or is there under it by now has to be read; until then the room was last read at `read`.
-    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str, read: Instant) {
+    /// or is there under it by now has to be read.
+    pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
         self.forget();
-        self.last_read = self.last_read.max(Some(read));
         let member = self.members.entry(user).or_default();
         if !self.last_users.contains_key(nick) && member.last_used.is_none() {
             let nickname = member.last_used.insert(Nickname::new(nick));
@@ -260,19 +243,6 @@ impl Room {
     /// The nicknames that are known here, as far as others can be inside of them.
     pub(crate) fn known_nicknames(&self) -> &KnownNicknames {
         self.nicknames.known()
-    }
-
-    /// A message was taken back or corrected, and this is told in its place.
-    pub(crate) fn add_revision(&mut self, revision: Revision<'_>, told: Arc<MessageDigest>) {
-        self.revisions.get_or_insert_default().add(revision, told);
-    }
-
-    /// What is told of a message that came back from a session; `None` where it was taken back meanwhile.
-    pub(crate) fn revised(&self, message: MessageDigest) -> Option<MessageDigest> {
-        match &self.revisions {
-            Some(revisions) => revisions.apply(message),
-            None => Some(message),
-        }
     }
 
     /// A member, there or not.

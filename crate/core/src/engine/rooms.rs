@@ -5,14 +5,23 @@ use std::sync::Arc;
 
 use slotmap::SlotMap;
 
+use crate::device::MessageDigest;
 use crate::ids::RoomId;
+use crate::message::Revision;
 use crate::room::Room;
+use crate::time::Instant;
+
+use super::recent_revisions::RecentRevisions;
 
 /// The rooms of which anything is known.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     rooms: SlotMap<RoomId, Room>,
     ids: HashMap<Arc<str>, RoomId>,
+    /// What was taken back or corrected lately. Most rooms have none.
+    revisions: HashMap<RoomId, RecentRevisions>,
+    /// When rooms were last read that were not since the start.
+    last_read: HashMap<RoomId, Instant>,
 }
 
 impl Rooms {
@@ -57,9 +66,40 @@ impl Rooms {
         self.rooms.values_mut()
     }
 
+    /// A message of a room was taken back or corrected, and this is told in its place.
+    pub(super) fn add_revision(&mut self, id: RoomId, revision: Revision<'_>, told: Arc<MessageDigest>) {
+        self.revisions.entry(id).or_default().add(revision, told);
+    }
+
+    /// What is told of a message that came back from a session; `None` where it was taken back meanwhile.
+    pub(super) fn revised(&self, id: RoomId, message: MessageDigest) -> Option<MessageDigest> {
+        match self.revisions.get(&id) {
+            Some(revisions) => revisions.apply(message),
+            None => Some(message),
+        }
+    }
+
+    /// A room was read.
+    pub(super) fn set_read(&mut self, id: RoomId) {
+        self.last_read.remove(&id);
+    }
+
+    /// A room was last read at this time, before a restart.
+    pub(super) fn set_last_read(&mut self, id: RoomId, at: Instant) {
+        let last = self.last_read.entry(id).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// When a room was last read, where that was before a restart.
+    pub(super) fn last_read(&self, jid: &str) -> Option<Instant> {
+        self.last_read.get(&self.id(jid)?).copied()
+    }
+
     /// A room is gone.
     pub(super) fn remove(&mut self, jid: &str) -> Option<(RoomId, Room)> {
         let id = self.ids.remove(jid)?;
+        self.revisions.remove(&id);
+        self.last_read.remove(&id);
         Some((id, self.rooms.remove(id)?))
     }
 }

@@ -38,7 +38,7 @@ fn is_zero(age: &u32) -> bool {
 /// Those of members with a device.
 pub(super) fn take(registrations: &Registrations, rooms: &Rooms, now: Instant) -> Vec<NicknameState> {
     let known = rooms.iter().filter_map(|room| {
-        let age = room.last_read().map_or(0.0, |since| now.seconds_since(since));
+        let age = rooms.last_read(room.jid()).map_or(0.0, |since| now.seconds_since(since));
         (age <= MAX_AGE).then_some((room, age as u32))
     });
     let states = known.flat_map(|(room, age)| {
@@ -62,9 +62,10 @@ pub(super) fn restore(
 ) {
     for state in states.iter().take(MAX_NICKNAMES).filter(|state| state.nick.len() <= MAX_NICKNAME) {
         let Some(user) = registrations.id(&state.user) else { continue };
-        let room = rooms.id_or_insert(&state.room);
-        if let Some(room) = rooms.get_mut(room) {
-            room.restore_last_used(user, &state.nick, now - f64::from(state.age));
+        let id = rooms.id_or_insert(&state.room);
+        rooms.set_last_read(id, now - f64::from(state.age));
+        if let Some(room) = rooms.get_mut(id) {
+            room.restore_last_used(user, &state.nick);
         }
     }
 }

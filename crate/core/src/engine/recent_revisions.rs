@@ -11,7 +11,7 @@ const KEPT: usize = 32;
 
 /// The newest revisions of a room, the newest last.
 #[derive(Debug, Default)]
-pub(crate) struct RecentRevisions(VecDeque<Recent>);
+pub(super) struct RecentRevisions(VecDeque<Recent>);
 
 /// A revision, and what it says.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl RecentRevisions {
     }
 
     /// What is told of a message that came back; `None` where it was taken back.
-    pub(crate) fn apply(&self, message: MessageDigest) -> Option<MessageDigest> {
+    pub(super) fn apply(&self, message: MessageDigest) -> Option<MessageDigest> {
         self.0.iter().try_fold(message, |message, Recent { revision, told }| {
             let revision = Revision::from(revision);
             // Clients may give an id to a later message too.
