@@ -112,7 +112,7 @@ impl Device {
         self.unread.expire(oldest);
     }
 
-    /// A message of a room is taken back or corrected. One that the app server has been told of, and has taken, is not known
+    /// A message of a room is taken back or corrected. One that the app server has taken, is not known
     /// any more: it still counts as unread.
     pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
         let in_flight = self.delivery.in_flight_mut();
@@ -125,10 +125,13 @@ impl Device {
         }
     }
 
-    /// Whether a message of a room is known that it has yet to hear of, or is just being told of.
+    /// Whether a message of a room is known that it has yet to hear of, or that is on its way.
     pub(crate) fn tells_of(&self, room: RoomId) -> bool {
         let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
-        in_flight.into_iter().chain([self.unread.pending()]).any(|told| told.of_room(room).is_some())
+        in_flight
+            .into_iter()
+            .chain([self.unread.pending()])
+            .any(|notifications| notifications.of_room(room).is_some())
     }
 
     /// The account of its owner is disabled, or enabled again. Until then nothing is pushed.

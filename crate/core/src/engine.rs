@@ -370,11 +370,11 @@ impl Engine {
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
         let Some(room) = self.rooms.get(id) else { return };
-        let told = revisions::told(&revision, message, keep_original, room, now, &self.options);
+        let digest = revisions::digest(&revision, message, keep_original, room, now, &self.options);
         let members = room.members().filter_map(|user| self.registrations.user(user));
         let devices = members.flat_map(User::devices).copied();
-        revisions::apply(revision, &told, id, devices, &mut self.devices);
-        self.rooms.add_revision(id, revision, told);
+        revisions::apply(revision, &digest, id, devices, &mut self.devices);
+        self.rooms.add_revision(id, revision, digest);
     }
 
     /// The same of one that bounced. Others than its recipient have got it.
@@ -382,9 +382,9 @@ impl Engine {
         let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
         let Some(user) = self.registrations.id(bounce.user) else { return };
         let sent = bounce.sent.unwrap_or(now);
-        let told = revisions::told(&revision, message, bounce.keep_original, room, sent, &self.options);
+        let digest = revisions::digest(&revision, message, bounce.keep_original, room, sent, &self.options);
         let devices = self.registrations.devices_of(user);
-        revisions::apply(revision, &told, id, devices, &mut self.devices);
+        revisions::apply(revision, &digest, id, devices, &mut self.devices);
     }
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {

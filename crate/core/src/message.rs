@@ -2,8 +2,8 @@
 
 mod body;
 mod fallback;
+mod push_text;
 mod revision;
-mod told;
 
 use minidom::Element;
 

@@ -321,7 +321,7 @@ impl Driver {
     /// When the engine wants to be polled next.
     pub fn next_deadline(&self) -> Option<f64> {
         self.engine.next_deadline().map(|deadline| match deadline {
-            Deadline::PushWaiting => f64::NEG_INFINITY,
+            Deadline::PushWaiting => self.now,
             Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) => at.as_seconds(),
         })
     }

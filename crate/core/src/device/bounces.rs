@@ -57,7 +57,7 @@ impl Bounces {
     }
 
     /// So many of a room do not count as unread any more, after which this many messages do. They are told apart from new
-    /// ones still. Where nothing is unread, nothing newer than what may yet bounce was told.
+    /// ones still. Where nothing is unread, nothing newer than what may yet bounce was pushed.
     pub(super) fn subtract(&mut self, room: RoomId, messages: u32, unread: u32) {
         let Some(room) = self.0.get_mut(&room) else { return };
         room.counted = room.counted.saturating_sub(messages).min(unread);

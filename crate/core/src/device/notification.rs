@@ -45,7 +45,7 @@ pub(crate) struct MessageDigest {
     pub(crate) original: Option<Element>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
-    /// Newer messages were already pushed, so its words are not told.
+    /// Newer messages were already pushed, so its words are not pushed.
     pub(crate) is_outdated: bool,
 }
 
@@ -56,7 +56,7 @@ impl MessageDigest {
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
     }
 
-    /// What is told of a message that this one corrects.
+    /// What a push says of a message that this one corrects.
     pub(crate) fn in_place_of(&self, before: &MessageIdentity) -> Self {
         let after = MessageIdentity { ids: before.ids.corrected(&self.identity.ids), ..*before };
         MessageDigest { identity: Arc::new(after), ..self.clone() }
@@ -110,7 +110,7 @@ impl Notification {
         Notification { newest: newest.clone(), mention, earlier: earlier.map(Box::new) }
     }
 
-    /// Newer messages were already pushed: its words are not told.
+    /// Newer messages were already pushed: its words are not pushed.
     pub(super) fn forget_words(&mut self) {
         self.newest = Arc::new(self.newest.outdated());
     }
@@ -165,7 +165,7 @@ impl Notification {
         known.find(|identity| revising.is_about(identity)).cloned()
     }
 
-    /// A message is told no more. Returns whether anything is left to be told.
+    /// A message is pushed no more. Returns whether anything is left to be pushed.
     fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising<'_>) -> bool {
         let is_newest = Arc::ptr_eq(&self.newest.identity, retracted);
         // It is the only one: also where it was known as the newest mention alone.

@@ -6,23 +6,23 @@ use crate::message::{MessageIds, Revision};
 
 use super::notification::{MessageDigest, MessageIdentity};
 
-/// A message that takes back or corrects an earlier one, and what is told instead.
+/// A message that takes back or corrects an earlier one, and what a push says instead.
 #[derive(Debug)]
 pub(crate) struct Revising<'a> {
     revision: Revision<'a>,
-    /// What is told in the place of a corrected message.
-    told: &'a MessageDigest,
+    /// What a push says in the place of a corrected message.
+    digest: &'a MessageDigest,
     /// What was made so far, and of which messages: there is more than one where a message has bounced too.
     made: Vec<(Arc<MessageIdentity>, Arc<MessageDigest>)>,
 }
 
 impl<'a> Revising<'a> {
     /// A revision that no device has heard of yet.
-    pub(crate) fn new(revision: Revision<'a>, told: &'a MessageDigest) -> Self {
-        Revising { revision, told, made: Vec::new() }
+    pub(crate) fn new(revision: Revision<'a>, digest: &'a MessageDigest) -> Self {
+        Revising { revision, digest, made: Vec::new() }
     }
 
-    /// Whether the message is told no more; otherwise it has another text.
+    /// Whether the message is pushed no more; otherwise it has another text.
     pub(super) fn is_retraction(&self) -> bool {
         self.revision.is_retraction()
     }
@@ -34,10 +34,10 @@ impl<'a> Revising<'a> {
 
     /// The digest of a message with its new text.
     pub(super) fn corrected(&mut self, before: &Arc<MessageIdentity>) -> Arc<MessageDigest> {
-        self.shared(before, |revising| revising.told.in_place_of(before))
+        self.shared(before, |revising| revising.digest.in_place_of(before))
     }
 
-    /// What is told of a message whose words are not kept.
+    /// What a push says of a message whose words are not kept.
     pub(super) fn without_words(
         &mut self,
         room: &Arc<str>,
@@ -46,7 +46,7 @@ impl<'a> Revising<'a> {
         self.shared(message, |_| MessageDigest::without_words(room, message))
     }
 
-    /// What is told in the place of a retracted message, where nothing is known of the one before it.
+    /// What a push says in the place of a retracted message, where nothing is known of the one before it.
     pub(super) fn unknown(
         &mut self,
         room: &Arc<str>,

@@ -1,6 +1,6 @@
 //! What the owner of a device has not read, and what the device has yet to hear of it.
 //!
-//! The two differ: an app server that was told of ten messages knows of them, but they are unread until their reader is in
+//! The two differ: an app server that was pushed ten messages knows of them, but they are unread until their reader is in
 //! the room again. So the count of a push never depends on how many pushes got through.
 
 use std::sync::Arc;

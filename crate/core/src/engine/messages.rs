@@ -187,7 +187,7 @@ impl Digests {
         let element = message.map(Message::element);
         let sender = element.and_then(|element| element.attr("from")).filter(|_| options.with_sender);
         let body = message.filter(|_| options.with_body);
-        let body = body.and_then(|message| message.told_text(options.max_body_bytes));
+        let body = body.and_then(|message| message.push_text(options.max_body_bytes));
         MessageDigest {
             room: room.jid().clone(),
             sender: sender.map(Into::into),

@@ -17,28 +17,28 @@ pub(super) struct RecentRevisions(VecDeque<Recent>);
 #[derive(Debug)]
 struct Recent {
     revision: OwnedRevision,
-    told: Arc<MessageDigest>,
+    digest: Arc<MessageDigest>,
 }
 
 impl RecentRevisions {
     /// One more.
-    pub(super) fn add(&mut self, revision: Revision<'_>, told: Arc<MessageDigest>) {
+    pub(super) fn add(&mut self, revision: Revision<'_>, digest: Arc<MessageDigest>) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
-        self.0.push_back(Recent { revision: revision.into(), told });
+        self.0.push_back(Recent { revision: revision.into(), digest });
     }
 
-    /// What is told of a message that came back; `None` where it was taken back.
+    /// What a push says of a message that came back; `None` where it was taken back.
     pub(super) fn apply(&self, message: MessageDigest) -> Option<MessageDigest> {
-        self.0.iter().try_fold(message, |message, Recent { revision, told }| {
+        self.0.iter().try_fold(message, |message, Recent { revision, digest }| {
             let revision = Revision::from(revision);
             // Clients may give an id to a later message too.
-            let is_later = told.identity.sent >= message.identity.sent;
+            let is_later = digest.identity.sent >= message.identity.sent;
             if !is_later || !revision.is_about(&message.identity.ids) {
                 return Some(message);
             }
-            (!revision.is_retraction()).then(|| told.in_place_of(&message.identity))
+            (!revision.is_retraction()).then(|| digest.in_place_of(&message.identity))
         })
     }
 }

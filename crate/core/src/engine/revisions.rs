@@ -1,4 +1,4 @@
-//! What takes back or corrects an earlier message: the devices that have yet to hear of it are not told what it said.
+//! What takes back or corrects an earlier message: no push says any more what that one said.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::time::Instant;
 
 use super::messages::Digests;
 
-/// What is told in the place of the message that a revision corrects; nothing where it takes one back. `element` is the
+/// What a push says in the place of the message that a revision corrects; nothing where it takes one back. `element` is the
 /// revision as the room has sent it at `sent`.
-pub(super) fn told(
+pub(super) fn digest(
     revision: &Revision<'_>,
     element: &Element,
     keep_original: bool,
@@ -38,12 +38,12 @@ pub(super) fn told(
 /// Applies a revision in a room to devices.
 pub(super) fn apply(
     revision: Revision<'_>,
-    told: &MessageDigest,
+    digest: &MessageDigest,
     room: RoomId,
     of: impl IntoIterator<Item = DeviceId>,
     devices: &mut Devices,
 ) {
-    let mut revising = Revising::new(revision, told);
+    let mut revising = Revising::new(revision, digest);
     for device in of {
         devices.revise(device, room, &mut revising);
     }

@@ -66,12 +66,12 @@ impl Rooms {
         self.rooms.values_mut()
     }
 
-    /// A message of a room was taken back or corrected, and this is told in its place.
-    pub(super) fn add_revision(&mut self, id: RoomId, revision: Revision<'_>, told: Arc<MessageDigest>) {
-        self.revisions.entry(id).or_default().add(revision, told);
+    /// A message of a room was taken back or corrected, and a push says this in its place.
+    pub(super) fn add_revision(&mut self, id: RoomId, revision: Revision<'_>, digest: Arc<MessageDigest>) {
+        self.revisions.entry(id).or_default().add(revision, digest);
     }
 
-    /// What is told of a message that came back from a session; `None` where it was taken back meanwhile.
+    /// What a push says of a message that came back from a session; `None` where it was taken back meanwhile.
     pub(super) fn revised(&self, id: RoomId, message: MessageDigest) -> Option<MessageDigest> {
         match self.revisions.get(&id) {
             Some(revisions) => revisions.apply(message),

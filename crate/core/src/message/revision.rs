@@ -151,7 +151,7 @@ impl<'a> Revision<'a> {
         self.author
     }
 
-    /// Whether the earlier message is to be told no more; otherwise there is another text.
+    /// Whether the earlier message is to be pushed no more; otherwise there is another text.
     pub(crate) fn is_retraction(&self) -> bool {
         self.kind == Kind::Retraction
     }

@@ -20,7 +20,7 @@ const BUDGET: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2000 
 /// All that the engine asks of a message, in a room with a hundred absent members and as many nicknames as are kept.
 fn read(element: &Element, nicks: &[Nickname], known: &KnownNicknames) -> usize {
     let message = Message::read(element, ORCHARD);
-    let told = message.told_text(1024);
+    let told = message.push_text(1024);
     assert!(told.is_none_or(|told| told.len() <= 1024 && !told.trim().is_empty()));
     let mentions = Mentions::read(&message, None, known);
     let mentioned = nicks.iter().filter(|nick| mentions.concern(JULIET, [*nick])).count();
@@ -205,7 +205,7 @@ proptest! {
         let mut known = KnownNicknames::default();
         known.add(&Nickname::new(&format!("{nick}{longer}")));
         let (nick, read) = (Nickname::new(&nick), Message::read(&message, ORCHARD));
-        let told = read.told_text(max_bytes);
+        let told = read.push_text(max_bytes);
         prop_assert!(told.as_ref().is_none_or(|told| told.len() <= max_bytes && !told.trim().is_empty()));
         prop_assert!(told.is_none() || read.is_important());
         let nothing = KnownNicknames::default();

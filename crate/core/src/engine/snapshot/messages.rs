@@ -51,7 +51,7 @@ impl Messages {
     /// Those of all devices.
     pub(super) fn of(devices: &Devices) -> Self {
         let mut found = HashMap::new();
-        for notification in devices.iter().flat_map(told) {
+        for notification in devices.iter().flat_map(pending_and_in_flight) {
             for message in notification.identities().chain(notification.mentions()) {
                 found.entry(Arc::as_ptr(message)).or_insert_with(|| message.clone());
             }
@@ -73,10 +73,14 @@ impl Messages {
     }
 }
 
-/// What a device has yet to hear of, and what it is being told.
-fn told(device: &Device) -> impl Iterator<Item = &Notification> {
+/// What a device has yet to hear of, and what is on its way.
+fn pending_and_in_flight(device: &Device) -> impl Iterator<Item = &Notification> {
     let in_flight = device.delivery().in_flight().map(|in_flight| &in_flight.notifications);
-    in_flight.into_iter().chain([device.unread().pending()]).flat_map(|told| told.rooms()).map(|(_, it)| it)
+    in_flight
+        .into_iter()
+        .chain([device.unread().pending()])
+        .flat_map(|notifications| notifications.rooms())
+        .map(|(_, it)| it)
 }
 
 /// The messages of a snapshot, in their places.

@@ -1,4 +1,4 @@
-//! What of a message is told to an app server that may know it.
+//! The text of a message for an app server that may know it.
 
 use unicode_segmentation::GraphemeCursor;
 
@@ -10,7 +10,7 @@ const ELLIPSIS: char = '…';
 impl Message<'_> {
     /// The text of the message, without quotations and the like, in at most `max_bytes` bytes. `None` where it has none that
     /// anybody could read: it is encrypted, a file, or nothing but a quotation.
-    pub fn told_text(&self, max_bytes: usize) -> Option<String> {
+    pub fn push_text(&self, max_bytes: usize) -> Option<String> {
         let body = self.main_body()?;
         let said: String = outside(body.as_str(), self.fallback_parts(body)).collect();
         shorten(said.trim(), max_bytes)
@@ -67,10 +67,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_that_was_cut_is_the_beginning_of_it(text in "[a é🇩👩\u{200D}\u{301}\r\n한]{0,60}", max_bytes in 0..80_usize) {
-            let Some(told) = shorten(&text, max_bytes) else { return Ok(()) };
-            prop_assert!(told.len() <= max_bytes);
-            if told != text {
-                let kept = told.strip_suffix(ELLIPSIS).expect("an ellipsis");
+            let Some(kept_text) = shorten(&text, max_bytes) else { return Ok(()) };
+            prop_assert!(kept_text.len() <= max_bytes);
+            if kept_text != text {
+                let kept = kept_text.strip_suffix(ELLIPSIS).expect("an ellipsis");
                 prop_assert!(text.starts_with(kept));
             }
         }

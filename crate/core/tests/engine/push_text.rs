@@ -247,6 +247,6 @@ fn the_author_replied_to_is_whom_the_caller_knows() {
 fn nothing_is_told_of_what_is_nothing() {
     for children in ["", "<body/>", "<body> </body>", "<subject>x</subject>"] {
         let message = xml(&format!("<message type='groupchat'>{children}</message>"));
-        assert_eq!(Message::read(&message, ORCHARD).told_text(1024), None, "{children}");
+        assert_eq!(Message::read(&message, ORCHARD).push_text(1024), None, "{children}");
     }
 }
