@@ -23,6 +23,7 @@ local usermanager = require "core.usermanager";
 
 local bounded_cache = part "shared/bounded_cache";
 local guard = part "shared/guard";
+local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- Whatever number of users there are, a store that fails is told of no more often, for each host.
 local seconds_between_errors = 60;
@@ -128,12 +129,7 @@ local function watch(parts)
 		module:hook_object_event(hosts[host].events, "user-registered", guard.watch("forget the earlier user of an account", forget_user));
 	end
 
-	for host, session in pairs(hosts) do
-		if session.type == "local" then watch_host(host); end
-	end
-	module:hook_global("host-activated", guard.watch("watch a host", function (host)
-		if hosts[host].type == "local" then watch_host(host); end
-	end));
+	local_hosts.watch(watch_host);
 
 	-- Also returns whether the store was asked.
 	local function is_current(user, id)

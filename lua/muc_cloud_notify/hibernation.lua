@@ -13,6 +13,7 @@ local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 
 local guard = part "shared/guard";
+local local_hosts = part "muc_cloud_notify/local_hosts";
 
 local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 
@@ -96,12 +97,7 @@ local function watch(parts)
 		module:hook_object_event(events, "smacks-hibernation-end", guard.watch("take note of a resumed session", on_end));
 	end
 
-	for host, session in pairs(hosts) do
-		if session.type == "local" then watch_host(host); end
-	end
-	module:hook_global("host-activated", guard.watch("watch a host", function (host)
-		if hosts[host].type == "local" then watch_host(host); end
-	end));
+	local_hosts.watch(watch_host);
 
 	-- Whether a session was hibernating when something was sent, on the clock of util.time.monotonic. What it was sent
 	-- before, it may have got. sent: nil where that is not known
