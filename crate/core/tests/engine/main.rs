@@ -8,6 +8,7 @@ mod bounce_order;
 mod circuit_breaker;
 mod enable;
 mod longest_nickname;
+mod many_rooms;
 mod mention;
 mod message_count;
 mod message_kinds;
