@@ -160,13 +160,13 @@ impl Notification {
     }
 
     /// The message that a revision is about, if it is one of these: of two that have the same id the newer one.
-    fn find(&self, revising: &Revising<'_>) -> Option<Arc<MessageIdentity>> {
+    fn find(&self, revising: &Revising) -> Option<Arc<MessageIdentity>> {
         let mut known = self.identities().rev().chain(self.mentions().rev());
         known.find(|identity| revising.is_about(identity)).cloned()
     }
 
     /// A message is pushed no more. Returns whether anything is left to be pushed.
-    fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising<'_>) -> bool {
+    fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising) -> bool {
         let is_newest = Arc::ptr_eq(&self.newest.identity, retracted);
         // It is the only one: also where it was known as the newest mention alone.
         let Some(earlier) = &mut self.earlier else { return false };
@@ -189,7 +189,7 @@ impl Notification {
     }
 
     /// A message has another text.
-    fn correct(&mut self, before: &Arc<MessageIdentity>, revising: &mut Revising<'_>) {
+    fn correct(&mut self, before: &Arc<MessageIdentity>, revising: &mut Revising) {
         let corrected = revising.corrected(before);
         if let Some(mention) = self.mention.as_mut().filter(|it| Arc::ptr_eq(&it.identity, before)) {
             *mention = corrected.clone();
@@ -305,11 +305,7 @@ impl Notifications {
     }
 
     /// A message of a room is taken back or corrected. Returns which one it was, if it is one of these.
-    pub(super) fn revise(
-        &mut self,
-        room: RoomId,
-        revising: &mut Revising<'_>,
-    ) -> Option<Arc<MessageIdentity>> {
+    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> Option<Arc<MessageIdentity>> {
         let notification = self.of_room_mut(room)?;
         let message = notification.find(revising)?;
         if !revising.is_retraction() {

@@ -114,11 +114,7 @@ impl Unread {
     }
 
     /// A message of a room is taken back or corrected. Returns which one it was, if the device has yet to hear of it.
-    pub(super) fn revise(
-        &mut self,
-        room: RoomId,
-        revising: &mut Revising<'_>,
-    ) -> Option<Arc<MessageIdentity>> {
+    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> Option<Arc<MessageIdentity>> {
         self.pending.revise(room, revising)
     }
 
