@@ -206,7 +206,7 @@ impl Engine {
 
     /// Nobody has looked at the rooms for a while: what was known of them may be wrong.
     pub fn forget_rooms(&mut self) {
-        self.rooms.iter_mut().for_each(Room::forget);
+        self.rooms.forget_all();
     }
 
     /// A room is gone, and with it all that is unread there.
@@ -304,7 +304,9 @@ impl Engine {
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
         let digest = Arc::new(Digests::digest(Some(&message), keep_original, room, identity, options));
         devices.add_unread(room_id, &digest, &found.devices);
-        fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        if !progress.is_done() {
+            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        }
         found.devices.len()
     }
 
@@ -318,7 +320,7 @@ impl Engine {
             self.revise_bounced(room_id, &bounce, revision, now);
             return 0;
         }
-        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
         let message = bounce.message.map(|message| Message::read(message, bounce.room));
         let message = message.as_ref();
         let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
@@ -539,7 +541,7 @@ impl Engine {
 
     /// How much of a room is known: what has to be read before a message can be judged.
     pub fn coverage(&self, room: &str) -> Coverage {
-        self.rooms.by_jid(room).map_or(Coverage::Nothing, Room::coverage)
+        self.rooms.coverage(room)
     }
 
     /// Whether any member with a device is absent: if not, no message concerns anybody.

@@ -7,6 +7,7 @@ mod bounce;
 mod bounce_order;
 mod circuit_breaker;
 mod enable;
+mod fan_out;
 mod longest_nickname;
 mod many_rooms;
 mod mention;
