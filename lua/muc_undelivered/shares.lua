@@ -17,11 +17,12 @@ local function owner_of(bare_jid)
 	return hosts[host] and bare_jid or host or "";
 end
 
--- Halvings of the range in which the level is looked for.
-local steps = 32;
+-- Halvings of the range in which the level is looked for: a level need not be exact.
+local steps = 12;
 
 -- To what amount all have to be brought down, at most, for that much to become free.
 local function level_of(holders, needed)
+	if #holders == 1 then return math.max(0, holders[1].amount - needed); end
 	local low, high = 0, 0;
 	for _, holder in ipairs(holders) do high = math.max(high, holder.amount); end
 	for _ = 1, steps do
