@@ -234,6 +234,11 @@ impl Notifications {
             .and_then(|(_, last)| last.mention.as_ref())
     }
 
+    /// One of their rooms.
+    pub(crate) fn any_room(&self) -> Option<RoomId> {
+        self.0.first().map(|(room, _)| *room)
+    }
+
     /// Each of them, with its room.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = (RoomId, &Notification)> {
         self.0.iter().map(|(room, notification)| (*room, notification))

@@ -14,6 +14,8 @@ pub struct Stats {
     pub devices: usize,
     /// Devices whose push waits to be sent.
     pub queued: usize,
+    /// Devices among those that wait for their app server's domain.
+    pub parked: usize,
     /// Publishes that are not answered yet.
     pub in_flight: usize,
     /// Messages, and other things that have happened in rooms, that have not come to all members.
@@ -33,6 +35,7 @@ impl Stats {
             users: registrations.len(),
             devices: devices.len(),
             queued: devices.queued(),
+            parked: devices.domains().parked(),
             in_flight: devices.in_flight(),
             spreading: fan_outs.len(),
             next_deadline,

@@ -327,7 +327,8 @@ mod tests {
                     let was_absent = members.get(id(user)).is_some_and(Member::is_absent);
                     change(&mut members, kind, id(user));
                     let is_absent = members.get(id(user)).is_some_and(Member::is_absent);
-                    if !(was_absent && is_absent) && !told.contains(&id(user)) {
+                    let stays = was_absent && is_absent;
+                    if !stays && !told.contains(&id(user)) {
                         expected.remove(&id(user));
                     }
                     if members.get(id(user)).is_none() {
