@@ -120,7 +120,9 @@ function engine:set_suspended(user, is_suspended) end
 ---out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
-function engine:set_members(room, members) end
+---@param without_consent string[]? the bare JIDs of those who have not consented to their membership; nil: none. Of a message
+---that mentions them they get a push without words, and not often
+function engine:set_members(room, members, without_consent) end
 
 ---The occupants of a room, as they are at `now`. Members who are there have read everything.
 ---@param room string
@@ -144,7 +146,8 @@ function engine:room_destroyed(room) end
 ---@param bare_jid string
 ---@param is_member boolean whether the affiliation now is member or above
 ---@param nick string? the registered nickname
-function engine:affiliation_changed(room, bare_jid, is_member, nick) end
+---@param lacks_consent boolean? whether a member has not consented to the membership. Who is seen in the room has
+function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent) end
 
 ---An occupant, one or more sessions of a user under one nickname, is there.
 ---@param room string
@@ -343,4 +346,4 @@ function engine:stats() end
 ---@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
 function engine:snapshot(now) end
 
-return { contract = 2 };
+return { contract = 3 };

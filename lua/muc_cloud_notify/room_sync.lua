@@ -24,9 +24,10 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; is_loaded = whether the registrations are loaded }
 local function new(parts)
-	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
+	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
+	local is_loaded = parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
@@ -36,12 +37,13 @@ local function new(parts)
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
-		local members, others = {}, 0;
+		local members, others, marked = {}, 0, {};
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
 					members[bare_jid] = nick;
+					if consent.is_missing_in(data) then table.insert(marked, bare_jid); end
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
 					members[bare_jid], others = nick, others + 1;
@@ -49,7 +51,15 @@ local function new(parts)
 			end
 			pause();
 		end
-		engine:set_members(room.jid, members);
+		local without_consent;
+		for _, bare_jid in ipairs(marked) do
+			-- It may have been given during a pause.
+			if consent.is_missing(room, bare_jid) then
+				without_consent = without_consent or {};
+				table.insert(without_consent, bare_jid);
+			end
+		end
+		engine:set_members(room.jid, members, without_consent);
 	end
 
 	local function note_seen(room_jid)
@@ -63,6 +73,7 @@ local function new(parts)
 	local function read_occupants(room)
 		local occupants = {};
 		for _, occupant in room:each_occupant() do
+			consent.note_occupant(room, occupant);
 			if is_present(occupant) then
 				occupants[jid_resource(occupant.nick)] = occupant.bare_jid;
 			end
@@ -198,6 +209,7 @@ local function new(parts)
 	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
+		consent.note_occupant(room, occupant);
 		local nick = jid_resource(occupant.nick);
 		if is_present(occupant) then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);

@@ -4,6 +4,7 @@
 //! [`Engine::poll_event`], and [`Engine::next_deadline`] says when to ask again. This file only sees to it that the parts
 //! hear of what concerns them.
 
+mod consent;
 mod delivery;
 mod messages;
 mod recent_revisions;
@@ -36,12 +37,13 @@ use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
-use crate::room::{Coverage, Room};
+use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
+use consent::UnaskedPushes;
 use delivery::Delivery;
 use messages::{Digests, Recipients};
-use registrations::{Registrations, User};
+use registrations::Registrations;
 use rooms::Rooms;
 
 /// The engine of one MUC service.
@@ -56,6 +58,7 @@ pub struct Engine {
     devices: Devices,
     digests: Digests,
     delivery: Delivery,
+    unasked: UnaskedPushes,
     events: VecDeque<Event>,
 }
 
@@ -71,6 +74,7 @@ impl Engine {
             rooms: Rooms::default(),
             devices: Devices::default(),
             digests: Digests::default(),
+            unasked: UnaskedPushes::default(),
             events: VecDeque::new(),
         }
     }
@@ -128,11 +132,13 @@ impl Engine {
     }
 
     /// Takes over a room's members as they are: bare JID and registered nickname of everybody with an affiliation of member
-    /// or above. Of members without a device only the nickname is of interest: others can be inside of it.
+    /// or above. Of members without a device only the nickname is of interest: others can be inside of it. `without_consent`
+    /// are those of them who have not consented to their membership.
     pub fn set_members<'a>(
         &mut self,
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
     ) {
         let id = self.rooms.id_or_insert(room);
         let users = &self.registrations;
@@ -150,6 +156,7 @@ impl Engine {
             with_device.extend(user.map(|user| (user, nick)));
         }
         let gone = room.set_members(with_device);
+        room.set_without_consent(without_consent.into_iter().filter_map(|jid| users.id(jid)));
         self.rooms.set_read(id);
         for user in gone {
             self.mark_read(user, id);
@@ -196,7 +203,14 @@ impl Engine {
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
-    pub fn affiliation_changed(&mut self, room: &str, bare_jid: &str, is_member: bool, nick: Option<&str>) {
+    pub fn affiliation_changed(
+        &mut self,
+        room: &str,
+        bare_jid: &str,
+        membership: Membership,
+        nick: Option<&str>,
+    ) {
+        let is_member = membership != Membership::None;
         let Some(id) = self.rooms.id(room) else { return };
         let user = self.registrations.id(bare_jid);
         if let Some(room) = self.rooms.get_mut(id) {
@@ -205,7 +219,10 @@ impl Engine {
             }
             room.set_other_nickname(bare_jid, nick.filter(|_| is_member && user.is_none()));
             match user {
-                Some(user) if is_member => room.add_member(user, nick),
+                Some(user) if is_member => {
+                    room.add_member(user, nick);
+                    room.set_consent(user, membership == Membership::Consented);
+                }
                 Some(user) => room.remove_member(user),
                 None => {}
             }
@@ -255,20 +272,24 @@ impl Engine {
         }
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
-        let Recipients { devices, has_stale_members } =
+        let Recipients { devices, without_consent, has_stale_members } =
             messages::recipients(&broadcast, &message, room, &self.registrations, &self.options);
         if has_stale_members {
             room.forget_all_but(|user| self.registrations.user(user).is_some());
         }
-        if devices.is_empty() {
+        if devices.is_empty() && without_consent.is_empty() {
             return 0;
         }
         let Broadcast { keep_original, sender, .. } = broadcast;
         let identity =
             self.digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
         let digest = Digests::digest(Some(&message), keep_original, room, identity, &self.options);
+        let unasked = self.unasked.permitted(room_id, &without_consent, now);
+        if !unasked.is_empty() {
+            self.devices.add_unread(room_id, &Arc::new(digest.withheld()), &unasked);
+        }
         self.devices.add_unread(room_id, &Arc::new(digest), &devices);
-        devices.len()
+        devices.len() + unasked.len()
     }
 
     /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
@@ -281,7 +302,10 @@ impl Engine {
             self.revise_bounced(room_id, &bounce, revision, now);
             return 0;
         }
-        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        if let Some(user) = self.registrations.id(bounce.user) {
+            room.set_consent(user, true);
+        }
         let message = bounce.message.map(|message| Message::read(message, bounce.room));
         let message = message.as_ref();
         let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
@@ -371,9 +395,7 @@ impl Engine {
         let Broadcast { message, keep_original, .. } = *broadcast;
         let Some(room) = self.rooms.get(id) else { return };
         let digest = revisions::digest(&revision, message, keep_original, room, now, &self.options);
-        let members = room.members().filter_map(|user| self.registrations.user(user));
-        let devices = members.flat_map(User::devices).copied();
-        revisions::apply(revision, &digest, id, devices, &mut self.devices);
+        revisions::apply_to_members(revision, &digest, id, room, &self.registrations, &mut self.devices);
         self.rooms.add_revision(id, revision, digest);
     }
 

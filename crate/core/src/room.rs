@@ -2,7 +2,7 @@
 
 mod nicknames;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ids::UserId;
@@ -19,6 +19,17 @@ pub enum Coverage {
     Members,
     /// Who is absent.
     Complete,
+}
+
+/// What a user is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// Without an affiliation of member or above.
+    None,
+    /// Somebody else has made them a member, and they have neither entered since nor registered a nickname.
+    WithoutConsent,
+    /// A member who has consented.
+    Consented,
 }
 
 /// An affiliated user (owner, admin or member; XEP-0045, section 5.2) who has a device.
@@ -64,6 +75,8 @@ pub(crate) struct Room {
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
+    /// The members who have not consented to their membership. Most rooms have none.
+    without_consent: Option<Box<HashSet<UserId>>>,
 }
 
 impl Room {
@@ -75,6 +88,7 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
+            without_consent: None,
         }
     }
 
@@ -166,15 +180,42 @@ impl Room {
         let Some(member) = self.members.remove(&user) else { return };
         self.nicknames.remove(member.reserved.as_ref());
         self.nicknames.remove(member.last_used.as_ref());
+        self.set_consent(user, true);
         if let Some(nick) = member.last_used {
             self.last_users.remove(nick.as_str());
         }
+    }
+
+    /// Takes over who of the members has not consented to their membership.
+    pub(crate) fn set_without_consent(&mut self, users: impl Iterator<Item = UserId>) {
+        let users: HashSet<UserId> = users.filter(|user| self.members.contains_key(user)).collect();
+        self.without_consent = (!users.is_empty()).then(|| Box::new(users));
+    }
+
+    /// Whether a member has consented to their membership. Who enters has.
+    pub(crate) fn set_consent(&mut self, user: UserId, has_consented: bool) {
+        if !has_consented {
+            if self.members.contains_key(&user) {
+                self.without_consent.get_or_insert_default().insert(user);
+            }
+        } else if let Some(users) = &mut self.without_consent {
+            users.remove(&user);
+            self.without_consent.take_if(|users| users.is_empty());
+        }
+    }
+
+    /// Whether a member has not consented to their membership.
+    pub(crate) fn lacks_consent(&self, user: UserId) -> bool {
+        self.without_consent.as_ref().is_some_and(|users| users.contains(&user))
     }
 
     /// Members who have no device any more are forgotten.
     pub(crate) fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
         self.members.retain(|&user, _| has_device(user));
         self.last_users.retain(|_, &mut user| has_device(user));
+        if let Some(users) = &mut self.without_consent {
+            users.retain(|&user| has_device(user));
+        }
         self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
     }
 
@@ -214,6 +255,7 @@ impl Room {
         self.take_nickname(user, nick);
         self.nicknames.enter(nick);
         let Some(user) = user else { return };
+        self.set_consent(user, true);
         let Some(member) = self.members.get_mut(&user) else { return };
         if !member.occupants.iter().any(|occupant| **occupant == *nick) {
             member.occupants.push(nick.into());

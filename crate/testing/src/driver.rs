@@ -4,8 +4,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AppServer, Change, Deadline, Engine, Event, Instant, Options, PublishOptions, Push, Record, Registration,
-    RequestError, Snapshot, Stats, Summary, UnixTime,
+    AppServer, Change, Deadline, Engine, Event, Instant, Membership, Options, PublishOptions, Push, Record,
+    Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
@@ -193,7 +193,17 @@ impl Driver {
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) {
-        self.engine.set_members(room, members);
+        self.engine.set_members(room, members, []);
+    }
+
+    /// As [`Driver::set_members`], where some of them have not consented to their membership.
+    pub fn set_members_without_consent<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.engine.set_members(room, members, without_consent);
     }
 
     /// A room's occupants are read: bare JIDs, with nicknames.
@@ -218,7 +228,13 @@ impl Driver {
 
     /// An affiliation, or a registered nickname, has changed.
     pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
-        self.engine.affiliation_changed(room, user, is_member, nick);
+        let membership = if is_member { Membership::Consented } else { Membership::None };
+        self.engine.affiliation_changed(room, user, membership, nick);
+    }
+
+    /// Somebody else has made a user a member.
+    pub fn made_member(&mut self, room: &str, user: &str) {
+        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
     }
 
     /// An occupant is there.

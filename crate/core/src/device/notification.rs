@@ -56,6 +56,11 @@ impl MessageDigest {
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
     }
 
+    /// The same message for those who are not to hear its words from us, nor from other modules.
+    pub(crate) fn withheld(&self) -> Self {
+        Self::without_words(&self.room, &self.identity)
+    }
+
     /// What a push says of a message that this one corrects.
     pub(crate) fn in_place_of(&self, before: &MessageIdentity) -> Self {
         let after = MessageIdentity { ids: before.ids.corrected(&self.identity.ids), ..*before };

@@ -69,6 +69,8 @@ pub struct Bounce<'a> {
 pub(super) struct Recipients {
     /// The devices, each with whether the message mentions its owner.
     pub(super) devices: Vec<(DeviceId, bool)>,
+    /// Those of members who have not consented to their membership, and whom it mentions; those of each together.
+    pub(super) without_consent: Vec<(UserId, DeviceId)>,
     /// Whether there was a member without a device: they leave the index only when a message finds them.
     pub(super) has_stale_members: bool,
 }
@@ -101,7 +103,12 @@ pub(super) fn recipients(
         }
         let is_mention =
             mentions.as_ref().is_some_and(|mentions| mentions.concern(user.jid(), member.nicknames()));
-        recipients.devices.extend(subscribed_devices(user, member, is_mention, broadcast.privacy, options));
+        let subscribed = subscribed_devices(user, member, is_mention, broadcast.privacy, options);
+        if !room.lacks_consent(id) {
+            recipients.devices.extend(subscribed);
+        } else if is_mention {
+            recipients.without_consent.extend(subscribed.map(|(device, _)| (id, device)));
+        }
     }
     recipients
 }

@@ -6,6 +6,7 @@ mod any_input;
 mod bounce;
 mod bounce_order;
 mod circuit_breaker;
+mod consent;
 mod enable;
 mod longest_nickname;
 mod mention;
