@@ -386,8 +386,8 @@ impl Engine {
     /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
     /// unread: nothing of it is to be pushed before their members and occupants were read.
     pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
-        let Engine { registrations, rooms, devices, digests, .. } = self;
-        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
+        let Engine { registrations, rooms, devices, digests, options, .. } = self;
+        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests, options }, now)
     }
 
     /// A message of a room takes back or corrects an earlier one.
@@ -507,7 +507,7 @@ impl Engine {
 
     /// What outlives a clean stop, as it is at `now`.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        Snapshot::take(&self.devices, &self.registrations, &self.rooms, now)
+        Snapshot::take(&self.devices, &self.registrations, &self.rooms, &self.options, now)
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {

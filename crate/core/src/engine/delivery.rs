@@ -92,7 +92,7 @@ impl Delivery {
         devices.poll(LOOKED_AT, |device_id, device| {
             let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
             let id = PushId::new(device_id, self.random.secret());
-            let summary = self.summarize(&notifications, known);
+            let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
             let deadline = now + options.reply_timeout;
             Some((InFlight { id, notifications, is_ping, deadline }, push))
@@ -121,13 +121,16 @@ impl Delivery {
         }
     }
 
-    fn summarize(&self, notifications: &Notifications, known: u32) -> Summary {
+    /// What app servers may know is what the options say now, whatever they said when the message was sent.
+    fn summarize(&self, notifications: &Notifications, known: u32, options: &Options) -> Summary {
         let newest = notifications.newest();
         let important_body = newest.map(|_| &self.important_body);
-        let body = newest.and_then(|message| message.body.as_ref()).or(important_body);
+        let body = newest.and_then(|message| message.body.as_ref()).filter(|_| options.with_body);
+        let body = body.or(important_body);
+        let sender = newest.and_then(|message| message.sender.as_ref()).filter(|_| options.with_sender);
         Summary {
             message_count: known,
-            last_message_sender: newest.and_then(|message| message.sender.clone()),
+            last_message_sender: sender.cloned(),
             last_message_body: body.filter(|body| !body.is_empty()).cloned(),
         }
     }

@@ -16,6 +16,7 @@ use crate::device::{Device, Failures, MessageDigest, MessageIdentity, Notificati
 use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
+use crate::options::Options;
 use crate::time::Instant;
 
 use super::messages::Digests;
@@ -104,6 +105,7 @@ pub(super) struct Parts<'a> {
     pub(super) rooms: &'a mut Rooms,
     pub(super) devices: &'a mut Devices,
     pub(super) digests: &'a mut Digests,
+    pub(super) options: &'a Options,
 }
 
 impl Snapshot {
@@ -111,10 +113,15 @@ impl Snapshot {
         devices: &Devices,
         registrations: &Registrations,
         rooms: &Rooms,
+        options: &Options,
         now: Instant,
     ) -> Self {
         let messages = Messages::of(devices);
-        let state = |device| DeviceState::of(device, registrations, rooms, &messages, now);
+        let state = |device| {
+            let mut state = DeviceState::of(device, registrations, rooms, &messages, now)?;
+            state.forget_words(options);
+            Some(state)
+        };
         Snapshot {
             devices: devices.iter().filter_map(state).collect(),
             messages: messages.states(now),
@@ -164,12 +171,21 @@ impl Parts<'_> {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.presume_member(owner);
         let pending = state.pending.as_ref();
-        let pending = pending.map(|pending| pending.notification(room.jid(), messages, self.digests, now));
+        let pending = pending
+            .map(|pending| pending.notification(room.jid(), messages, self.digests, self.options, now));
         self.devices.update(device, |device| device.restore_unread(id, state.count, pending));
     }
 }
 
 impl DeviceState {
+    /// App servers may know no more than what the options say now: nothing else is worth storing.
+    fn forget_words(&mut self, options: &Options) {
+        for pending in self.unread.iter_mut().filter_map(|unread| unread.pending.as_mut()) {
+            pending.sender.take_if(|_| !options.with_sender);
+            pending.body.take_if(|_| !options.with_body);
+        }
+    }
+
     /// The state of a device, if it has any. A publish that was not answered yet is in it as if it had not been sent:
     /// better pushed twice than never.
     fn of(
@@ -234,6 +250,7 @@ impl PendingState {
         room: &Arc<str>,
         messages: &[Arc<MessageIdentity>],
         digests: &mut Digests,
+        options: &Options,
         now: Instant,
     ) -> Notification {
         let found = |places: &[usize]| -> Vec<Arc<MessageIdentity>> {
@@ -246,7 +263,8 @@ impl PendingState {
         if self.mentioned && mentions.is_empty() {
             mentions.push(newest.clone());
         }
-        let (sender, body) = (self.sender.as_deref().map(Into::into), self.body.as_deref().map(Into::into));
+        let sender = self.sender.as_deref().filter(|_| options.with_sender).map(Into::into);
+        let body = self.body.as_deref().filter(|_| options.with_body).map(Into::into);
         let digest = MessageDigest { sender, body, ..MessageDigest::without_words(room, &newest) };
         Notification::restored(&Arc::new(digest), self.messages, &known, &mentions)
     }

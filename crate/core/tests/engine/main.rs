@@ -27,3 +27,4 @@ mod simulation;
 mod snapshot;
 mod summary;
 mod suspended;
+mod words_off;
