@@ -44,6 +44,7 @@ function native.close(host) end
 ---@field max_errors integer
 ---@field max_devices integer
 ---@field default_level "auto"|"always"|"on-mention"|"never"
+---@field push_interval number
 ---@field app_servers string[]? nil: any
 ---@field reply_timeout number
 ---@field retry_delay number

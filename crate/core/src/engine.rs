@@ -7,6 +7,7 @@
 mod consent;
 mod delivery;
 mod messages;
+mod pace;
 mod recent_revisions;
 mod registrations;
 mod revisions;
@@ -255,6 +256,7 @@ impl Engine {
     /// A user is where the room can be read, or may not read it any more.
     fn mark_read(&mut self, user: UserId, room: RoomId) {
         for device in self.registrations.devices_of(user) {
+            self.delivery.end_pace(device, room);
             self.devices.update(device, |device| device.mark_read(room));
         }
     }
@@ -364,14 +366,17 @@ impl Engine {
     /// A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
     pub fn withdraw(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |_, _| ());
+            self.devices.end_push(id, |_, in_flight| self.delivery.take_back(id, in_flight));
         }
     }
 
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |device, in_flight| device.discount(&in_flight.notifications));
+            self.devices.end_push(id, |device, in_flight| {
+                self.delivery.take_back(id, in_flight);
+                device.discount(&in_flight.notifications);
+            });
         }
     }
 

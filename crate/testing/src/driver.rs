@@ -114,9 +114,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock.
+    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock. Whatever the options
+    /// say, pushes do not keep a distance: nearly all tests send one message after the other, and expect a push for each.
     pub fn new(options: Options) -> Self {
         let random = SimRandom::default();
+        let options = Options { push_interval: 0.0, ..options };
         let engine = Engine::new(HOST, options, random.clone());
         Driver { engine, random, now: 1000.0 }
     }
@@ -131,8 +133,13 @@ impl Driver {
         self.random.set_fraction(fraction);
     }
 
-    /// The options were read again.
+    /// The options were read again. See [`Driver::new`].
     pub fn configure(&mut self, options: Options) {
+        self.engine.configure(Options { push_interval: 0.0, ..options });
+    }
+
+    /// The options were read again, and all of them count.
+    pub fn configure_all(&mut self, options: Options) {
         self.engine.configure(options);
     }
 

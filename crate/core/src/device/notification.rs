@@ -262,13 +262,17 @@ impl Notifications {
     }
 
     /// Adds that of a room that has none yet.
-    pub(super) fn push(&mut self, room: RoomId, notification: Notification) {
+    pub(crate) fn push(&mut self, room: RoomId, notification: Notification) {
         self.0.push((room, notification));
     }
 
-    /// Takes out that of the room which has waited longest.
-    pub(super) fn take_oldest(&mut self) -> Self {
-        let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, other))| other.newest.identity.order);
+    /// Takes out that of the room which has waited longest, of those that are ready if any is.
+    pub(super) fn take_oldest(&mut self, is_ready: impl Fn(RoomId, &Notification) -> bool) -> Self {
+        let oldest = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (room, other))| (!is_ready(*room, other), other.newest.identity.order));
         let oldest = oldest.map(|(index, _)| index);
         oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.swap_remove(index)]))
     }

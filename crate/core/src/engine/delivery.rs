@@ -6,16 +6,18 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::circuit_breaker::{CircuitBreakers, Permit};
-use crate::device::{Device, InFlight, Notifications, Scope};
+use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
 use crate::event::Reason;
-use crate::ids::{DeviceId, PushId};
+use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
+
+use super::pace::Paces;
 
 /// How many devices are looked at for one push, and how many deadlines are seen to at once. A device can be disabled by its
 /// deadline, which the caller then writes to the store: nobody is to wait for many of those.
@@ -50,6 +52,7 @@ pub struct PushDetails<'a> {
 pub(super) struct Delivery {
     breakers: CircuitBreakers,
     summaries: Summaries,
+    paces: Paces,
     random: Box<dyn Random>,
     /// [`Options::important_body`], to be shared by all pushes.
     important_body: Arc<str>,
@@ -66,6 +69,7 @@ impl Delivery {
         Delivery {
             breakers: CircuitBreakers::default(),
             summaries: Summaries::default(),
+            paces: Paces::default(),
             random,
             important_body: options.important_body.as_str().into(),
         }
@@ -74,6 +78,16 @@ impl Delivery {
     /// The options were read again.
     pub(super) fn configure(&mut self, options: &Options) {
         self.important_body = options.important_body.as_str().into();
+    }
+
+    /// The owner of a device has read a room.
+    pub(super) fn end_pace(&mut self, device: DeviceId, room: RoomId) {
+        self.paces.end(device, room);
+    }
+
+    /// A push was not sent after all.
+    pub(super) fn take_back(&mut self, id: PushId, in_flight: &InFlight) {
+        self.paces.take_back(id.device(), &in_flight.notifications);
     }
 
     /// The summary with this number.
@@ -90,7 +104,9 @@ impl Delivery {
         options: &Options,
     ) -> Option<Push> {
         devices.poll(LOOKED_AT, |device_id, device| {
-            let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
+            let (notifications, is_ping, known) =
+                self.take_pending(device_id, device, scope, now, options)?;
+            self.paces.start(device_id, device.has_answered(), &notifications, now, options);
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
@@ -102,6 +118,7 @@ impl Delivery {
     /// Takes what is pending for a device whose turn has come, unless nothing is left or its app server is to be spared.
     fn take_pending(
         &mut self,
+        id: DeviceId,
         device: &mut Device,
         scope: Scope,
         now: Instant,
@@ -111,8 +128,15 @@ impl Delivery {
         if !device.has_pending() {
             return None;
         }
+        let until = self.paces.all_wait(id, device.unread().pending(), now);
+        if let Some(until) = until.filter(|_| !device.is_pinged()) {
+            device.pace(until);
+            return None;
+        }
+        let is_ready =
+            |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
         match self.breakers.ask(&device.registration().app_server, now, options) {
-            Permit::Granted => Some(device.take_pending(scope)),
+            Permit::Granted => Some(device.take_pending(scope, is_ready)),
             Permit::Denied { until } => {
                 // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
@@ -144,8 +168,12 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Reason> {
-        let ended =
-            devices.end_push(id, |device, in_flight| self.end(device, in_flight, outcome, now, options));
+        let ended = devices.end_push(id, |device, in_flight| {
+            if outcome == Outcome::Delivered {
+                self.paces.shorten(id.device(), &in_flight.notifications, now, options);
+            }
+            self.end(device, in_flight, outcome, now, options)
+        });
         ended.flatten()
     }
 
@@ -177,7 +205,7 @@ impl Delivery {
         }
         match outcome {
             Outcome::Delivered => {
-                device.clear_failures();
+                device.note_delivered();
                 None
             }
             Outcome::Rejected => {

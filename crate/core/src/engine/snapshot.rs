@@ -57,6 +57,9 @@ pub struct DeviceState {
     pub failing_for: Option<f64>,
     /// Whether a push without a message was asked for.
     pub pinged: bool,
+    /// Whether its app server has taken no push so far.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// What is unread, room by room; the newest last.
     #[serde(rename = "missed")]
     pub unread: Vec<UnreadState>,
@@ -138,7 +141,12 @@ impl Snapshot {
             for unread in &state.unread {
                 parts.restore_unread(owner, device, unread, &messages, now);
             }
-            parts.devices.update(device, |device| device.restore(state.failures(now), state.pinged));
+            parts.devices.update(device, |device| {
+                device.restore(state.failures(now), state.pinged);
+                if state.unanswered {
+                    device.set_unanswered();
+                }
+            });
             rooms.extend(state.unread.iter().map(|unread| unread.room.clone()));
         }
         nicknames::restore(&self.nicknames, parts.registrations, parts.rooms, now);
@@ -214,6 +222,7 @@ impl DeviceState {
             attempts: failures.attempts,
             failing_for: failures.since.map(|since| now.seconds_since(since)),
             pinged,
+            unanswered: !device.has_answered(),
             unread,
         })
     }

@@ -15,6 +15,7 @@ mod message_kinds;
 mod nickname_restart;
 mod outbox;
 mod outcome;
+mod pace;
 mod publish_options;
 mod push_details;
 mod push_text;
