@@ -76,7 +76,7 @@ pub(crate) struct Room {
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
     /// The members who have not consented to their membership. Most rooms have none.
-    without_consent: Option<Box<HashSet<UserId>>>,
+    without_consent: HashSet<UserId>,
 }
 
 impl Room {
@@ -88,7 +88,7 @@ impl Room {
             members: HashMap::new(),
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
-            without_consent: None,
+            without_consent: HashSet::new(),
         }
     }
 
@@ -188,34 +188,28 @@ impl Room {
 
     /// Takes over who of the members has not consented to their membership.
     pub(crate) fn set_without_consent(&mut self, users: impl Iterator<Item = UserId>) {
-        let users: HashSet<UserId> = users.filter(|user| self.members.contains_key(user)).collect();
-        self.without_consent = (!users.is_empty()).then(|| Box::new(users));
+        self.without_consent = users.filter(|user| self.members.contains_key(user)).collect();
     }
 
     /// Whether a member has consented to their membership. Who enters has.
     pub(crate) fn set_consent(&mut self, user: UserId, has_consented: bool) {
-        if !has_consented {
-            if self.members.contains_key(&user) {
-                self.without_consent.get_or_insert_default().insert(user);
-            }
-        } else if let Some(users) = &mut self.without_consent {
-            users.remove(&user);
-            self.without_consent.take_if(|users| users.is_empty());
+        if has_consented {
+            self.without_consent.remove(&user);
+        } else if self.members.contains_key(&user) {
+            self.without_consent.insert(user);
         }
     }
 
     /// Whether a member has not consented to their membership.
     pub(crate) fn lacks_consent(&self, user: UserId) -> bool {
-        self.without_consent.as_ref().is_some_and(|users| users.contains(&user))
+        self.without_consent.contains(&user)
     }
 
     /// Members who have no device any more are forgotten.
     pub(crate) fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
         self.members.retain(|&user, _| has_device(user));
         self.last_users.retain(|_, &mut user| has_device(user));
-        if let Some(users) = &mut self.without_consent {
-            users.retain(|&user| has_device(user));
-        }
+        self.without_consent.retain(|&user| has_device(user));
         self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
     }
 
