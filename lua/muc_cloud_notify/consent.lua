@@ -11,6 +11,7 @@ local part = ...;
 
 local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
 local jid_resource = require "util.jid".resource;
+local monotonic = require "util.time".monotonic;
 local resourceprep = require "util.encodings".stringprep.resourceprep;
 
 local guard = part "shared/guard";
@@ -19,9 +20,10 @@ local mark = "muc_push_without_consent";
 
 local xmlns_register = "jabber:iq:register";
 
--- The marks of those who have entered are removed at once, but a room is stored again only after so many seconds: many may
--- enter a large room. A room that is stored for another reason meanwhile, as at a stop, is stored without them.
-local seconds_until_stored = 60;
+-- The marks of those who have entered are removed at once. The room is stored without them a moment later, but not again
+-- before so many seconds have passed: many may enter a large room.
+local seconds_until_stored = 1;
+local seconds_between_stores = 60;
 
 local is_member = { owner = true, admin = true, member = true };
 
@@ -67,7 +69,9 @@ end
 local function watch(parts)
 	local muc, is_asked_for = parts.muc, parts.is_asked_for;
 	local on_consent = function () end;
-	local unstored, is_planned = {}, false; -- JIDs of rooms whose marks have changed
+	local unstored = {}; -- JID of a room whose marks have changed -> when to store it
+	local stored = {}; -- JID of a room -> when it was stored, if that is not long ago
+	local is_planned = false;
 	local own_registrations = setmetatable({}, { __mode = "k" }); -- what users themselves register -> true
 	local marked_for = setmetatable({}, { __mode = "k" }); -- affiliation data -> { room_jid, bare_jid }
 
@@ -80,31 +84,39 @@ local function watch(parts)
 		return is_missing_in(room:get_affiliation_data(bare_jid));
 	end
 
-	-- Stores one of the rooms: each may be large. Those that are not live any more were stored when they went.
-	local function store()
-		local room_to_store;
+	-- Stores one of the rooms that are due: each may be large.
+	local function store_due()
+		local now = monotonic();
+		for room_jid, at in pairs(stored) do
+			if now - at >= seconds_between_stores then stored[room_jid] = nil; end
+		end
 		for room in muc.live_rooms() do
-			if unstored[room.jid] and room_to_store then
-				unstored[room_to_store.jid] = nil;
-				room_to_store:save();
-				return 1; -- second, until the next one
-			elseif unstored[room.jid] then
-				room_to_store = room;
+			if unstored[room.jid] and unstored[room.jid] <= now then
+				unstored[room.jid], stored[room.jid] = nil, now;
+				room:save();
+				return;
 			end
 		end
-		unstored, is_planned = {}, false;
-		if room_to_store then room_to_store:save(); end
+		-- The others are not live any more: they were stored when they went.
+		for room_jid, at in pairs(unstored) do
+			if at <= now then unstored[room_jid] = nil; end
+		end
+	end
+
+	local function on_timer()
+		guard.attempt("store who has consented", store_due);
+		is_planned = next(unstored) ~= nil;
+		return is_planned and seconds_until_stored or nil;
 	end
 
 	local function store_later(room)
-		unstored[room.jid] = true;
+		if not unstored[room.jid] then
+			local last = stored[room.jid];
+			unstored[room.jid] = last and last + seconds_between_stores or monotonic() + seconds_until_stored;
+		end
 		if not is_planned then
 			is_planned = true;
-			module:add_timer(seconds_until_stored, function ()
-				local _, seconds = guard.attempt("store who has consented", store);
-				if not seconds then is_planned = false; end
-				return seconds;
-			end);
+			module:add_timer(seconds_until_stored, on_timer);
 		end
 	end
 
