@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 3;
-local digest = "c9faa2e26de3898c559fd39024d5c3236020c4946d809d3ec5a76aae30a9c861";
+local digest = "aa7b901c253dc4cf899d92e706379aea04933f764f297ed3915b410bf74c986e";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

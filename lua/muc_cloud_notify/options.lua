@@ -28,6 +28,7 @@ local of_engine = {
 	};
 	push_interval = { "muc_push_interval", options.seconds(0), "a number of seconds of at least 0" };
 	app_servers = { "muc_push_app_servers", options.list_of_text, "a list of JIDs or domains, such as { \"push.example.com\" }" };
+	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
 	max_retry_delay = { "muc_push_max_retry_delay", options.seconds(1), "a number of seconds of at least 1" };

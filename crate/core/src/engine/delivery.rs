@@ -8,6 +8,7 @@ use minidom::Element;
 use crate::circuit_breaker::{CircuitBreakers, Permit};
 use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
+use crate::domains::Landing;
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
@@ -95,15 +96,16 @@ impl Delivery {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent.
+    /// The next push, which counts as sent. before() is called with each device that is looked at.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
+        before: impl FnMut(&mut Devices, DeviceId),
         scope: Scope,
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, |device_id, device| {
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device| {
             let (notifications, is_ping, known) =
                 self.take_pending(device_id, device, scope, now, options)?;
             self.paces.start(device_id, device.has_answered(), &notifications, now, options);
@@ -111,7 +113,7 @@ impl Delivery {
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
             let deadline = now + options.reply_timeout;
-            Some((InFlight { id, notifications, is_ping, deadline }, push))
+            Some((InFlight { id, notifications, is_ping, deadline, flight: None }, push))
         })
     }
 
@@ -136,7 +138,7 @@ impl Delivery {
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
         match self.breakers.ask(&device.registration().app_server, now, options) {
-            Permit::Granted => Some(device.take_pending(scope, is_ready)),
+            Permit::Granted | Permit::Probe => Some(device.take_pending(scope, is_ready)),
             Permit::Denied { until } => {
                 // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
@@ -168,13 +170,27 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Reason> {
-        let ended = devices.end_push(id, |device, in_flight| {
+        let landing = self.landing(outcome, now, options);
+        let ended = devices.end_push(id, Some(&landing), |device, in_flight| {
             if outcome == Outcome::Delivered {
                 self.paces.shorten(id.device(), &in_flight.notifications, now, options);
             }
             self.end(device, in_flight, outcome, now, options)
         });
         ended.flatten()
+    }
+
+    /// A publish to a device that is gone has ended, if it is one that this JID may answer. What is known of the domain does
+    /// not go with its devices.
+    pub(super) fn handle_orphaned(
+        &mut self,
+        devices: &mut Devices,
+        (id, from): (PushId, &str),
+        outcome: Outcome,
+        now: Instant,
+        options: &Options,
+    ) {
+        devices.end_orphan(id, from, &self.landing(outcome, now, options));
     }
 
     /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
@@ -184,10 +200,16 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Vec<(DeviceId, Reason)> {
-        let ended = devices.handle_due(now, DUE_AT_ONCE, |device, in_flight| {
+        let silence = self.landing(Outcome::Silent, now, options);
+        let ended = devices.handle_due(DUE_AT_ONCE, &silence, |device, in_flight| {
             self.end(device, in_flight, Outcome::Silent, now, options)
         });
         ended.into_iter().filter_map(|(id, reason)| Some((id, reason?))).collect()
+    }
+
+    fn landing<'a>(&mut self, outcome: Outcome, now: Instant, options: &'a Options) -> Landing<'a> {
+        let spread = if outcome == Outcome::Delivered { 0.0 } else { self.random.fraction() };
+        Landing { outcome, now, spread, options }
     }
 
     fn end(
@@ -199,9 +221,12 @@ impl Delivery {
         options: &Options,
     ) -> Option<Reason> {
         let app_server = &device.registration().app_server;
-        match outcome {
-            Outcome::Silent => self.breakers.record_failure(app_server, now, options),
-            _ => self.breakers.record_answer(app_server),
+        // On first contact the domain stands for all that is at it.
+        if in_flight.flight.is_some_and(|flight| !flight.is_first_contact) {
+            match outcome {
+                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
+                _ => self.breakers.record_answer(app_server),
+            }
         }
         match outcome {
             Outcome::Delivered => {

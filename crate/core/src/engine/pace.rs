@@ -145,7 +145,7 @@ mod tests {
             Arc::new(MessageIdentity { ids: Default::default(), sent: now, order: 0, has_bounced: false });
         let digest = MessageDigest::without_words(&"orchard@conference.example".into(), &identity);
         let mut notifications = Notifications::default();
-        notifications.push(room, Notification::of(&Arc::new(digest), false));
+        notifications.add(room, Notification::of(&Arc::new(digest), false));
         notifications
     }
 

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::device::{MessageDigest, MessageIdentity, Revising};
-use crate::devices::Devices;
-use crate::ids::{DeviceId, RoomId};
+use crate::device::{MessageDigest, MessageIdentity};
 use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::room::Room;
 use crate::time::Instant;
 
 use super::messages::Digests;
-use super::registrations::{Registrations, User};
 
 /// What a push says in the place of the message that a revision corrects; nothing where it takes one back. `element` is the
 /// revision as the room has sent it at `sent`.
@@ -34,39 +31,4 @@ pub(super) fn digest(
         Digests::digest(Some(&message), keep_original, room, identity, options)
     };
     Arc::new(digest)
-}
-
-/// Applies a revision in a room to the devices of its members. Those who have not consented to their membership are told no
-/// words.
-pub(super) fn apply_to_members(
-    revision: Revision<'_>,
-    digest: &MessageDigest,
-    id: RoomId,
-    room: &Room,
-    registrations: &Registrations,
-    devices: &mut Devices,
-) {
-    let withheld = digest.withheld();
-    let mut with_words = Revising::new(revision, digest);
-    let mut without_words = Revising::new(revision, &withheld);
-    for member in room.members() {
-        let revising = if room.lacks_consent(member) { &mut without_words } else { &mut with_words };
-        for &device in registrations.user(member).map_or(&[][..], User::devices) {
-            devices.revise(device, id, revising);
-        }
-    }
-}
-
-/// Applies a revision in a room to devices.
-pub(super) fn apply(
-    revision: Revision<'_>,
-    digest: &MessageDigest,
-    room: RoomId,
-    of: impl IntoIterator<Item = DeviceId>,
-    devices: &mut Devices,
-) {
-    let mut revising = Revising::new(revision, digest);
-    for device in of {
-        devices.revise(device, room, &mut revising);
-    }
 }
