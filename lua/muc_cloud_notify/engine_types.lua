@@ -44,6 +44,7 @@ function native.close(host) end
 ---@field max_errors integer
 ---@field max_devices integer
 ---@field default_level "auto"|"always"|"on-mention"|"never"
+---@field push_interval number
 ---@field app_servers string[]? nil: any
 ---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
@@ -125,7 +126,9 @@ function engine:begin_members(room) end
 ---be left out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
-function engine:add_members(room, members) end
+---@param without_consent string[]? the bare JIDs of those of them who have not consented to their membership; nil: none. Of a
+---message that mentions them they get a push without words, and not often
+function engine:add_members(room, members, without_consent) end
 
 ---The members of a room are read: from now on they are known, and who was not among them is a member no more.
 ---@param room string
@@ -154,7 +157,8 @@ function engine:room_destroyed(room) end
 ---@param bare_jid string
 ---@param is_member boolean whether the affiliation now is member or above
 ---@param nick string? the registered nickname
-function engine:affiliation_changed(room, bare_jid, is_member, nick) end
+---@param lacks_consent boolean? whether a member has not consented to the membership. Who is seen in the room has
+function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent) end
 
 ---An occupant, one or more sessions of a user under one nickname, is there.
 ---@param room string

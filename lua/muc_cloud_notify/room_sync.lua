@@ -27,9 +27,10 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; is_loaded = whether the registrations are loaded }
 local function new(parts)
-	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
+	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
+	local is_loaded = parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
@@ -41,29 +42,39 @@ local function new(parts)
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
-		local members, read, others = {}, 0, 0;
-		local function add(bare_jid, nick)
-			members[bare_jid], read = nick, read + 1;
-			if read % members_at_once == 0 then
-				engine:add_members(room.jid, members);
-				members = {};
+		local members, marked, read, others = {}, {}, 0, 0;
+		local function flush()
+			local without_consent;
+			for _, bare_jid in ipairs(marked) do
+				-- It may have been given during a pause.
+				if consent.is_missing(room, bare_jid) then
+					without_consent = without_consent or {};
+					table.insert(without_consent, bare_jid);
+				end
 			end
+			engine:add_members(room.jid, members, without_consent);
+			members, marked = {}, {};
+		end
+		local function add(bare_jid, nick, data)
+			members[bare_jid], read = nick, read + 1;
+			if consent.is_missing_in(data) then table.insert(marked, bare_jid); end
+			if read % members_at_once == 0 then flush(); end
 		end
 		engine:begin_members(room.jid);
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
-					add(bare_jid, nick);
+					add(bare_jid, nick, data);
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
-					add(bare_jid, nick);
+					add(bare_jid, nick, nil);
 					others = others + 1;
 				end
 			end
 			pause();
 		end
-		engine:add_members(room.jid, members);
+		flush();
 		while not engine:end_members(room.jid) do
 			pause(true);
 		end
@@ -81,6 +92,7 @@ local function new(parts)
 		local occupants = {};
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for nick, occupant in pairs(room._occupants) do
+			consent.note_occupant(room, occupant);
 			if is_present(occupant) then
 				occupants[jid_resource(nick)] = occupant.bare_jid;
 			end
@@ -249,6 +261,7 @@ local function new(parts)
 	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
+		consent.note_occupant(room, occupant);
 		local nick, is_here = jid_resource(occupant.nick), is_present(occupant);
 		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
 		if is_here then

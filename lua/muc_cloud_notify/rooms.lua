@@ -28,14 +28,21 @@ local function listed_affiliation(room, bare_jid)
 	end
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; author_of(room, stanza_id) = the author of a message, see
+-- parts: { engine; muc = the environment of mod_muc; room_sync; consent; author_of(room, stanza_id) = the author of a message, see
 -- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
-	local engine, muc, room_sync, wants_message = parts.engine, parts.muc, parts.room_sync, parts.wants_message;
+	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
 
 	local function affiliation_changed(room, bare_jid, affiliation)
-		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, room:get_affiliation_data(bare_jid, "reserved_nickname"));
+		local data = room:get_affiliation_data(bare_jid);
+		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, data and data.reserved_nickname, consent.is_missing_in(data));
 	end
+
+	consent.on_consent(function (room, bare_jid)
+		if engine:is_registered(bare_jid) then
+			affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+		end
+	end);
 
 	-- An event handler that takes note of something in a room. Should it fail, what is known of the room may be wrong: then
 	-- the room is read again.

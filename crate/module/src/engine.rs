@@ -7,7 +7,7 @@
 use mlua::{
     Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods, Value,
 };
-use muc_cloud_notify_core::{Engine, Instant, Options, PublishOptions, Snapshot, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, Snapshot, UnixTime};
 
 use super::entropy::Entropy;
 use super::input::{self, BounceFacts, MessageFacts};
@@ -115,10 +115,15 @@ impl LuaEngine {
         this.with_engine("begin_members", |engine| engine.begin_members(&room))
     }
 
-    fn add_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
+    fn add_members(
+        _: &Lua,
+        this: &Self,
+        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+    ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
-        this.with_engine("add_members", |engine| engine.add_members(&room, members))
+        let without_consent = without_consent.iter().flatten().map(String::as_str);
+        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
     }
 
     fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
@@ -147,10 +152,21 @@ impl LuaEngine {
     fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick): (String, String, bool, Option<String>),
+        (room, bare_jid, is_member, nick, lacks_consent): (
+            String,
+            String,
+            bool,
+            Option<String>,
+            Option<bool>,
+        ),
     ) -> Result<()> {
+        let membership = match (is_member, lacks_consent) {
+            (false, _) => Membership::None,
+            (true, Some(true)) => Membership::WithoutConsent,
+            (true, _) => Membership::Consented,
+        };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, is_member, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
         })
     }
 

@@ -80,8 +80,17 @@ pub(super) struct Audience {
 pub(super) struct Found {
     /// The devices that it is pushed to, each with whether it mentions the owner.
     pub(super) devices: Vec<(DeviceId, bool)>,
+    /// Those of members who have not consented to their membership, and whom it mentions; those of each together.
+    pub(super) without_consent: Vec<(UserId, DeviceId)>,
     /// The members without a device: they leave the index only when a message finds them.
     pub(super) without_device: Vec<UserId>,
+}
+
+impl Found {
+    /// Whether it is pushed to nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.devices.is_empty() && self.without_consent.is_empty()
+    }
 }
 
 impl Audience {
@@ -113,7 +122,7 @@ impl Audience {
         known: &KnownNicknames,
         told: &Told<'_>,
     ) -> Found {
-        let mut found = Found { devices: Vec::with_capacity(members.len()), without_device: Vec::new() };
+        let mut found = Found { devices: Vec::with_capacity(members.len()), ..Found::default() };
         let mentions = self.mentions.take().map(|mentions| mentions.with_known(known));
         for (id, member) in members {
             if !progress.tell(member) {
@@ -128,7 +137,12 @@ impl Audience {
             }
             let is_mention =
                 mentions.as_ref().is_some_and(|mentions| mentions.concern(user.jid(), member.nicknames()));
-            found.devices.extend(subscribed_devices(user, member, is_mention, self.privacy, told.options));
+            let subscribed = subscribed_devices(user, member, is_mention, self.privacy, told.options);
+            if !member.lacks_consent() {
+                found.devices.extend(subscribed);
+            } else if is_mention {
+                found.without_consent.extend(subscribed.map(|(device, _)| (*id, device)));
+            }
         }
         self.mentions = mentions.map(Mentions::set_aside);
         found
