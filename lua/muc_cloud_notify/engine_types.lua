@@ -321,6 +321,7 @@ function engine:is_registered(user) end
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
 ---@return boolean is_anybody_absent whether any member with a device is absent, as far as that is known
+---@return boolean has_devices whether any member has a device, as far as that is known
 function engine:coverage(room) end
 
 ---The members with a device who are absent.
@@ -343,4 +344,4 @@ function engine:stats() end
 ---@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
 function engine:snapshot(now) end
 
-return { contract = 2 };
+return { contract = 3 };

@@ -472,6 +472,12 @@ impl Engine {
         absent.any(|(user, _)| self.registrations.user(user).is_some())
     }
 
+    /// Whether any member has a device, as far as they are known: if not, nothing of the room concerns anybody.
+    pub fn has_devices(&self, room: &str) -> bool {
+        let mut members = self.rooms.by_jid(room).into_iter().flat_map(Room::members);
+        members.any(|user| self.registrations.user(user).is_some())
+    }
+
     /// The bare JIDs of the members with a device who are absent.
     pub fn absent_members(&self, room: &str) -> Vec<&str> {
         let absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);

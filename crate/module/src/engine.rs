@@ -274,10 +274,14 @@ impl LuaEngine {
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
     }
 
-    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool)> {
+    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
         let room = room.to_str()?;
         this.with_engine("coverage", |engine| {
-            (output::coverage(engine.coverage(&room)), engine.is_anybody_absent(&room))
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
         })
     }
 

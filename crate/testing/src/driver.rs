@@ -354,6 +354,11 @@ impl Driver {
         self.engine.is_anybody_absent(room)
     }
 
+    /// Whether any member of a room has a device.
+    pub fn has_devices(&self, room: &str) -> bool {
+        self.engine.has_devices(room)
+    }
+
     /// How much the engine holds.
     pub fn stats(&self) -> Stats {
         self.engine.stats()
