@@ -266,7 +266,7 @@ impl Engine {
         let Broadcast { keep_original, sender, .. } = broadcast;
         let identity =
             self.digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
-        let digest = Digests::digest(Some(&message), keep_original, room, identity, &self.options);
+        let digest = self.digests.digest(Some(&message), keep_original, room, identity, &self.options);
         self.devices.add_unread(room_id, &Arc::new(digest), &devices);
         devices.len()
     }
@@ -290,7 +290,7 @@ impl Engine {
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
-        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
+        let digest = self.digests.digest(message, bounce.keep_original, room, identity, &self.options);
         let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
@@ -370,7 +370,8 @@ impl Engine {
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
         let Some(room) = self.rooms.get(id) else { return };
-        let digest = revisions::digest(&revision, message, keep_original, room, now, &self.options);
+        let digest =
+            revisions::digest(&revision, message, keep_original, room, now, &mut self.digests, &self.options);
         let members = room.members().filter_map(|user| self.registrations.user(user));
         let devices = members.flat_map(User::devices).copied();
         revisions::apply(revision, &digest, id, devices, &mut self.devices);
@@ -382,7 +383,15 @@ impl Engine {
         let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
         let Some(user) = self.registrations.id(bounce.user) else { return };
         let sent = bounce.sent.unwrap_or(now);
-        let digest = revisions::digest(&revision, message, bounce.keep_original, room, sent, &self.options);
+        let digest = revisions::digest(
+            &revision,
+            message,
+            bounce.keep_original,
+            room,
+            sent,
+            &mut self.digests,
+            &self.options,
+        );
         let devices = self.registrations.devices_of(user);
         revisions::apply(revision, &digest, id, devices, &mut self.devices);
     }

@@ -36,6 +36,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;

@@ -313,7 +313,7 @@ impl Driver {
             mentioned: details.is_mention,
             judged_by: details
                 .room
-                .map(|room| Digest { room: room.to_owned(), original: details.original.cloned() }),
+                .map(|room| Digest { room: room.to_owned(), original: details.original.as_deref().cloned() }),
             id,
         }
     }
