@@ -45,6 +45,7 @@ function native.close(host) end
 ---@field max_devices integer
 ---@field default_level "auto"|"always"|"on-mention"|"never"
 ---@field app_servers string[]? nil: any
+---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
 ---@field retry_delay number
 ---@field max_retry_delay number
@@ -334,15 +335,17 @@ function engine:absent_members(room) end
 ---@field users integer users with a device
 ---@field devices integer
 ---@field queued integer devices whose push waits to be sent
+---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats
 function engine:stats() end
 
----What outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have last used.
+---What outlives a stop: what is unread, what is still to be pushed, failures, the nicknames that members have last used, and
+---what is known of the domains of app servers.
 ---@param now number
----@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
+---@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … }, domains? = { … } }, of plain values
 function engine:snapshot(now) end
 
 return { contract = 3 };

@@ -16,7 +16,8 @@ mod stats;
 pub use delivery::{Push, PushDetails};
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
-    DeviceState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState, UnreadState,
+    DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState,
+    UnreadState,
 };
 pub use stats::Stats;
 
@@ -63,13 +64,15 @@ pub struct Engine {
 impl Engine {
     /// The engine of the service `host`, with nobody registered.
     pub fn new(host: &str, options: Options, random: impl Random + 'static) -> Self {
+        let mut devices = Devices::default();
+        devices.domains_mut().configure(options.app_server_domains());
         Engine {
             host: host.into(),
             delivery: Delivery::new(&options, Box::new(random)),
             options,
             registrations: Registrations::default(),
             rooms: Rooms::default(),
-            devices: Devices::default(),
+            devices,
             digests: Digests::default(),
             events: VecDeque::new(),
         }
@@ -78,6 +81,7 @@ impl Engine {
     /// The options were read again.
     pub fn configure(&mut self, options: Options) {
         self.delivery.configure(&options);
+        self.devices.domains_mut().configure(options.app_server_domains());
         self.options = options;
     }
 
@@ -340,14 +344,14 @@ impl Engine {
     /// A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
     pub fn withdraw(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |_, _| ());
+            self.devices.end_push(id, None, |_, _| ());
         }
     }
 
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |device, in_flight| device.discount(&in_flight.notifications));
+            self.devices.end_push(id, None, |device, in_flight| device.discount(&in_flight.notifications));
         }
     }
 
@@ -362,8 +366,8 @@ impl Engine {
     /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
     /// unread: nothing of it is to be pushed before their members and occupants were read.
     pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
-        let Engine { registrations, rooms, devices, digests, .. } = self;
-        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
+        let Engine { registrations, rooms, devices, digests, options, .. } = self;
+        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests, options }, now)
     }
 
     /// A message of a room takes back or corrects an earlier one.
@@ -398,8 +402,11 @@ impl Engine {
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
         let Ok(id) = id.parse::<PushId>() else { return false };
-        let device = self.devices.get(id.device()).filter(|device| device.in_flight(id).is_some());
-        if device.is_none_or(|device| device.registration().app_server.as_str() != from) {
+        let Some(device) = self.devices.get(id.device()) else {
+            self.delivery.handle_orphaned(&mut self.devices, (id, from), outcome, now, &self.options);
+            return false;
+        };
+        if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
             return false;
         }
         self.handle_outcome(id, outcome, now);

@@ -141,6 +141,7 @@ pub(crate) fn stats(lua: &Lua, stats: &Stats) -> Result<Table> {
     table.raw_set("users", stats.users)?;
     table.raw_set("devices", stats.devices)?;
     table.raw_set("queued", stats.queued)?;
+    table.raw_set("parked", stats.parked)?;
     table.raw_set("in_flight", stats.in_flight)?;
     table.raw_set("next_deadline", deadline(stats.next_deadline).1)?;
     Ok(table)

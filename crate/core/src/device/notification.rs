@@ -237,6 +237,11 @@ impl Notifications {
         self.0.into_iter()
     }
 
+    /// One of their rooms.
+    pub(crate) fn any_room(&self) -> Option<RoomId> {
+        self.0.first().map(|(room, _)| *room)
+    }
+
     /// Each of them, with its room.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = (RoomId, &Notification)> {
         self.0.iter().map(|(room, notification)| (*room, notification))

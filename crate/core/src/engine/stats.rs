@@ -13,6 +13,8 @@ pub struct Stats {
     pub devices: usize,
     /// Devices whose push waits to be sent.
     pub queued: usize,
+    /// Devices among those that wait for their app server's domain.
+    pub parked: usize,
     /// Publishes that are not answered yet.
     pub in_flight: usize,
     /// When the engine is to be asked again, and why.
@@ -25,6 +27,7 @@ impl Stats {
             users: registrations.len(),
             devices: devices.len(),
             queued: devices.queued(),
+            parked: devices.domains().parked(),
             in_flight: devices.in_flight(),
             next_deadline: devices.next_deadline(),
         }
