@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 3;
-local digest = "8954d4054d7ee3b37c8f1e997e3b39adc5487dfa8821a3f007d138ed55418453";
+local digest = "63fded9486877aaecbdf814683e3a15ee373d1bed4bc25d024aec1bb925df182";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

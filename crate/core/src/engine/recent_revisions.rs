@@ -35,7 +35,7 @@ struct Recent {
 
 impl RecentRevisions {
     /// One more.
-    pub(super) fn add(&mut self, room: RoomId, revision: Revision<'_>, digest: Arc<MessageDigest>) {
+    pub(super) fn add(&mut self, room: RoomId, revision: OwnedRevision, digest: Arc<MessageDigest>) {
         if self.rooms.get(&room).is_some_and(|of_room| of_room.len() == KEPT) {
             self.drop_oldest(room);
         } else if self.kept == KEPT_IN_ALL {
@@ -47,7 +47,7 @@ impl RecentRevisions {
         }
         self.kept += 1;
         self.added += 1;
-        let recent = Recent { revision: revision.into(), digest, order: self.added };
+        let recent = Recent { revision, digest, order: self.added };
         self.rooms.entry(room).or_default().push_back(recent);
     }
 
