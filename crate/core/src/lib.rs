@@ -37,6 +37,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;
