@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARY := muc_cloud_notify.so
 
-.PHONY: help build install demo test bench lint faults clean
+.PHONY: help build install demo test fuzz bench lint faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ demo: ## Show in a browser how members who are away get a push (DEMO=story: as t
 test: ## Run everything that is checked, and sum it up
 	@tools/provision test
 	@tools/test
+
+fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; TARGET=name: one of them)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) TARGET=$(TARGET) KEEP=$(KEEP) tools/fuzz
 
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)
