@@ -44,7 +44,7 @@ fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; T
 
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)
-bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works)
+bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works; ROWS=name: a part)
 	@tools/provision bench
 	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
 	QUICK=$(QUICK) $(CARGO) bench --locked --package muc-cloud-notify-core --bench engine
