@@ -67,7 +67,10 @@ local function add_late(results, id, what, samples)
 end
 
 local function add_kept(results, id, what, kept, sent)
-	results:add { id = id, text = "– kept of " .. what .. ", over what was sent"; unit = "×", digits = 2, limit = kept_bar, samples = { math.max(0, kept) / sent } };
+	results:add {
+		id = id, text = "– kept of " .. what .. ", over what was sent";
+		unit = "×", digits = 2, limit = kept_bar, samples = { math.max(0, kept) / sent };
+	};
 end
 
 -- A publish-options form of many elements.
