@@ -15,6 +15,7 @@ local options = {
 		"muc_push_app_servers", { "push.example.com", 3, { key = "push.example.com" } },
 		"a list of JIDs or domains", "no restriction", { "push.localhost" },
 	};
+	{ "muc_push_max_in_flight", { "500", 0, 2.5 }, "a whole number of at least 1", "500", 40 };
 	{ "muc_push_reply_timeout", { "2m", 0.5, -1 }, "a number of seconds of at least 1", "120", 1 };
 	{ "muc_push_retry_delay", { "10", 0, {} }, "a number of seconds of at least 0.1", "10", 0.1 };
 	{ "muc_push_max_retry_delay", { "1h", 0.9, false }, "a number of seconds of at least 1", "3600", 60 };

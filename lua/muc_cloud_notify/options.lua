@@ -26,6 +26,7 @@ local of_engine = {
 		"muc_push_default", options.one_of("auto", "always", "on-mention", "never"), [["auto", "always", "on-mention" or "never"]];
 	};
 	app_servers = { "muc_push_app_servers", options.list_of_text, "a list of JIDs or domains, such as { \"push.example.com\" }" };
+	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
 	max_retry_delay = { "muc_push_max_retry_delay", options.seconds(1), "a number of seconds of at least 1" };

@@ -14,7 +14,9 @@ pub(crate) use revising::Revising;
 pub use unread::Scope;
 pub(crate) use unread::Unread;
 
+use crate::domains::DomainId;
 use crate::ids::{PushId, RoomId, UserId};
+use crate::outbox::Slot;
 use crate::registration::Registration;
 use crate::time::Instant;
 
@@ -25,6 +27,7 @@ pub(crate) struct Device {
     registration: Registration,
     unread: Unread,
     delivery: DeliveryState,
+    domain: DomainId,
     /// Another module has asked for a push without a message.
     is_pinged: bool,
     /// The account of its owner is disabled.
@@ -32,10 +35,10 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// A device that was just registered.
-    pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
+    /// A device that was just registered, for an app server at this domain.
+    pub(crate) fn new(owner: UserId, registration: Registration, domain: DomainId) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
-        Device { owner, registration, unread, delivery, is_pinged: false, is_suspended: false }
+        Device { owner, registration, unread, delivery, domain, is_pinged: false, is_suspended: false }
     }
 
     /// The user it belongs to.
@@ -51,6 +54,16 @@ impl Device {
     /// What was registered, where the device is gone.
     pub(crate) fn into_registration(self) -> Registration {
         self.registration
+    }
+
+    /// The domain of its app server.
+    pub(crate) fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    /// Its app server is at another domain now.
+    pub(crate) fn set_domain(&mut self, domain: DomainId) {
+        self.domain = domain;
     }
 
     /// What its owner has not read.
@@ -114,7 +127,7 @@ impl Device {
 
     /// A message of a room is taken back or corrected. One that the app server has taken, is not known
     /// any more: it still counts as unread.
-    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) {
         let in_flight = self.delivery.in_flight_mut();
         let revised = self
             .unread
@@ -149,13 +162,18 @@ impl Device {
         !self.is_suspended && (self.is_pinged || !self.unread.pending().is_empty())
     }
 
-    /// Whether it has to be put into the outbox's queue, which it then counts on.
-    pub(crate) fn enqueue(&mut self) -> bool {
-        self.has_pending() && self.delivery.enqueue()
+    /// Whether it has to be put into the outbox's queue.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.has_pending() && self.delivery.is_idle()
     }
 
-    /// Its turn has come in the queue. Returns false if it has no place there any more.
-    pub(crate) fn dequeue(&mut self) -> bool {
+    /// It was put into the outbox's queue.
+    pub(crate) fn enqueue(&mut self, slot: Slot) {
+        self.delivery.enqueue(slot);
+    }
+
+    /// It is in the queue no more. Returns where it was, if it was there.
+    pub(crate) fn dequeue(&mut self) -> Option<Slot> {
         self.delivery.dequeue()
     }
 

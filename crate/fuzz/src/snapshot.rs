@@ -1,7 +1,8 @@
 //! What is stored at a stop, as it may be found at a start.
 
 use muc_cloud_notify_core::{
-    DeviceState, MessageState, NicknameState, Options, PendingState, Snapshot, StanzaIdsState, UnreadState,
+    DeviceState, DomainState, MessageState, NicknameState, Options, PendingState, Snapshot, StanzaIdsState,
+    UnreadState,
 };
 use muc_cloud_notify_testing::driver::Outcome;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, push_identifier};
@@ -18,6 +19,7 @@ pub(crate) fn run(bytes: &[u8]) {
     assert!(rooms.len() <= stored.devices.iter().map(|device| device.unread.len()).sum());
     let taken = first.snapshot();
     assert!(taken.devices.len() <= 3 && taken.nicknames.len() <= stored.nicknames.len());
+    assert!(taken.domains.len() <= stored.domains.len());
     assert!(size(&taken) <= 2 * size(&stored) + 1024, "{} bytes of {}", size(&taken), size(&stored));
 
     let mut second = service();
@@ -64,7 +66,19 @@ fn snapshot(choices: &mut Choices<'_>) -> Snapshot {
     let devices = (0..choices.below(5)).map(|_| device(choices)).collect();
     let messages = (0..choices.below(6)).map(|_| message(choices)).collect();
     let nicknames = (0..choices.below(4)).map(|_| nickname(choices)).collect();
-    Snapshot { devices, messages, nicknames }
+    let domains = (0..choices.below(4)).map(|_| domain(choices)).collect();
+    Snapshot { devices, messages, nicknames, domains }
+}
+
+fn domain(choices: &mut Choices<'_>) -> DomainState {
+    DomainState {
+        domain: if choices.one_in(2) { choices.text(2048) } else { "push.example".to_owned() },
+        answered: choices.one_in(2),
+        window: if choices.one_in(4) { u32::MAX } else { choices.below(1000) as u32 },
+        failures: choices.below(65536) as u32,
+        trips: if choices.one_in(4) { u32::MAX } else { choices.below(40) as u32 },
+        wait: choices.one_in(2).then(|| choices.float()),
+    }
 }
 
 fn user(choices: &mut Choices<'_>) -> String {

@@ -101,13 +101,10 @@ impl Registrations {
                 after.push(id);
                 continue;
             };
-            let is_changed = devices.update(id, |device| {
-                if is_renewed {
-                    device.renew();
-                }
-                device.set_registration(registration)
-            });
-            changed.extend((is_changed == Some(true)).then_some(id));
+            if is_renewed {
+                devices.update(id, Device::renew);
+            }
+            changed.extend(devices.set_registration(id, registration).then_some(id));
             after.push(id);
         }
         for id in before.into_values() {
