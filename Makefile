@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARY := muc_cloud_notify.so
 
-.PHONY: help build install demo test bench lint audit faults clean
+.PHONY: help build install demo test fuzz bench lint audit faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,12 @@ test: ## Run everything that is checked, and sum it up
 	@tools/provision test
 	@tools/test
 
+fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; TARGET=name: one of them)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) TARGET=$(TARGET) KEEP=$(KEEP) tools/fuzz
+
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)
-bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works)
+bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works; ROWS=name: a part)
 	@tools/provision bench
 	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
 	QUICK=$(QUICK) tools/without-paths $(CARGO) bench --locked --package muc-cloud-notify-core --bench engine
