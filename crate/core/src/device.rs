@@ -127,7 +127,7 @@ impl Device {
 
     /// A message of a room is taken back or corrected. One that the app server has taken, is not known
     /// any more: it still counts as unread.
-    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) {
         let in_flight = self.delivery.in_flight_mut();
         let revised = self
             .unread

@@ -21,6 +21,8 @@ const FETCHED: usize = 100;
 pub enum Deadline {
     /// At once: a push waits to be sent.
     PushWaiting,
+    /// At once: something that has happened in a room has not come to all of its members.
+    MessageSpreading,
     /// At this time a publish should have been answered.
     AnswerOverdue(Instant),
     /// At this time the back-off of a device, or of an app server domain, ends.
@@ -108,16 +110,18 @@ impl Devices {
     }
 
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
-    /// it finds nothing for has only changed. At most so many devices are looked at.
+    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
     pub(crate) fn poll<T>(
         &mut self,
         at_most: usize,
         now: Instant,
         options: &Options,
+        mut before: impl FnMut(&mut Self, DeviceId),
         mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
             let id = self.outbox.pop_queue(now, options)?;
+            before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
             let sent = prepare(id, device).map(|(mut in_flight, result)| {
@@ -233,7 +237,7 @@ impl Devices {
     }
 
     /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
-    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) {
         if self.devices.get(id).is_some_and(|device| device.tells_of(room)) {
             self.update(id, |device| device.revise(room, revising));
         }

@@ -26,7 +26,7 @@
 //! ```
 //! use muc_cloud_notify_testing::sim_rooms::{Event, Simulation, Transition};
 //!
-//! let mut simulation = Simulation::new();
+//! let mut simulation = Simulation::new(1);
 //! simulation.apply(Transition::Enable(0, 0));
 //! simulation.apply(Transition::InRoom(0, Event::Affiliation(0, true)));
 //! simulation.apply(Transition::Message(0, None));

@@ -82,15 +82,16 @@ impl Delivery {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent.
+    /// The next push, which counts as sent. before() is called with each device that is looked at.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
+        before: impl FnMut(&mut Devices, DeviceId),
         scope: Scope,
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, now, options, |device_id, device| {
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device| {
             let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known);

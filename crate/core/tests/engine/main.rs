@@ -9,6 +9,7 @@ mod circuit_breaker;
 mod enable;
 mod first_contact;
 mod longest_nickname;
+mod many_rooms;
 mod mention;
 mod message_count;
 mod message_kinds;

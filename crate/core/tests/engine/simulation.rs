@@ -8,8 +8,11 @@ proptest! {
     #![proptest_config(config(400))]
 
     #[test]
-    fn the_engine_agrees_with_the_reference(transitions in sim_rooms::transitions()) {
-        let mut simulation = sim_rooms::Simulation::new();
+    fn the_engine_agrees_with_the_reference(
+        transitions in sim_rooms::transitions(),
+        members_at_once in 1..=4_usize,
+    ) {
+        let mut simulation = sim_rooms::Simulation::new(members_at_once);
         transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }
