@@ -16,8 +16,9 @@ local full_sessions = prosody.full_sessions;
 -- What tells a message from all others of its room.
 local function key_of(event)
 	local message = event.message;
+	if event.stanza_id then return event.stanza_id; end
 	if not message then return "id "..tostring(event.bounce.attr.id); end
-	return event.stanza_id or ("%s %s %s"):format(message.attr.from, message.attr.id, event.sent);
+	return ("%s %s %s"):format(message.attr.from, message.attr.id, event.sent);
 end
 
 local function sender_of(event)

@@ -322,7 +322,8 @@ function engine:summary(summary) end
 ---@field push_info table the registration, as it is stored
 ---@field mentioned boolean whether one of the messages it is about mentions the user
 ---@field room string? the room of the message that it is to be judged by; nil: there is none, another module has asked for it
----@field original stanza? that message, where it was kept; nobody else's
+---@field original stanza? that message, where it was kept: with those of its children that fit into 500 elements and 64 kB.
+---The stanza and its attributes are nobody else's, but its children are shared, and must not be changed
 
 ---@param id string a push that was polled
 ---@return push_details? details nil: it is not wanted any more
@@ -341,6 +342,7 @@ function engine:is_registered(user) end
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
 ---@return boolean is_anybody_absent whether any member with a device is absent, as far as that is known
+---@return boolean has_devices whether any member has a device, as far as that is known
 function engine:coverage(room) end
 
 ---The members with a device who are absent.

@@ -39,7 +39,8 @@ local function new(parts)
 	-- room JID -> { messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
 	-- who have left since the first was held, in their order }
 	local held = {};
-	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
+	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
+	local quiet = {};
 
 	local function read_members(room, pause)
 		local members, marked, read, others = {}, {}, 0, 0;
@@ -176,10 +177,10 @@ local function new(parts)
 		end
 	end
 
-	-- Whether everything of a room is known, and whether any member with a device is absent.
+	-- Whether everything of a room is known, whether any member with a device is absent, and whether there is any.
 	local function is_complete(room)
-		local coverage, is_anybody_absent = engine:coverage(room.jid);
-		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+		local coverage, is_anybody_absent, has_devices = engine:coverage(room.jid);
+		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent, has_devices;
 	end
 
 	-- Reads as much of a room as fits into this turn. Not where messages are held already: nothing is gained by haste then.
@@ -222,12 +223,13 @@ local function new(parts)
 		end
 	end
 
-	local function is_quiet(room_jid)
-		return quiet[room_jid] == true;
+	-- Why a room is known to be quiet: "no devices" or "all present". Nil where it is not.
+	local function quietness(room_jid)
+		return quiet[room_jid];
 	end
 
-	local function note_quiet(room_jid)
-		quiet[room_jid] = true;
+	local function note_quiet(room_jid, has_devices)
+		quiet[room_jid] = has_devices and "all present" or "no devices";
 	end
 
 	-- room_jid: nil for all rooms
@@ -301,7 +303,7 @@ local function new(parts)
 
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
-		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
+		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
 	};
 end

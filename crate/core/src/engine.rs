@@ -321,7 +321,7 @@ impl Engine {
         }
         let Broadcast { keep_original, sender, .. } = broadcast;
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
-        let digest = Arc::new(Digests::digest(Some(&message), keep_original, room, identity, options));
+        let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
         let devices = told.add_unread(room_id, &digest, &found);
         fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
         devices
@@ -349,7 +349,7 @@ impl Engine {
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
-        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
+        let digest = self.digests.digest(message, bounce.keep_original, room, identity, &self.options);
         let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
@@ -444,10 +444,10 @@ impl Engine {
     /// A message of a room takes back or corrects an earlier one.
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
-        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
         let has_to_wait = fan_outs.has_any_of(id);
         let Some(room) = rooms.get_mut(id) else { return };
-        let digest = revisions::digest(&revision, message, keep_original, room, now, options);
+        let digest = revisions::digest(&revision, message, keep_original, room, now, digests, options);
         let revision = OwnedRevision::from(revision);
         let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
         let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
@@ -462,7 +462,15 @@ impl Engine {
         let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
         let Some(user) = self.registrations.id(bounce.user) else { return };
         let sent = bounce.sent.unwrap_or(now);
-        let digest = revisions::digest(&revision, message, bounce.keep_original, room, sent, &self.options);
+        let digest = revisions::digest(
+            &revision,
+            message,
+            bounce.keep_original,
+            room,
+            sent,
+            &mut self.digests,
+            &self.options,
+        );
         let mut revising = Revising::new(revision.into(), digest);
         for device in self.registrations.devices_of(user) {
             self.devices.revise(device, id, &mut revising);
@@ -575,6 +583,12 @@ impl Engine {
         let mut absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent).zip(0..=LOOKED_AT);
         // With very many without a device, a message sees to it that they are forgotten.
         absent.any(|((user, _), looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
+    }
+
+    /// Whether any member has a device, as far as they are known: if not, nothing of the room concerns anybody.
+    pub fn has_devices(&self, room: &str) -> bool {
+        let mut members = self.rooms.by_jid(room).into_iter().flat_map(Room::members).zip(0..=LOOKED_AT);
+        members.any(|(user, looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
     }
 
     /// The bare JIDs of the members with a device who are absent.

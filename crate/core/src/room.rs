@@ -260,6 +260,11 @@ impl Room {
         self.members.absent()
     }
 
+    /// The members, there or not.
+    pub(crate) fn members(&self) -> impl Iterator<Item = UserId> {
+        self.members.iter().map(|(user, _)| user)
+    }
+
     /// The members, to be told of a message, and the nicknames that are known.
     pub(crate) fn members_and_nicknames(&mut self) -> (&mut Members, &KnownNicknames) {
         (&mut self.members, self.nicknames.known())

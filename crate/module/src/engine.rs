@@ -11,6 +11,7 @@ use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions
 
 use super::entropy::Entropy;
 use super::input::{self, BounceFacts, MessageFacts};
+use super::originals::SharedOriginals;
 use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
 use super::record;
@@ -19,9 +20,8 @@ use super::registry::{self, SharedEngine};
 /// The engine of a MUC service, in Lua's hands.
 struct LuaEngine {
     engine: SharedEngine,
-    /// The metatable of `util.stanza`'s stanzas.
-    stanza_mt: Table,
     forms: SharedForms,
+    originals: SharedOriginals,
 }
 
 /// `native.open`: the engine of a MUC service, and whether it is a new one.
@@ -39,7 +39,7 @@ pub(crate) fn open(
         None => (registry::insert(&host, Engine::new(&host, options.clone(), Entropy::new()?)), true),
     };
     let forms = SharedForms::new(lua, stanza_mt.clone())?;
-    let this = LuaEngine { engine, stanza_mt, forms };
+    let this = LuaEngine { engine, forms, originals: SharedOriginals::new(stanza_mt) };
     this.with_engine("configure", |engine| engine.configure(options))?;
     Ok((lua.create_userdata(this)?, is_new))
 }
@@ -290,7 +290,7 @@ impl LuaEngine {
     fn push_details(lua: &Lua, this: &Self, id: String) -> Result<Option<Table>> {
         let details =
             this.with_engine("push_details", |engine| engine.push_details(&id).map(OwnedPushDetails::from))?;
-        details.map(|details| output::push_details(lua, &details, &this.stanza_mt)).transpose()
+        details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
     fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
@@ -302,10 +302,14 @@ impl LuaEngine {
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
     }
 
-    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool)> {
+    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
         let room = room.to_str()?;
         this.with_engine("coverage", |engine| {
-            (output::coverage(engine.coverage(&room)), engine.is_anybody_absent(&room))
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
         })
     }
 

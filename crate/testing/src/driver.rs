@@ -343,7 +343,7 @@ impl Driver {
             mentioned: details.is_mention,
             judged_by: details
                 .room
-                .map(|room| Digest { room: room.to_owned(), original: details.original.cloned() }),
+                .map(|room| Digest { room: room.to_owned(), original: details.original.as_deref().cloned() }),
             id,
         }
     }
@@ -382,6 +382,11 @@ impl Driver {
     /// Whether there are any of them.
     pub fn is_anybody_absent(&self, room: &str) -> bool {
         self.engine.is_anybody_absent(room)
+    }
+
+    /// Whether any member of a room has a device.
+    pub fn has_devices(&self, room: &str) -> bool {
+        self.engine.has_devices(room)
     }
 
     /// How much the engine holds.

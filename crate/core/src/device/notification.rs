@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use minidom::Element;
 use smallvec::{SmallVec, smallvec};
 
 use super::earlier::Earlier;
 use super::revising::Revising;
 use crate::ids::RoomId;
 use crate::message::MessageIds;
+use crate::originals::Original;
 use crate::time::Instant;
 
 /// Which message it is: all that is kept of one that a newer one speaks for.
@@ -42,7 +42,7 @@ pub(crate) struct MessageDigest {
     /// The text, where the app server may know it.
     pub(crate) body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
-    pub(crate) original: Option<Element>,
+    pub(crate) original: Option<Original>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
     /// Newer messages were already pushed, so its words are not pushed.

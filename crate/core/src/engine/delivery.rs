@@ -36,7 +36,7 @@ pub struct Push {
 }
 
 /// What other modules want to know of a push.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PushDetails<'a> {
     /// What was registered for the device.
     pub registration: &'a Registration,
@@ -46,7 +46,7 @@ pub struct PushDetails<'a> {
     /// newest one. `None` where another module has asked for a push without a message.
     pub room: Option<&'a str>,
     /// That message, where it was kept.
-    pub original: Option<&'a Element>,
+    pub original: Option<Arc<Element>>,
 }
 
 /// Sends pushes, and takes in what becomes of them.
@@ -272,6 +272,6 @@ pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> 
         registration: device.registration(),
         is_mention: mention.is_some(),
         room: shown.map(|message| &*message.room),
-        original: shown.and_then(|message| message.original.as_ref()),
+        original: shown.and_then(|message| message.original.as_ref()?.upgrade()),
     })
 }

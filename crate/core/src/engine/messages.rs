@@ -11,6 +11,7 @@ use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
+use crate::originals::Originals;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
 
@@ -202,6 +203,7 @@ fn notify_level(_device: DeviceId, _member: &Member, privacy: RoomPrivacy, optio
 /// Makes the digests of messages, each with a number of its own.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
+    originals: Originals,
     /// How many there were so far.
     made: u64,
 }
@@ -221,6 +223,7 @@ impl Digests {
 
     /// What a push may say of a message: nothing is kept that the app server may not know.
     pub(super) fn digest(
+        &mut self,
         message: Option<&Message<'_>>,
         keep_original: bool,
         room: &Room,
@@ -235,7 +238,7 @@ impl Digests {
             room: room.jid().clone(),
             sender: sender.map(Into::into),
             body: body.map(Into::into),
-            original: element.filter(|_| keep_original).cloned(),
+            original: element.filter(|_| keep_original).map(|element| self.originals.keep(element)),
             identity,
             is_outdated: false,
         }

@@ -15,6 +15,7 @@ mod mention;
 mod message_count;
 mod message_kinds;
 mod nickname_restart;
+mod originals;
 mod outbox;
 mod outcome;
 mod pace;
