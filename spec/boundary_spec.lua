@@ -28,7 +28,7 @@ describe("boundary", function ()
 			assert.same({
 				with_body = false; with_sender = false; important_body = "New Message!"; max_body_bytes = 1024; max_errors = 16;
 				max_devices = 5; default_level = "auto"; max_in_flight = 500; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
-				time_to_live = 172800; give_up_after = 1209600;
+				push_interval = 1; time_to_live = 172800; give_up_after = 1209600;
 			}, native.default_options);
 			native.open("x.localhost", native.default_options, st.stanza_mt);
 			native.close("x.localhost");

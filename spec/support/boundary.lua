@@ -19,9 +19,10 @@ function boundary.merged(set, changes)
 	return set;
 end
 
--- Every message is pushed, unless it is said otherwise.
+-- Every message is pushed, and at once, unless it is said otherwise.
 function boundary.options(changes)
-	return boundary.merged(boundary.merged(boundary.merged({}, boundary.native.default_options), { default_level = "always" }), changes);
+	local set = boundary.merged({}, boundary.native.default_options);
+	return boundary.merged(boundary.merged(set, { default_level = "always", push_interval = 0 }), changes);
 end
 
 function boundary.open(changes)
@@ -47,9 +48,9 @@ function boundary.facts(changes)
 end
 
 -- Says who the members of a room are.
-function boundary.set_members(engine, room, members)
+function boundary.set_members(engine, room, members, without_consent)
 	engine:begin_members(room);
-	engine:add_members(room, members);
+	engine:add_members(room, members, without_consent);
 	while not engine:end_members(room) do end -- luacheck: ignore 542
 end
 
