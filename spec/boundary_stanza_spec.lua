@@ -186,4 +186,26 @@ describe("boundary", function ()
 			assert.equal(1, engine:handle_message(facts(), broken, 10));
 		end);
 	end);
+
+	describe("a message", function ()
+		local function push_of(stanza)
+			make_absent_member(engine);
+			engine:handle_message(facts { keep_original = true }, stanza, 10);
+			return push(engine);
+		end
+
+		it("is read as far as people's clients would make it", function ()
+			local stanza = message();
+			for _ = 1, 20000 do stanza:tag("a", { b = "c" }):up(); end
+			local original = push_of(stanza).details.original;
+			local parts = #original.tags * 2;
+			assert.is_true(parts > 4900 and parts <= 5000, tostring(parts));
+		end);
+
+		it("is read whole where people's clients have made it", function ()
+			local stanza = message();
+			for _ = 1, 1000 do stanza:tag("a", { b = "c" }):text("d"):up(); end
+			assert.equal(1001, #push_of(stanza).details.original.tags);
+		end);
+	end);
 end);

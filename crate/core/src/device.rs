@@ -1,6 +1,7 @@
 //! A device: one registration, what its owner has not read, and where it stands with its app server.
 
 mod bounces;
+mod by_room;
 mod delivery;
 mod earlier;
 mod notification;

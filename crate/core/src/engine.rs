@@ -220,7 +220,7 @@ impl Engine {
 
     /// Nobody has looked at the rooms for a while: what was known of them may be wrong.
     pub fn forget_rooms(&mut self) {
-        self.rooms.iter_mut().for_each(Room::forget);
+        self.rooms.forget_all();
     }
 
     /// A room is gone, and with it all that is unread there.
@@ -323,7 +323,9 @@ impl Engine {
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
         let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
         let devices = told.add_unread(room_id, &digest, &found);
-        fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        if !progress.is_done() {
+            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        }
         devices
     }
 
@@ -575,7 +577,7 @@ impl Engine {
 
     /// How much of a room is known: what has to be read before a message can be judged.
     pub fn coverage(&self, room: &str) -> Coverage {
-        self.rooms.by_jid(room).map_or(Coverage::Nothing, Room::coverage)
+        self.rooms.coverage(room)
     }
 
     /// Whether any member with a device is absent: if not, no message concerns anybody.

@@ -8,6 +8,7 @@ mod bounce_order;
 mod circuit_breaker;
 mod consent;
 mod enable;
+mod fan_out;
 mod first_contact;
 mod longest_nickname;
 mod many_rooms;
