@@ -37,6 +37,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;
@@ -72,7 +73,7 @@ mod api {
     pub use crate::random::Random;
     pub use crate::registration::{Record, Registration};
     pub use crate::request::MAX_NODE;
-    pub use crate::room::Coverage;
+    pub use crate::room::{Coverage, Membership};
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;
     pub use crate::time::{Instant, UnixTime};

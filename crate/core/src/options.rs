@@ -23,6 +23,8 @@ pub struct Options {
     pub max_devices: usize,
     /// `muc_push_default`: which messages are pushed to members that have set no level.
     pub default_level: DefaultLevel,
+    /// `muc_push_interval`: the time between two pushes about the same room to the same device; 0 for none.
+    pub push_interval: f64,
     /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
     pub app_servers: Option<Vec<String>>,
     /// `muc_push_max_in_flight`: publishes that may be on their way to one app server domain; at least 1.
@@ -57,6 +59,7 @@ impl Default for Options {
             max_errors: 16,
             max_devices: 5,
             default_level: DefaultLevel::Auto,
+            push_interval: 1.0,
             app_servers: None,
             max_in_flight: 500,
             reply_timeout: 120.0,

@@ -96,6 +96,7 @@ fn device(choices: &mut Choices<'_>) -> DeviceState {
         attempts: choices.below(65536) as u32,
         failing_for: choices.one_in(2).then(|| choices.float()),
         pinged: choices.one_in(2),
+        unanswered: choices.one_in(2),
         unread: (0..choices.below(4)).map(|number| unread(choices, number)).collect(),
     }
 }
