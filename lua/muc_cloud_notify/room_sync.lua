@@ -24,11 +24,15 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded; visit(room) =
+-- tells of members that are just being searched for, see room_search.lua }
 local function new(parts)
 	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
 
-	local readings = {}; -- room JID -> { task }, for rooms that are being read
+	-- room JID -> { task, late = users -> true }, for rooms that are being read; late: those who are a member and have got a
+	-- device meanwhile
+	local readings = {};
+	local visit = parts.visit; -- see room_search.lua
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
@@ -48,6 +52,10 @@ local function new(parts)
 				end
 			end
 			pause();
+		end
+		visit(room);
+		for bare_jid in pairs(readings[room.jid].late) do
+			members[bare_jid] = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
 		end
 		engine:set_members(room.jid, members);
 	end
@@ -92,7 +100,7 @@ local function new(parts)
 	-- begin: how a task is begun, tasks.start or tasks.later
 	local function begin_reading(room, begin)
 		if not is_loaded or readings[room.jid] then return; end
-		local reading = {};
+		local reading = { late = {} };
 		readings[room.jid] = reading;
 		reading.task = begin("read the room "..room.jid, function (pause)
 			read(room, pause);
@@ -209,13 +217,21 @@ local function new(parts)
 		end
 	end
 
-	-- A user is a member of a room from now on, or has a device: looks at those of its occupants that are theirs.
-	local function look_for(room, bare_jid)
+	-- These users are members of a room from now on, or have a device: looks at those of its occupants that are theirs.
+	-- users: bare JID -> true
+	local function look_for(room, users)
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare_jid then
+			if users[occupant.bare_jid] then
 				look_at(room, occupant);
 			end
+		end
+	end
+
+	-- A member has got a device while a room is being read: they may have been passed over.
+	local function add_late(room_jid, bare_jid)
+		if readings[room_jid] then
+			readings[room_jid].late[bare_jid] = true;
 		end
 	end
 
@@ -237,7 +253,7 @@ local function new(parts)
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
 		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
+		hold = hold, look_at = look_at, look_for = look_for, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end
 

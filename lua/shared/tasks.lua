@@ -1,7 +1,7 @@
 -- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
 --
--- A task is a function that gets pause(), and calls it wherever it may be interrupted. Tasks are run one after the other,
--- in the order in which they were given. What a task raises ends it, and is logged.
+-- A task is a function that gets pause(), and calls it wherever it may be interrupted; after what takes long, pause(true).
+-- Tasks are run one after the other, in the order in which they were given. What a task raises ends it, and is logged.
 --
 -- This file is MIT/X11 licensed.
 
@@ -20,9 +20,10 @@ local function new(seconds_per_turn)
 	local is_planned = false; -- whether a timer goes on with them
 	local deadline, asked = 0, 0; -- of the slice that is being done
 
-	local function pause()
+	-- was_long: whether the clock is to be looked at now
+	local function pause(was_long)
 		asked = asked + 1;
-		if asked % asked_per_look == 0 and monotonic() > deadline then
+		if (was_long or asked % asked_per_look == 0) and monotonic() > deadline then
 			coroutine.yield();
 		end
 	end

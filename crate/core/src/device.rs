@@ -29,13 +29,23 @@ pub(crate) struct Device {
     is_pinged: bool,
     /// The account of its owner is disabled.
     is_suspended: bool,
+    /// Its lease is not new any more: a result would renew it.
+    is_aged: bool,
 }
 
 impl Device {
     /// A device that was just registered.
     pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
-        Device { owner, registration, unread, delivery, is_pinged: false, is_suspended: false }
+        Device {
+            owner,
+            registration,
+            unread,
+            delivery,
+            is_pinged: false,
+            is_suspended: false,
+            is_aged: false,
+        }
     }
 
     /// The user it belongs to.
@@ -70,18 +80,38 @@ impl Device {
 
     /// What was registered is stored. Returns whether its pushes go elsewhere from now on, or with another form.
     pub(crate) fn set_registration(&mut self, registration: Registration) -> bool {
+        let is_addressed = self.is_addressed_by(&registration);
         let before = std::mem::replace(&mut self.registration, registration);
-        before.publish_options != self.registration.publish_options
-            // Which a push identifier need not tell apart: it is one text made of both.
-            || before.app_server != self.registration.app_server
-            || before.node != self.registration.node
+        !is_addressed || before.publish_options != self.registration.publish_options
     }
 
-    /// The client has registered it again: what went wrong before is forgotten, what is unread is not, and it need not wait
-    /// any longer.
+    /// Whether another registration has its pushes go to the same node of the same app server.
+    pub(crate) fn is_addressed_by(&self, registration: &Registration) -> bool {
+        // Which a push identifier need not tell apart: it is one text made of both.
+        self.registration.app_server == registration.app_server && self.registration.node == registration.node
+    }
+
+    /// The client has registered it again: the errors are forgotten, what is unread is not. It waits as long as its app server
+    /// has asked for, or is spared: that is not for a client to say.
     pub(crate) fn renew(&mut self) {
-        self.delivery.clear_failures();
-        self.delivery.resume();
+        self.delivery.forgive();
+        self.is_aged = false;
+    }
+
+    /// A publish has become pointless, as pushes go elsewhere now: what it was about is to be pushed there.
+    pub(crate) fn requeue(&mut self, in_flight: &mut InFlight) {
+        self.is_pinged |= in_flight.is_ping;
+        self.unread.requeue(std::mem::take(&mut in_flight.notifications));
+    }
+
+    /// Whether its lease has aged.
+    pub(crate) fn set_aged(&mut self, is_aged: bool) {
+        self.is_aged = is_aged;
+    }
+
+    /// Whether its lease has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self) -> bool {
+        std::mem::take(&mut self.is_aged)
     }
 
     /// A message was sent while its owner was absent.

@@ -54,6 +54,23 @@ impl Devices {
         self.devices.values()
     }
 
+    /// The ids of all of them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.keys()
+    }
+
+    /// Whether the lease of a device has aged. Nothing that concerns the outbox.
+    pub(crate) fn set_aged(&mut self, id: DeviceId, is_aged: bool) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.set_aged(is_aged);
+        }
+    }
+
+    /// Whether the lease of a device has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self, id: DeviceId) -> bool {
+        self.devices.get_mut(id).is_some_and(Device::take_aged)
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.devices.len()

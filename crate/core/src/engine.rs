@@ -5,6 +5,7 @@
 //! hear of what concerns them.
 
 mod delivery;
+mod leases;
 mod messages;
 mod recent_revisions;
 mod registrations;
@@ -14,6 +15,7 @@ mod snapshot;
 mod stats;
 
 pub use delivery::{Push, PushDetails};
+pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     DeviceState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState, UnreadState,
@@ -29,17 +31,19 @@ use crate::change::Change;
 use crate::device::{MessageKey, Notification, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
-use crate::event::{Disabled, Event, Reason};
+use crate::event::{Answered, Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
+use crate::request::EnableFacts;
 use crate::room::{Coverage, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
 use delivery::Delivery;
+use leases::LeaseCheck;
 use messages::{Digests, Recipients};
 use registrations::{Registrations, User};
 use rooms::Rooms;
@@ -56,6 +60,7 @@ pub struct Engine {
     devices: Devices,
     digests: Digests,
     delivery: Delivery,
+    lease_check: LeaseCheck,
     events: VecDeque<Event>,
 }
 
@@ -71,6 +76,7 @@ impl Engine {
             rooms: Rooms::default(),
             devices: Devices::default(),
             digests: Digests::default(),
+            lease_check: LeaseCheck::default(),
             events: VecDeque::new(),
         }
     }
@@ -81,28 +87,39 @@ impl Engine {
         self.options = options;
     }
 
-    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5).
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with.
     pub fn prepare_enable(
         &self,
-        user: &str,
+        facts: &EnableFacts<'_>,
         iq: &Element,
         record: Record,
         now: UnixTime,
     ) -> Result<Change, RequestError> {
-        Change::enable(iq, user, &self.host, record, now, &self.options)
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
     }
 
-    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6).
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        Change::disable(iq, record)
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
     }
 }
 
@@ -119,6 +136,13 @@ impl Engine {
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
         registered.is_first_device
+    }
+
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
     }
 
     /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
@@ -148,6 +172,9 @@ impl Engine {
                 }
             }
             with_device.extend(user.map(|user| (user, nick)));
+        }
+        for &(user, _) in &with_device {
+            self.registrations.establish(user);
         }
         let gone = room.set_members(with_device);
         self.rooms.set_read(id);
@@ -197,8 +224,11 @@ impl Engine {
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
     pub fn affiliation_changed(&mut self, room: &str, bare_jid: &str, is_member: bool, nick: Option<&str>) {
-        let Some(id) = self.rooms.id(room) else { return };
         let user = self.registrations.id(bare_jid);
+        if let Some(user) = user.filter(|_| is_member) {
+            self.registrations.establish(user);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
         if let Some(room) = self.rooms.get_mut(id) {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
@@ -393,8 +423,22 @@ impl Engine {
         if device.is_none_or(|device| device.registration().app_server.as_str() != from) {
             return false;
         }
+        if outcome == Outcome::Delivered {
+            self.note_sign_of_life(id.device());
+        }
         self.handle_outcome(id, outcome, now);
         true
+    }
+
+    /// A device has had a result: where its lease has aged, that has to be stored.
+    fn note_sign_of_life(&mut self, id: DeviceId) {
+        if self.devices.take_aged(id)
+            && let Some((user, registration)) = self.addressee(id)
+        {
+            let push_identifier = registration.push_identifier().into();
+            let answered = Answered { user: user.into(), push_identifier };
+            self.events.push_back(Event::DeviceAnswered(answered));
+        }
     }
 
     fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
@@ -424,6 +468,17 @@ impl Engine {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Begins to look at the leases of all devices.
+    pub fn begin_lease_check(&mut self) {
+        self.lease_check.begin(&self.devices);
+    }
+
+    /// Looks at the leases of some devices, and returns those of which there was no sign of life for a while. `None` where all
+    /// were looked at. No lease counts from before `since`. From then on, the next result of such a device is an event.
+    pub fn next_aged_devices(&mut self, now: UnixTime, since: UnixTime) -> Option<Vec<AgedDevice>> {
+        self.lease_check.next(&mut self.devices, &self.registrations, now, since, &self.options)
     }
 
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.

@@ -22,7 +22,14 @@ pub struct Options {
     pub max_devices: usize,
     /// `muc_push_default`: which messages are pushed to members that have set no level.
     pub default_level: DefaultLevel,
-    /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
+    /// `muc_push_max_users_per_domain`: users with a device of one domain that is not this server's; at least 1.
+    pub max_users_per_domain: usize,
+    /// `muc_push_max_users`: users with a device in all; at least 1.
+    pub max_users: usize,
+    /// `muc_push_lease`: how long a registration lasts without a sign of life.
+    pub lease: f64,
+    /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered, as the server has prepared them;
+    /// `None`: all.
     pub app_servers: Option<Vec<String>>,
     /// `muc_push_reply_timeout`: how long an app server may take to answer.
     pub reply_timeout: f64,
@@ -45,6 +52,9 @@ impl Default for Options {
             max_body_bytes: 1024,
             max_errors: 16,
             max_devices: 5,
+            max_users_per_domain: 10_000,
+            max_users: 1_000_000,
+            lease: 90.0 * 86400.0,
             default_level: DefaultLevel::Auto,
             app_servers: None,
             reply_timeout: 120.0,
