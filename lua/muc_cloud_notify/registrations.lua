@@ -137,18 +137,19 @@ local function new(parts)
 		remove_former(user, false);
 	end
 
-	local enable_if_member;
+	local search_and_enable;
 
-	-- is_member: whether the user is known to be a member of a room
+	-- is_member: whether the user is a member of a room; nil where that is not known
 	local function answer_enable(event, user, is_member)
 		local stanza = event.stanza;
 		local before = without_former(read_record(user), accounts.find(user));
 		local facts = {
-			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member;
+			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member or false;
 		};
 		local change, refusal = engine:prepare_enable(facts, stanza, before, now());
 		if not change then
-			return refusal.unless_member and enable_if_member(event, user, refusal) or refuse(event, refusal);
+			local is_searched = refusal.unless_member and is_member == nil and search_and_enable(event, user);
+			return is_searched or refuse(event, refusal);
 		end
 		local registration = change.record[change.added];
 		if not may_register(event, registration) then
@@ -158,6 +159,7 @@ local function new(parts)
 			return refuse(event, too_long);
 		end
 		commit(user, before, change);
+		if is_member then engine:establish(user); end
 		module:log("info", "%s is pushed to through %s now", user, registration.jid);
 		if change.removed > 0 then
 			module:log("info", "%s has more than push_max_devices devices, the oldest was removed", user);
@@ -166,14 +168,13 @@ local function new(parts)
 		return true;
 	end
 
-	-- The domain of a user has no room for another stranger: so it is found out first whether they are one. Returns nil where too
-	-- many are searched for already.
-	function enable_if_member(event, user, refusal)
+	-- The domain of a user has no room for another stranger: so it is found out first whether they are one, and how many of the
+	-- others are. Returns nil where too many are searched for already.
+	function search_and_enable(event, user)
 		if searched_for >= max_searched_for then return nil; end
 		searched_for = searched_for + 1;
 		local answer = guard.answer("enable pushes", function (is_member)
-			if not is_member then return refuse(event, refusal); end
-			return answer_enable(event, user, true);
+			return answer_enable(event, user, is_member);
 		end, function () return store_failed(event); end);
 		find_memberships(user, function (is_member)
 			searched_for = searched_for - 1;
@@ -185,7 +186,7 @@ local function new(parts)
 	local function enable(event)
 		local user = jid_bare(event.stanza.attr.from);
 		if not enables.take(user) then return rate_exceeded(event); end
-		return answer_enable(event, user, false);
+		return answer_enable(event, user, nil);
 	end
 
 	local function disable(event)

@@ -46,8 +46,8 @@ end
 local function new(parts)
 	local muc, tasks, on_members = parts.muc, parts.tasks, parts.on_members;
 
-	-- Those that are not done, in their order: { users = bare JID -> array of what is called in the end; count = how many;
-	-- found = bare JID -> true for those who are a member anywhere; visited = room JID -> true; is_begun }
+	-- Those that are not done, in their order: { users = bare JID -> true; count = how many; callbacks = { bare_jid, on_found } in
+	-- their order; found = bare JID -> true for those who are a member anywhere; visited = room JID -> true; is_begun }
 	local groups = {};
 
 	-- Returns whether any of the users is a member.
@@ -74,12 +74,12 @@ local function new(parts)
 		return groups[1] ~= nil;
 	end
 
-	local function finish(group)
+	local function finish(group, pause)
 		table.remove(groups, 1);
-		for bare_jid, callbacks in pairs(group.users) do
-			for _, on_found in ipairs(callbacks) do
-				guard.attempt("take note of the rooms of "..bare_jid, on_found, group.found[bare_jid] or false);
-			end
+		for _, callback in ipairs(group.callbacks) do
+			local bare_jid = callback.bare_jid;
+			guard.attempt("take note of the rooms of "..bare_jid, callback.on_found, group.found[bare_jid] or false);
+			pause();
 		end
 	end
 
@@ -100,14 +100,14 @@ local function new(parts)
 				local _, has_members = guard.attempt("look for members of "..room.jid, visit_for, group, room);
 				pause(has_members);
 			end
-			finish(group);
+			finish(group, pause);
 		end
 	end
 
 	local function open_group()
 		local group = groups[#groups];
 		if group and not group.is_begun and group.count < users_per_group then return group; end
-		group = { users = {}, count = 0, found = {}, visited = {} };
+		group = { users = {}, count = 0, callbacks = {}, found = {}, visited = {} };
 		table.insert(groups, group);
 		if #groups == 1 then
 			tasks.later("find the rooms of users", search, function () end);
@@ -116,13 +116,13 @@ local function new(parts)
 	end
 
 	-- Searches for a user, from the next turn on. on_found(is_member): is called in the end with whether they are a member of
-	-- any live room
+	-- any live room, after that of those who have been searched for earlier
 	local function add(bare_jid, on_found)
 		local group = open_group();
 		if not group.users[bare_jid] then
-			group.users[bare_jid], group.count = {}, group.count + 1;
+			group.users[bare_jid], group.count = true, group.count + 1;
 		end
-		table.insert(group.users[bare_jid], on_found);
+		table.insert(group.callbacks, { bare_jid = bare_jid, on_found = on_found });
 		group.visited = {}; -- without this user, or with what they had before
 	end
 

@@ -30,11 +30,6 @@ impl From<&Element> for PublishOptions {
 }
 
 impl PublishOptions {
-    /// How many bytes are kept of it.
-    pub fn size(&self) -> usize {
-        self.0.len()
-    }
-
     /// The form, as it came.
     pub fn element(&self) -> Element {
         // What was written can be read; an empty form is the worst that could come of it.
@@ -128,4 +123,22 @@ fn escaped_size(text: &str) -> usize {
         _ => 1,
     });
     escaped.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_form_is_no_more_than_twice_what_was_sent() {
+        for fields in
+            [String::new(), "<a/>".repeat(MAX_FORM_ELEMENTS - 1), format!("<a>{}</a>", "v".repeat(8000))]
+        {
+            let sent = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
+            let form: Element = sent.parse().unwrap();
+            assert_eq!(check_size(&form), Ok(()));
+            let kept = PublishOptions::from(&form).0.len();
+            assert!(kept <= 2 * sent.len(), "{kept} bytes of {}", sent.len());
+        }
+    }
 }
