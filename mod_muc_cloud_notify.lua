@@ -42,12 +42,10 @@ local presence = part "muc_cloud_notify/presence".new(options.count_hibernating)
 local publish = part "muc_cloud_notify/publish".new(engine);
 
 -- What happens in rooms, as facts for the engine.
-local rooms;
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, is_loaded = not is_new;
-	visit = function (room) rooms.visit(room); end;
 };
-rooms = part "muc_cloud_notify/rooms".watch {
+local rooms = part "muc_cloud_notify/rooms".watch {
 	engine = engine, muc = muc, tasks = tasks, room_sync = room_sync, author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {

@@ -170,6 +170,34 @@ versions.describe("the rooms of somebody who has a device now", function (versio
 		assert.is_true(looked_at > 0 and looked_at <= 2 * 300 + 1, looked_at);
 	end);
 
+	it("are found where their place in a room that is being read was passed already", function ()
+		run([[ enable("ben@users.localhost"); ]]);
+		olga:affiliate(rooms[2], "ben@users.localhost", "member");
+		server:settle();
+		run([[
+			local second = ...;
+			local large = room(second);
+			fill(large, 20000);
+			local each_affiliation, has_ended = large.each_affiliation, false;
+			function large:each_affiliation(...)
+				local iterate, state, first = each_affiliation(self, ...);
+				return function (...)
+					local bare_jid, affiliation, data = iterate(...);
+					if not bare_jid and not has_ended then
+						has_ended = true;
+						enable("ann@users.localhost");
+						say(second);
+					end
+					return bare_jid, affiliation, data;
+				end, state, first;
+			end
+			module:fire_event("muc-room-restored", { jid = second, room = large });
+			settle(200);
+			assert(has_ended);
+		]], rooms[2]);
+		assert.same({ "ann@users.localhost 1", "ben@users.localhost 1" }, nodes());
+	end);
+
 	it("are found while somebody enables all the time, and nobody's room is read again for it", function ()
 		run([[ enable("ben@users.localhost"); ]]);
 		olga:affiliate(rooms[2], "ben@users.localhost", "member");

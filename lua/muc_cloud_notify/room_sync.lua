@@ -24,15 +24,13 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded; visit(room) =
--- tells of members that are just being searched for, see room_search.lua }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
 local function new(parts)
 	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
 
 	-- room JID -> { task, late = users -> true }, for rooms that are being read; late: those who are a member and have got a
 	-- device meanwhile
 	local readings = {};
-	local visit = parts.visit; -- see room_search.lua
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
@@ -53,7 +51,6 @@ local function new(parts)
 			end
 			pause();
 		end
-		visit(room);
 		for bare_jid in pairs(readings[room.jid].late) do
 			members[bare_jid] = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
 		end
