@@ -123,7 +123,9 @@ versions.describe("guard", function (version)
 	local cases = { -- method; what it is for, as the log says; what makes it fail; what has to be done before
 		{ "coverage", "push a message", speak };
 		{ "is_registered", "read the room "..room, restore };
-		{ "set_members", "read the room "..room, restore };
+		{ "begin_members", "read the room "..room, restore };
+		{ "add_members", "read the room "..room, restore };
+		{ "end_members", "read the room "..room, restore };
 		{ "set_occupants", "read the room "..room, restore };
 		{ "handle_message", "push a message", speak };
 		{ "next_deadline", "push a message", speak };

@@ -14,6 +14,7 @@ local options = {
 	{ "muc_push_max_users_per_domain", { "10000", 0, 1.5 }, "a whole number of at least 1", "10000", 500 };
 	{ "muc_push_max_users", { "all", -1, {} }, "a whole number of at least 1", "1000000", 500 };
 	{ "muc_push_lease", { "90d", 3600, {} }, "a number of seconds of at least 86400", "7776000", 86400 };
+	{ "muc_push_max_in_flight", { "500", 0, 2.5 }, "a whole number of at least 1", "500", 40 };
 	{ "muc_push_reply_timeout", { "2m", 0.5, -1 }, "a number of seconds of at least 1", "120", 1 };
 	{ "muc_push_retry_delay", { "10", 0, {} }, "a number of seconds of at least 0.1", "10", 0.1 };
 	{ "muc_push_max_retry_delay", { "1h", 0.9, false }, "a number of seconds of at least 1", "3600", 60 };

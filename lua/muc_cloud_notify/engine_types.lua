@@ -48,6 +48,7 @@ function native.close(host) end
 ---@field lease number
 ---@field default_level "auto"|"always"|"on-mention"|"never"
 ---@field app_servers string[]? as Prosody prepares them; nil: any
+---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
 ---@field retry_delay number
 ---@field max_retry_delay number
@@ -134,11 +135,20 @@ function engine:establish(user) end
 ---@param is_suspended boolean
 function engine:set_suspended(user, is_suspended) end
 
----The members of a room, as they are: everybody with an affiliation of member or above. Members without a device may be left
----out; of those that are not only the nickname is of interest, as others can be inside of it.
+---The members of a room are about to be read.
+---@param room string
+function engine:begin_members(room) end
+
+---Some of the members of a room, as they are: of everybody with an affiliation of member or above. Members without a device may
+---be left out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
-function engine:set_members(room, members) end
+function engine:add_members(room, members) end
+
+---The members of a room are read: from now on they are known, and who was not among them is a member no more.
+---@param room string
+---@return boolean is_done false: there are more to be looked at, by another call
+function engine:end_members(room) end
 
 ---The occupants of a room, as they are at `now`. Members who are there have read everything.
 ---@param room string
@@ -193,7 +203,8 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---@param facts message_facts
 ---@param message stanza as the room sends it, from an occupant JID
 ---@param now number
----@return integer devices how many devices are to be pushed to; 0 where the coverage of the room is not complete
+---@return integer devices how many devices are to be pushed to, so far: in a large room the message comes to the others
+---with handle_timeout(); 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
 
 ---The facts about a message that bounced from a session it was sent to.
@@ -252,10 +263,15 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
----Does what is due at `now`: publishes without an answer, and retries. Where much is due it does a part of it, and the next
----deadline is past.
+---Does what is due at `now`: publishes without an answer, retries, and what has not come to all members of a large room. Where
+---much is due it does a part of it, and the next deadline is past.
 ---@param now number
 function engine:handle_timeout(now) end
+
+---Goes on with what has happened in large rooms, and has not come to all of their members: before a stop, as none of that is in
+---a snapshot.
+---@return boolean is_anything_left true: there is more, for another call
+function engine:spread() end
 
 ---Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
 ---@param snapshot table
@@ -316,7 +332,7 @@ function engine:next_aged_devices(unix_time, since) end
 ---When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
 ---happens. The reason is for people.
 ---@return number? time on the clock of `now`
----@return "push waiting"|"answer overdue"|"retry due"|nil reason
+---@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|nil reason
 function engine:next_deadline() end
 
 ---------------------------------------------------------------------------------------------------
@@ -372,15 +388,18 @@ function engine:absent_members(room) end
 ---@field users integer users with a device
 ---@field devices integer
 ---@field queued integer devices whose push waits to be sent
+---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
+---@field spreading integer messages, and other things that happened in rooms, that have not come to all members
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats
 function engine:stats() end
 
----What outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have last used.
+---What outlives a stop: what is unread, what is still to be pushed, failures, the nicknames that members have last used, and
+---what is known of the domains of app servers.
 ---@param now number
----@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
+---@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … }, domains? = { … } }, of plain values
 function engine:snapshot(now) end
 
 return { contract = 3 };

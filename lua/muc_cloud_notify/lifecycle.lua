@@ -8,7 +8,12 @@
 
 local part = ...;
 
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+
 local guard = part "shared/guard";
+
+-- How long a stop waits for what has happened in large rooms to come to all of their members.
+local seconds_to_spread = 0.5;
 
 -- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; tasks; room_sync;
 -- registrations; leases; outbox_store }
@@ -68,9 +73,20 @@ local function start(parts)
 		room_sync.finish();
 	end
 
+	local function spread()
+		local deadline = monotonic() + seconds_to_spread;
+		while engine:spread() do
+			if monotonic() > deadline then
+				module:log("warn", "%d message(s) have not come to all members of their rooms", engine:stats().spreading);
+				return;
+			end
+		end
+	end
+
 	local function save_outbox()
 		finish();
 		if is_loaded then
+			spread();
 			outbox_store.save();
 		end
 	end

@@ -28,6 +28,7 @@ local of_engine = {
 	max_users_per_domain = { "muc_push_max_users_per_domain", options.integer(1), "a whole number of at least 1" };
 	max_users = { "muc_push_max_users", options.integer(1), "a whole number of at least 1" };
 	lease = { "muc_push_lease", options.seconds(86400), "a number of seconds of at least 86400 (a day)" };
+	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
 	max_retry_delay = { "muc_push_max_retry_delay", options.seconds(1), "a number of seconds of at least 1" };

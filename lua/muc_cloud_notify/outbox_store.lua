@@ -28,7 +28,7 @@ local function new(engine)
 
 	local function save()
 		local snapshot = engine:snapshot(monotonic());
-		local has_state = snapshot.devices[1] or snapshot.nicknames;
+		local has_state = snapshot.devices[1] or snapshot.nicknames or snapshot.domains;
 		local ok, err = store:set(nil, has_state and snapshot or nil);
 		if not ok then
 			module:log("error", "The outbox cannot be stored: %s", err);

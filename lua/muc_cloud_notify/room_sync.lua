@@ -19,6 +19,9 @@ local guard = part "shared/guard";
 -- Of how many members without a device the nickname is told, for each room: of those with more than letters and digits.
 local max_others = 1000;
 
+-- Of how many the engine is told at once.
+local members_at_once = 50;
+
 local is_member = { owner = true, admin = true, member = true };
 
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
@@ -28,33 +31,42 @@ local max_seen = 1000;
 local function new(parts)
 	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
 
-	-- room JID -> { task, late = users -> true }, for rooms that are being read; late: those who are a member and have got a
-	-- device meanwhile
-	local readings = {};
+	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
-	local held = {}; -- room JID -> what is to be done with messages, in their order
+	-- room JID -> { messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
+	-- who have left since the first was held, in their order }
+	local held = {};
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
-		local members, others = {}, 0;
+		local members, read, others = {}, 0, 0;
+		local function add(bare_jid, nick)
+			members[bare_jid], read = nick, read + 1;
+			if read % members_at_once == 0 then
+				engine:add_members(room.jid, members);
+				members = {};
+			end
+		end
+		engine:begin_members(room.jid);
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
-					members[bare_jid] = nick;
+					add(bare_jid, nick);
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
-					members[bare_jid], others = nick, others + 1;
+					add(bare_jid, nick);
+					others = others + 1;
 				end
 			end
 			pause();
 		end
-		for bare_jid in pairs(readings[room.jid].late) do
-			members[bare_jid] = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
+		engine:add_members(room.jid, members);
+		while not engine:end_members(room.jid) do
+			pause(true);
 		end
-		engine:set_members(room.jid, members);
 	end
 
 	local function note_seen(room_jid)
@@ -67,9 +79,10 @@ local function new(parts)
 	-- Without a pause: what occupants do meanwhile would be missed. To send them one message takes longer.
 	local function read_occupants(room)
 		local occupants = {};
-		for _, occupant in room:each_occupant() do
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for nick, occupant in pairs(room._occupants) do
 			if is_present(occupant) then
-				occupants[jid_resource(occupant.nick)] = occupant.bare_jid;
+				occupants[jid_resource(nick)] = occupant.bare_jid;
 			end
 		end
 		engine:set_occupants(room.jid, occupants, monotonic());
@@ -86,24 +99,39 @@ local function new(parts)
 		end
 	end
 
-	local function release(room_jid)
-		local messages = held[room_jid];
-		held[room_jid] = nil;
-		for _, message in ipairs(messages or {}) do
-			guard.attempt("push a message that was held", message.push, message.present);
+	-- Those with a device who were there when a message was held, and have left since; whoever is there now has read it.
+	local function left_since(of_room, message)
+		if of_room.left_count ~= #of_room.left or of_room.left_from ~= message.left_before then
+			of_room.left_count, of_room.left_from = #of_room.left, message.left_before;
+			of_room.left_then = table.move(of_room.left, message.left_before + 1, #of_room.left, 1, {});
 		end
+		return of_room.left_then;
+	end
+
+	-- Those that come in meanwhile are held too, and follow.
+	local function release(room_jid, pause)
+		local of_room = held[room_jid];
+		while of_room and of_room.messages[of_room.next] do
+			local message = of_room.messages[of_room.next];
+			of_room.messages[of_room.next], of_room.next = nil, of_room.next + 1;
+			guard.attempt("push a message that was held", message.push, left_since(of_room, message));
+			pause(true);
+			if held[room_jid] ~= of_room then return; end -- the room is gone
+		end
+		held[room_jid] = nil;
 	end
 
 	-- begin: how a task is begun, tasks.start or tasks.later
 	local function begin_reading(room, begin)
 		if not is_loaded or readings[room.jid] then return; end
-		local reading = { late = {} };
+		local reading = {};
 		readings[room.jid] = reading;
 		reading.task = begin("read the room "..room.jid, function (pause)
 			read(room, pause);
+			release(room.jid, pause);
 		end, function ()
 			readings[room.jid] = nil;
-			release(room.jid);
+			release(room.jid, function () end); -- where it could not be read
 		end);
 	end
 
@@ -152,16 +180,34 @@ local function new(parts)
 		end
 	end
 
-	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of those who are present now
-	local function hold(room, push)
+	-- The occupants who have a device, as far as that is known: bare JIDs by occupant JID.
+	local function find_present(room)
 		local present = {};
-		for _, occupant in room:each_occupant() do
-			if is_present(occupant) then
-				table.insert(present, occupant.bare_jid);
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for nick, occupant in pairs(room._occupants) do
+			if (not is_loaded or engine:is_registered(occupant.bare_jid)) and is_present(occupant) then
+				present[nick] = occupant.bare_jid;
 			end
 		end
-		held[room.jid] = held[room.jid] or {};
-		table.insert(held[room.jid], { push = push, present = present });
+		return present;
+	end
+
+	-- Keeps a message until its room is read. push(present): called then, with bare JIDs of those who were there when it was
+	-- sent, and are there no more
+	local function hold(room, push)
+		local of_room = held[room.jid] or { messages = {}, next = 1, count = 0, present = find_present(room), left = {} };
+		held[room.jid] = of_room;
+		of_room.count = of_room.count + 1;
+		of_room.messages[of_room.count] = { push = push, left_before = #of_room.left };
+	end
+
+	-- An occupant has changed while messages are held.
+	local function note_held(of_room, occupant, is_here)
+		local before = of_room.present[occupant.nick];
+		of_room.present[occupant.nick] = is_here and occupant.bare_jid or nil;
+		if before and not is_here then
+			table.insert(of_room.left, before);
+		end
 	end
 
 	local function is_quiet(room_jid)
@@ -203,8 +249,9 @@ local function new(parts)
 	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
-		local nick = jid_resource(occupant.nick);
-		if is_present(occupant) then
+		local nick, is_here = jid_resource(occupant.nick), is_present(occupant);
+		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
+		if is_here then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);
 			if engine:coverage(room.jid) == "nothing" then
 				enter_unread(room, occupant.bare_jid, nick);
@@ -226,9 +273,9 @@ local function new(parts)
 	end
 
 	-- A member has got a device while a room is being read: they may have been passed over.
-	local function add_late(room_jid, bare_jid)
-		if readings[room_jid] then
-			readings[room_jid].late[bare_jid] = true;
+	local function add_late(room, bare_jid)
+		if readings[room.jid] then
+			engine:add_members(room.jid, { [bare_jid] = room:get_affiliation_data(bare_jid, "reserved_nickname") or false });
 		end
 	end
 

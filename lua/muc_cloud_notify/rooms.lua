@@ -42,7 +42,7 @@ local function watch(parts)
 			if not engine:is_registered(bare_jid) then
 				users[bare_jid] = nil; -- they have asked for a device, and have none yet, or none any more
 			elseif engine:coverage(room.jid) == "nothing" then
-				room_sync.add_late(room.jid, bare_jid);
+				room_sync.add_late(room, bare_jid);
 			else
 				affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
 			end

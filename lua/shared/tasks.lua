@@ -11,7 +11,7 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local guard = part "shared/guard";
 
--- How often a task may ask for a pause before the clock is looked at.
+-- How often a task may ask for a pause before the clock is looked at, unless it says that it has been long.
 local asked_per_look = 16;
 
 -- seconds_per_turn: how long the other users of the event loop are kept waiting at most
@@ -20,10 +20,10 @@ local function new(seconds_per_turn)
 	local is_planned = false; -- whether a timer goes on with them
 	local deadline, asked = 0, 0; -- of the slice that is being done
 
-	-- was_long: whether the clock is to be looked at now
-	local function pause(was_long)
+	-- is_due: whether what was done since the last call may have taken long
+	local function pause(is_due)
 		asked = asked + 1;
-		if (was_long or asked % asked_per_look == 0) and monotonic() > deadline then
+		if (is_due or asked % asked_per_look == 0) and monotonic() > deadline then
 			coroutine.yield();
 		end
 	end

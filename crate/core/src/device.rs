@@ -14,7 +14,9 @@ pub(crate) use revising::Revising;
 pub use unread::Scope;
 pub(crate) use unread::Unread;
 
+use crate::domains::DomainId;
 use crate::ids::{PushId, RoomId, UserId};
+use crate::outbox::Slot;
 use crate::registration::Registration;
 use crate::time::Instant;
 
@@ -25,6 +27,7 @@ pub(crate) struct Device {
     registration: Registration,
     unread: Unread,
     delivery: DeliveryState,
+    domain: DomainId,
     /// Another module has asked for a push without a message.
     is_pinged: bool,
     /// The account of its owner is disabled.
@@ -34,14 +37,15 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// A device that was just registered.
-    pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
+    /// A device that was just registered, for an app server at this domain.
+    pub(crate) fn new(owner: UserId, registration: Registration, domain: DomainId) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
         Device {
             owner,
             registration,
             unread,
             delivery,
+            domain,
             is_pinged: false,
             is_suspended: false,
             is_aged: false,
@@ -61,6 +65,16 @@ impl Device {
     /// What was registered, where the device is gone.
     pub(crate) fn into_registration(self) -> Registration {
         self.registration
+    }
+
+    /// The domain of its app server.
+    pub(crate) fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    /// Its app server is at another domain now.
+    pub(crate) fn set_domain(&mut self, domain: DomainId) {
+        self.domain = domain;
     }
 
     /// What its owner has not read.
@@ -98,10 +112,15 @@ impl Device {
         self.is_aged = false;
     }
 
-    /// A publish has become pointless, as pushes go elsewhere now: what it was about is to be pushed there.
-    pub(crate) fn requeue(&mut self, in_flight: &mut InFlight) {
-        self.is_pinged |= in_flight.is_ping;
-        self.unread.requeue(std::mem::take(&mut in_flight.notifications));
+    /// The device that takes its place where pushes go elsewhere from now on: it has yet to hear of all that this one had, what
+    /// was on its way included.
+    pub(crate) fn readdressed(mut self, registration: Registration, domain: DomainId) -> Self {
+        let push = self.delivery.in_flight().map(|in_flight| in_flight.id);
+        if let Some(in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
+            self.is_pinged |= in_flight.is_ping;
+            self.unread.requeue(in_flight.notifications);
+        }
+        Device { registration, domain, delivery: DeliveryState::new(), is_aged: false, ..self }
     }
 
     /// Whether its lease has aged.
@@ -144,7 +163,7 @@ impl Device {
 
     /// A message of a room is taken back or corrected. One that the app server has taken, is not known
     /// any more: it still counts as unread.
-    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) {
         let in_flight = self.delivery.in_flight_mut();
         let revised = self
             .unread
@@ -179,13 +198,18 @@ impl Device {
         !self.is_suspended && (self.is_pinged || !self.unread.pending().is_empty())
     }
 
-    /// Whether it has to be put into the outbox's queue, which it then counts on.
-    pub(crate) fn enqueue(&mut self) -> bool {
-        self.has_pending() && self.delivery.enqueue()
+    /// Whether it has to be put into the outbox's queue.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.has_pending() && self.delivery.is_idle()
     }
 
-    /// Its turn has come in the queue. Returns false if it has no place there any more.
-    pub(crate) fn dequeue(&mut self) -> bool {
+    /// It was put into the outbox's queue.
+    pub(crate) fn enqueue(&mut self, slot: Slot) {
+        self.delivery.enqueue(slot);
+    }
+
+    /// It is in the queue no more. Returns where it was, if it was there.
+    pub(crate) fn dequeue(&mut self) -> Option<Slot> {
         self.delivery.dequeue()
     }
 

@@ -27,6 +27,7 @@ mod change;
 mod circuit_breaker;
 mod device;
 mod devices;
+mod domains;
 mod engine;
 mod error;
 mod event;
@@ -55,8 +56,8 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        AgedDevice, Bounce, Broadcast, DeviceState, Engine, MessageState, NicknameState, PendingState, Push,
-        PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
+        AgedDevice, Bounce, Broadcast, DeviceState, DomainState, Engine, MessageState, NicknameState,
+        PendingState, Push, PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

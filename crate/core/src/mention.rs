@@ -31,6 +31,7 @@ pub use nickname::Nickname;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::message::{Body, Message, outside};
 use crate::ns;
@@ -90,6 +91,18 @@ impl<'a> Mentions<'a> {
         let linked = mentions.add_references(message, body);
         mentions.text = text(message, linked);
         mentions
+    }
+
+    /// The same with what is known of nicknames at another time.
+    pub(crate) fn with_known<'k>(self, known: &'k KnownNicknames) -> Mentions<'k> {
+        let Mentions { people, occupants, ranges, text, covered, budget, .. } = self;
+        Mentions { people, occupants, ranges, text, known, covered, budget }
+    }
+
+    /// The same with no nickname known, until there is time to go on.
+    pub(crate) fn set_aside(self) -> Mentions<'static> {
+        static NOTHING: LazyLock<KnownNicknames> = LazyLock::new(KnownNicknames::default);
+        self.with_known(&NOTHING)
     }
 
     /// Whether nothing in the message could mention anybody: no reference, no reply, no word.

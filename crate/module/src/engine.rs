@@ -119,10 +119,18 @@ impl LuaEngine {
         this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
     }
 
-    fn set_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
+    fn begin_members(_: &Lua, this: &Self, room: String) -> Result<()> {
+        this.with_engine("begin_members", |engine| engine.begin_members(&room))
+    }
+
+    fn add_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
-        this.with_engine("set_members", |engine| engine.set_members(&room, members))
+        this.with_engine("add_members", |engine| engine.add_members(&room, members))
+    }
+
+    fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
+        this.with_engine("end_members", |engine| engine.end_members(&room))
     }
 
     fn set_occupants(_: &Lua, this: &Self, (room, occupants, now): (String, Table, f64)) -> Result<()> {
@@ -223,6 +231,10 @@ impl LuaEngine {
 
     fn handle_timeout(_: &Lua, this: &Self, now: f64) -> Result<()> {
         this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
+    }
+
+    fn spread(_: &Lua, this: &Self, _: ()) -> Result<bool> {
+        this.with_engine("spread", Engine::spread)
     }
 
     fn restore(lua: &Lua, this: &Self, (snapshot, now): (Value, f64)) -> Result<Vec<String>> {
@@ -326,7 +338,9 @@ impl UserData for LuaEngine {
         methods.add_method("set_registrations", Self::set_registrations);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
-        methods.add_method("set_members", Self::set_members);
+        methods.add_method("begin_members", Self::begin_members);
+        methods.add_method("add_members", Self::add_members);
+        methods.add_method("end_members", Self::end_members);
         methods.add_method("set_occupants", Self::set_occupants);
         methods.add_method("forget_room", Self::forget_room);
         methods.add_method("forget_rooms", Self::forget_rooms);
@@ -343,6 +357,7 @@ impl UserData for LuaEngine {
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
         methods.add_method("handle_timeout", Self::handle_timeout);
+        methods.add_method("spread", Self::spread);
         methods.add_method("restore", Self::restore);
         // Decisions
         methods.add_method("poll_push", Self::poll_push);

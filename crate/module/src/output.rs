@@ -90,6 +90,7 @@ pub(crate) fn aged_device(lua: &Lua, device: &AgedDevice) -> Result<Table> {
 pub(crate) fn deadline(deadline: Option<Deadline>) -> (Option<f64>, Option<&'static str>) {
     match deadline {
         Some(Deadline::PushWaiting) => (Some(0.0), Some("push waiting")),
+        Some(Deadline::MessageSpreading) => (Some(0.0), Some("message spreading")),
         Some(Deadline::AnswerOverdue(at)) => (Some(at.as_seconds()), Some("answer overdue")),
         Some(Deadline::RetryDue(at)) => (Some(at.as_seconds()), Some("retry due")),
         None => (None, None),
@@ -151,7 +152,9 @@ pub(crate) fn stats(lua: &Lua, stats: &Stats) -> Result<Table> {
     table.raw_set("users", stats.users)?;
     table.raw_set("devices", stats.devices)?;
     table.raw_set("queued", stats.queued)?;
+    table.raw_set("parked", stats.parked)?;
     table.raw_set("in_flight", stats.in_flight)?;
+    table.raw_set("spreading", stats.spreading)?;
     table.raw_set("next_deadline", deadline(stats.next_deadline).1)?;
     Ok(table)
 }

@@ -234,7 +234,9 @@ impl Driver {
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) {
-        self.engine.set_members(room, members);
+        self.engine.begin_members(room);
+        self.engine.add_members(room, members);
+        while !self.engine.end_members(room) {}
     }
 
     /// A room's occupants are read: bare JIDs, with nicknames.
@@ -272,7 +274,7 @@ impl Driver {
         self.engine.occupant_gone(room, user, nick, self.instant());
     }
 
-    /// A room broadcasts a message. Returns how many devices get a push for it.
+    /// A room broadcasts a message. Returns how many devices get a push for it, so far.
     pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
         self.engine.handle_message(message, self.instant())
     }
@@ -321,6 +323,11 @@ impl Driver {
         self.engine.suppress(id);
     }
 
+    /// What has happened comes to more members. Returns whether there are others that it has yet to come to.
+    pub fn spread(&mut self) -> bool {
+        self.engine.spread()
+    }
+
     /// Takes up what outlived a restart. Returns the rooms that are to be read.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
         self.engine.restore(snapshot, self.instant())
@@ -362,7 +369,7 @@ impl Driver {
     /// When the engine wants to be polled next.
     pub fn next_deadline(&self) -> Option<f64> {
         self.engine.next_deadline().map(|deadline| match deadline {
-            Deadline::PushWaiting => self.now,
+            Deadline::PushWaiting | Deadline::MessageSpreading => self.now,
             Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) => at.as_seconds(),
         })
     }
@@ -413,7 +420,7 @@ impl Driver {
         self.engine.stats()
     }
 
-    /// What outlives a restart.
+    /// What outlives a restart, of what has come to the devices.
     pub fn snapshot(&self) -> Snapshot {
         self.engine.snapshot(self.instant())
     }

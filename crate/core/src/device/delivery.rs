@@ -9,7 +9,9 @@
 //!   └────────────────── BackingOff ◄──────────────────┘
 //! ```
 
+use crate::domains::Flight;
 use crate::ids::PushId;
+use crate::outbox::Slot;
 use crate::time::Instant;
 
 use super::notification::Notifications;
@@ -25,6 +27,8 @@ pub(crate) struct InFlight {
     pub(crate) is_ping: bool,
     /// When its answer is overdue.
     pub(crate) deadline: Instant,
+    /// As the app server's domain counts it, from when it has left.
+    pub(crate) flight: Option<Flight>,
 }
 
 /// What has gone wrong with a device lately. Most devices have none.
@@ -42,8 +46,8 @@ pub(crate) struct Failures {
 enum State {
     /// Nothing is to be pushed.
     Idle,
-    /// In the queue of the outbox.
-    Queued,
+    /// In the queue of the outbox, there.
+    Queued(Slot),
     /// A publish is on its way.
     InFlight(Box<InFlight>),
     /// After a transient error, or while the app server is spared: not before this time.
@@ -126,23 +130,21 @@ impl DeliveryState {
         }
     }
 
-    /// There is something to be pushed. Returns whether the device has to be put into the queue: not if it is there
-    /// already, or waits for an answer or a retry.
-    pub(super) fn enqueue(&mut self) -> bool {
-        let is_idle = matches!(self.state, State::Idle);
-        if is_idle {
-            self.state = State::Queued;
-        }
-        is_idle
+    /// Whether it is in no queue, and waits for no answer and no retry.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
     }
 
-    /// Its turn has come in the queue. Returns false if it has no place there any more.
-    pub(super) fn dequeue(&mut self) -> bool {
-        let is_queued = matches!(self.state, State::Queued);
-        if is_queued {
-            self.state = State::Idle;
-        }
-        is_queued
+    /// It was put into the queue of the outbox.
+    pub(super) fn enqueue(&mut self, slot: Slot) {
+        self.state = State::Queued(slot);
+    }
+
+    /// It is in the queue no more. Returns where it was, if it was there.
+    pub(super) fn dequeue(&mut self) -> Option<Slot> {
+        let State::Queued(slot) = self.state else { return None };
+        self.state = State::Idle;
+        Some(slot)
     }
 
     /// A publish leaves.
@@ -178,7 +180,7 @@ impl DeliveryState {
         match &self.state {
             State::InFlight(in_flight) => Some((in_flight.deadline, Due::AnswerOverdue(in_flight.id))),
             State::BackingOff { until } => Some((*until, Due::Retry)),
-            State::Idle | State::Queued => None,
+            State::Idle | State::Queued(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@ use minidom::Element;
 use crate::circuit_breaker::{CircuitBreakers, Permit};
 use crate::device::{Device, InFlight, Notifications, Scope};
 use crate::devices::Devices;
+use crate::domains::Landing;
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId};
 use crate::options::Options;
@@ -81,21 +82,22 @@ impl Delivery {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent.
+    /// The next push, which counts as sent. before() is called with each device that is looked at.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
+        before: impl FnMut(&mut Devices, DeviceId),
         scope: Scope,
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, |device_id, device| {
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device| {
             let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known);
             let push = Push { id, summary: self.summaries.number(summary) };
             let deadline = now + options.reply_timeout;
-            Some((InFlight { id, notifications, is_ping, deadline }, push))
+            Some((InFlight { id, notifications, is_ping, deadline, flight: None }, push))
         })
     }
 
@@ -112,7 +114,7 @@ impl Delivery {
             return None;
         }
         match self.breakers.ask(&device.registration().app_server, now, options) {
-            Permit::Granted => Some(device.take_pending(scope)),
+            Permit::Granted | Permit::Probe => Some(device.take_pending(scope)),
             Permit::Denied { until } => {
                 // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
@@ -141,9 +143,24 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Reason> {
-        let ended =
-            devices.end_push(id, |device, in_flight| self.end(device, in_flight, outcome, now, options));
+        let landing = self.landing(outcome, now, options);
+        let ended = devices.end_push(id, Some(&landing), |device, in_flight| {
+            self.end(device, in_flight, outcome, now, options)
+        });
         ended.flatten()
+    }
+
+    /// A publish to a device that is gone has ended, if it is one that this JID may answer. What is known of the domain does
+    /// not go with its devices.
+    pub(super) fn handle_orphaned(
+        &mut self,
+        devices: &mut Devices,
+        (id, from): (PushId, &str),
+        outcome: Outcome,
+        now: Instant,
+        options: &Options,
+    ) {
+        devices.end_orphan(id, from, &self.landing(outcome, now, options));
     }
 
     /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
@@ -153,10 +170,16 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Vec<(DeviceId, Reason)> {
-        let ended = devices.handle_due(now, DUE_AT_ONCE, |device, in_flight| {
+        let silence = self.landing(Outcome::Silent, now, options);
+        let ended = devices.handle_due(DUE_AT_ONCE, &silence, |device, in_flight| {
             self.end(device, in_flight, Outcome::Silent, now, options)
         });
         ended.into_iter().filter_map(|(id, reason)| Some((id, reason?))).collect()
+    }
+
+    fn landing<'a>(&mut self, outcome: Outcome, now: Instant, options: &'a Options) -> Landing<'a> {
+        let spread = if outcome == Outcome::Delivered { 0.0 } else { self.random.fraction() };
+        Landing { outcome, now, spread, options }
     }
 
     fn end(
@@ -168,9 +191,12 @@ impl Delivery {
         options: &Options,
     ) -> Option<Reason> {
         let app_server = &device.registration().app_server;
-        match outcome {
-            Outcome::Silent => self.breakers.record_failure(app_server, now, options),
-            _ => self.breakers.record_answer(app_server),
+        // On first contact the domain stands for all that is at it.
+        if in_flight.flight.is_some_and(|flight| !flight.is_first_contact) {
+            match outcome {
+                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
+                _ => self.breakers.record_answer(app_server),
+            }
         }
         match outcome {
             Outcome::Delivered => {

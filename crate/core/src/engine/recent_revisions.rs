@@ -22,11 +22,11 @@ struct Recent {
 
 impl RecentRevisions {
     /// One more.
-    pub(super) fn add(&mut self, revision: Revision<'_>, digest: Arc<MessageDigest>) {
+    pub(super) fn add(&mut self, revision: OwnedRevision, digest: Arc<MessageDigest>) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
-        self.0.push_back(Recent { revision: revision.into(), digest });
+        self.0.push_back(Recent { revision, digest });
     }
 
     /// What a push says of a message that came back; `None` where it was taken back.

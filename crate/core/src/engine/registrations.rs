@@ -139,14 +139,14 @@ impl Registrations {
                 after.push(id);
                 continue;
             };
-            abandon_push(devices, id, &registration);
-            let is_changed = devices.update(id, |device| {
-                if is_renewed {
-                    device.renew();
-                }
-                device.set_registration(registration)
-            });
-            changed.extend((is_changed == Some(true)).then_some(id));
+            if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+                after.extend(devices.readdress(id, registration));
+                continue;
+            }
+            if is_renewed {
+                devices.update(id, Device::renew);
+            }
+            changed.extend(devices.set_registration(id, registration).then_some(id));
             after.push(id);
         }
         for id in before.into_values() {
@@ -213,15 +213,5 @@ impl Registrations {
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
             devices.remove(device);
         }
-    }
-}
-
-/// A device is about to be registered anew. Where its pushes go elsewhere then, nobody has to wait for the answer to one that
-/// went to the old address: it would not be taken for one.
-fn abandon_push(devices: &mut Devices, id: DeviceId, registration: &Registration) {
-    let device = devices.get(id).filter(|device| !device.is_addressed_by(registration));
-    if let Some(push) = device.and_then(|device| device.delivery().in_flight()).map(|in_flight| in_flight.id)
-    {
-        devices.end_push(push, Device::requeue);
     }
 }

@@ -7,7 +7,7 @@ use slotmap::SlotMap;
 
 use crate::device::MessageDigest;
 use crate::ids::RoomId;
-use crate::message::Revision;
+use crate::message::OwnedRevision;
 use crate::room::Room;
 use crate::time::Instant;
 
@@ -67,7 +67,7 @@ impl Rooms {
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.
-    pub(super) fn add_revision(&mut self, id: RoomId, revision: Revision<'_>, digest: Arc<MessageDigest>) {
+    pub(super) fn add_revision(&mut self, id: RoomId, revision: OwnedRevision, digest: Arc<MessageDigest>) {
         self.revisions.entry(id).or_default().add(revision, digest);
     }
 

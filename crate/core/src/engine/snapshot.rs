@@ -2,9 +2,11 @@
 //!
 //! Registrations are not in it: they are in the store all the time.
 
+mod domains;
 mod messages;
 mod nicknames;
 
+pub use domains::DomainState;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;
 
@@ -16,6 +18,7 @@ use crate::device::{Device, Failures, MessageDigest, MessageIdentity, Notificati
 use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
+use crate::options::Options;
 use crate::time::Instant;
 
 use super::messages::Digests;
@@ -36,6 +39,9 @@ pub struct Snapshot {
     /// The nicknames that members have last used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nicknames: Vec<NicknameState>,
+    /// The domains of app servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainState>,
 }
 
 /// The state of a device.
@@ -104,6 +110,7 @@ pub(super) struct Parts<'a> {
     pub(super) rooms: &'a mut Rooms,
     pub(super) devices: &'a mut Devices,
     pub(super) digests: &'a mut Digests,
+    pub(super) options: &'a Options,
 }
 
 impl Snapshot {
@@ -119,11 +126,13 @@ impl Snapshot {
             devices: devices.iter().filter_map(state).collect(),
             messages: messages.states(now),
             nicknames: nicknames::take(registrations, rooms, now),
+            domains: domains::take(devices, now),
         }
     }
 
     /// Takes up what it holds of the devices that are still registered. Returns the rooms in which something is unread.
     pub(super) fn restore(&self, parts: &mut Parts<'_>, now: Instant) -> Vec<String> {
+        domains::restore(&self.domains, parts.devices, parts.options, now);
         let messages = messages::restore(&self.messages, parts.digests, now);
         let mut rooms = Vec::new();
         for state in &self.devices {

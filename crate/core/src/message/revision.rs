@@ -94,7 +94,7 @@ pub(crate) struct Revision<'a> {
 }
 
 /// A revision that is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OwnedRevision {
     kind: Kind,
     author: Option<Box<str>>,
