@@ -47,6 +47,7 @@ function native.close(host) end
 ---@field max_users integer
 ---@field lease number
 ---@field default_level "auto"|"always"|"on-mention"|"never"
+---@field push_interval number
 ---@field app_servers string[]? as Prosody prepares them; nil: any
 ---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
@@ -143,7 +144,9 @@ function engine:begin_members(room) end
 ---be left out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
-function engine:add_members(room, members) end
+---@param without_consent string[]? the bare JIDs of those of them who have not consented to their membership; nil: none. Of a
+---message that mentions them they get a push without words, and not often
+function engine:add_members(room, members, without_consent) end
 
 ---The members of a room are read: from now on they are known, and who was not among them is a member no more.
 ---@param room string
@@ -172,7 +175,8 @@ function engine:room_destroyed(room) end
 ---@param bare_jid string
 ---@param is_member boolean whether the affiliation now is member or above
 ---@param nick string? the registered nickname
-function engine:affiliation_changed(room, bare_jid, is_member, nick) end
+---@param lacks_consent boolean? whether a member has not consented to the membership. Who is seen in the room has
+function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent) end
 
 ---An occupant, one or more sessions of a user under one nickname, is there.
 ---@param room string
@@ -358,7 +362,8 @@ function engine:summary(summary) end
 ---@field push_info table the registration, as it is stored
 ---@field mentioned boolean whether one of the messages it is about mentions the user
 ---@field room string? the room of the message that it is to be judged by; nil: there is none, another module has asked for it
----@field original stanza? that message, where it was kept; nobody else's
+---@field original stanza? that message, where it was kept: with those of its children that fit into 500 elements and 64 kB.
+---The stanza and its attributes are nobody else's, but its children are shared, and must not be changed
 
 ---@param id string a push that was polled
 ---@return push_details? details nil: it is not wanted any more
@@ -377,6 +382,7 @@ function engine:is_registered(user) end
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
 ---@return boolean is_anybody_absent whether any member with a device is absent, as far as that is known
+---@return boolean has_devices whether any member has a device, as far as that is known
 function engine:coverage(room) end
 
 ---The members with a device who are absent.

@@ -34,6 +34,8 @@ pub(crate) struct Device {
     is_suspended: bool,
     /// Its lease is not new any more: a result would renew it.
     is_aged: bool,
+    /// Its app server has taken a push, as far as that is known.
+    has_answered: bool,
 }
 
 impl Device {
@@ -49,6 +51,7 @@ impl Device {
             is_pinged: false,
             is_suspended: false,
             is_aged: false,
+            has_answered: true,
         }
     }
 
@@ -120,7 +123,14 @@ impl Device {
             self.is_pinged |= in_flight.is_ping;
             self.unread.requeue(in_flight.notifications);
         }
-        Device { registration, domain, delivery: DeliveryState::new(), is_aged: false, ..self }
+        Device {
+            registration,
+            domain,
+            delivery: DeliveryState::new(),
+            is_aged: false,
+            has_answered: false,
+            ..self
+        }
     }
 
     /// Whether its lease has aged.
@@ -135,17 +145,25 @@ impl Device {
 
     /// A message was sent while its owner was absent.
     pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification) {
-        self.unread.add(room, notification);
+        let is_mention = notification.is_mention();
+        if self.unread.add(room, notification) || is_mention {
+            self.delivery.end_pace();
+        }
     }
 
     /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time.
     pub(crate) fn add_bounced(&mut self, room: RoomId, notification: Notification, key: MessageKey) -> bool {
-        self.unread.add_bounced(room, notification, key)
+        let is_new = self.unread.add_bounced(room, notification, key);
+        if is_new {
+            self.delivery.end_pace();
+        }
+        is_new
     }
 
     /// Another module asks for a push without a message.
     pub(crate) fn ping(&mut self) {
         self.is_pinged = true;
+        self.delivery.end_pace();
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it is unread.
@@ -215,8 +233,13 @@ impl Device {
 
     /// Takes out what a push is about, and whether it was asked for; and how many messages are unread that the app server will
     /// then know of.
-    pub(crate) fn take_pending(&mut self, scope: Scope) -> (Notifications, bool, u32) {
-        let notifications = self.unread.take(scope);
+    /// `is_ready` says of which rooms a push may be; another one may go along.
+    pub(crate) fn take_pending(
+        &mut self,
+        scope: Scope,
+        is_ready: impl Fn(RoomId, &Notification) -> bool,
+    ) -> (Notifications, bool, u32) {
+        let notifications = self.unread.take(scope, is_ready);
         (notifications, std::mem::take(&mut self.is_pinged), self.unread.known())
     }
 
@@ -235,9 +258,20 @@ impl Device {
         self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
     }
 
-    /// Nothing is wrong with it any more: its app server has taken a push.
-    pub(crate) fn clear_failures(&mut self) {
+    /// Its app server has taken a push: nothing is wrong with it any more.
+    pub(crate) fn note_delivered(&mut self) {
         self.delivery.clear_failures();
+        self.has_answered = true;
+    }
+
+    /// Whether its app server has taken a push since it was registered, as far as that is known.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Its app server has taken none so far.
+    pub(crate) fn set_unanswered(&mut self) {
+        self.has_answered = false;
     }
 
     /// A persistent error. Returns how many in a row that makes.
@@ -265,6 +299,11 @@ impl Device {
     /// Its app server is not to be asked before `until`.
     pub(crate) fn back_off(&mut self, until: Instant) {
         self.delivery.back_off(until);
+    }
+
+    /// What is new is not to be pushed before `until`.
+    pub(crate) fn pace(&mut self, until: Instant) {
+        self.delivery.pace(until);
     }
 
     /// The deadline that the outbox has to be given, if it has none of this device that is as early.

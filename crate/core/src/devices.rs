@@ -16,6 +16,9 @@ use crate::time::Instant;
 /// How many devices are fetched at once: they and what belongs to them fit into any cache.
 const FETCHED: usize = 100;
 
+/// How many deadlines are looked at in one go. Most are of devices that go on after a pause, which takes no time.
+const DUE_AT_ONCE: usize = 100;
+
 /// When the engine is to be asked again, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
@@ -191,8 +194,8 @@ impl Devices {
         }
     }
 
-    /// Sees to what is due at `now`, of at most so many devices: back-offs end, and end() is told of each publish that was
-    /// not answered in time. Returns what it says of them.
+    /// Sees to what is due at `now`, or a part of it: back-offs end, and end() is told of each publish that was not answered in
+    /// time, of at most so many. Returns what it says of them.
     pub(crate) fn handle_due<T>(
         &mut self,
         at_most: usize,
@@ -201,7 +204,10 @@ impl Devices {
     ) -> Vec<(DeviceId, T)> {
         let now = silence.now;
         let mut ended = Vec::new();
-        for _ in 0..at_most {
+        for _ in 0..DUE_AT_ONCE {
+            if ended.len() >= at_most {
+                break;
+            }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             let Some(device) = self.devices.get_mut(id) else {
                 if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {

@@ -37,6 +37,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;
@@ -47,6 +48,7 @@ mod room;
 mod stored_value;
 mod summary;
 mod time;
+mod work;
 
 /// All that callers may use. The other modules are private, so that rustc finds what is used by nobody.
 #[cfg_attr(as_program, allow(unused_imports, reason = "tests and signatures need the others"))]
@@ -73,10 +75,12 @@ mod api {
     pub use crate::random::Random;
     pub use crate::registration::{Record, Registration};
     pub use crate::request::{EnableFacts, MAX_INCLUDE_PAYLOAD, MAX_NODE};
-    pub use crate::room::Coverage;
+    pub use crate::room::{Coverage, Membership};
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;
     pub use crate::time::{Instant, UnixTime};
+    #[cfg(feature = "work-count")]
+    pub use crate::work::work_done;
 }
 
 #[cfg(not(as_program))]

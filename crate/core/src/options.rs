@@ -29,6 +29,8 @@ pub struct Options {
     pub max_users: usize,
     /// `muc_push_lease`: how long a registration lasts without a sign of life.
     pub lease: f64,
+    /// `muc_push_interval`: the time between two pushes about the same room to the same device; 0 for none.
+    pub push_interval: f64,
     /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered, as the server has prepared them;
     /// `None`: all.
     pub app_servers: Option<Vec<String>>,
@@ -67,6 +69,7 @@ impl Default for Options {
             max_users: 1_000_000,
             lease: 90.0 * 86400.0,
             default_level: DefaultLevel::Auto,
+            push_interval: 1.0,
             app_servers: None,
             max_in_flight: 500,
             reply_timeout: 120.0,

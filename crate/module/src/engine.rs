@@ -7,10 +7,11 @@
 use mlua::{
     Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods, Value,
 };
-use muc_cloud_notify_core::{Engine, Instant, Options, PublishOptions, Snapshot, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, Snapshot, UnixTime};
 
 use super::entropy::Entropy;
 use super::input::{self, BounceFacts, EnableFacts, MessageFacts};
+use super::originals::SharedOriginals;
 use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
 use super::record;
@@ -19,9 +20,8 @@ use super::registry::{self, SharedEngine};
 /// The engine of a MUC service, in Lua's hands.
 struct LuaEngine {
     engine: SharedEngine,
-    /// The metatable of `util.stanza`'s stanzas.
-    stanza_mt: Table,
     forms: SharedForms,
+    originals: SharedOriginals,
 }
 
 /// `native.open`: the engine of a MUC service, and whether it is a new one.
@@ -39,7 +39,7 @@ pub(crate) fn open(
         None => (registry::insert(&host, Engine::new(&host, options.clone(), Entropy::new()?)), true),
     };
     let forms = SharedForms::new(lua, stanza_mt.clone())?;
-    let this = LuaEngine { engine, stanza_mt, forms };
+    let this = LuaEngine { engine, forms, originals: SharedOriginals::new(stanza_mt) };
     this.with_engine("configure", |engine| engine.configure(options))?;
     Ok((lua.create_userdata(this)?, is_new))
 }
@@ -123,10 +123,15 @@ impl LuaEngine {
         this.with_engine("begin_members", |engine| engine.begin_members(&room))
     }
 
-    fn add_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
+    fn add_members(
+        _: &Lua,
+        this: &Self,
+        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+    ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
-        this.with_engine("add_members", |engine| engine.add_members(&room, members))
+        let without_consent = without_consent.iter().flatten().map(String::as_str);
+        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
     }
 
     fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
@@ -155,10 +160,21 @@ impl LuaEngine {
     fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick): (String, String, bool, Option<String>),
+        (room, bare_jid, is_member, nick, lacks_consent): (
+            String,
+            String,
+            bool,
+            Option<String>,
+            Option<bool>,
+        ),
     ) -> Result<()> {
+        let membership = match (is_member, lacks_consent) {
+            (false, _) => Membership::None,
+            (true, Some(true)) => Membership::WithoutConsent,
+            (true, _) => Membership::Consented,
+        };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, is_member, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
         })
     }
 
@@ -292,7 +308,7 @@ impl LuaEngine {
     fn push_details(lua: &Lua, this: &Self, id: String) -> Result<Option<Table>> {
         let details =
             this.with_engine("push_details", |engine| engine.push_details(&id).map(OwnedPushDetails::from))?;
-        details.map(|details| output::push_details(lua, &details, &this.stanza_mt)).transpose()
+        details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
     fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
@@ -304,10 +320,14 @@ impl LuaEngine {
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
     }
 
-    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool)> {
+    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
         let room = room.to_str()?;
         this.with_engine("coverage", |engine| {
-            (output::coverage(engine.coverage(&room)), engine.is_anybody_absent(&room))
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
         })
     }
 

@@ -4,8 +4,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AgedDevice, Answered, AppServer, Change, Deadline, EnableFacts, Engine, Event, Instant, Options,
-    PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+    AgedDevice, Answered, AppServer, Change, Deadline, EnableFacts, Engine, Event, Instant, Membership,
+    Options, PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
@@ -115,10 +115,12 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock.
+    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock. Whatever the options
+    /// say, pushes do not keep a distance: nearly all tests send one message after the other, and expect a push for each.
     pub fn new(options: Options) -> Self {
         let random = SimRandom::default();
-        let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
+        let options = Options { push_interval: 0.0, ..with_prepared_addresses(options) };
+        let engine = Engine::new(HOST, options, random.clone());
         Driver { engine, random, now: 1000.0, answered: Vec::new() }
     }
 
@@ -132,8 +134,13 @@ impl Driver {
         self.random.set_fraction(fraction);
     }
 
-    /// The options were read again.
+    /// The options were read again. See [`Driver::new`].
     pub fn configure(&mut self, options: Options) {
+        self.engine.configure(Options { push_interval: 0.0, ..with_prepared_addresses(options) });
+    }
+
+    /// The options were read again, and all of them count.
+    pub fn configure_all(&mut self, options: Options) {
         self.engine.configure(with_prepared_addresses(options));
     }
 
@@ -234,8 +241,18 @@ impl Driver {
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) {
+        self.set_members_without_consent(room, members, []);
+    }
+
+    /// As [`Driver::set_members`], where some of them have not consented to their membership.
+    pub fn set_members_without_consent<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
+    ) {
         self.engine.begin_members(room);
-        self.engine.add_members(room, members);
+        self.engine.add_members(room, members, without_consent);
         while !self.engine.end_members(room) {}
     }
 
@@ -261,7 +278,13 @@ impl Driver {
 
     /// An affiliation, or a registered nickname, has changed.
     pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
-        self.engine.affiliation_changed(room, user, is_member, nick);
+        let membership = if is_member { Membership::Consented } else { Membership::None };
+        self.engine.affiliation_changed(room, user, membership, nick);
+    }
+
+    /// Somebody else has made a user a member.
+    pub fn made_member(&mut self, room: &str, user: &str) {
+        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
     }
 
     /// An occupant is there.
@@ -361,7 +384,7 @@ impl Driver {
             mentioned: details.is_mention,
             judged_by: details
                 .room
-                .map(|room| Digest { room: room.to_owned(), original: details.original.cloned() }),
+                .map(|room| Digest { room: room.to_owned(), original: details.original.as_deref().cloned() }),
             id,
         }
     }
@@ -413,6 +436,11 @@ impl Driver {
     /// Whether there are any of them.
     pub fn is_anybody_absent(&self, room: &str) -> bool {
         self.engine.is_anybody_absent(room)
+    }
+
+    /// Whether any member of a room has a device.
+    pub fn has_devices(&self, room: &str) -> bool {
+        self.engine.has_devices(room)
     }
 
     /// How much the engine holds.

@@ -135,7 +135,12 @@ impl Registrations {
             let is_renewed = renewed == Some(&*push_identifier);
             let Some(id) = before.remove(&*push_identifier) else {
                 let id = devices.insert(user_id, registration);
-                devices.update(id, |device| device.set_suspended(is_suspended));
+                devices.update(id, |device| {
+                    device.set_suspended(is_suspended);
+                    if is_renewed {
+                        device.set_unanswered();
+                    }
+                });
                 after.push(id);
                 continue;
             };
