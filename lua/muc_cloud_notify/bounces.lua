@@ -30,7 +30,7 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; consent; hibernation; author_of, facts_of = see rooms.lua }
+-- parts: { engine; room_sync; presence; consent; hibernation; author_of; facts_of, visit = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 
@@ -81,6 +81,7 @@ local function watch(parts)
 				module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, event.bare_jid, devices);
 			end
 		end
+		parts.visit(room);
 		room_sync.advance(room);
 		if room_sync.is_complete(room) then
 			facts.gone_nick = nick_that_goes(room, event.real_jid);

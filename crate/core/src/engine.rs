@@ -7,6 +7,7 @@
 mod consent;
 mod delivery;
 mod fanout;
+mod leases;
 mod messages;
 mod pace;
 mod recent_revisions;
@@ -17,6 +18,7 @@ mod snapshot;
 mod stats;
 
 pub use delivery::{Push, PushDetails};
+pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState,
@@ -33,19 +35,21 @@ use crate::change::Change;
 use crate::device::{MessageKey, Notification, Revising, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
-use crate::event::{Disabled, Event, Reason};
+use crate::event::{Answered, Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::message::{Message, MessageIds, OwnedRevision, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
+use crate::request::EnableFacts;
 use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
 use consent::UnaskedPushes;
 use delivery::Delivery;
 use fanout::{FanOut, FanOuts, Progress, Told};
+use leases::LeaseCheck;
 use messages::{Audience, Digests, Found};
 use registrations::Registrations;
 use rooms::Rooms;
@@ -66,6 +70,7 @@ pub struct Engine {
     digests: Digests,
     fan_outs: FanOuts,
     delivery: Delivery,
+    lease_check: LeaseCheck,
     unasked: UnaskedPushes,
     events: VecDeque<Event>,
 }
@@ -84,6 +89,7 @@ impl Engine {
             rooms: Rooms::default(),
             devices,
             digests: Digests::default(),
+            lease_check: LeaseCheck::default(),
             unasked: UnaskedPushes::default(),
             fan_outs: FanOuts::default(),
             events: VecDeque::new(),
@@ -97,28 +103,39 @@ impl Engine {
         self.options = options;
     }
 
-    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5).
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with.
     pub fn prepare_enable(
         &self,
-        user: &str,
+        facts: &EnableFacts<'_>,
         iq: &Element,
         record: Record,
         now: UnixTime,
     ) -> Result<Change, RequestError> {
-        Change::enable(iq, user, &self.host, record, now, &self.options)
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
     }
 
-    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6).
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        Change::disable(iq, record)
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
     }
 }
 
@@ -138,6 +155,13 @@ impl Engine {
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
         registered.is_first_device
+    }
+
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
     }
 
     /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
@@ -170,7 +194,10 @@ impl Engine {
                 room.take_nickname(user, nick);
             }
             match user {
-                Some(user) => room.read_member(user, nick),
+                Some(user) => {
+                    self.registrations.establish(user);
+                    room.read_member(user, nick);
+                }
                 None => room.set_other_nickname(jid, nick),
             }
         }
@@ -239,8 +266,11 @@ impl Engine {
         nick: Option<&str>,
     ) {
         let is_member = membership != Membership::None;
-        let Some(id) = self.rooms.id(room) else { return };
         let user = self.registrations.id(bare_jid);
+        if let Some(user) = user.filter(|_| is_member) {
+            self.registrations.establish(user);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
         if let Some(room) = self.rooms.get_mut(id) {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
@@ -488,9 +518,23 @@ impl Engine {
         if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
             return false;
         }
+        if outcome == Outcome::Delivered {
+            self.note_sign_of_life(id.device());
+        }
         self.catch_up_device(id.device());
         self.handle_outcome(id, outcome, now);
         true
+    }
+
+    /// A device has had a result: where its lease has aged, that has to be stored.
+    fn note_sign_of_life(&mut self, id: DeviceId) {
+        if self.devices.take_aged(id)
+            && let Some((user, registration)) = self.addressee(id)
+        {
+            let push_identifier = registration.push_identifier().into();
+            let answered = Answered { user: user.into(), push_identifier };
+            self.events.push_back(Event::DeviceAnswered(answered));
+        }
     }
 
     /// Something is about to change for a user: they are told what they have yet to hear of.
@@ -536,6 +580,17 @@ impl Engine {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Begins to look at the leases of all devices.
+    pub fn begin_lease_check(&mut self) {
+        self.lease_check.begin(&self.devices);
+    }
+
+    /// Looks at the leases of some devices, and returns those of which there was no sign of life for a while. `None` where all
+    /// were looked at. No lease counts from before `since`. From then on, the next result of such a device is an event.
+    pub fn next_aged_devices(&mut self, now: UnixTime, since: UnixTime) -> Option<Vec<AgedDevice>> {
+        self.lease_check.next(&mut self.devices, &self.registrations, now, since, &self.options)
     }
 
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
