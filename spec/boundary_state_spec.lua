@@ -18,6 +18,24 @@ describe("boundary", function ()
 	after_each(boundary.close);
 
 	describe("a room", function ()
+		it("has members who have not consented", function ()
+			make_absent_member(engine);
+			local function devices(body)
+				return engine:handle_message(facts(), message(body), 10);
+			end
+			boundary.set_members(engine, room, { [user] = "alice" }, { user });
+			engine:set_occupants(room, {}, 1);
+			assert.same({ 0, 1, 0 }, { devices("hello"), devices("Alice, hello"), devices("Alice, hello") });
+			engine:affiliation_changed(room, user, true, "alice", false);
+			assert.equal(1, devices("hello"));
+			engine:affiliation_changed(room, user, true, "alice", true);
+			assert.equal(0, devices("hello"));
+			engine:occupant_present(room, user, "alice");
+			engine:occupant_gone(room, user, "alice", 20);
+			assert.equal(1, devices("hello"));
+			assert.has_error(function () engine:add_members(room, {}, "everybody"); end);
+		end);
+
 		it("is known step by step", function ()
 			local function coverage() return { engine:coverage(room) }; end
 			assert.same({ "nothing", false }, coverage());
@@ -73,6 +91,7 @@ describe("boundary", function ()
 			local pending = { body = "What was up?", mentioned = false, messages = 1, age = 2.0, of_a_later_version = {} };
 			local device = { user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
 				missed = { { room = room, count = 1, pending = pending } } };
+			boundary.open { with_body = true };
 			assert.same({ room }, engine:restore({ devices = { device }, of_a_later_version = {} }, 20));
 			assert.equal("What was up?", push(engine).summary["last-message-body"]);
 		end);

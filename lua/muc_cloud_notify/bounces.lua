@@ -30,7 +30,7 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; hibernation; author_of, facts_of = see rooms.lua }
+-- parts: { engine; room_sync; presence; consent; hibernation; author_of; facts_of, visit = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 
@@ -67,6 +67,7 @@ local function watch(parts)
 
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
 		local room, message = event.room, event.message;
+		parts.consent.note_user(room, event.bare_jid);
 		if not engine:is_registered(event.bare_jid) or has_reached_user(event) then return; end
 		local facts = parts.facts_of(room);
 		facts.user = event.bare_jid;
@@ -80,6 +81,7 @@ local function watch(parts)
 				module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, event.bare_jid, devices);
 			end
 		end
+		parts.visit(room);
 		room_sync.advance(room);
 		if room_sync.is_complete(room) then
 			facts.gone_nick = nick_that_goes(room, event.real_jid);

@@ -16,7 +16,7 @@ local guard = part "shared/guard";
 local seconds_to_spread = 0.5;
 
 -- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; tasks; room_sync;
--- registrations; outbox_store }
+-- registrations; leases; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc = parts.native, parts.engine, parts.is_new, parts.muc;
 	local tasks, room_sync, registrations, outbox_store = parts.tasks, parts.room_sync, parts.registrations, parts.outbox_store;
@@ -48,6 +48,7 @@ local function start(parts)
 			ok, room_jids = guard.attempt("take up the outbox of the last run", outbox_store.restore);
 		end
 		room_sync.registrations_loaded(muc.live_rooms());
+		guard.attempt("begin to look at the leases", parts.leases.start);
 		if ok and room_jids then
 			guard.attempt("take up the outbox of the last run", read_restored, room_jids);
 		end
@@ -62,6 +63,7 @@ local function start(parts)
 			end, on_loaded);
 		else
 			on_loaded();
+			tasks.later("list the registered users", registrations.list, function () end);
 		end
 	end
 

@@ -27,9 +27,10 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; is_loaded = whether the registrations are loaded }
 local function new(parts)
-	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
+	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
+	local is_loaded = parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
@@ -38,32 +39,43 @@ local function new(parts)
 	-- room JID -> { messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
 	-- who have left since the first was held, in their order }
 	local held = {};
-	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
+	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
+	local quiet = {};
 
 	local function read_members(room, pause)
-		local members, read, others = {}, 0, 0;
-		local function add(bare_jid, nick)
-			members[bare_jid], read = nick, read + 1;
-			if read % members_at_once == 0 then
-				engine:add_members(room.jid, members);
-				members = {};
+		local members, marked, read, others = {}, {}, 0, 0;
+		local function flush()
+			local without_consent;
+			for _, bare_jid in ipairs(marked) do
+				-- It may have been given during a pause.
+				if consent.is_missing(room, bare_jid) then
+					without_consent = without_consent or {};
+					table.insert(without_consent, bare_jid);
+				end
 			end
+			engine:add_members(room.jid, members, without_consent);
+			members, marked = {}, {};
+		end
+		local function add(bare_jid, nick, data)
+			members[bare_jid], read = nick, read + 1;
+			if consent.is_missing_in(data) then table.insert(marked, bare_jid); end
+			if read % members_at_once == 0 then flush(); end
 		end
 		engine:begin_members(room.jid);
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
-					add(bare_jid, nick);
+					add(bare_jid, nick, data);
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
-					add(bare_jid, nick);
+					add(bare_jid, nick, nil);
 					others = others + 1;
 				end
 			end
 			pause();
 		end
-		engine:add_members(room.jid, members);
+		flush();
 		while not engine:end_members(room.jid) do
 			pause(true);
 		end
@@ -81,6 +93,7 @@ local function new(parts)
 		local occupants = {};
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for nick, occupant in pairs(room._occupants) do
+			consent.note_occupant(room, occupant);
 			if is_present(occupant) then
 				occupants[jid_resource(nick)] = occupant.bare_jid;
 			end
@@ -164,10 +177,10 @@ local function new(parts)
 		end
 	end
 
-	-- Whether everything of a room is known, and whether any member with a device is absent.
+	-- Whether everything of a room is known, whether any member with a device is absent, and whether there is any.
 	local function is_complete(room)
-		local coverage, is_anybody_absent = engine:coverage(room.jid);
-		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+		local coverage, is_anybody_absent, has_devices = engine:coverage(room.jid);
+		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent, has_devices;
 	end
 
 	-- Reads as much of a room as fits into this turn. Not where messages are held already: nothing is gained by haste then.
@@ -210,12 +223,13 @@ local function new(parts)
 		end
 	end
 
-	local function is_quiet(room_jid)
-		return quiet[room_jid] == true;
+	-- Why a room is known to be quiet: "no devices" or "all present". Nil where it is not.
+	local function quietness(room_jid)
+		return quiet[room_jid];
 	end
 
-	local function note_quiet(room_jid)
-		quiet[room_jid] = true;
+	local function note_quiet(room_jid, has_devices)
+		quiet[room_jid] = has_devices and "all present" or "no devices";
 	end
 
 	-- room_jid: nil for all rooms
@@ -249,6 +263,7 @@ local function new(parts)
 	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
+		consent.note_occupant(room, occupant);
 		local nick, is_here = jid_resource(occupant.nick), is_present(occupant);
 		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
 		if is_here then
@@ -261,13 +276,22 @@ local function new(parts)
 		end
 	end
 
-	-- A user is a member of a room from now on, or has a device: looks at those of its occupants that are theirs.
-	local function look_for(room, bare_jid)
+	-- These users are members of a room from now on, or have a device: looks at those of its occupants that are theirs.
+	-- users: bare JID -> true
+	local function look_for(room, users)
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare_jid then
+			if users[occupant.bare_jid] then
 				look_at(room, occupant);
 			end
+		end
+	end
+
+	-- A member has got a device while a room is being read: they may have been passed over.
+	local function add_late(room, bare_jid)
+		if readings[room.jid] then
+			local nick = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
+			engine:add_members(room.jid, { [bare_jid] = nick }, consent.is_missing(room, bare_jid) and { bare_jid } or nil);
 		end
 	end
 
@@ -288,8 +312,8 @@ local function new(parts)
 
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
-		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
+		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
+		hold = hold, look_at = look_at, look_for = look_for, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end
 

@@ -11,6 +11,7 @@ local st = require "util.stanza";
 
 local guard = part "shared/guard";
 local replied_id = part "muc_cloud_notify/reply".replied_id;
+local room_search = part "muc_cloud_notify/room_search";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
 -- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
@@ -18,24 +19,69 @@ local is_member = part "muc_cloud_notify/room_sync".is_member;
 -- the message itself, and so ends the event (mod_muc_bot does at -100).
 local after_filters = -50;
 
+-- With what a message can be about an earlier one, as far as the engine reads it: a retraction or moderation as it is, a
+-- correction, and the two former as they were (XEP-0424, XEP-0425, XEP-0308).
+local is_about_earlier = { retract = true, replace = true, ["apply-to"] = true };
+
+-- Whether a message may take back or correct an earlier one.
+local function may_revise(stanza)
+	local tags = stanza.tags;
+	for i = 1, #tags do
+		if is_about_earlier[tags[i].name] then return true; end
+	end
+	return false;
+end
+
 -- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
 local function listed_affiliation(room, bare_jid)
-	local affiliation = room:get_affiliation(bare_jid);
-	if affiliation ~= "owner" then return affiliation; end
-	for listed_jid, listed in room:each_affiliation() do
-		if listed_jid == bare_jid then return listed; end
-	end
+	return room._affiliations[bare_jid];
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; author_of(room, stanza_id) = the author of a message, see
--- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
+-- parts: { engine; muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room,
+-- stanza_id) = the author of a message, see mod_muc_undelivered; wants_message = whether another module wants to see the
+-- message with each push }
 local function watch(parts)
-	local engine, muc, room_sync, wants_message = parts.engine, parts.muc, parts.room_sync, parts.wants_message;
+	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
 
 	local function affiliation_changed(room, bare_jid, affiliation)
-		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, room:get_affiliation_data(bare_jid, "reserved_nickname"));
+		local data = room:get_affiliation_data(bare_jid);
+		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, data and data.reserved_nickname, consent.is_missing_in(data));
 	end
+
+	-- These users are members of a room, and have a device.
+	local function add_members(room, users)
+		room_sync.forget_quiet(room.jid);
+		for bare_jid in pairs(users) do
+			if not engine:is_registered(bare_jid) then
+				users[bare_jid] = nil; -- they have asked for a device, and have none yet, or none any more
+			elseif engine:coverage(room.jid) == "nothing" then
+				room_sync.add_late(room, bare_jid);
+			else
+				affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+			end
+		end
+		if next(users) then
+			room_sync.look_for(room, users);
+		end
+	end
+
+	local search = room_search.new {
+		muc = muc, tasks = parts.tasks;
+		on_members = function (room, users)
+			if not guard.attempt("take note of members of "..room.jid, add_members, room, users) then
+				-- They are registered, whatever happens here: so the room is read again.
+				engine:forget_room(room.jid);
+				room_sync.start_again(room);
+			end
+		end;
+	};
+	local is_searching, visit = search.is_pending, search.visit;
+	consent.on_consent(function (room, bare_jid)
+		if engine:is_registered(bare_jid) then
+			affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+		end
+	end);
 
 	-- An event handler that takes note of something in a room. Should it fail, what is known of the room may be wrong: then
 	-- the room is read again.
@@ -54,7 +100,7 @@ local function watch(parts)
 		room_sync.start_again(event.room);
 		affiliation_changed(event.room, event.jid, event.affiliation);
 		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
-			room_sync.look_for(event.room, event.jid);
+			room_sync.look_for(event.room, { [event.jid] = true });
 		end
 	end), 1000);
 
@@ -65,6 +111,7 @@ local function watch(parts)
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
 	-- a change of nickname, and muc-occupant-joined is not.
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
+		visit(event.room);
 		room_sync.look_at(event.room, event.occupant);
 	end), 1000);
 
@@ -76,6 +123,7 @@ local function watch(parts)
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)
+		search.forget(event.room.jid);
 		room_sync.forget(event.room.jid);
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
@@ -98,17 +146,26 @@ local function watch(parts)
 		return author;
 	end
 
-	local push_or_hold = guard.watch("push a message", function (event)
-		local room, stanza = event.room, event.stanza;
-		local is_complete, is_anybody_absent = room_sync.is_complete(room);
+	-- Where everybody is there, what is taken back or corrected may still come back from a session of somebody who only
+	-- seems to be.
+	local function concerns_absent(room, stanza)
+		local is_complete, is_anybody_absent, has_devices = room_sync.is_complete(room);
 		if not is_complete then
 			room_sync.advance(room);
-			is_complete, is_anybody_absent = room_sync.is_complete(room);
+			is_complete, is_anybody_absent, has_devices = room_sync.is_complete(room);
 		end
-		if is_complete and not is_anybody_absent then
-			room_sync.note_quiet(room.jid);
-			return;
-		end
+		if not is_complete or is_anybody_absent then return true, is_complete; end
+		room_sync.note_quiet(room.jid, has_devices);
+		return has_devices and may_revise(stanza), true;
+	end
+
+	local quietness = room_sync.quietness;
+	local push_or_hold = guard.watch("push a message", function (event)
+		local room, stanza = event.room, event.stanza;
+		visit(room);
+		if quietness(room.jid) and not may_revise(stanza) then return; end
+		local is_of_interest, is_complete = concerns_absent(room, stanza);
+		if not is_of_interest then return; end
 		local sender = room:get_occupant_by_nick(stanza.attr.from);
 		local facts = facts_of(room);
 		facts.sender = sender and sender.bare_jid;
@@ -128,36 +185,19 @@ local function watch(parts)
 		end
 	end);
 
-	local is_quiet = room_sync.is_quiet;
 	module:hook("muc-broadcast-message", function (event)
-		if not is_quiet(event.room.jid) then
+		if is_searching() or quietness(event.room.jid) ~= "no devices" then
 			push_or_hold(event);
 		end
 	end, after_filters);
 
-	local function find_rooms_of(bare_jid)
-		for room in muc.live_rooms() do
-			room_sync.start_again(room);
-			local affiliation = listed_affiliation(room, bare_jid);
-			if is_member[affiliation] then
-				if engine:coverage(room.jid) ~= "nothing" then
-					affiliation_changed(room, bare_jid, affiliation);
-				end
-				room_sync.look_for(room, bare_jid);
-			end
-		end
+	-- Finds the rooms of a user who has a device now, or asks for one. on_found(is_member): is called in the end with whether they
+	-- are a member of any live room
+	local function find_memberships(bare_jid, on_found)
+		search.add(bare_jid, on_found);
 	end
 
-	-- A user has a device now: tells the engine where they are a member, and under which nicknames they are there. They are
-	-- registered, whatever happens here: should it fail, all rooms are read again.
-	local function add_user(bare_jid)
-		room_sync.forget_quiet();
-		if not guard.attempt("find the rooms of "..bare_jid, find_rooms_of, bare_jid) then
-			engine:forget_rooms();
-		end
-	end
-
-	return { facts_of = facts_of, add_user = add_user };
+	return { facts_of = facts_of, find_memberships = find_memberships, visit = visit };
 end
 
 return { watch = watch };

@@ -1,7 +1,7 @@
 -- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
 --
--- A task is a function that gets pause(), and calls it wherever it may be interrupted. Tasks are run one after the other,
--- in the order in which they were given. What a task raises ends it, and is logged.
+-- A task is a function that gets pause(), and calls it wherever it may be interrupted; after what takes long, pause(true).
+-- Tasks are run one after the other, in the order in which they were given. What a task raises ends it, and is logged.
 --
 -- This file is MIT/X11 licensed.
 

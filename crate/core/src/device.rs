@@ -33,13 +33,27 @@ pub(crate) struct Device {
     is_pinged: bool,
     /// The account of its owner is disabled.
     is_suspended: bool,
+    /// Its lease is not new any more: a result would renew it.
+    is_aged: bool,
+    /// Its app server has taken a push, as far as that is known.
+    has_answered: bool,
 }
 
 impl Device {
     /// A device that was just registered, for an app server at this domain.
     pub(crate) fn new(owner: UserId, registration: Registration, domain: DomainId) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
-        Device { owner, registration, unread, delivery, domain, is_pinged: false, is_suspended: false }
+        Device {
+            owner,
+            registration,
+            unread,
+            delivery,
+            domain,
+            is_pinged: false,
+            is_suspended: false,
+            is_aged: false,
+            has_answered: true,
+        }
     }
 
     /// The user it belongs to.
@@ -84,33 +98,73 @@ impl Device {
 
     /// What was registered is stored. Returns whether its pushes go elsewhere from now on, or with another form.
     pub(crate) fn set_registration(&mut self, registration: Registration) -> bool {
+        let is_addressed = self.is_addressed_by(&registration);
         let before = std::mem::replace(&mut self.registration, registration);
-        before.publish_options != self.registration.publish_options
-            // Which a push identifier need not tell apart: it is one text made of both.
-            || before.app_server != self.registration.app_server
-            || before.node != self.registration.node
+        !is_addressed || before.publish_options != self.registration.publish_options
     }
 
-    /// The client has registered it again: what went wrong before is forgotten, what is unread is not, and it need not wait
-    /// any longer.
+    /// Whether another registration has its pushes go to the same node of the same app server.
+    pub(crate) fn is_addressed_by(&self, registration: &Registration) -> bool {
+        // Which a push identifier need not tell apart: it is one text made of both.
+        self.registration.app_server == registration.app_server && self.registration.node == registration.node
+    }
+
+    /// The client has registered it again: the errors are forgotten, what is unread is not. It waits as long as its app server
+    /// has asked for, or is spared: that is not for a client to say.
     pub(crate) fn renew(&mut self) {
-        self.delivery.clear_failures();
-        self.delivery.resume();
+        self.delivery.forgive();
+        self.is_aged = false;
+    }
+
+    /// The device that takes its place where pushes go elsewhere from now on: it has yet to hear of all that this one had, what
+    /// was on its way included.
+    pub(crate) fn readdressed(mut self, registration: Registration, domain: DomainId) -> Self {
+        let push = self.delivery.in_flight().map(|in_flight| in_flight.id);
+        if let Some(in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
+            self.is_pinged |= in_flight.is_ping;
+            self.unread.requeue(in_flight.notifications);
+        }
+        Device {
+            registration,
+            domain,
+            delivery: DeliveryState::new(),
+            is_aged: false,
+            has_answered: false,
+            ..self
+        }
+    }
+
+    /// Whether its lease has aged.
+    pub(crate) fn set_aged(&mut self, is_aged: bool) {
+        self.is_aged = is_aged;
+    }
+
+    /// Whether its lease has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self) -> bool {
+        std::mem::take(&mut self.is_aged)
     }
 
     /// A message was sent while its owner was absent.
     pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification) {
-        self.unread.add(room, notification);
+        let is_mention = notification.is_mention();
+        if self.unread.add(room, notification) || is_mention {
+            self.delivery.end_pace();
+        }
     }
 
     /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time.
     pub(crate) fn add_bounced(&mut self, room: RoomId, notification: Notification, key: MessageKey) -> bool {
-        self.unread.add_bounced(room, notification, key)
+        let is_new = self.unread.add_bounced(room, notification, key);
+        if is_new {
+            self.delivery.end_pace();
+        }
+        is_new
     }
 
     /// Another module asks for a push without a message.
     pub(crate) fn ping(&mut self) {
         self.is_pinged = true;
+        self.delivery.end_pace();
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it is unread.
@@ -180,8 +234,13 @@ impl Device {
 
     /// Takes out what a push is about, and whether it was asked for; and how many messages are unread that the app server will
     /// then know of.
-    pub(crate) fn take_pending(&mut self, scope: Scope) -> (Notifications, bool, u32) {
-        let notifications = self.unread.take(scope);
+    /// `is_ready` says of which rooms a push may be; another one may go along.
+    pub(crate) fn take_pending(
+        &mut self,
+        scope: Scope,
+        is_ready: impl Fn(RoomId, &Notification) -> bool,
+    ) -> (Notifications, bool, u32) {
+        let notifications = self.unread.take(scope, is_ready);
         (notifications, std::mem::take(&mut self.is_pinged), self.unread.known())
     }
 
@@ -200,9 +259,20 @@ impl Device {
         self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
     }
 
-    /// Nothing is wrong with it any more: its app server has taken a push.
-    pub(crate) fn clear_failures(&mut self) {
+    /// Its app server has taken a push: nothing is wrong with it any more.
+    pub(crate) fn note_delivered(&mut self) {
         self.delivery.clear_failures();
+        self.has_answered = true;
+    }
+
+    /// Whether its app server has taken a push since it was registered, as far as that is known.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Its app server has taken none so far.
+    pub(crate) fn set_unanswered(&mut self) {
+        self.has_answered = false;
     }
 
     /// A persistent error. Returns how many in a row that makes.
@@ -230,6 +300,11 @@ impl Device {
     /// Its app server is not to be asked before `until`.
     pub(crate) fn back_off(&mut self, until: Instant) {
         self.delivery.back_off(until);
+    }
+
+    /// What is new is not to be pushed before `until`.
+    pub(crate) fn pace(&mut self, until: Instant) {
+        self.delivery.pace(until);
     }
 
     /// The deadline that the outbox has to be given, if it has none of this device that is as early.

@@ -16,6 +16,9 @@ use crate::time::Instant;
 /// How many devices are fetched at once: they and what belongs to them fit into any cache.
 const FETCHED: usize = 100;
 
+/// How many deadlines are looked at in one go. Most are of devices that go on after a pause, which takes no time.
+const DUE_AT_ONCE: usize = 100;
+
 /// When the engine is to be asked again, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
@@ -59,6 +62,16 @@ impl Devices {
         is_changed
     }
 
+    /// What is registered for a device is stored anew, for another address: so it is another device from now on. What is on its
+    /// way to the former address still counts there, and nobody waits for the answer, which would not be taken for one.
+    pub(crate) fn readdress(&mut self, id: DeviceId, registration: Registration) -> Option<DeviceId> {
+        let before = self.remove(id)?;
+        let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        let id = self.devices.insert(before.readdressed(registration, domain));
+        self.update(id, |_| ());
+        Some(id)
+    }
+
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
@@ -84,6 +97,23 @@ impl Devices {
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Device> {
         self.devices.values()
+    }
+
+    /// The ids of all of them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.keys()
+    }
+
+    /// Whether the lease of a device has aged. Nothing that concerns the outbox.
+    pub(crate) fn set_aged(&mut self, id: DeviceId, is_aged: bool) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.set_aged(is_aged);
+        }
+    }
+
+    /// Whether the lease of a device has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self, id: DeviceId) -> bool {
+        self.devices.get_mut(id).is_some_and(Device::take_aged)
     }
 
     /// How many there are.
@@ -164,8 +194,8 @@ impl Devices {
         }
     }
 
-    /// Sees to what is due at `now`, of at most so many devices: back-offs end, and end() is told of each publish that was
-    /// not answered in time. Returns what it says of them.
+    /// Sees to what is due at `now`, or a part of it: back-offs end, and end() is told of each publish that was not answered in
+    /// time, of at most so many. Returns what it says of them.
     pub(crate) fn handle_due<T>(
         &mut self,
         at_most: usize,
@@ -174,7 +204,10 @@ impl Devices {
     ) -> Vec<(DeviceId, T)> {
         let now = silence.now;
         let mut ended = Vec::new();
-        for _ in 0..at_most {
+        for _ in 0..DUE_AT_ONCE {
+            if ended.len() >= at_most {
+                break;
+            }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             let Some(device) = self.devices.get_mut(id) else {
                 if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {

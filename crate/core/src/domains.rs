@@ -189,3 +189,86 @@ impl Domain {
         size_of::<Domain>() + 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+
+    const NEVER: f64 = 1e9;
+
+    fn at(seconds: f64) -> Instant {
+        Instant::from_seconds(seconds)
+    }
+
+    /// A device comes, gets one publish that ends so, and goes again.
+    fn visit(domains: &mut Domains, name: &str, outcome: Outcome, now: f64) {
+        let options = Options::default();
+        let id = domains.enter(name);
+        let flight = domains.record_sent(id, at(now), &options).unwrap();
+        let landing = Landing { outcome, now: at(now), spread: 0.0, options: &options };
+        domains.record_ended(flight, Some(&landing));
+        domains.leave(id);
+    }
+
+    fn names(domains: &Domains) -> Vec<String> {
+        domains.states(usize::MAX, at(NEVER)).into_iter().map(|state| state.domain).collect()
+    }
+
+    #[test]
+    fn of_what_was_never_written_to_nothing_is_left() {
+        let mut domains = Domains::default();
+        for number in 0..10_000 {
+            let id = domains.enter(&format!("d{number}.example"));
+            domains.leave(id);
+        }
+        assert_eq!((domains.ids.len(), domains.domains.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_is_on_its_way_keeps_a_domain() {
+        let (mut domains, options) = (Domains::default(), Options::default());
+        let id = domains.enter("push.example");
+        let flight = domains.record_sent(id, at(0.0), &options).unwrap();
+        domains.leave(id);
+        assert_ne!(domains.enter("other.example"), id);
+        domains.record_ended(flight, None);
+        assert_eq!(domains.enter("push.example."), id);
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_limit_and_who_never_answered_is_forgotten_last() {
+        let mut domains = Domains::default();
+        visit(&mut domains, "victim.example", Outcome::Silent, 0.0);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("d{number}.example"), Outcome::Delivered, 0.0);
+        }
+        let remembered = names(&domains);
+        assert!((2_000..8_000).contains(&remembered.len()), "{}", remembered.len());
+        assert!(remembered.iter().any(|name| name == "victim.example"));
+        assert!(remembered.iter().any(|name| name == "d19999.example"), "the oldest are forgotten");
+        let known = remembered.len();
+        for number in 0..known - 1 {
+            visit(&mut domains, &format!("s{number}.example"), Outcome::Silent, 0.0);
+        }
+        assert!(names(&domains).iter().any(|name| name == "victim.example"), "it takes as many others");
+        let long = "x".repeat(1000);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("{number}.{long}"), Outcome::Silent, 0.0);
+        }
+        assert!(names(&domains).len() < 600, "what counts is the memory");
+        assert_eq!(domains.unused.excess(), None);
+    }
+
+    #[test]
+    fn who_has_devices_is_never_forgotten() {
+        let mut domains = Domains::default();
+        let id = domains.enter("victim.example");
+        visit(&mut domains, "victim.example", Outcome::Silent, 0.0);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("d{number}.example"), Outcome::Silent, 0.0);
+        }
+        assert_eq!(domains.enter("victim.example"), id);
+        assert_eq!(names(&domains)[0], "victim.example");
+    }
+}

@@ -4,9 +4,12 @@
 //! [`Engine::poll_event`], and [`Engine::next_deadline`] says when to ask again. This file only sees to it that the parts
 //! hear of what concerns them.
 
+mod consent;
 mod delivery;
 mod fanout;
+mod leases;
 mod messages;
+mod pace;
 mod recent_revisions;
 mod registrations;
 mod revisions;
@@ -15,6 +18,7 @@ mod snapshot;
 mod stats;
 
 pub use delivery::{Push, PushDetails};
+pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState,
@@ -31,18 +35,21 @@ use crate::change::Change;
 use crate::device::{MessageKey, Notification, Revising, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
-use crate::event::{Disabled, Event, Reason};
+use crate::event::{Answered, Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::message::{Message, MessageIds, OwnedRevision, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
-use crate::room::{Coverage, Room};
+use crate::request::EnableFacts;
+use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
+use consent::UnaskedPushes;
 use delivery::Delivery;
 use fanout::{FanOut, FanOuts, Progress, Told};
+use leases::LeaseCheck;
 use messages::{Audience, Digests, Found};
 use registrations::Registrations;
 use rooms::Rooms;
@@ -63,6 +70,8 @@ pub struct Engine {
     digests: Digests,
     fan_outs: FanOuts,
     delivery: Delivery,
+    lease_check: LeaseCheck,
+    unasked: UnaskedPushes,
     events: VecDeque<Event>,
 }
 
@@ -80,6 +89,8 @@ impl Engine {
             rooms: Rooms::default(),
             devices,
             digests: Digests::default(),
+            lease_check: LeaseCheck::default(),
+            unasked: UnaskedPushes::default(),
             fan_outs: FanOuts::default(),
             events: VecDeque::new(),
         }
@@ -92,28 +103,39 @@ impl Engine {
         self.options = options;
     }
 
-    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5).
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with.
     pub fn prepare_enable(
         &self,
-        user: &str,
+        facts: &EnableFacts<'_>,
         iq: &Element,
         record: Record,
         now: UnixTime,
     ) -> Result<Change, RequestError> {
-        Change::enable(iq, user, &self.host, record, now, &self.options)
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
     }
 
-    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6).
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        Change::disable(iq, record)
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
     }
 }
 
@@ -135,6 +157,13 @@ impl Engine {
         registered.is_first_device
     }
 
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
+    }
+
     /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
     /// everything counts, and is kept.
     pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
@@ -150,11 +179,13 @@ impl Engine {
     }
 
     /// Some of a room's members, as they are: bare JID and registered nickname of those with an affiliation of member or
-    /// above. Of members without a device only the nickname is of interest: others can be inside of it.
+    /// above. Of members without a device only the nickname is of interest: others can be inside of it. `without_consent`
+    /// are those of them who have not consented to their membership.
     pub fn add_members<'a>(
         &mut self,
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
     ) {
         let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) else { return };
         for (jid, nick) in members {
@@ -163,9 +194,15 @@ impl Engine {
                 room.take_nickname(user, nick);
             }
             match user {
-                Some(user) => room.read_member(user, nick),
+                Some(user) => {
+                    self.registrations.establish(user);
+                    room.read_member(user, nick);
+                }
                 None => room.set_other_nickname(jid, nick),
             }
+        }
+        for user in without_consent.into_iter().filter_map(|jid| self.registrations.id(jid)) {
+            room.set_consent(user, false);
         }
     }
 
@@ -216,14 +253,24 @@ impl Engine {
     /// A room is gone, and with it all that is unread there.
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
-        let Engine { fan_outs, registrations, devices, options, .. } = self;
-        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, options });
+        let Engine { fan_outs, registrations, devices, unasked, options, .. } = self;
+        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, unasked, options });
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
-    pub fn affiliation_changed(&mut self, room: &str, bare_jid: &str, is_member: bool, nick: Option<&str>) {
-        let Some(id) = self.rooms.id(room) else { return };
+    pub fn affiliation_changed(
+        &mut self,
+        room: &str,
+        bare_jid: &str,
+        membership: Membership,
+        nick: Option<&str>,
+    ) {
+        let is_member = membership != Membership::None;
         let user = self.registrations.id(bare_jid);
+        if let Some(user) = user.filter(|_| is_member) {
+            self.registrations.establish(user);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
         if let Some(room) = self.rooms.get_mut(id) {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
@@ -232,6 +279,7 @@ impl Engine {
             match user {
                 Some(user) if is_member => {
                     room.add_member(user, nick);
+                    room.set_consent(user, membership == Membership::Consented);
                     room.forget_without_device(|user| self.registrations.user(user).is_some());
                 }
                 Some(user) => room.remove_member(user),
@@ -266,6 +314,7 @@ impl Engine {
     /// A user is where the room can be read, or may not read it any more.
     fn mark_read(&mut self, user: UserId, room: RoomId) {
         for device in self.registrations.devices_of(user) {
+            self.delivery.end_pace(device, room);
             self.devices.update(device, |device| device.mark_read(room));
         }
     }
@@ -283,7 +332,7 @@ impl Engine {
             self.revise(room_id, &broadcast, revision, now);
             return 0;
         }
-        let Engine { rooms, registrations, devices, digests, fan_outs, options, .. } = self;
+        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
         let Some(room) = rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
         let Some(mut audience) = Audience::of(&broadcast, &message, room, registrations) else { return 0 };
@@ -291,27 +340,23 @@ impl Engine {
         let (members, known) = room.members_and_nicknames();
         let mut progress = Progress::begin(members, options, has_to_wait);
         let mut found = Found::default();
+        let mut told = Told { registrations, devices, unasked, options };
         if !has_to_wait {
             let places = progress.step(members, options);
-            found = audience.find(
-                members.at_mut(places),
-                &progress,
-                known,
-                &Told { registrations, devices, options },
-            );
+            found = audience.find(members.at_mut(places), &progress, known, &told);
             found.without_device.iter().for_each(|user| room.remove_member(*user));
         }
-        if found.devices.is_empty() && progress.is_done() {
+        if found.is_empty() && progress.is_done() {
             return 0;
         }
         let Broadcast { keep_original, sender, .. } = broadcast;
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
-        let digest = Arc::new(Digests::digest(Some(&message), keep_original, room, identity, options));
-        devices.add_unread(room_id, &digest, &found.devices);
+        let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
+        let devices = told.add_unread(room_id, &digest, &found);
         if !progress.is_done() {
             fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
         }
-        found.devices.len()
+        devices
     }
 
     /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
@@ -325,6 +370,9 @@ impl Engine {
             return 0;
         }
         let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        if let Some(user) = self.registrations.id(bounce.user) {
+            room.set_consent(user, true);
+        }
         let message = bounce.message.map(|message| Message::read(message, bounce.room));
         let message = message.as_ref();
         let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
@@ -333,7 +381,7 @@ impl Engine {
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
-        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
+        let digest = self.digests.digest(message, bounce.keep_original, room, identity, &self.options);
         let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
@@ -387,14 +435,17 @@ impl Engine {
     pub fn withdraw(&mut self, id: &str) {
         if let Ok(id) = id.parse::<PushId>() {
             self.catch_up_device(id.device());
-            self.devices.end_push(id, None, |_, _| ());
+            self.devices.end_push(id, None, |_, in_flight| self.delivery.take_back(id, in_flight));
         }
     }
 
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, None, |device, in_flight| device.discount(&in_flight.notifications));
+            self.devices.end_push(id, None, |device, in_flight| {
+                self.delivery.take_back(id, in_flight);
+                device.discount(&in_flight.notifications);
+            });
         }
     }
 
@@ -410,8 +461,8 @@ impl Engine {
     /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
     /// left: what has not come to a device is in no snapshot.
     pub fn spread(&mut self) -> bool {
-        let Engine { rooms, registrations, devices, fan_outs, options, .. } = self;
-        fan_outs.step(rooms, &mut Told { registrations, devices, options });
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.step(rooms, &mut Told { registrations, devices, unasked, options });
         !fan_outs.is_empty()
     }
 
@@ -425,14 +476,14 @@ impl Engine {
     /// A message of a room takes back or corrects an earlier one.
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
-        let Engine { rooms, registrations, devices, fan_outs, options, .. } = self;
+        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
         let has_to_wait = fan_outs.has_any_of(id);
         let Some(room) = rooms.get_mut(id) else { return };
-        let digest = revisions::digest(&revision, message, keep_original, room, now, options);
+        let digest = revisions::digest(&revision, message, keep_original, room, now, digests, options);
         let revision = OwnedRevision::from(revision);
         let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
         let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
-        let mut told = Told { registrations, devices, options };
+        let mut told = Told { registrations, devices, unasked, options };
         fan_out.begin(id, room, has_to_wait, &mut told);
         fan_outs.add(id, fan_out);
         rooms.add_revision(id, revision, digest);
@@ -443,7 +494,15 @@ impl Engine {
         let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
         let Some(user) = self.registrations.id(bounce.user) else { return };
         let sent = bounce.sent.unwrap_or(now);
-        let digest = revisions::digest(&revision, message, bounce.keep_original, room, sent, &self.options);
+        let digest = revisions::digest(
+            &revision,
+            message,
+            bounce.keep_original,
+            room,
+            sent,
+            &mut self.digests,
+            &self.options,
+        );
         let mut revising = Revising::new(revision.into(), digest);
         for device in self.registrations.devices_of(user) {
             self.devices.revise(device, id, &mut revising);
@@ -459,21 +518,35 @@ impl Engine {
         if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
             return false;
         }
+        if outcome == Outcome::Delivered {
+            self.note_sign_of_life(id.device());
+        }
         self.catch_up_device(id.device());
         self.handle_outcome(id, outcome, now);
         true
     }
 
+    /// A device has had a result: where its lease has aged, that has to be stored.
+    fn note_sign_of_life(&mut self, id: DeviceId) {
+        if self.devices.take_aged(id)
+            && let Some((user, registration)) = self.addressee(id)
+        {
+            let push_identifier = registration.push_identifier().into();
+            let answered = Answered { user: user.into(), push_identifier };
+            self.events.push_back(Event::DeviceAnswered(answered));
+        }
+    }
+
     /// Something is about to change for a user: they are told what they have yet to hear of.
     fn catch_up(&mut self, user: UserId) {
-        let Engine { rooms, registrations, devices, fan_outs, options, .. } = self;
-        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, options });
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, unasked, options });
     }
 
     /// The same for the owner of a device.
     fn catch_up_device(&mut self, device: DeviceId) {
-        let Engine { rooms, registrations, devices, fan_outs, options, .. } = self;
-        fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, options });
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
     }
 
     fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
@@ -497,9 +570,9 @@ impl Engine {
     /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
     /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
     pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
-        let Engine { rooms, registrations, devices, fan_outs, delivery, options, .. } = self;
+        let Engine { rooms, registrations, devices, fan_outs, delivery, unasked, options, .. } = self;
         let catch_up = |devices: &mut Devices, device| {
-            fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, options });
+            fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
         };
         delivery.poll_push(devices, catch_up, scope, now, options)
     }
@@ -507,6 +580,17 @@ impl Engine {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Begins to look at the leases of all devices.
+    pub fn begin_lease_check(&mut self) {
+        self.lease_check.begin(&self.devices);
+    }
+
+    /// Looks at the leases of some devices, and returns those of which there was no sign of life for a while. `None` where all
+    /// were looked at. No lease counts from before `since`. From then on, the next result of such a device is an event.
+    pub fn next_aged_devices(&mut self, now: UnixTime, since: UnixTime) -> Option<Vec<AgedDevice>> {
+        self.lease_check.next(&mut self.devices, &self.registrations, now, since, &self.options)
     }
 
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
@@ -558,6 +642,12 @@ impl Engine {
         absent.any(|((user, _), looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
     }
 
+    /// Whether any member has a device, as far as they are known: if not, nothing of the room concerns anybody.
+    pub fn has_devices(&self, room: &str) -> bool {
+        let mut members = self.rooms.by_jid(room).into_iter().flat_map(Room::members).zip(0..=LOOKED_AT);
+        members.any(|(user, looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
+    }
+
     /// The bare JIDs of the members with a device who are absent.
     pub fn absent_members(&self, room: &str) -> Vec<&str> {
         let absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);
@@ -571,7 +661,7 @@ impl Engine {
 
     /// What outlives a clean stop, as it is at `now`.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        Snapshot::take(&self.devices, &self.registrations, &self.rooms, now)
+        Snapshot::take(&self.devices, &self.registrations, &self.rooms, &self.options, now)
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {

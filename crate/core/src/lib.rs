@@ -37,6 +37,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;
@@ -47,6 +48,7 @@ mod room;
 mod stored_value;
 mod summary;
 mod time;
+mod work;
 
 /// All that callers may use. The other modules are private, so that rustc finds what is used by nobody.
 #[cfg_attr(as_program, allow(unused_imports, reason = "tests and signatures need the others"))]
@@ -56,25 +58,29 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, DeviceState, DomainState, Engine, MessageState, NicknameState, PendingState, Push,
-        PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
+        AgedDevice, Bounce, Broadcast, DeviceState, DomainState, Engine, MessageState, NicknameState,
+        PendingState, Push, PushDetails, Snapshot, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
-    pub use crate::event::{Disabled, Event, Reason};
+    pub use crate::event::{Answered, Disabled, Event, Reason};
     pub use crate::ids::{DeviceId, ForeignId, PushId};
     pub use crate::mention::{KnownNicknames, Mentions, Nickname};
     pub use crate::message::Message;
     pub use crate::notify_level::{DefaultLevel, RoomPrivacy};
     pub use crate::ns::CLIENT as NS_CLIENT;
     pub use crate::options::Options;
-    pub use crate::publish_options::{MAX_FORM_DEPTH, MAX_FORM_SIZE, PublishOptions};
+    pub use crate::publish_options::{
+        MAX_FORM_ATTRIBUTES, MAX_FORM_DEPTH, MAX_FORM_ELEMENTS, MAX_FORM_SIZE, PublishOptions,
+    };
     pub use crate::random::Random;
     pub use crate::registration::{Record, Registration};
-    pub use crate::request::MAX_NODE;
-    pub use crate::room::Coverage;
+    pub use crate::request::{EnableFacts, MAX_INCLUDE_PAYLOAD, MAX_NODE};
+    pub use crate::room::{Coverage, Membership};
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;
     pub use crate::time::{Instant, UnixTime};
+    #[cfg(feature = "work-count")]
+    pub use crate::work::work_done;
 }
 
 #[cfg(not(as_program))]

@@ -35,6 +35,7 @@ use std::sync::LazyLock;
 
 use crate::message::{Body, Message, outside};
 use crate::ns;
+use crate::work;
 use address::Address;
 use budget::Budget;
 use covered::Covered;
@@ -66,7 +67,10 @@ pub struct Mentions<'a> {
     known: &'a KnownNicknames,
     /// What of the text does not name those whose nicknames are inside: read when a nickname was found
     covered: OnceCell<Covered>,
+    /// For what is compared
     budget: Budget,
+    /// For the addresses that are prepared
+    addresses: Budget,
 }
 
 impl<'a> Mentions<'a> {
@@ -83,6 +87,7 @@ impl<'a> Mentions<'a> {
             known,
             covered: OnceCell::new(),
             budget: Budget::new(),
+            addresses: Budget::new(),
         };
         let body = message.main_body();
         if reply_author.is_none() {
@@ -95,8 +100,8 @@ impl<'a> Mentions<'a> {
 
     /// The same with what is known of nicknames at another time.
     pub(crate) fn with_known<'k>(self, known: &'k KnownNicknames) -> Mentions<'k> {
-        let Mentions { people, occupants, ranges, text, covered, budget, .. } = self;
-        Mentions { people, occupants, ranges, text, known, covered, budget }
+        let Mentions { people, occupants, ranges, text, covered, budget, addresses, .. } = self;
+        Mentions { people, occupants, ranges, text, known, covered, budget, addresses }
     }
 
     /// The same with no nickname known, until there is time to go on.
@@ -117,6 +122,7 @@ impl<'a> Mentions<'a> {
     }
 
     fn name(&self, nickname: &Nickname) -> bool {
+        work::count(1);
         !nickname.is_blank()
             && ((!self.occupants.is_empty() && self.occupants.contains(nickname.prepared().as_ref()))
                 || (nickname.is_looked_for()
@@ -133,7 +139,8 @@ impl<'a> Mentions<'a> {
     }
 
     fn add_replies(&mut self, message: &Message<'_>) {
-        let replies = message.element().children().filter(|child| child.is("reply", ns::REPLY));
+        let children = message.element().children().inspect(|_| work::count(1));
+        let replies = children.filter(|child| child.is("reply", ns::REPLY));
         for to in replies.filter_map(|reply| reply.attr("to")).take(REFERENCES_MAX) {
             self.add_address(to, message.room());
         }
@@ -143,7 +150,8 @@ impl<'a> Mentions<'a> {
     fn add_references(&mut self, message: &Message<'_>, body: Option<&Body<'_>>) -> Vec<Range<usize>> {
         let mut linked = Vec::new();
         let mut is_within_budget = true;
-        for reference in message.element().children().filter_map(Reference::mention).take(REFERENCES_MAX) {
+        let children = message.element().children().inspect(|_| work::count(1));
+        for reference in children.filter_map(Reference::mention).take(REFERENCES_MAX) {
             for address in &reference.addresses {
                 self.add_address(address, message.room());
             }
@@ -158,7 +166,7 @@ impl<'a> Mentions<'a> {
     }
 
     fn add_address(&mut self, text: &str, room: &str) {
-        let Some(address) = Address::parse(text) else { return };
+        let Some(address) = Address::parse(text).filter(|_| self.addresses.take(text.len())) else { return };
         let bare = address.bare_forms();
         if !bare.iter().any(|form| form == room) {
             self.people.extend(bare);

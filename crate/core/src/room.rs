@@ -24,6 +24,17 @@ pub enum Coverage {
     Complete,
 }
 
+/// What a user is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// Without an affiliation of member or above.
+    None,
+    /// Somebody else has made them a member, and they have neither entered since nor registered a nickname.
+    WithoutConsent,
+    /// A member who has consented.
+    Consented,
+}
+
 /// The index of a room. It is fed by what happens in the room, so that a message costs what its absent
 /// members cost, however many affiliations there are.
 #[derive(Debug)]
@@ -102,6 +113,7 @@ impl Room {
     pub(crate) fn read_member(&mut self, user: UserId, reserved: Option<&str>) {
         self.set_reserved(user, reserved);
         if let Some(member) = self.members.get_mut(user) {
+            member.set_consent(true);
             member.reading = self.reading;
         }
     }
@@ -170,6 +182,13 @@ impl Room {
         self.nicknames.remove(member.last_used.as_ref());
         if let Some(nick) = member.last_used {
             self.last_users.remove(nick.as_str());
+        }
+    }
+
+    /// Whether a member has consented to their membership. Who is there has.
+    pub(crate) fn set_consent(&mut self, user: UserId, has_consented: bool) {
+        if let Some(member) = self.members.get_mut(user) {
+            member.set_consent(has_consented);
         }
     }
 
@@ -256,6 +275,11 @@ impl Room {
     /// The members who are not there.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (UserId, &Member)> {
         self.members.absent()
+    }
+
+    /// The members, there or not.
+    pub(crate) fn members(&self) -> impl Iterator<Item = UserId> {
+        self.members.iter().map(|(user, _)| user)
     }
 
     /// The members, to be told of a message, and the nicknames that are known.

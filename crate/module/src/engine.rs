@@ -7,10 +7,11 @@
 use mlua::{
     Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods, Value,
 };
-use muc_cloud_notify_core::{Engine, Instant, Options, PublishOptions, Snapshot, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, Snapshot, UnixTime};
 
 use super::entropy::Entropy;
-use super::input::{self, BounceFacts, MessageFacts};
+use super::input::{self, BounceFacts, EnableFacts, MessageFacts};
+use super::originals::SharedOriginals;
 use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
 use super::record;
@@ -19,9 +20,8 @@ use super::registry::{self, SharedEngine};
 /// The engine of a MUC service, in Lua's hands.
 struct LuaEngine {
     engine: SharedEngine,
-    /// The metatable of `util.stanza`'s stanzas.
-    stanza_mt: Table,
     forms: SharedForms,
+    originals: SharedOriginals,
 }
 
 /// `native.open`: the engine of a MUC service, and whether it is a new one.
@@ -39,7 +39,7 @@ pub(crate) fn open(
         None => (registry::insert(&host, Engine::new(&host, options.clone(), Entropy::new()?)), true),
     };
     let forms = SharedForms::new(lua, stanza_mt.clone())?;
-    let this = LuaEngine { engine, stanza_mt, forms };
+    let this = LuaEngine { engine, forms, originals: SharedOriginals::new(stanza_mt) };
     this.with_engine("configure", |engine| engine.configure(options))?;
     Ok((lua.create_userdata(this)?, is_new))
 }
@@ -67,22 +67,26 @@ impl LuaEngine {
     fn prepare_enable(
         lua: &Lua,
         this: &Self,
-        (user, iq, record, now): (String, Table, Option<Table>, f64),
+        (facts, iq, record, now): (Value, Table, Option<Table>, f64),
     ) -> Result<(Option<Table>, Option<Table>)> {
+        let facts: EnableFacts = input::table(lua, facts)?;
         let (iq, record) = (input::stanza(&iq)?, record::read(record)?);
         let now = UnixTime::from_seconds(now);
-        let change =
-            this.with_engine("prepare_enable", |engine| engine.prepare_enable(&user, &iq, record, now))?;
+        let change = this.with_engine("prepare_enable", |engine| {
+            engine.prepare_enable(&facts.borrowed(), &iq, record, now)
+        })?;
         output::change(lua, change)
     }
 
     fn prepare_disable(
         lua: &Lua,
         this: &Self,
-        (iq, record): (Table, Option<Table>),
+        (iq, app_server, record): (Table, Option<String>, Option<Table>),
     ) -> Result<(Option<Table>, Option<Table>)> {
         let (iq, record) = (input::stanza(&iq)?, record::read(record)?);
-        let change = this.with_engine("prepare_disable", |engine| engine.prepare_disable(&iq, record))?;
+        let change = this.with_engine("prepare_disable", |engine| {
+            engine.prepare_disable(&iq, app_server.as_deref(), record)
+        })?;
         output::change(lua, change)
     }
 
@@ -107,6 +111,10 @@ impl LuaEngine {
         })
     }
 
+    fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
+        this.with_engine("establish", |engine| engine.establish(&user))
+    }
+
     fn set_suspended(_: &Lua, this: &Self, (user, is_suspended): (String, bool)) -> Result<()> {
         this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
     }
@@ -115,10 +123,15 @@ impl LuaEngine {
         this.with_engine("begin_members", |engine| engine.begin_members(&room))
     }
 
-    fn add_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
+    fn add_members(
+        _: &Lua,
+        this: &Self,
+        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+    ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
-        this.with_engine("add_members", |engine| engine.add_members(&room, members))
+        let without_consent = without_consent.iter().flatten().map(String::as_str);
+        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
     }
 
     fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
@@ -147,10 +160,21 @@ impl LuaEngine {
     fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick): (String, String, bool, Option<String>),
+        (room, bare_jid, is_member, nick, lacks_consent): (
+            String,
+            String,
+            bool,
+            Option<String>,
+            Option<bool>,
+        ),
     ) -> Result<()> {
+        let membership = match (is_member, lacks_consent) {
+            (false, _) => Membership::None,
+            (true, Some(true)) => Membership::WithoutConsent,
+            (true, _) => Membership::Consented,
+        };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, is_member, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
         })
     }
 
@@ -251,6 +275,16 @@ impl LuaEngine {
         event.map(|event| output::event(lua, &event)).transpose()
     }
 
+    fn begin_lease_check(_: &Lua, this: &Self, _: ()) -> Result<()> {
+        this.with_engine("begin_lease_check", Engine::begin_lease_check)
+    }
+
+    fn next_aged_devices(lua: &Lua, this: &Self, (now, since): (f64, f64)) -> Result<Option<Vec<Table>>> {
+        let (now, since) = (UnixTime::from_seconds(now), UnixTime::from_seconds(since));
+        let aged = this.with_engine("next_aged_devices", |engine| engine.next_aged_devices(now, since))?;
+        aged.map(|aged| aged.iter().map(|device| output::aged_device(lua, device)).collect()).transpose()
+    }
+
     fn next_deadline(_: &Lua, this: &Self, _: ()) -> Result<(Option<f64>, Option<&'static str>)> {
         this.with_engine("next_deadline", |engine| output::deadline(engine.next_deadline()))
     }
@@ -274,7 +308,7 @@ impl LuaEngine {
     fn push_details(lua: &Lua, this: &Self, id: String) -> Result<Option<Table>> {
         let details =
             this.with_engine("push_details", |engine| engine.push_details(&id).map(OwnedPushDetails::from))?;
-        details.map(|details| output::push_details(lua, &details, &this.stanza_mt)).transpose()
+        details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
     fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
@@ -286,10 +320,14 @@ impl LuaEngine {
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
     }
 
-    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool)> {
+    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
         let room = room.to_str()?;
         this.with_engine("coverage", |engine| {
-            (output::coverage(engine.coverage(&room)), engine.is_anybody_absent(&room))
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
         })
     }
 
@@ -318,6 +356,7 @@ impl UserData for LuaEngine {
         methods.add_method("without_registration", Self::without_registration);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
+        methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("begin_members", Self::begin_members);
         methods.add_method("add_members", Self::add_members);
@@ -343,6 +382,8 @@ impl UserData for LuaEngine {
         // Decisions
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
+        methods.add_method("begin_lease_check", Self::begin_lease_check);
+        methods.add_method("next_aged_devices", Self::next_aged_devices);
         methods.add_method("next_deadline", Self::next_deadline);
         // What the numbers mean, and a look inside
         methods.add_method("addressee", Self::addressee);

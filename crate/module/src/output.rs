@@ -1,14 +1,18 @@
 //! What Lua is handed: tables, and numbers that stand for what it cannot hold.
 
+use std::sync::Arc;
+
+use minidom::Element;
 use mlua::serde::ser::Options as SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
 use muc_cloud_notify_core::{
-    Change, Coverage, Deadline, DeviceId, Disabled, Event, PushDetails, Reason, RequestError, Stats, Summary,
+    AgedDevice, Answered, Change, Coverage, Deadline, DeviceId, Disabled, Event, PushDetails, Reason,
+    RequestError, Stats, Summary,
 };
 use serde::Serialize;
 
+use super::originals::SharedOriginals;
 use super::record;
-use super::stanza::{self, Shape};
 
 /// What a device is called in Lua.
 pub(crate) fn device_number(device: DeviceId) -> i64 {
@@ -42,6 +46,7 @@ pub(crate) fn change(
             table.raw_set("type", error.error_type().as_str())?;
             table.raw_set("condition", error.condition())?;
             table.raw_set("text", error.to_string())?;
+            table.raw_set("unless_member", error == RequestError::TooManyStrangers)?;
             Ok((None, Some(table)))
         }
     }
@@ -61,11 +66,26 @@ pub(crate) fn event(lua: &Lua, event: &Event) -> Result<Table> {
                 Reason::Unreachable => {}
             }
         }
+        Event::DeviceAnswered(Answered { user, push_identifier }) => {
+            table.raw_set("type", "device-answered")?;
+            table.raw_set("user", &**user)?;
+            table.raw_set("push_identifier", &**push_identifier)?;
+        }
         Event::AddresseeChanged(device) => {
             table.raw_set("type", "addressee-changed")?;
             table.raw_set("device", device_number(*device))?;
         }
     }
+    Ok(table)
+}
+
+/// `aged_device`
+pub(crate) fn aged_device(lua: &Lua, device: &AgedDevice) -> Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("user", &*device.user)?;
+    table.raw_set("push_identifier", &*device.push_identifier)?;
+    table.raw_set("app_server", device.app_server.as_str())?;
+    table.raw_set("is_over", device.is_over)?;
     Ok(table)
 }
 
@@ -89,14 +109,18 @@ pub(crate) fn summary(lua: &Lua, summary: &Summary) -> Result<Table> {
     Ok(table)
 }
 
-/// `push_details`; the message is a stanza with this metatable.
-pub(crate) fn push_details(lua: &Lua, details: &OwnedPushDetails, stanza_mt: &Table) -> Result<Table> {
+/// `push_details`
+pub(crate) fn push_details(
+    lua: &Lua,
+    details: &OwnedPushDetails,
+    originals: &SharedOriginals,
+) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("push_info", record::write_registration(lua, &details.registration)?)?;
     table.raw_set("mentioned", details.is_mention)?;
     table.raw_set("room", details.room.as_deref())?;
     if let Some(original) = &details.original {
-        table.raw_set("original", stanza::from_element(lua, original, Shape::Stanza(stanza_mt))?)?;
+        table.raw_set("original", originals.write(lua, original)?)?;
     }
     Ok(table)
 }
@@ -106,7 +130,7 @@ pub(crate) struct OwnedPushDetails {
     registration: muc_cloud_notify_core::Registration,
     is_mention: bool,
     room: Option<String>,
-    original: Option<minidom::Element>,
+    original: Option<Arc<Element>>,
 }
 
 impl From<PushDetails<'_>> for OwnedPushDetails {
@@ -115,7 +139,7 @@ impl From<PushDetails<'_>> for OwnedPushDetails {
             registration: details.registration.clone(),
             is_mention: details.is_mention,
             room: details.room.map(str::to_owned),
-            original: details.original.cloned(),
+            original: details.original,
         }
     }
 }

@@ -6,7 +6,9 @@
 //!   ▲                                                 │ take_in_flight
 //!   ├─────────────────────────────────────────────────┤
 //!   │ resume                                          │ back_off
-//!   └────────────────── BackingOff ◄──────────────────┘
+//!   ├────────────────── BackingOff ◄──────────────────┘
+//!   │ resume, end_pace                 pace
+//!   └────────────────── Pacing ◄──── Idle
 //! ```
 
 use crate::domains::Flight;
@@ -52,6 +54,8 @@ enum State {
     InFlight(Box<InFlight>),
     /// After a transient error, or while the app server is spared: not before this time.
     BackingOff { until: Instant },
+    /// It has just heard of the rooms in which something is new: not before this time, unless something else comes up.
+    Pacing { until: Instant },
 }
 
 /// Why something is due.
@@ -59,7 +63,7 @@ enum State {
 pub(crate) enum Due {
     /// A publish was not answered in time.
     AnswerOverdue(PushId),
-    /// The time of a retry has come.
+    /// The time of a retry has come, or of a push that was to keep its distance from the last one.
     Retry,
 }
 
@@ -91,6 +95,13 @@ impl DeliveryState {
     /// Nothing is wrong any more.
     pub(super) fn clear_failures(&mut self) {
         self.failures = None;
+    }
+
+    /// Its errors are forgotten, and it has not failed for long. How long it waits after the next transient error is for its app
+    /// server to say, so the attempts still count.
+    pub(super) fn forgive(&mut self) {
+        let attempts = self.failures.as_ref().map_or(0, |failures| failures.attempts);
+        self.failures = (attempts > 0).then(|| Box::new(Failures { attempts, ..Failures::default() }));
     }
 
     /// A persistent error. Returns how many in a row that makes.
@@ -163,7 +174,19 @@ impl DeliveryState {
 
     /// The back-off is over, or pointless.
     pub(super) fn resume(&mut self) {
-        if matches!(self.state, State::BackingOff { .. }) {
+        if matches!(self.state, State::BackingOff { .. } | State::Pacing { .. }) {
+            self.state = State::Idle;
+        }
+    }
+
+    /// What is new is not to be pushed before `until`.
+    pub(super) fn pace(&mut self, until: Instant) {
+        self.state = State::Pacing { until };
+    }
+
+    /// Something has come up that need not wait.
+    pub(super) fn end_pace(&mut self) {
+        if matches!(self.state, State::Pacing { .. }) {
             self.state = State::Idle;
         }
     }
@@ -172,7 +195,7 @@ impl DeliveryState {
     pub(crate) fn due(&self) -> Option<(Instant, Due)> {
         match &self.state {
             State::InFlight(in_flight) => Some((in_flight.deadline, Due::AnswerOverdue(in_flight.id))),
-            State::BackingOff { until } => Some((*until, Due::Retry)),
+            State::BackingOff { until } | State::Pacing { until } => Some((*until, Due::Retry)),
             State::Idle | State::Queued(_) => None,
         }
     }

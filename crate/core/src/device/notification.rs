@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use minidom::Element;
 use smallvec::{SmallVec, smallvec};
 
 use super::by_room;
@@ -11,6 +10,7 @@ use super::earlier::Earlier;
 use super::revising::Revising;
 use crate::ids::RoomId;
 use crate::message::MessageIds;
+use crate::originals::Original;
 use crate::time::Instant;
 
 /// Which message it is: all that is kept of one that a newer one speaks for.
@@ -43,7 +43,7 @@ pub(crate) struct MessageDigest {
     /// The text, where the app server may know it.
     pub(crate) body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
-    pub(crate) original: Option<Element>,
+    pub(crate) original: Option<Original>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
     /// Newer messages were already pushed, so its words are not pushed.
@@ -55,6 +55,11 @@ impl MessageDigest {
     pub(super) fn outdated(&self) -> Self {
         let original = self.original.clone();
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
+    }
+
+    /// The same message for those who are not to hear its words from us, nor from other modules.
+    pub(crate) fn withheld(&self) -> Self {
+        Self::without_words(&self.room, &self.identity)
     }
 
     /// What a push says of a message that this one corrects.
@@ -261,16 +266,20 @@ impl Notifications {
         self.0.get_mut(place).map(|(_, notification)| notification)
     }
 
-    /// Something is new in a room, besides what already is.
-    pub(super) fn add(&mut self, room: RoomId, notification: Notification) {
+    /// Something is new in a room, besides what already is. Returns whether there was nothing before.
+    pub(crate) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
         match self.place(room) {
             Ok(place) => {
                 if let Some((_, newest)) = self.0.get_mut(place) {
                     let before = std::mem::replace(newest, notification);
                     newest.merge(before);
                 }
+                false
             }
-            Err(place) => self.0.insert(place, (room, notification)),
+            Err(place) => {
+                self.0.insert(place, (room, notification));
+                true
+            }
         }
     }
 
@@ -298,9 +307,13 @@ impl Notifications {
         self.0 = merged;
     }
 
-    /// Takes out that of the room which has waited longest.
-    pub(super) fn take_oldest(&mut self) -> Self {
-        let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, other))| other.newest.identity.order);
+    /// Takes out that of the room which has waited longest, of those that are ready if any is.
+    pub(super) fn take_oldest(&mut self, is_ready: impl Fn(RoomId, &Notification) -> bool) -> Self {
+        let oldest = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (room, other))| (!is_ready(*room, other), other.newest.identity.order));
         let oldest = oldest.map(|(index, _)| index);
         oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.remove(index)]))
     }

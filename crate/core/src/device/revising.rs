@@ -13,6 +13,8 @@ pub(crate) struct Revising {
     revision: OwnedRevision,
     /// What a push says in the place of a corrected message.
     digest: Arc<MessageDigest>,
+    /// The same for those who are not to hear its words.
+    withheld: Option<Box<Revising>>,
     /// What was made so far, and of which messages, by their addresses: there are many where a message has bounced too.
     made: HashMap<usize, (Arc<MessageIdentity>, Arc<MessageDigest>)>,
 }
@@ -20,7 +22,14 @@ pub(crate) struct Revising {
 impl Revising {
     /// A revision that no device has heard of yet.
     pub(crate) fn new(revision: OwnedRevision, digest: Arc<MessageDigest>) -> Self {
-        Revising { revision, digest, made: HashMap::new() }
+        Revising { revision, digest, withheld: None, made: HashMap::new() }
+    }
+
+    /// The same for those who are not to hear its words.
+    pub(crate) fn withheld(&mut self) -> &mut Self {
+        self.withheld.get_or_insert_with(|| {
+            Box::new(Revising::new(self.revision.clone(), Arc::new(self.digest.withheld())))
+        })
     }
 
     /// Whether the message is pushed no more; otherwise it has another text.

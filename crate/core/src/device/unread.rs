@@ -42,10 +42,10 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// A message was sent while the owner was absent.
-    pub(super) fn add(&mut self, room: RoomId, notification: Notification) {
+    /// A message was sent while the owner was absent. Returns whether nothing of the room was pending before.
+    pub(super) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
         self.count(room);
-        self.pending.add(room, notification);
+        self.pending.add(room, notification)
     }
 
     /// A message bounced that was sent when the owner seemed to be present. Returns whether it is the first time. Messages
@@ -89,11 +89,15 @@ impl Unread {
         self.pending.retain(|_, pending| pending.newest().identity.sent >= oldest);
     }
 
-    /// Takes out what a push is about.
-    pub(super) fn take(&mut self, scope: Scope) -> Notifications {
+    /// Takes out what a push is about: of one room, the one that has waited longest of those that are ready.
+    pub(super) fn take(
+        &mut self,
+        scope: Scope,
+        is_ready: impl Fn(RoomId, &Notification) -> bool,
+    ) -> Notifications {
         match scope {
             Scope::AllRooms => std::mem::take(&mut self.pending),
-            Scope::OneRoom => self.pending.take_oldest(),
+            Scope::OneRoom => self.pending.take_oldest(is_ready),
         }
     }
 

@@ -219,3 +219,89 @@ impl Standing {
         self.breaker = CircuitBreaker::restored(state.failures, state.trips, wait.map(|wait| now + wait));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOMAIN: fn() -> DomainId = DomainId::default;
+
+    fn end(standing: &mut Standing, flight: Flight, outcome: Outcome, now: f64) {
+        let options = Options::default();
+        let now = Instant::from_seconds(now);
+        standing.record_ended(flight, Some(&Landing { outcome, now, spread: 0.0, options: &options }));
+    }
+
+    fn send(standing: &mut Standing, now: f64) -> Flight {
+        standing.record_sent(DOMAIN(), Instant::from_seconds(now), &Options::default())
+    }
+
+    /// How many publishes leave at once.
+    fn room(standing: &mut Standing, now: f64) -> Vec<Flight> {
+        let (options, at) = (Options::default(), Instant::from_seconds(now));
+        let granted = |standing: &Standing| standing.permit(at, &options) == Permit::Granted;
+        std::iter::from_fn(|| granted(standing).then(|| send(standing, now))).take(2000).collect()
+    }
+
+    #[test]
+    fn the_window_doubles_with_each_result_and_halves_with_each_error() {
+        let mut standing = Standing::default();
+        for expected in [10, 20, 40, 80, 160, 320, 500, 500] {
+            let flights = room(&mut standing, 0.0);
+            assert_eq!(flights.len(), expected);
+            let first = flights[0];
+            flights.into_iter().for_each(|flight| standing.record_ended(flight, None));
+            standing.in_flight = 1;
+            end(&mut standing, first, Outcome::Delivered, 0.0);
+        }
+        for expected in [250, 125, 62, 31, 15, 10, 10] {
+            let flight = send(&mut standing, 0.0);
+            end(&mut standing, flight, Outcome::Rejected, 0.0);
+            let flights = room(&mut standing, 0.0);
+            assert_eq!(flights.len(), expected);
+            flights.into_iter().for_each(|flight| standing.record_ended(flight, None));
+        }
+    }
+
+    #[test]
+    fn silence_from_before_an_answer_says_nothing_of_the_domain() {
+        let mut standing = Standing::default();
+        let first = send(&mut standing, 0.0);
+        end(&mut standing, first, Outcome::Delivered, 0.0);
+        let silent: Vec<Flight> = (0..20).map(|_| send(&mut standing, 1.0)).collect();
+        let answered = send(&mut standing, 2.0);
+        end(&mut standing, answered, Outcome::Rejected, 2.0);
+        silent.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
+        assert_eq!(room(&mut standing, 121.0).len(), 10, "it is not given up");
+    }
+
+    #[test]
+    fn what_was_sent_before_a_probe_says_nothing_of_it() {
+        let mut standing = Standing::default();
+        let mut flights = room(&mut standing, 0.0);
+        flights.drain(..5).for_each(|flight| end(&mut standing, flight, Outcome::Rejected, 0.0));
+        assert_eq!(room(&mut standing, 9.9).len(), 0);
+        let probe = room(&mut standing, 10.0);
+        assert_eq!(probe.len(), 1);
+        flights.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 120.0));
+        assert_eq!(standing.breaker.trips(), 1);
+        end(&mut standing, probe[0], Outcome::Silent, 130.0);
+        assert_eq!((room(&mut standing, 149.9).len(), room(&mut standing, 150.0).len()), (0, 1));
+    }
+
+    #[test]
+    fn a_snapshot_that_is_wrong_does_no_harm() {
+        for wait in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
+            let state = DomainState {
+                window: u32::MAX,
+                failures: u32::MAX,
+                trips: u32::MAX,
+                wait: Some(wait),
+                ..DomainState::default()
+            };
+            let mut standing = Standing::default();
+            standing.restore(&state, Instant::from_seconds(0.0), &Options::default());
+            assert_eq!(room(&mut standing, 4000.0).len(), 1, "{wait}: a probe, within reason");
+        }
+    }
+}

@@ -14,7 +14,8 @@ use crate::ids::{DeviceId, RoomId, UserId};
 use crate::options::Options;
 use crate::room::{Member, Members, Remains, Room};
 
-use super::messages::Audience;
+use super::consent::UnaskedPushes;
+use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 
@@ -83,7 +84,21 @@ pub(super) struct FanOut {
 pub(super) struct Told<'a> {
     pub(super) registrations: &'a Registrations,
     pub(super) devices: &'a mut Devices,
+    pub(super) unasked: &'a mut UnaskedPushes,
     pub(super) options: &'a Options,
+}
+
+impl Told<'_> {
+    /// Tells devices of a message. Those of members who have not consented to their membership hear no words, and of few.
+    /// Returns how many there are.
+    pub(super) fn add_unread(&mut self, room: RoomId, digest: &Arc<MessageDigest>, found: &Found) -> usize {
+        self.devices.add_unread(room, digest, &found.devices);
+        let unasked = self.unasked.permitted(room, &found.without_consent, digest.identity.sent);
+        if !unasked.is_empty() {
+            self.devices.add_unread(room, &Arc::new(digest.withheld()), &unasked);
+        }
+        found.devices.len() + unasked.len()
+    }
 }
 
 impl FanOut {
@@ -121,7 +136,7 @@ impl FanOut {
         let without_device = match &mut self.subject {
             Subject::Message { digest, audience } => {
                 let found = audience.find(members, &self.progress, known, told);
-                told.devices.add_unread(id, digest, &found.devices);
+                told.add_unread(id, digest, &found);
                 found.without_device
             }
             Subject::Revision(revising) => {
@@ -140,7 +155,7 @@ impl FanOut {
         match &mut self.subject {
             Subject::Message { digest, audience } => {
                 let found = audience.find(member, &self.progress, known, told);
-                told.devices.add_unread(id, digest, &found.devices);
+                told.add_unread(id, digest, &found);
             }
             Subject::Revision(revising) => revise_all(id, member, &self.progress, revising, told),
         }
@@ -156,6 +171,8 @@ fn revise_all(
 ) {
     for (user, member) in members {
         if progress.tell(member) {
+            let lacks_consent = member.lacks_consent();
+            let revising = if lacks_consent { revising.withheld() } else { &mut *revising };
             revise(id, *user, revising, told);
         }
     }

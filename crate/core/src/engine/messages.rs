@@ -11,6 +11,7 @@ use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
+use crate::originals::Originals;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
 
@@ -80,8 +81,17 @@ pub(super) struct Audience {
 pub(super) struct Found {
     /// The devices that it is pushed to, each with whether it mentions the owner.
     pub(super) devices: Vec<(DeviceId, bool)>,
+    /// Those of members who have not consented to their membership, and whom it mentions; those of each together.
+    pub(super) without_consent: Vec<(UserId, DeviceId)>,
     /// The members without a device: they leave the index only when a message finds them.
     pub(super) without_device: Vec<UserId>,
+}
+
+impl Found {
+    /// Whether it is pushed to nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.devices.is_empty() && self.without_consent.is_empty()
+    }
 }
 
 impl Audience {
@@ -113,7 +123,7 @@ impl Audience {
         known: &KnownNicknames,
         told: &Told<'_>,
     ) -> Found {
-        let mut found = Found { devices: Vec::with_capacity(members.len()), without_device: Vec::new() };
+        let mut found = Found { devices: Vec::with_capacity(members.len()), ..Found::default() };
         let mentions = self.mentions.take().map(|mentions| mentions.with_known(known));
         for (id, member) in members {
             if !progress.tell(member) {
@@ -128,7 +138,12 @@ impl Audience {
             }
             let is_mention =
                 mentions.as_ref().is_some_and(|mentions| mentions.concern(user.jid(), member.nicknames()));
-            found.devices.extend(subscribed_devices(user, member, is_mention, self.privacy, told.options));
+            let subscribed = subscribed_devices(user, member, is_mention, self.privacy, told.options);
+            if !member.lacks_consent() {
+                found.devices.extend(subscribed);
+            } else if is_mention {
+                found.without_consent.extend(subscribed.map(|(device, _)| (*id, device)));
+            }
         }
         self.mentions = mentions.map(Mentions::set_aside);
         found
@@ -188,6 +203,7 @@ fn notify_level(_device: DeviceId, _member: &Member, privacy: RoomPrivacy, optio
 /// Makes the digests of messages, each with a number of its own.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
+    originals: Originals,
     /// How many there were so far.
     made: u64,
 }
@@ -207,6 +223,7 @@ impl Digests {
 
     /// What a push may say of a message: nothing is kept that the app server may not know.
     pub(super) fn digest(
+        &mut self,
         message: Option<&Message<'_>>,
         keep_original: bool,
         room: &Room,
@@ -221,7 +238,7 @@ impl Digests {
             room: room.jid().clone(),
             sender: sender.map(Into::into),
             body: body.map(Into::into),
-            original: element.filter(|_| keep_original).cloned(),
+            original: element.filter(|_| keep_original).map(|element| self.originals.keep(element)),
             identity,
             is_outdated: false,
         }

@@ -20,6 +20,7 @@ pub(super) fn digest(
     keep_original: bool,
     room: &Room,
     sent: Instant,
+    digests: &mut Digests,
     options: &Options,
 ) -> Arc<MessageDigest> {
     let ids = MessageIds::read(element, room.jid(), revision.author());
@@ -28,7 +29,7 @@ pub(super) fn digest(
         MessageDigest::without_words(room.jid(), &identity)
     } else {
         let message = Message::read(element, room.jid());
-        Digests::digest(Some(&message), keep_original, room, identity, options)
+        digests.digest(Some(&message), keep_original, room, identity, options)
     };
     Arc::new(digest)
 }

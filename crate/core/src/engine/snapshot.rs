@@ -62,6 +62,9 @@ pub struct DeviceState {
     pub failing_for: Option<f64>,
     /// Whether a push without a message was asked for.
     pub pinged: bool,
+    /// Whether its app server has taken no push so far.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// What is unread, room by room; the newest last.
     #[serde(rename = "missed")]
     pub unread: Vec<UnreadState>,
@@ -118,10 +121,15 @@ impl Snapshot {
         devices: &Devices,
         registrations: &Registrations,
         rooms: &Rooms,
+        options: &Options,
         now: Instant,
     ) -> Self {
         let messages = Messages::of(devices);
-        let state = |device| DeviceState::of(device, registrations, rooms, &messages, now);
+        let state = |device| {
+            let mut state = DeviceState::of(device, registrations, rooms, &messages, now)?;
+            state.forget_words(options);
+            Some(state)
+        };
         Snapshot {
             devices: devices.iter().filter_map(state).collect(),
             messages: messages.states(now),
@@ -140,7 +148,12 @@ impl Snapshot {
             for unread in &state.unread {
                 parts.restore_unread(owner, device, unread, &messages, now);
             }
-            parts.devices.update(device, |device| device.restore(state.failures(now), state.pinged));
+            parts.devices.update(device, |device| {
+                device.restore(state.failures(now), state.pinged);
+                if state.unanswered {
+                    device.set_unanswered();
+                }
+            });
             rooms.extend(state.unread.iter().map(|unread| unread.room.clone()));
         }
         nicknames::restore(&self.nicknames, parts.registrations, parts.rooms, now);
@@ -173,12 +186,21 @@ impl Parts<'_> {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.presume_member(owner);
         let pending = state.pending.as_ref();
-        let pending = pending.map(|pending| pending.notification(room.jid(), messages, self.digests, now));
+        let pending = pending
+            .map(|pending| pending.notification(room.jid(), messages, self.digests, self.options, now));
         self.devices.update(device, |device| device.restore_unread(id, state.count, pending));
     }
 }
 
 impl DeviceState {
+    /// App servers may know no more than what the options say now: nothing else is worth storing.
+    fn forget_words(&mut self, options: &Options) {
+        for pending in self.unread.iter_mut().filter_map(|unread| unread.pending.as_mut()) {
+            pending.sender.take_if(|_| !options.with_sender);
+            pending.body.take_if(|_| !options.with_body);
+        }
+    }
+
     /// The state of a device, if it has any. A publish that was not answered yet is in it as if it had not been sent:
     /// better pushed twice than never.
     fn of(
@@ -207,6 +229,7 @@ impl DeviceState {
             attempts: failures.attempts,
             failing_for: failures.since.map(|since| now.seconds_since(since)),
             pinged,
+            unanswered: !device.has_answered(),
             unread,
         })
     }
@@ -243,6 +266,7 @@ impl PendingState {
         room: &Arc<str>,
         messages: &[Arc<MessageIdentity>],
         digests: &mut Digests,
+        options: &Options,
         now: Instant,
     ) -> Notification {
         let found = |places: &[usize]| -> Vec<Arc<MessageIdentity>> {
@@ -255,7 +279,8 @@ impl PendingState {
         if self.mentioned && mentions.is_empty() {
             mentions.push(newest.clone());
         }
-        let (sender, body) = (self.sender.as_deref().map(Into::into), self.body.as_deref().map(Into::into));
+        let sender = self.sender.as_deref().filter(|_| options.with_sender).map(Into::into);
+        let body = self.body.as_deref().filter(|_| options.with_body).map(Into::into);
         let digest = MessageDigest { sender, body, ..MessageDigest::without_words(room, &newest) };
         Notification::restored(&Arc::new(digest), self.messages, &known, &mentions)
     }

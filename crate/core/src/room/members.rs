@@ -11,7 +11,11 @@ use crate::time::Instant;
 #[derive(Debug)]
 enum Presence {
     /// Not in the room, since the last of the member's occupants left; `None` where the member was never seen.
-    Absent { since: Option<Instant> },
+    Absent {
+        since: Option<Instant>,
+        /// Somebody else has made them a member, and they have not consented to it. Who was there has.
+        lacks_consent: bool,
+    },
     /// In the room under these nicknames: an occupant is one or more sessions under one nickname.
     Present(Vec<Box<str>>),
 }
@@ -34,7 +38,7 @@ pub(crate) struct Member {
 impl Member {
     /// One who hears of what comes after a fan-out, and was never seen.
     fn new(heard: u32) -> Self {
-        let presence = Presence::Absent { since: None };
+        let presence = Presence::Absent { since: None, lacks_consent: false };
         Member { reserved: None, last_used: None, presence, heard, reading: 0 }
     }
 
@@ -47,8 +51,20 @@ impl Member {
     /// from, and was present when it was sent.
     pub(crate) fn misses_bounced(&self, gone: Option<&str>, sent: Option<Instant>) -> bool {
         match &self.presence {
-            Presence::Absent { since } => sent.is_none_or(|sent| Some(sent) < *since),
+            Presence::Absent { since, .. } => sent.is_none_or(|sent| Some(sent) < *since),
             Presence::Present(nicks) => nicks.iter().all(|nick| Some(&**nick) == gone),
+        }
+    }
+
+    /// Whether the member has not consented to the membership.
+    pub(crate) fn lacks_consent(&self) -> bool {
+        matches!(self.presence, Presence::Absent { lacks_consent: true, .. })
+    }
+
+    /// Whether the member has consented to the membership. Who is there has.
+    pub(super) fn set_consent(&mut self, has_consented: bool) {
+        if let Presence::Absent { lacks_consent, .. } = &mut self.presence {
+            *lacks_consent = !has_consented;
         }
     }
 
@@ -188,7 +204,7 @@ impl Members {
         let Presence::Present(nicks) = &mut member.presence else { return };
         nicks.retain(|other| **other != *nick);
         if nicks.is_empty() {
-            member.presence = Presence::Absent { since: Some(now) };
+            member.presence = Presence::Absent { since: Some(now), lacks_consent: false };
             member.heard = self.fan_outs;
             self.swap(self.absent, place);
             self.absent += 1;
@@ -198,7 +214,7 @@ impl Members {
     /// All of those who were there are gone at `now`.
     pub(super) fn leave_all(&mut self, now: Instant) {
         for (_, member) in self.all.iter_mut().skip(self.absent) {
-            member.presence = Presence::Absent { since: Some(now) };
+            member.presence = Presence::Absent { since: Some(now), lacks_consent: false };
             member.heard = self.fan_outs;
         }
         self.absent = self.all.len();

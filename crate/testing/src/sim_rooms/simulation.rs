@@ -7,7 +7,7 @@ use muc_cloud_notify_core::Options;
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
 use super::revision::Texts;
 use super::transition::{Event, Transition};
-use super::world::{MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, USERS};
+use super::world::{MAX_DEVICES, MAX_ERRORS, MAX_IN_FLIGHT, NODES, ROOMS, USERS};
 use crate::driver::{Coverage, Handling, Outcome, Publish, Scope};
 use crate::names::{PRIVATE, push_identifier};
 use crate::service::{ALL, Service, with_body};
@@ -36,6 +36,7 @@ impl Simulation {
             members_at_once,
             max_devices: MAX_DEVICES,
             max_errors: MAX_ERRORS,
+            max_in_flight: MAX_IN_FLIGHT,
             time_to_live: f64::INFINITY,
             give_up_after: f64::INFINITY,
             ..with_body()
@@ -236,6 +237,8 @@ impl Simulation {
         assert!(!self.suspended.contains(&user), "the account is disabled");
         assert!(about.keys().all(|&room| self.rooms[room].is_absent(user)), "only for an absent user");
         device.in_flight = Some(InFlight { push, since: self.service.now, about });
+        let in_flight = self.devices.values().filter(|device| device.in_flight.is_some()).count();
+        assert!(in_flight <= MAX_IN_FLIGHT as usize, "{in_flight} publishes are on their way");
     }
 
     fn reply(&mut self, which: usize, outcome: Outcome) {
