@@ -239,11 +239,12 @@ function engine:suppress(id) end
 ---@param now number
 function engine:handle_timeout(now) end
 
----Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
----@param snapshot table
+---Takes up a part of a snapshot, for the devices that are registered: it adds to what is known by now. Nothing that waits in
+---a room is pushed before that was read, see awaited_room().
+---@param part snapshot_part
 ---@param now number
----@return string[] rooms in which something is unread
-function engine:restore(snapshot, now) end
+---@return integer passed_over how many entries cannot be read, or make no sense
+function engine:restore(part, now) end
 
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
@@ -338,9 +339,34 @@ function engine:absent_members(room) end
 ---@return stats
 function engine:stats() end
 
----What outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have last used.
----@param now number
----@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … } }, of plain values
-function engine:snapshot(now) end
+---The next room that is to be read, as something waits there since the last run: what mentions somebody comes first. What
+---waits is pushed once it was read, or dropped once it is destroyed.
+---@return string? room nil: there is none
+function engine:awaited_room() end
 
-return { contract = 2 };
+---A part of what outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have
+---last used. Each entry is a text in JSON, or a table, as earlier versions have made them; it is read on its own.
+---@class snapshot_part
+---@field devices (string|table)[]?
+---@field messages (string|table)[]? which the devices of this part refer to by their places
+---@field nicknames (string|table)[]?
+
+---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
+---then what only counts, then nicknames.
+---@class snapshot_plan
+
+---@return snapshot_plan plan
+function engine:plan_snapshot() end
+
+---The next part of a snapshot, of what is there at `now`.
+---@param plan snapshot_plan
+---@param now number
+---@param devices integer how many devices at most
+---@param detail "words"|"counts" whether it holds what pushes say, and what takes messages back, or only that there is something
+---to be pushed, and how much
+---@return snapshot_part? part nil: nothing is left
+---@return integer bytes the length of its texts
+---@return integer left how many devices are left after it
+function engine:next_part(plan, now, devices, detail) end
+
+return { contract = 3 };

@@ -166,13 +166,13 @@ local function new(parts)
 						engine:set_suspended(user, true);
 					end
 				end);
-				pause();
+				pause(true);
 			end
 		end);
 		-- Not while they are listed: a store may do only one thing at a time.
 		for user, account in pairs(gone) do
 			remove_former(user, account);
-			pause();
+			pause(true);
 		end
 		if not is_listed then
 			module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);

@@ -32,7 +32,9 @@ local function new(parts)
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
-	local held = {}; -- room JID -> what is to be done with messages, in their order
+	local held = {}; -- room JID -> { room, kind, details, present }, messages in their order
+	local pushers = {}; -- kind of message -> push(room, details, present)
+	local after_reading = {}; -- room JID -> a list of what is to be done once it was read, or is gone
 	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
 
 	local function read_members(room, pause)
@@ -85,8 +87,14 @@ local function new(parts)
 		local messages = held[room_jid];
 		held[room_jid] = nil;
 		for _, message in ipairs(messages or {}) do
-			guard.attempt("push a message that was held", message.push, message.present);
+			guard.attempt("push a message that was held", pushers[message.kind], message.room, message.details, message.present);
 		end
+	end
+
+	local function go_on_after(room_jid)
+		local waiting = after_reading[room_jid];
+		after_reading[room_jid] = nil;
+		for _, go_on in ipairs(waiting or {}) do go_on(); end
 	end
 
 	-- begin: how a task is begun, tasks.start or tasks.later
@@ -99,6 +107,7 @@ local function new(parts)
 		end, function ()
 			readings[room.jid] = nil;
 			release(room.jid);
+			go_on_after(room.jid);
 		end);
 	end
 
@@ -147,8 +156,14 @@ local function new(parts)
 		end
 	end
 
-	-- Keeps a message until its room is read. push(present): called then, with the bare JIDs of those who are present now
-	local function hold(room, push)
+	-- Sets what is done with messages of a kind that were held. push(room, details, present): present are the bare JIDs of
+	-- those who were there when it was held
+	local function on_release(kind, push)
+		pushers[kind] = push;
+	end
+
+	-- Keeps a message until its room is read. details: plain values and stanzas, as they may outlive this module
+	local function hold(room, kind, details)
 		local present = {};
 		for _, occupant in room:each_occupant() do
 			if is_present(occupant) then
@@ -156,7 +171,7 @@ local function new(parts)
 			end
 		end
 		held[room.jid] = held[room.jid] or {};
-		table.insert(held[room.jid], { push = push, present = present });
+		table.insert(held[room.jid], { room = room, kind = kind, details = details, present = present });
 	end
 
 	local function is_quiet(room_jid)
@@ -181,6 +196,7 @@ local function new(parts)
 		forget_quiet(room_jid);
 		cancel_reading(room_jid);
 		seen[room_jid], held[room_jid] = nil, nil;
+		go_on_after(room_jid);
 	end
 
 	local function enter_unread(room, bare_jid, nick)
@@ -219,23 +235,57 @@ local function new(parts)
 		end
 	end
 
-	-- The registrations are loaded: rooms can be read.
-	local function registrations_loaded(live_rooms)
-		is_loaded = true;
-		for room in live_rooms do
-			begin_reading(room, tasks.later);
+	-- Reads rooms one after the other, each in turns of its own, and calls on_end() after the last one. next_room(pause):
+	-- the next room, nil where there is none; it may take its time, and is called in a task.
+	local function read_each(what, next_room, on_end)
+		local function go_on()
+			local room;
+			tasks.later(what, function (pause) room = next_room(pause); end, function ()
+				if not room then return on_end(); end
+				begin_reading(room, tasks.later);
+				if not readings[room.jid] then return go_on(); end
+				after_reading[room.jid] = after_reading[room.jid] or {};
+				table.insert(after_reading[room.jid], go_on);
+			end);
 		end
+		go_on();
 	end
 
-	-- Reads at once what is still to be read, so that no message is held any more.
-	local function finish()
-		for _, reading in pairs(readings) do
-			tasks.finish(reading.task);
+	-- The registrations are loaded: rooms can be read. Returns those where messages are held.
+	local function registrations_loaded()
+		is_loaded = true;
+		local rooms = {};
+		for _, messages in pairs(held) do table.insert(rooms, messages[1].room); end
+		return rooms;
+	end
+
+	-- Reads the rooms where messages are held, as far as that can be done until a time on the clock of util.time.monotonic.
+	-- Returns how many messages are held still.
+	local function finish(deadline)
+		local room_jids, left = {}, 0;
+		for room_jid in pairs(held) do table.insert(room_jids, room_jid); end
+		for _, room_jid in ipairs(room_jids) do
+			local seconds = deadline - monotonic();
+			if readings[room_jid] and seconds > 0 then
+				tasks.finish(readings[room_jid].task, seconds);
+			end
+			left = left + #(held[room_jid] or {});
 		end
+		return left;
+	end
+
+	-- Messages that are held, for the module that follows this one after a reload.
+	local function hand_over()
+		return held;
+	end
+
+	local function take_over(messages)
+		held = messages;
 	end
 
 	return {
-		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
+		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
+		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
 		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
 	};

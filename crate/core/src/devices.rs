@@ -54,6 +54,11 @@ impl Devices {
         self.devices.values()
     }
 
+    /// All of them, with their ids.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.devices.iter()
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.devices.len()

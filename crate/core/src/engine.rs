@@ -4,6 +4,7 @@
 //! [`Engine::poll_event`], and [`Engine::next_deadline`] says when to ask again. This file only sees to it that the parts
 //! hear of what concerns them.
 
+mod awaited_rooms;
 mod delivery;
 mod messages;
 mod recent_revisions;
@@ -16,7 +17,8 @@ mod stats;
 pub use delivery::{Push, PushDetails};
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
-    DeviceState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState, UnreadState,
+    Detail, DeviceState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan, StanzaIdsState,
+    UnreadState,
 };
 pub use stats::Stats;
 
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::change::Change;
-use crate::device::{MessageKey, Notification, Scope};
+use crate::device::{Device, MessageKey, Notification, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
@@ -39,6 +41,7 @@ use crate::registration::{Record, Registration};
 use crate::room::{Coverage, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
+use awaited_rooms::AwaitedRooms;
 use delivery::Delivery;
 use messages::{Digests, Recipients};
 use registrations::{Registrations, User};
@@ -53,6 +56,7 @@ pub struct Engine {
     options: Options,
     registrations: Registrations,
     rooms: Rooms,
+    awaited_rooms: AwaitedRooms,
     devices: Devices,
     digests: Digests,
     delivery: Delivery,
@@ -69,6 +73,7 @@ impl Engine {
             options,
             registrations: Registrations::default(),
             rooms: Rooms::default(),
+            awaited_rooms: AwaitedRooms::default(),
             devices: Devices::default(),
             digests: Digests::default(),
             events: VecDeque::new(),
@@ -170,8 +175,10 @@ impl Engine {
         for user in occupants.iter().filter_map(|(user, _)| *user) {
             self.mark_read(user, id);
         }
-        if let Some(room) = self.rooms.get_mut(id) {
-            room.set_occupants(occupants, now);
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.set_occupants(occupants, now);
+        if room.coverage() == Coverage::Complete {
+            self.end_wait(id);
         }
     }
 
@@ -190,6 +197,7 @@ impl Engine {
     /// A room is gone, and with it all that is unread there.
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
+        self.awaited_rooms.remove(id);
         for user in room.members() {
             self.mark_read(user, id);
         }
@@ -237,8 +245,25 @@ impl Engine {
 
     /// A user is where the room can be read, or may not read it any more.
     fn mark_read(&mut self, user: UserId, room: RoomId) {
-        for device in self.registrations.devices_of(user) {
-            self.devices.update(device, |device| device.mark_read(room));
+        for id in self.registrations.devices_of(user) {
+            self.devices.update(id, |device| {
+                device.mark_read(room);
+                device.end_wait(|room| self.awaited_rooms.contains(room));
+            });
+        }
+    }
+
+    /// A room was read, of which something has waited since the last run: it can be told now.
+    fn end_wait(&mut self, room: RoomId) {
+        if !self.awaited_rooms.remove(room) {
+            return;
+        }
+        let members = self.rooms.get(room).into_iter().flat_map(Room::members);
+        let users = members.filter_map(|user| self.registrations.user(user));
+        for &id in users.flat_map(User::devices) {
+            if self.devices.get(id).is_some_and(Device::is_waiting) {
+                self.devices.update(id, |device| device.end_wait(|room| self.awaited_rooms.contains(room)));
+            }
         }
     }
 }
@@ -359,11 +384,15 @@ impl Engine {
         }
     }
 
-    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
-    /// unread: nothing of it is to be pushed before their members and occupants were read.
-    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
-        let Engine { registrations, rooms, devices, digests, .. } = self;
-        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests }, now)
+    /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
+    /// come in since. What waits in a room is not told before that was read: see [`Engine::awaited_rooms`]. Returns how many
+    /// entries were passed over, as they make no sense.
+    pub fn restore(&mut self, part: &Snapshot, now: Instant) -> usize {
+        let Engine { registrations, rooms, awaited_rooms, devices, digests, options, .. } = self;
+        part.restore(
+            &mut snapshot::Targets { registrations, rooms, awaited_rooms, devices, digests, options },
+            now,
+        )
     }
 
     /// A message of a room takes back or corrects an earlier one.
@@ -483,9 +512,29 @@ impl Engine {
         Stats::of(&self.registrations, &self.devices)
     }
 
-    /// What outlives a clean stop, as it is at `now`.
-    pub fn snapshot(&self, now: Instant) -> Snapshot {
-        Snapshot::take(&self.devices, &self.registrations, &self.rooms, now)
+    /// The rooms that have to be read, as something waits there since the last run; in the order of its value.
+    pub fn awaited_rooms(&self) -> impl Iterator<Item = &str> {
+        self.awaited_rooms.iter().filter_map(|room| Some(&**self.rooms.get(room)?.jid()))
+    }
+
+    /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`].
+    pub fn plan_snapshot(&self) -> SnapshotPlan {
+        SnapshotPlan::new(self.snapshot_sources())
+    }
+
+    /// The next part of a snapshot, as it is at `now`, of so many devices at most; `None` where nothing is left.
+    pub fn next_part(
+        &self,
+        plan: &mut SnapshotPlan,
+        devices: usize,
+        detail: Detail,
+        now: Instant,
+    ) -> Option<Snapshot> {
+        plan.next(self.snapshot_sources(), devices, detail, now)
+    }
+
+    fn snapshot_sources(&self) -> snapshot::Sources<'_> {
+        snapshot::Sources { registrations: &self.registrations, rooms: &self.rooms, devices: &self.devices }
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {

@@ -55,8 +55,8 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, DeviceState, Engine, MessageState, NicknameState, PendingState, Push, PushDetails,
-        Snapshot, StanzaIdsState, Stats, UnreadState,
+        Bounce, Broadcast, Detail, DeviceState, Engine, MessageState, NicknameState, PendingState, Push,
+        PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Disabled, Event, Reason};

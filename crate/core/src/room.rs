@@ -98,6 +98,11 @@ impl Room {
         self.members.entry(user).or_default();
     }
 
+    /// Whether a user is a member and not there, as far as that is known.
+    pub(crate) fn misses_messages(&self, user: UserId) -> bool {
+        self.members.get(&user).is_some_and(Member::is_absent)
+    }
+
     /// Takes over the members of the room as they are, and returns those that are no longer members. Last used
     /// nicknames outlive it.
     pub(crate) fn set_members<'a>(

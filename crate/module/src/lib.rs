@@ -1,7 +1,7 @@
 //! The engine of mod_muc_cloud_notify as a Lua library, `muc_cloud_notify.so`.
 //!
 //! This is the only crate that knows Lua. It converts what crosses the boundary (`input`, `output`, `stanza`,
-//! `publish_options`, `record`, `stored_value`), keeps the engines of the process (`registry`), and lets Lua call them
+//! `publish_options`, `record`, `snapshot`, `stored_value`), keeps the engines of the process (`registry`), and lets Lua call them
 //! (`engine`). No call holds an engine while Lua runs.
 
 mod engine;
@@ -13,6 +13,7 @@ mod output;
 mod publish_options;
 mod record;
 mod registry;
+mod snapshot;
 mod stanza;
 mod stored_value;
 
@@ -20,7 +21,7 @@ use mlua::{Lua, Result, Table};
 use muc_cloud_notify_core::Options;
 
 /// The number of the contract in lua/muc_cloud_notify/engine_types.lua.
-const CONTRACT: u32 = 2;
+const CONTRACT: u32 = 3;
 
 /// What `package.loadlib` finds: the table `native` of the contract.
 ///

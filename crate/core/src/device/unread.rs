@@ -3,6 +3,7 @@
 //! The two differ: an app server that was pushed ten messages knows of them, but they are unread until their reader is in
 //! the room again. So the count of a push never depends on how many pushes got through.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::bounces::{Bounces, MessageKey};
@@ -16,6 +17,17 @@ use crate::time::Instant;
 struct UnreadCount {
     room: RoomId,
     messages: u32,
+}
+
+/// What is unread in a room according to a snapshot.
+#[derive(Debug)]
+pub(crate) struct UnreadInRoom {
+    /// The room.
+    pub(crate) room: RoomId,
+    /// How many messages.
+    pub(crate) messages: u32,
+    /// What of it is still to be pushed.
+    pub(crate) pending: Option<Notification>,
 }
 
 /// Of how many rooms a push may be.
@@ -67,11 +79,22 @@ impl Unread {
         true
     }
 
-    /// What is unread in a room according to a snapshot, and what of it is still pending.
-    pub(super) fn restore(&mut self, room: RoomId, messages: u32, pending: Option<Notification>) {
-        self.counts.push(UnreadCount { room, messages });
-        if let Some(pending) = pending {
-            self.pending.push(room, pending);
+    /// What is unread in rooms according to a snapshot. It adds to what has come in since.
+    pub(super) fn restore(&mut self, unread: Vec<UnreadInRoom>) {
+        let places = self.counts.iter().enumerate();
+        let mut places: HashMap<RoomId, usize> = places.map(|(place, unread)| (unread.room, place)).collect();
+        for UnreadInRoom { room, messages, pending } in unread {
+            match places.get(&room).and_then(|&place| self.counts.get_mut(place)) {
+                Some(newer) => {
+                    newer.messages = newer.messages.saturating_add(messages);
+                    pending.into_iter().for_each(|pending| self.notify_of_older(room, pending));
+                }
+                None => {
+                    places.insert(room, self.counts.len());
+                    self.counts.push(UnreadCount { room, messages });
+                    pending.into_iter().for_each(|pending| self.pending.push(room, pending));
+                }
+            }
         }
     }
 
@@ -101,10 +124,15 @@ impl Unread {
             if !self.counts.iter().any(|unread| unread.room == room) {
                 continue;
             }
-            match self.pending.of_room_mut(room) {
-                Some(newer) => newer.merge(notification),
-                None => self.pending.push(room, notification),
-            }
+            self.notify_of_older(room, notification);
+        }
+    }
+
+    /// Something is to be told of a room again, besides what is new meanwhile.
+    fn notify_of_older(&mut self, room: RoomId, notification: Notification) {
+        match self.pending.of_room_mut(room) {
+            Some(newer) => newer.merge(notification),
+            None => self.pending.push(room, notification),
         }
     }
 
