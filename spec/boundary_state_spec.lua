@@ -49,10 +49,10 @@ describe("boundary", function ()
 			return serialization.deserialize(serialization.serialize(part)), bytes;
 		end
 
-		-- The entries of a list, of which each is a text.
+		-- The entries of a list, of which each is a line.
 		local function entries(list)
 			local decoded = {};
-			for i, text in ipairs(list or {}) do decoded[i] = assert(json.decode(text)); end
+			for line in list:gmatch("[^\n]+") do table.insert(decoded, (assert(json.decode(line)))); end
 			return decoded;
 		end
 
@@ -77,7 +77,7 @@ describe("boundary", function ()
 			make_absent_member(engine);
 			engine:handle_message(facts(), message("What is up?"), 10);
 			local part, bytes = part_of();
-			assert.equal(bytes, #part.devices[1] + #part.messages[1]);
+			assert.equal(bytes, #part.devices + #part.messages);
 			assert.same({ { user = user, key = "push.localhost<n1", missed = { {
 				room = room, count = 1, pending = { words = true, messages = 1, age = 2.0, places = { 1 } };
 			} } } }, entries(part.devices));
@@ -139,7 +139,8 @@ describe("boundary", function ()
 			assert.same({ n = 3, nil, 0, 0 }, table.pack(engine:next_part(plan, 1, 10, "words")));
 			assert.equal(0, engine:restore({}, 1));
 			assert.equal(0, engine:restore({ devices = {} }, 1));
-			assert.has_error(function () engine:restore({ devices = "none of ours" }, 1); end);
+			assert.has_error(function () engine:restore({ devices = 7 }, 1); end);
+			assert.equal(2, engine:restore({ devices = "none\nof ours" }, 1));
 			assert.has_error(function () engine:restore(nil, 1); end);
 			assert.has_error(function () engine:next_part(plan, 1, 10, "everything"); end);
 			assert.has_error(function () engine:next_part({}, 1, 10, "words"); end);
@@ -173,10 +174,7 @@ describe("boundary", function ()
 			["something nested for rooms"] = device(function (state) state.missed = nested; end);
 			["a number"] = 7;
 			["no value"] = true;
-			["text that is no JSON"] = "devices";
-			["text that breaks off"] = '{"user":"alice';
-			["a count with an exponent"] = '{"user":"a","missed":[{"room":"r","count":1e999}]}';
-			["much nested JSON"] = ("["):rep(100000);
+			["text in a table"] = "devices";
 		} do
 			it("loses no more than one entry through "..what, function ()
 				open_anew();
@@ -186,6 +184,25 @@ describe("boundary", function ()
 				local sent = push(engine);
 				assert.same({ "1", "What was up?" }, { sent.summary["message-count"], sent.summary["last-message-body"] });
 				assert.is_nil(push(engine));
+			end);
+		end
+
+		for what, line in pairs {
+			["no JSON"] = "devices";
+			["text that breaks off"] = '{"user":"alice';
+			["a count with an exponent"] = '{"user":"a","missed":[{"room":"r","count":1e999}]}';
+			["an age with an exponent"] = '{"user":"a","failing_for":1e999}';
+			["much that is nested"] = ("["):rep(100000);
+			["bytes that are no text"] = '{"user":"\255\0"}';
+			["a number"] = "7";
+		} do
+			it("loses no more than one line through "..what, function ()
+				open_anew();
+				local lines = table.concat({ line, json.encode(device()), line }, "\n");
+				assert.equal(2, engine:restore({ devices = lines }, 20));
+				read_room();
+				local sent = push(engine);
+				assert.same({ "1", "What was up?" }, { sent.summary["message-count"], sent.summary["last-message-body"] });
 			end);
 		end
 

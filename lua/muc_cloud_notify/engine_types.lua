@@ -345,17 +345,19 @@ function engine:stats() end
 function engine:awaited_room() end
 
 ---A part of what outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have
----last used. Each entry is a text in JSON, or a table, as earlier versions have made them; it is read on its own.
+---last used. A list is a text with an entry in JSON on each line, or a table of entries, as earlier versions have made them.
+---Each entry is read on its own.
 ---@class snapshot_part
----@field devices (string|table)[]?
----@field messages (string|table)[]? which the devices of this part refer to by their places
----@field nicknames (string|table)[]?
+---@field devices string|table[]|nil
+---@field messages string|table[]|nil which the devices of this part refer to by their places
+---@field nicknames string|table[]|nil
 
 ---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
 ---then what only counts, then nicknames.
 ---@class snapshot_plan
 
 ---@return snapshot_plan plan
+---@return integer devices how many devices it holds
 function engine:plan_snapshot() end
 
 ---The next part of a snapshot, of what is there at `now`.

@@ -117,45 +117,39 @@ local function new(engine)
 		remove(names, pause);
 	end
 
-	-- Writes parts until nothing is left, or it takes too long. Returns their names, how many devices were left out, and how
-	-- many are stored without texts.
-	local function write_parts()
+	-- Writes parts until nothing is left, or it takes too long. names: a list that their names are added to. Returns how many
+	-- devices were left out, and how many are stored without texts.
+	local function write_parts(names)
 		local started = monotonic();
 		local run = ("%x"):format(math.floor(now() * 1000)); -- names that were never given before
-		local plan = engine:plan_snapshot();
-		local names, written, without_texts = {}, 0, 0;
+		local plan, left_before = engine:plan_snapshot();
+		local written, without_texts = 0, 0;
 		local share = 0; -- of the bounds that is used up
 		while true do
 			local is_in_haste = share > 0.5;
 			local at_most, detail = devices_per_part, "words";
 			if is_in_haste then at_most, detail = devices_per_part_in_haste, "counts"; end
 			local record, bytes, left = engine:next_part(plan, started, at_most, detail);
-			if not record then return names, left, without_texts; end
+			if not record then return left, without_texts; end
 			if next(record) then
 				local name = ("%s-%d"):format(run, #names + 1);
 				local ok, err = store:set(name, record);
 				if not ok then
 					module:log("error", "The outbox cannot be stored: %s", err);
-					return names, left + #(record.devices or {}), without_texts;
+					return left_before, without_texts;
 				end
 				table.insert(names, name);
-				without_texts = without_texts + (is_in_haste and #(record.devices or {}) or 0);
+				if is_in_haste then without_texts = without_texts + left_before - left; end
 			end
+			left_before = left;
 			written = written + bytes;
 			share = math.max((monotonic() - started) / seconds_to_save, written / bytes_to_save);
-			if share >= 1 then return names, left, without_texts; end
+			if share >= 1 then return left, without_texts; end
 		end
 	end
 
-	-- Stores what outlives a stop, in the place of what was stored before.
-	local function save()
-		local names, left_out, without_texts = write_parts();
-		if without_texts > 0 then
-			module:log("warn", "To stop in time, the outbox of %d device(s) is stored without the texts of what waits", without_texts);
-		end
-		if left_out > 0 then
-			module:log("error", "The outbox of %d device(s) could not be stored: what waits for them, and how much they have not read, is lost", left_out);
-		end
+	-- Says which parts there are, and removes all others.
+	local function write_index(names)
 		local ok, err = store:set(nil, names[1] and { parts = names } or nil);
 		if not ok then
 			module:log("error", "The outbox cannot be stored: %s", err);
@@ -164,6 +158,22 @@ local function new(engine)
 		local kept = {};
 		for _, name in ipairs(names) do kept[name] = true; end
 		remove(names_stored(kept), function () end);
+	end
+
+	-- Stores what outlives a stop, in the place of what was stored before.
+	local function save()
+		local names = {};
+		local ok, left_out, without_texts = pcall(write_parts, names);
+		if names[1] or ok and left_out == 0 then
+			write_index(names);
+		end
+		if not ok then error(left_out, 0); end
+		if without_texts > 0 then
+			module:log("warn", "To stop in time, the outbox of %d device(s) is stored without the texts of what waits", without_texts);
+		end
+		if left_out > 0 then
+			module:log("error", "The outbox of %d device(s) could not be stored: what waits for them, and how much they have not read, is lost", left_out);
+		end
 	end
 
 	return { restore = restore, clear = clear, save = save };

@@ -37,7 +37,15 @@ impl Device {
     /// A device that was just registered.
     pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
-        Device { owner, registration, unread, delivery, is_pinged: false, is_suspended: false, is_waiting: false }
+        Device {
+            owner,
+            registration,
+            unread,
+            delivery,
+            is_pinged: false,
+            is_suspended: false,
+            is_waiting: false,
+        }
     }
 
     /// The user it belongs to.

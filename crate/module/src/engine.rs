@@ -5,7 +5,8 @@
 //! runs while the engine is held, so Prosody may call it again from whatever our caller does next.
 
 use mlua::{
-    AnyUserData, Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods, Value,
+    AnyUserData, Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods,
+    Value,
 };
 use muc_cloud_notify_core::{Engine, Instant, Options, PublishOptions, UnixTime};
 
@@ -298,8 +299,10 @@ impl LuaEngine {
         this.with_engine("awaited_room", |engine| engine.awaited_rooms().next().map(str::to_owned))
     }
 
-    fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<LuaPlan> {
-        this.with_engine("plan_snapshot", |engine| LuaPlan(engine.plan_snapshot()))
+    fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<(LuaPlan, usize)> {
+        let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
+        let devices = plan.devices_left();
+        Ok((LuaPlan(plan), devices))
     }
 
     fn next_part(

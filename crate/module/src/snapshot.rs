@@ -1,5 +1,5 @@
-//! Parts of a snapshot as they are stored: lists whose entries are texts in JSON, which Prosody's storage modules write in a
-//! fraction of the time that tables would take. Earlier versions have stored tables, which are read as well.
+//! Parts of a snapshot as they are stored: lists that are texts with an entry in JSON on each line, which Prosody's storage
+//! modules write in a fraction of the time that tables would take. Earlier versions have stored tables, which are read as well.
 //!
 //! Each entry stands for itself: one that cannot be read costs none of the others.
 
@@ -31,7 +31,7 @@ pub(crate) fn write(lua: &Lua, part: &Snapshot) -> Result<(Table, usize)> {
 ///
 /// # Errors
 ///
-/// One of its lists is no table.
+/// One of its lists is neither a text nor a table.
 pub(crate) fn read(lua: &Lua, table: &Table) -> Result<(Snapshot, usize)> {
     let devices = read_list(lua, table, "devices")?;
     let messages: Vec<Option<MessageState>> = read_list(lua, table, "messages")?;
@@ -61,25 +61,27 @@ fn write_list(
     if entries.is_empty() {
         return Ok(());
     }
-    let list = lua.create_table_with_capacity(entries.len(), 0)?;
+    let mut text = Vec::new();
     for entry in entries {
-        let text = serde_json::to_string(entry).map_err(mlua::Error::external)?;
-        *bytes += text.len();
-        list.raw_push(text)?;
+        serde_json::to_writer(&mut text, entry).map_err(mlua::Error::external)?;
+        text.push(b'\n');
     }
-    table.raw_set(name, list)
+    *bytes += text.len();
+    table.raw_set(name, lua.create_string(text)?)
 }
 
 /// The entries of a list; `None` for those that cannot be read.
 fn read_list<T: DeserializeOwned>(lua: &Lua, table: &Table, name: &str) -> Result<Vec<Option<T>>> {
-    let Some(list) = table.raw_get::<Option<Table>>(name)? else { return Ok(Vec::new()) };
-    (1..=list.raw_len()).map(|place| Ok(read_entry(lua, list.raw_get(place)?))).collect()
-}
-
-fn read_entry<T: DeserializeOwned>(lua: &Lua, entry: Value) -> Option<T> {
-    match entry {
-        Value::String(text) => serde_json::from_slice(&text.as_bytes()).ok(),
-        Value::Table(_) => lua.from_value(entry).ok(),
-        _ => None,
+    match table.raw_get(name)? {
+        Value::Nil => Ok(Vec::new()),
+        Value::String(text) => {
+            let text = text.as_bytes();
+            let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            Ok(lines.map(|line| serde_json::from_slice(line).ok()).collect())
+        }
+        Value::Table(list) => {
+            (1..=list.raw_len()).map(|place| Ok(lua.from_value(list.raw_get(place)?).ok())).collect()
+        }
+        value => Err(mlua::Error::runtime(format!("{name} is a {}", value.type_name()))),
     }
 }

@@ -4,14 +4,14 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AppServer, Change, Deadline, Detail, Engine, Event, Instant, Options, PublishOptions, Push, Record,
-    Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+    AppServer, Change, Deadline, Engine, Event, Instant, Options, PublishOptions, Push, Record, Registration,
+    RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Reason, Scope};
+pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Reason, Scope};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;

@@ -24,5 +24,6 @@ mod retry;
 mod revision;
 mod simulation;
 mod snapshot;
+mod snapshot_parts;
 mod summary;
 mod suspended;

@@ -269,8 +269,7 @@ impl Targets<'_> {
         let (mut known, mut mentions) = (messages.found(&state.places), messages.found(&state.mentions));
         // Earlier versions have stored none, and neither does a stop in a hurry.
         let newest = known.pop();
-        let newest = newest
-            .unwrap_or_else(|| self.digests.identity(MessageIds::default(), now - state.age));
+        let newest = newest.unwrap_or_else(|| self.digests.identity(MessageIds::default(), now - state.age));
         if state.mentioned && mentions.is_empty() {
             mentions.push(newest.clone());
         }
