@@ -16,7 +16,7 @@ local make_room = [[
 		local node = ("node-%d-%d"):format(number, i);
 		local user = node.."@users.localhost";
 		assert(store:set(user, { ["push.localhost<"..node] = { jid = "push.localhost", node = node, timestamp = os.time() } }));
-		room:set_affiliation(true, user, "member");
+		room._affiliations[user] = "member"; -- set_affiliation() stores the room each time
 	end
 	room:set_persistent(true);
 	assert(room:save(true));
