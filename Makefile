@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARY := muc_cloud_notify.so
 
-.PHONY: help build install demo test bench lint faults clean
+.PHONY: help build install demo test fuzz bench lint audit faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## Say what there is to make
 build: ## Build the library for the Lua that Prosody runs on, where the module finds it
 	@tools/provision build
 	@case "$(LUA_VERSION)" in 5.3|5.4) ;; *) echo "Prosody has to run on Lua 5.4 or 5.3, not on $(LUA_VERSION)" >&2; exit 1;; esac
-	$(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
+	@tools/without-paths $(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
 	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
 
 install: ## Install the modules, once they are built, where a packaged Prosody looks for them
@@ -39,18 +39,24 @@ test: ## Run everything that is checked, and sum it up
 	@tools/provision test
 	@tools/test
 
+fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; TARGET=name: one of them)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) TARGET=$(TARGET) KEEP=$(KEEP) tools/fuzz
+
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)
-bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works)
+bench: ## Measure what a push costs (QUICK=1: only show that the benchmark works; ROWS=name: a part)
 	@tools/provision bench
 	@$(MAKE) --no-print-directory build LUA_VERSION=5.4
-	QUICK=$(QUICK) $(CARGO) bench --locked --package muc-cloud-notify-core --bench engine
-	QUICK=$(QUICK) $(CARGO) run --release --locked --package muc-cloud-notify-core --example bytes_per_device
+	QUICK=$(QUICK) tools/without-paths $(CARGO) bench --locked --package muc-cloud-notify-core --bench engine
+	QUICK=$(QUICK) tools/without-paths $(CARGO) run --release --locked --package muc-cloud-notify-core --example bytes_per_device
 	@QUICK=$(QUICK) tools/bench
 
 lint: ## Check the form of the Rust, Lua and JavaScript code
 	@tools/provision test
 	@tools/test lint
+
+audit: ## Check the licences, versions and known faults of the crates that are used
+	@CARGO=$(CARGO) tools/audit
 
 faults: ## Build the library that fails on demand, for the specs
 	$(CARGO) build --profile faults --locked --package muc-cloud-notify --features lua54,faults

@@ -36,6 +36,7 @@ local bounds = options.read {
 	messages = { "muc_undelivered_messages", options.integer(0), "a whole number of at least 0", 100 };
 	seconds = { "muc_undelivered_seconds", options.integer(1), "a whole number of at least 1", 3600 };
 	archived = { "muc_undelivered_archived", options.integer(0), "a whole number of at least 0", 250 };
+	bytes = { "muc_undelivered_bytes", options.integer(0), "a whole number of at least 0", 8 * 1024 * 1024 };
 };
 
 -- How often what is too old is forgotten: each time all rooms are looked at.

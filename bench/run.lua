@@ -22,6 +22,12 @@ local sizes = is_quick and {
 	idle_broadcasts = 10;
 	hook_members = 20;
 	hook_repetitions = 10;
+	hostile_members = 100;
+	hostile_messages = 2;
+	hostile_repetitions = 1;
+	hostile_rooms = 200;
+	hostile_stays = 200;
+	hostile_users = 2;
 	rooms = { 100, 1000 };
 	stored_devices = 2000;
 	starts = 1;
@@ -38,6 +44,12 @@ local sizes = is_quick and {
 	idle_broadcasts = 50;
 	hook_members = 100;
 	hook_repetitions = 60;
+	hostile_members = 1000;
+	hostile_messages = 20;
+	hostile_repetitions = 5;
+	hostile_rooms = 5000;
+	hostile_stays = 5000;
+	hostile_users = 20;
 	rooms = { 100, 1000, 10000, 100000 };
 	stored_devices = 100000;
 	starts = 3;
@@ -50,6 +62,12 @@ local problems = {};
 
 local function traceback(err)
 	return os.getenv("BENCH_TRACE") and debug.traceback(err, 2) or tostring(err);
+end
+
+-- ROWS=hostile,idle measures these alone.
+local function is_wanted(name)
+	local rows = os.getenv("ROWS") or "";
+	return rows == "" or ("," .. rows .. ","):find("," .. name .. ",", 1, true) ~= nil;
 end
 
 -- Nothing that goes wrong in one measurement keeps the others from being measured.
@@ -78,7 +96,7 @@ local function run_all(version, names, options)
 		return;
 	end
 	for _, name in ipairs(names) do
-		measure(name, machine, version);
+		if is_wanted(name) then measure(name, machine, version); end
 	end
 	machine:kill();
 end
@@ -92,10 +110,12 @@ local function run_version(version)
 		{ prefix = "f", count = sizes.devices };
 		{ prefix = "h", count = sizes.hook_members };
 	});
-	run_all(version, { "cpu", "lateness", "flood", "idle", "hook" }, { machine = machine, data = "main" });
-	machine:new_data("empty", {});
-	machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
-	measure("start", machine, version);
+	run_all(version, { "cpu", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
+	if is_wanted("start") then
+		machine:new_data("empty", {});
+		machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
+		measure("start", machine, version);
+	end
 	for _, problem in ipairs(machine.problems) do
 		table.insert(problems, problem);
 	end

@@ -13,6 +13,7 @@ local raw_component = require "bench.raw_component";
 
 local service = "conference.localhost";
 local users_host = "users.localhost";
+local plain_service = "plain.localhost";
 local app_host = "push.localhost";
 local start_timeout = 180;
 
@@ -76,6 +77,7 @@ function server.open(version, rooms, timeout)
 		port = port;
 		problem_count = 0;
 		problems = {}; -- what is not as it has to be, in words
+		plain_service = plain_service; -- without the module
 		service = service;
 		timeout = timeout;
 		users_host = users_host;
@@ -91,6 +93,7 @@ function server.open(version, rooms, timeout)
 			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
 		};
 		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always" };
+		mucs = { [plain_service] = {} };
 	};
 	local path = read_template(self);
 	self.full_version = self.prosody:admin("return prosody.version");

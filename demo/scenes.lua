@@ -43,10 +43,12 @@ scene("Alice has left. Bob says something.",
 	end);
 
 scene("In a public room, Bob mentions Alice.",
-	"Public rooms are busy, so only users who are mentioned are woken there. That Alice is in another room changes nothing.",
+	"Public rooms are busy, so only users who are mentioned are woken there. That Alice is in another room changes nothing."
+		.. " She has been in the square once, and so agreed that she is a member: otherwise she would hear less of it.",
 	function (on)
 		on:enters("Alice", den);
 		on:open_room(square, "open to everybody", { ["muc#roomconfig_membersonly"] = false }, "Alice");
+		on:looks_in(square);
 		on:say(square, "What a day.");
 		on:no_push();
 		on:say(square, "Has alice, of all people, seen it?");
@@ -113,8 +115,8 @@ local function flood(on)
 end
 
 scene(string.format("Alice is away, and Bob sends %d messages in a row.", photos),
-	string.format("Her app server is slow, too: it takes %g ms for each push. While it is busy, further messages wait and become one push.",
-		seconds_to_answer * 1000),
+	string.format("Her phone hears of a room once a second at most, unless she is mentioned. Her app server is slow, too: it takes %g ms"
+		.. " for each push. Further messages wait and become one push.", seconds_to_answer * 1000),
 	function (on)
 		on:looks_in(square);
 		on:leaves("Alice", den);

@@ -78,6 +78,7 @@ function stage.open(narrator)
 		said_at = loop.now();
 	}, stage_mt);
 	self.server = prosody.start {
+		shipped_options = true;
 		version = "13.0";
 		components = { "away.example", "home.example", app_host, spare_host };
 		c2s = true;

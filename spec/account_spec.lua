@@ -20,6 +20,7 @@ versions.describe_storages("an account", function (version, storage)
 			global = { modules_enabled = { "admin_socket", "admin_shell" }, authentication = "internal_hashed",
 				storage = storage.global and storage.global.storage, sql = storage.global and storage.global.sql };
 			muc = muc_service.with_body { muc_push_default = "always", muc_room_default_persistent = true, muc_push_retry_delay = 0.1 };
+			mucs = { ["other-muc.localhost"] = muc_service.with_body { muc_push_default = "always", muc_room_default_persistent = true } };
 		});
 	end);
 
@@ -136,6 +137,148 @@ versions.describe_storages("an account", function (version, storage)
 		assert.equal("result", (muc:enable(server:user("other@users.localhost/phone"), "other")));
 	end);
 
+	-- Another process deletes an account and makes it again, for somebody else, in the way of prosodyctl of 0.12: what Prosody
+	-- stores of a user is removed, and nobody in the server hears of it.
+	local function replace_account(bare_jid)
+		server:admin([[
+			local username, host = jid.split(...);
+			local storagemanager = require "core.storagemanager";
+			assert(storagemanager.open(host, "accounts"):set(username, nil));
+			storagemanager.purge(username, host);
+			assert(storagemanager.open(host, "accounts"):set(username, { password = "harness" }));
+		]], bare_jid);
+	end
+
+	it("that is given to somebody else by prosodyctl has no devices", function ()
+		local bare_jid, room = new_device();
+		assert.same({ "old" }, pushed(room));
+		server:prosodyctl("deluser", bare_jid);
+		server:prosodyctl("register", bare_jid:match("^[^@]+"), "localhost", "harness");
+		let_time_pass();
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+	end);
+
+	it("that is given to somebody else has no devices within a while", function ()
+		local bare_jid, room = new_device();
+		local other, other_room = new_device((bare_jid:gsub("ann", "eve")));
+		replace_account(bare_jid);
+		let_time_pass();
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+		assert.same({ "old" }, pushed(other_room));
+		assert.same({ "old" }, stored(other));
+	end);
+
+	it("that is given to somebody else has the devices that they add alone", function ()
+		local bare_jid, room = new_device();
+		replace_account(bare_jid);
+		new_device(bare_jid, "new");
+		assert.same({ "new" }, stored(bare_jid));
+		assert.same({ "new" }, pushed(room));
+	end);
+
+	it("that is given to somebody else has no devices at other services either, whichever they use first", function ()
+		local bare_jid, room = new_device();
+		replace_account(bare_jid);
+		local client = server:client(bare_jid .. "/phone", { stream_management = false });
+		assert.equal("result", (muc:enable(client, "new", nil, "other-muc.localhost")));
+		client:close();
+		let_time_pass();
+		assert.same({}, pushed(room));
+		assert.same({}, stored(bare_jid));
+		assert.same({ "new" }, muc:pushed(muc:new_room({ bare_jid }, "other-muc.localhost")));
+	end);
+
+	it("that is given to somebody else while the server is down has no devices", function ()
+		local bare_jid, room = new_device();
+		replace_account(bare_jid);
+		muc:restart "stop";
+		assert.same({}, stored(bare_jid));
+		assert.same({}, pushed(room));
+		muc:restart "kill";
+		assert.same({}, stored(bare_jid));
+		assert.same({}, pushed(room));
+	end);
+
+	-- Makes the server look like one that has been upgraded, or the store of markers like one that was left behind.
+	local function lose_markers(users, fields_too)
+		server:admin([[
+			local users, fields_too = ...;
+			local storagemanager = require "core.storagemanager";
+			local markers = storagemanager.open("localhost", "muc_cloud_notify_accounts");
+			local registrations = storagemanager.open(module.host, "muc_cloud_notify");
+			markers:set(nil, nil);
+			for _, user in ipairs(users) do
+				markers:set(jid.node(user), nil);
+				local record = registrations:get(user);
+				for _, registration in pairs(record) do
+					assert(type(registration.account) == "string");
+					if fields_too then registration.account = nil; end
+				end
+				registrations:set(user, record);
+			end
+		]], users, fields_too);
+	end
+
+	for title, fields_too in pairs {
+		["that has registered before there were markers"] = true, ["whose marker is lost with those of all others"] = false } do
+		it(title .. " keeps its devices, and is watched from then on", function ()
+			local bare_jid, room = new_device();
+			local other, other_room = new_device((bare_jid:gsub("ann", "eve")));
+			lose_markers({ bare_jid, other }, fields_too);
+			muc:restart "stop";
+			assert.same({ "old" }, pushed(room));
+			replace_account(bare_jid);
+			muc:restart "stop";
+			assert.same({}, pushed(room));
+			assert.same({}, stored(bare_jid));
+			assert.same({ "old" }, pushed(other_room));
+			assert.same({ "old" }, stored(other));
+		end);
+	end
+
+	-- Replaces what a store of the host of accounts does with markers by an error: "get" or "set". Returns how to mend it.
+	local function break_markers(name)
+		server:admin([[
+			local methods = getmetatable(require "core.storagemanager".open("localhost", "muc_cloud_notify_accounts")).__index;
+			local name = ...;
+			local original = methods[name];
+			module.mend_markers = function () methods[name] = original; end
+			methods[name] = function (self, ...)
+				if (self.datastore or self.store) == "muc_cloud_notify_accounts" then return nil, "on purpose"; end
+				return original(self, ...);
+			end;
+		]], name);
+		return function () server:admin "module.mend_markers()"; end
+	end
+
+	it("whose marker cannot be written has no device that is confirmed", function ()
+		local client = server:client(new_account() .. "/phone", { stream_management = false });
+		for _, name in ipairs { "get", "set" } do
+			local mend = break_markers(name);
+			assert.same({ "error", "wait", "internal-server-error" }, { table.unpack({ muc:enable(client, "old") }, 1, 3) });
+			mend();
+			assert.same({}, stored(new_account()));
+		end
+		assert.equal("result", (muc:enable(client, "old")));
+		client:close();
+		assert.same({ "old" }, stored(new_account()));
+	end);
+
+	it("whose marker cannot be read keeps its devices", function ()
+		local bare_jid, room = new_device();
+		let_time_pass();
+		local mend = break_markers "get";
+		assert.same({ "old" }, pushed(room));
+		muc:manage "reload";
+		assert.same({ "old" }, pushed(room));
+		mend();
+		assert.same({ "old" }, stored(bare_jid));
+		let_time_pass();
+		assert.same({ "old" }, pushed(room));
+	end);
+
 	it("that another process deletes is found gone within a while", function ()
 		local bare_jid, room = new_device();
 		assert.same({ "old" }, pushed(room));
@@ -236,17 +379,19 @@ versions.describe_storages("an account", function (version, storage)
 	it("that is looked at is read from the store once in a while only", function ()
 		local _, room = new_device();
 		server:admin([[
-			module.reads = 0;
+			module.reads = {};
 			local methods = getmetatable(require "core.storagemanager".open("localhost", "accounts")).__index;
 			local get = methods.get;
 			module.get = module.get or get;
 			methods.get = function (self, ...)
-				if (self.datastore or self.store) == "accounts" then module.reads = module.reads + 1; end
+				local name = self.datastore or self.store;
+				if name:find("accounts", 1, true) then module.reads[name] = (module.reads[name] or 0) + 1; end
 				return get(self, ...);
 			end;
 		]]);
 		for _ = 1, 10 do assert.same({ "old" }, pushed(room)); end
-		assert.equal(1, server:admin("return module.reads"));
+		-- The account, its marker and the id of the store of markers.
+		assert.same({ accounts = 1, muc_cloud_notify_accounts = 2 }, server:admin("return module.reads"));
 	end);
 
 	-- Members of a new room who are not in it, each with an account and a device. Returns the room.

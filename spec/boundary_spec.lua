@@ -27,7 +27,7 @@ describe("boundary", function ()
 		it("gives the defaults of the options, and takes them", function ()
 			assert.same({
 				with_body = false; with_sender = false; important_body = "New Message!"; max_body_bytes = 1024; max_errors = 16;
-				max_devices = 5; default_level = "auto"; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
+				max_devices = 5; default_level = "auto"; max_in_flight = 500; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
 				time_to_live = 172800; give_up_after = 1209600;
 			}, native.default_options);
 			native.open("x.localhost", native.default_options, st.stanza_mt);
@@ -39,10 +39,10 @@ describe("boundary", function ()
 			make_absent_member(engine);
 			local again, again_new = open();
 			assert.is_false(again_new);
-			assert.same({ users = 1, devices = 1, queued = 0, in_flight = 0 }, again:stats());
+			assert.same({ users = 1, devices = 1, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, again:stats());
 			local other, other_new = native.open("other.localhost", options(), st.stanza_mt);
 			assert.is_true(other_new);
-			assert.same({ users = 0, devices = 0, queued = 0, in_flight = 0 }, other:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, other:stats());
 			native.close("other.localhost");
 		end);
 
@@ -51,7 +51,7 @@ describe("boundary", function ()
 			boundary.close();
 			local again, again_new = open();
 			assert.is_true(again_new);
-			assert.same({ users = 0, devices = 0, queued = 0, in_flight = 0 }, again:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, again:stats());
 		end);
 
 		it("refuses options that it does not know, or that are of another type", function ()
@@ -107,7 +107,7 @@ describe("boundary", function ()
 				assert.is_false(ok, name);
 				assert.is_true(#tostring(err) > 0, name);
 			end
-			assert.same({ users = 0, devices = 0, queued = 0, in_flight = 0 }, engine:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, engine:stats());
 		end);
 	end);
 
@@ -156,7 +156,7 @@ describe("boundary", function ()
 		it("is about all rooms, or about one", function ()
 			local other_room = "lair@conference.localhost";
 			make_absent_member(engine);
-			engine:set_members(other_room, { [user] = false });
+			boundary.set_members(engine, other_room, { [user] = false });
 			engine:set_occupants(other_room, {}, 1);
 			local function say_in_both()
 				engine:handle_message(facts { keep_original = true }, message("Den"), 10);
@@ -184,7 +184,7 @@ describe("boundary", function ()
 				engine:set_registrations(other, { ["a<b"] = { jid = "a", node = "b" } });
 				users[other] = false;
 			end
-			engine:set_members(room, users);
+			boundary.set_members(engine, room, users);
 			engine:set_occupants(room, {}, 1);
 			engine:handle_message(facts(), message(), 10);
 			local summaries = {};

@@ -23,7 +23,7 @@ describe("boundary", function ()
 			local function coverage() return { engine:coverage(room) }; end
 			assert.same({ "nothing", false }, coverage());
 			engine:set_registrations(user, { ["a<b"] = { jid = "a", node = "b" } });
-			engine:set_members(room, { [user] = "alice", ["nobody@users.localhost"] = false });
+			boundary.set_members(engine, room, { [user] = "alice", ["nobody@users.localhost"] = false });
 			assert.same({ "members", true }, coverage());
 			engine:set_occupants(room, { nobody = "nobody@users.localhost" }, 1);
 			assert.same({ "complete", true }, coverage());

@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 3;
-local digest = "396bc26390a723e3a7df5f44be05db27f5ab93a933a39b992c1d339b26215cff";
+local digest = "febea655854f0b84409b25dd9750b520825f1460f1e75b231dc6d202ae88bc57";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

@@ -182,6 +182,46 @@ versions.describe("events for other modules", function (version)
 		kim:disable { jid = app.jid };
 	end);
 
+	it("show a message that was made once, however many devices are pushed to", function ()
+		local members = {};
+		for i = 1, 4 do
+			members[i] = server:user(("member-%d@users.localhost/phone"):format(i));
+			for node = 1, 5 do assert.equal("result", enable(members[i], node).attr.type); end
+			olga:affiliate(room, members[i].bare_jid, "member");
+		end
+		hook("cloud_notify/push", [[
+			local original = event.original_stanza;
+			seen.pushes = (seen.pushes or 0) + 1;
+			seen.parts = seen.parts or { top = {}, attr = {}, tags = {}, body = {}, list = {} };
+			local body, list = original:get_child("body"), original:get_child("list", "urn:example:spec");
+			for name, part in pairs { top = original, attr = original.attr, tags = original.tags, body = body, list = list } do
+				seen.parts[name][part] = true;
+			end
+			seen.is_whole = seen.is_whole ~= false and #list.tags == 100 and original.attr.to == event.username
+				and original[1] == body and original.tags[1] == body and st.is_stanza(original) and st.is_stanza(body);
+		]]);
+		olga:say(room, "hello", "<list xmlns='urn:example:spec'>"..("<a/>"):rep(100).."</list>");
+		app.component:sync();
+		local pushes, is_whole, made = server:admin([[
+			local seen, made = module.spec.seen, {};
+			for name, parts in pairs(seen.parts) do
+				made[name] = 0;
+				for _ in pairs(parts) do made[name] = made[name] + 1; end
+			end
+			return seen.pushes, seen.is_whole, made;
+		]]);
+		assert.same({ 21, true }, { pushes, is_whole });
+		assert.same({ top = 21, attr = 21, tags = 21, body = 1, list = 1 }, made);
+		for _, member in ipairs(members) do member:disable { jid = app.jid }; end
+	end);
+
+	it("show of a large message what a push can be about", function ()
+		hook("cloud_notify/push", "seen.body = event.original_stanza:get_child_text('body'); seen.tags = #event.original_stanza.tags;");
+		olga:say(room, "hello", ("<a xmlns='urn:example:spec'/>"):rep(2000));
+		assert.same({ body = "hello", tags = 499 }, seen());
+		assert.truthy(app:expect_push());
+	end);
+
 	it("let others change a push", function ()
 		hook("cloud_notify/push", [[
 			event.notification_payload:remove_children("x", "jabber:x:data"):text_tag("secret", "xyz", { xmlns = "urn:example:spec" });

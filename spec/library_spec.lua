@@ -35,6 +35,18 @@ local function copy_module()
 	return target;
 end
 
+-- What a library holds of the machine on which it was built: of the folders of whoever built it, and of the registry from which
+-- other crates came.
+local function traces(path)
+	local text, found = assert(files.read(path)), {};
+	local folders = { prosody.root, os.getenv("HOME") or "/home/", os.getenv("CARGO_HOME") or ".cargo" };
+	for i, name in ipairs(folders) do folders[i] = name:gsub("/*$", "/"); end
+	for _, name in ipairs { folders[1], folders[2], folders[3], "/registry/", "/.rustup/", "crates.io" } do
+		if text:find(name, 1, true) then table.insert(found, name); end
+	end
+	return found;
+end
+
 describe("library", function ()
 	lazy_setup(function ()
 		local command = assert(io.popen("mktemp -d", "r"));
@@ -54,6 +66,12 @@ describe("library", function ()
 		if folder then
 			run(string.format("rm -r '%s'", folder));
 		end
+	end);
+
+	it("holds no path of the machine on which it was built", function ()
+		assert.same({}, traces(library));
+		local faulty = prosody.root .. "/.test/faults/muc_cloud_notify.so";
+		assert.truthy(#traces(faulty) > 0, "a library that is built in another way does");
 	end);
 
 	it("has the contract that the Lua files need", function ()

@@ -15,12 +15,15 @@ local options = {
 		"muc_push_app_servers", { "push.example.com", 3, { key = "push.example.com" } },
 		"a list of JIDs or domains", "no restriction", { "push.localhost" },
 	};
+	{ "muc_push_max_in_flight", { "500", 0, 2.5 }, "a whole number of at least 1", "500", 40 };
 	{ "muc_push_reply_timeout", { "2m", 0.5, -1 }, "a number of seconds of at least 1", "120", 1 };
 	{ "muc_push_retry_delay", { "10", 0, {} }, "a number of seconds of at least 0.1", "10", 0.1 };
 	{ "muc_push_max_retry_delay", { "1h", 0.9, false }, "a number of seconds of at least 1", "3600", 60 };
 	{ "muc_push_time_to_live", { "2d", 0, math.huge }, "a number of seconds of at least 1", "172800", 1.5 };
 	{ "muc_push_give_up_after", { "14d", -5, true }, "a number of seconds of at least 1", "1209600", 86400 };
 	{ "muc_push_max_body", { "1024", 15, 99.5 }, "a whole number of at least 16", "1024", 16 };
+	{ "muc_push_interval", { "1s", -1, {} }, "a number of seconds of at least 0", "1", 0 };
+	{ "muc_push_consent", { "yes", 1, {} }, "true or false", "true", false };
 	{ "muc_push_hibernating", { "yes", 0, {} }, "true or false", "true", false };
 	{ "muc_push_slice", { "3ms", 0.05, 5000 }, "a number of milliseconds from 0.1 to 1000", "1", 2.5 };
 };
@@ -89,6 +92,7 @@ versions.describe("options", function (version)
 			local service = bad_service(i);
 			local user, room, bare_jid = muc:new_member { service = service };
 			local public_room = muc:new_room({ bare_jid }, service);
+			local mention = "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:" .. bare_jid .. "'/>";
 			local function enable(node)
 				return user:enable({ jid = "push.localhost", node = node, to = service }).attr.type;
 			end
@@ -96,18 +100,28 @@ versions.describe("options", function (version)
 				assert.equal("result", enable("n" .. n));
 			end
 			muc.bob:configure_room(room, { ["muc#roomconfig_membersonly"] = true });
+			assert.same({}, (muc:pushed(room))); -- muc_push_consent = true
+			for _, entered in ipairs { room, public_room } do
+				user:join(entered, "Ann");
+				user:leave(entered);
+			end
 			local nodes, pushes = muc:pushed(room);
 			assert.same({ "n2", "n3", "n4", "n5", "n6" }, nodes); -- push_max_devices = 5
 			assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = "1", ["last-message-body"] = "New Message!" },
 				pushes.n2.summary);
 			assert.same({}, (muc:pushed(public_room))); -- muc_push_default = "auto"
+			assert.same({}, (muc:pushed(room))); -- muc_push_interval = 1
 			assert.equal("result", user:disable({ jid = "push.localhost", to = service }).attr.type);
 			assert.equal("result", enable("n1"));
 			muc.app.answer = { type = "cancel", condition = "item-not-found" };
 			for _ = 1, 16 do -- push_max_errors = 16
-				assert.same({ "n1" }, (muc:pushed(room)));
+				muc.bob:say(room, "a mention does not wait", mention);
+				muc.bob.component:sync();
+				assert.same({ "n1" }, muc.app:take_nodes());
 			end
-			assert.same({}, (muc:pushed(room)));
+			muc.bob:say(room, "a mention does not wait", mention);
+			muc.bob.component:sync();
+			assert.same({}, muc.app:take_nodes());
 			muc.app.answer = "result";
 		end);
 	end

@@ -16,6 +16,8 @@ versions.describe_storages("rejections", function (version, storage)
 	lazy_setup(function ()
 		local options = {
 			modules_enabled = { "muc_cloud_notify" };
+			-- Named by the operator, so that they are not spared before they have taken a push: see first_contact_spec.
+			muc_push_app_servers = { "push.localhost", "elsewhere.example" };
 			muc_push_default = "always";
 			muc_push_retry_delay = 0.1;
 			muc_room_default_persistent = true;

@@ -5,6 +5,7 @@ local st = require "util.stanza";
 local xml = require "util.xml";
 
 local muc_service = require "spec.support.muc_service";
+local undelivered = require "spec.support.undelivered";
 local versions = require "spec.support.versions";
 
 local important = "New Message!";
@@ -211,6 +212,78 @@ versions.describe("revision", function (version)
 		muc.app = server:app_server("push.localhost");
 		return next_push();
 	end
+
+	-- Ann has a device, and is in a new room with Bob and everybody else who is there: nobody is absent. Bob says "secret"; after
+	-- revise(room, ids) that alone comes back from Ann's session, and nothing of what was said later. Returns what is pushed.
+	local function bounced_alone(revise, service)
+		local ann, room = muc:new_ann { service = service };
+		say(muc.bob, room, "before");
+		local ids = say(muc.bob, room, "secret");
+		revise(room, ids);
+		muc.bob.component:sync();
+		assert.same({}, muc:take_pushes());
+		undelivered.bounce(ann, room.."/bob", ids.id);
+		return muc:take_pushes();
+	end
+
+	for _, case in ipairs(retractions) do
+		it("does not tell what comes back after its author has retracted it "..case[1].." in a quiet room", function ()
+			assert.same({}, bounced_alone(function (room, ids) say(muc.bob, room, nil, case[2](ids)); end));
+		end);
+
+		it("tells what comes back after another occupant has retracted it "..case[1].." in a quiet room", function ()
+			assert.same({ "ann 1 secret" }, bounced_alone(function (room, ids)
+				local user = carol(room);
+				say(user, room, nil, case[2](ids));
+				user:leave(room);
+			end));
+		end);
+	end
+
+	it("does not tell what comes back after it was moderated in a quiet room", function ()
+		for _, way in ipairs(version == "0.12" and { old_moderation } or { old_moderation, moderation }) do
+			assert.same({}, bounced_alone(function (room, ids) ask_room(muc.bob, room, way(ids["stanza-id"])); end));
+		end
+	end);
+
+	it("tells the new text of what comes back after it was corrected in a quiet room", function ()
+		for _, service in ipairs { server.muc_host, plain_service } do
+			assert.same({ "ann 1 corrected" }, bounced_alone(function (room, ids) say(muc.bob, room, "corrected", correction(ids.id)); end, service));
+			assert.same({ "ann 1 secret" }, bounced_alone(function (room) say(muc.bob, room, "new", correction "another"); end, service));
+			assert.same({ "ann 1 secret" }, bounced_alone(function (room) say(muc.bob, room, "new"); end, service));
+		end
+	end);
+
+	it("costs a look at a message in a quiet room, and nothing where nobody has a device", function ()
+		local _, room = muc:new_ann();
+		local without_devices = muc:new_room {};
+		server:admin([[
+			local absent_members, counted = prosody.hosts[module.host].modules.muc_cloud_notify.absent_members, {};
+			local engine;
+			for i = 1, 10 do
+				local name, value = debug.getupvalue(absent_members, i);
+				if name == "engine" then engine = value; end
+			end
+			for name, method in pairs(engine) do
+				engine[name] = function (...)
+					counted[name] = (counted[name] or 0) + 1;
+					return method(...);
+				end;
+			end
+			module.calls = counted;
+		]]);
+		local function calls(in_room, extra)
+			say(muc.bob, in_room, "hello"); -- from now on it is known to be quiet
+			server:admin "for name in pairs(module.calls) do module.calls[name] = nil; end";
+			for _ = 1, 10 do say(muc.bob, in_room, "hello", extra); end
+			return server:admin "return module.calls";
+		end
+		assert.same({}, calls(room));
+		assert.same({ coverage = 10, handle_message = 10 }, calls(room, correction "x"));
+		assert.same({}, calls(without_devices));
+		assert.same({}, calls(without_devices, correction "x"));
+		muc:manage "reload";
+	end);
 
 	it("does not store what was taken back before a stop", function ()
 		local room, ids = busy();

@@ -2,6 +2,7 @@
 --
 -- What is global here can be called through the console of the harness, see bench/server.lua.
 
+-- luacheck: globals make_hostile_room make_rooms destroy_rooms listen
 -- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
 
 local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
@@ -33,6 +34,39 @@ function make_room(node, groups, is_persistent)
 	end
 	module:fire_event("muc-room-restored", { jid = room.jid, room = room });
 	return room.jid;
+end
+
+-- A room whose members have nicknames that are hard to look for.
+function make_hostile_room(node, prefix, count, host)
+	local room = assert(muc.create_room(node.."@"..module.host));
+	for i = 1, count do
+		local jid = prefix..i.."@"..host;
+		room._affiliations[jid] = "member";
+		room._affiliation_data = room._affiliation_data or {};
+		room._affiliation_data[jid] = { reserved_nickname = (","):rep(960)..i };
+	end
+	module:fire_event("muc-room-restored", { jid = room.jid, room = room });
+	return room.jid;
+end
+
+-- Empty rooms, and away with them.
+function make_rooms(node, count)
+	for i = 1, count do
+		assert(muc.create_room(node..i.."@"..module.host));
+	end
+end
+
+function destroy_rooms(node, count)
+	for i = 1, count do
+		muc.get_room_from_jid(node..i.."@"..module.host):destroy();
+	end
+end
+
+local function look() end
+
+-- A module that looks at every push, or no more.
+function listen(is_listening)
+	module[is_listening and "hook" or "unhook"](module, "cloud_notify/push", look);
 end
 
 -- Makes the garbage of what was before no matter of what comes next.

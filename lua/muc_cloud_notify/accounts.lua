@@ -3,7 +3,8 @@
 -- Prosody announces what the running server does to accounts. What another process does, as `prosodyctl deluser` of
 -- Prosody 0.12, nobody announces: so the account is looked at when registrations are loaded, when one is added, and before
 -- a push, though not each time. An account may also have been made anew by then, for somebody else: whatever was
--- registered before that is not theirs.
+-- registered before that is not theirs. The account's time says so on Prosody 13.0, and its marker everywhere: see
+-- account_markers.lua.
 --
 -- Only accounts that Prosody itself stores are looked at. Other providers do not tell "there is no such account" from
 -- "I cannot say at the moment"; nor do those, so it is their store that is asked.
@@ -21,6 +22,7 @@ local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 local usermanager = require "core.usermanager";
 
+local account_markers = part "muc_cloud_notify/account_markers";
 local bounded_cache = part "shared/bounded_cache";
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
@@ -37,7 +39,11 @@ local users_kept = 10000;
 -- Providers (mod_auth_*) that keep accounts in the store "accounts". With mod_auth_insecure users need none.
 local has_accounts_store = { internal_hashed = true, internal_plain = true };
 
+-- The field of a stored registration that says for which account it is.
+local marker_field = "account";
+
 local function new()
+	local markers = account_markers.new();
 	local stores = {}; -- host -> its store of accounts
 	local failed = {}; -- host -> when the log last said that its store had failed
 
@@ -58,8 +64,9 @@ local function new()
 		module:log("error", "The accounts of %s cannot be looked at, so those that are gone are not noticed: %s", host, err);
 	end
 
-	-- The account of a user, as it is stored; false where it is gone; nil where that cannot be said, as of a user of another
-	-- server. Also returns whether the store was asked.
+	-- The account of a user: { created, disabled = as they are stored; marker = as from markers.find(), nil where it cannot be
+	-- said }. False where it is gone; nil where that cannot be said, as of a user of another server. Also returns whether a
+	-- store was asked.
 	local function find(user)
 		local username, host = jid_split(user);
 		local session = hosts[host];
@@ -67,26 +74,69 @@ local function new()
 			return nil, false;
 		end
 		local ok, account = pcall(read_account, username, host);
-		if ok then return account, true; end
-		log_failure(host, account);
-		return nil, true;
+		if not ok then
+			log_failure(host, account);
+			return nil, true;
+		elseif not account then
+			return false, true;
+		end
+		local is_known, marker = pcall(markers.find, username, host);
+		if not is_known then log_failure(host, marker); end
+		return { created = account.created, disabled = account.disabled, marker = is_known and marker or nil }, true;
 	end
 
 	-- Whether something from before that time was registered for an account of that name that is gone. account: see find()
 	local function is_older(account, timestamp)
-		local created = account and account.created; -- nil on Prosody 0.12
+		local created = account.created; -- nil on Prosody 0.12
 		return type(created) == "number" and type(timestamp) == "number" and timestamp < created and created <= now();
+	end
+
+	-- Whether a registration was made for an earlier account of that name. account: see find()
+	local function is_former(account, registration)
+		if account == false then return true; end
+		if not account or type(registration) ~= "table" then return false; end
+		return is_older(account, registration.timestamp)
+			or account.marker ~= nil and markers.is_former(account.marker, registration[marker_field]);
 	end
 
 	-- The push identifiers of those registrations of a record that are not those of the account.
 	local function former(account, record)
 		local push_identifiers = {};
 		for push_identifier, registration in pairs(record) do
-			if account == false or type(registration) == "table" and is_older(account, registration.timestamp) then
+			if is_former(account, registration) then
 				table.insert(push_identifiers, push_identifier);
 			end
 		end
 		return push_identifiers;
+	end
+
+	-- Those registrations of a record that do not say for which account they are. account: see find()
+	local function unmarked(account, record)
+		local found = {};
+		if not account then return found; end
+		local id = account.marker and account.marker.id;
+		for _, registration in pairs(record) do
+			if type(registration) == "table" and (id == nil or registration[marker_field] ~= id) then
+				table.insert(found, registration);
+			end
+		end
+		return found;
+	end
+
+	-- Makes the registrations of a record, none of which is former, say for which account they are. Returns whether any did
+	-- not. Raises an error where the account cannot be given a marker. account: see find()
+	local function mark(user, account, record)
+		local to_mark = unmarked(account, record);
+		if not to_mark[1] then return false; end
+		local username, host = jid_split(user);
+		account.marker = account.marker or markers.find(username, host);
+		if not account.marker.id then
+			markers.add(username, host, account.marker);
+		end
+		for _, registration in ipairs(to_mark) do
+			registration[marker_field] = account.marker.id;
+		end
+		return true;
 	end
 
 	-- account: see find()
@@ -100,7 +150,7 @@ local function new()
 		return ok and is_enabled == false;
 	end
 
-	return { find = find, is_older = is_older, former = former, is_disabled = is_disabled };
+	return { find = find, is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled };
 end
 
 -- parts: { engine; accounts = as from new(); registrations }
@@ -135,8 +185,8 @@ local function watch(parts)
 	local function is_current(user, id)
 		local account, is_asked = accounts.find(user);
 		if account then
-			local details = account.created and engine:push_details(id);
-			if not details or not accounts.is_older(account, details.push_info.timestamp) then return true, is_asked; end
+			local details = engine:push_details(id);
+			if not details or not accounts.is_former(account, details.push_info) then return true, is_asked; end
 		elseif account == nil then
 			return true, is_asked;
 		end

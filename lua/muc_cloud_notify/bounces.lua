@@ -16,8 +16,9 @@ local full_sessions = prosody.full_sessions;
 -- What tells a message from all others of its room.
 local function key_of(event)
 	local message = event.message;
+	if event.stanza_id then return event.stanza_id; end
 	if not message then return "id "..tostring(event.bounce.attr.id); end
-	return event.stanza_id or ("%s %s %s"):format(message.attr.from, message.attr.id, event.sent);
+	return ("%s %s %s"):format(message.attr.from, message.attr.id, event.sent);
 end
 
 local function sender_of(event)
@@ -29,7 +30,7 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; hibernation; author_of, facts_of = see rooms.lua }
+-- parts: { engine; room_sync; presence; consent; hibernation; author_of, facts_of = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 
@@ -76,6 +77,7 @@ local function watch(parts)
 
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
 		local room, message = event.room, event.message;
+		parts.consent.note_user(room, event.bare_jid);
 		if not engine:is_registered(event.bare_jid) or has_reached_user(event) then return; end
 		local facts = parts.facts_of(room);
 		facts.user = event.bare_jid;

@@ -44,7 +44,9 @@ function native.close(host) end
 ---@field max_errors integer
 ---@field max_devices integer
 ---@field default_level "auto"|"always"|"on-mention"|"never"
+---@field push_interval number
 ---@field app_servers string[]? nil: any
+---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
 ---@field retry_delay number
 ---@field max_retry_delay number
@@ -116,11 +118,22 @@ function engine:set_registrations(user, record, renewed) end
 ---@param is_suspended boolean
 function engine:set_suspended(user, is_suspended) end
 
----The members of a room, as they are: everybody with an affiliation of member or above. Members without a device may be left
----out; of those that are not only the nickname is of interest, as others can be inside of it.
+---The members of a room are about to be read.
+---@param room string
+function engine:begin_members(room) end
+
+---Some of the members of a room, as they are: of everybody with an affiliation of member or above. Members without a device may
+---be left out; of those that are not only the nickname is of interest, as others can be inside of it.
 ---@param room string
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
-function engine:set_members(room, members) end
+---@param without_consent string[]? the bare JIDs of those of them who have not consented to their membership; nil: none. Of a
+---message that mentions them they get a push without words, and not often
+function engine:add_members(room, members, without_consent) end
+
+---The members of a room are read: from now on they are known, and who was not among them is a member no more.
+---@param room string
+---@return boolean is_done false: there are more to be looked at, by another call
+function engine:end_members(room) end
 
 ---The occupants of a room, as they are at `now`. Members who are there have read everything.
 ---@param room string
@@ -144,7 +157,8 @@ function engine:room_destroyed(room) end
 ---@param bare_jid string
 ---@param is_member boolean whether the affiliation now is member or above
 ---@param nick string? the registered nickname
-function engine:affiliation_changed(room, bare_jid, is_member, nick) end
+---@param lacks_consent boolean? whether a member has not consented to the membership. Who is seen in the room has
+function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent) end
 
 ---An occupant, one or more sessions of a user under one nickname, is there.
 ---@param room string
@@ -175,7 +189,8 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---@param facts message_facts
 ---@param message stanza as the room sends it, from an occupant JID
 ---@param now number
----@return integer devices how many devices are to be pushed to; 0 where the coverage of the room is not complete
+---@return integer devices how many devices are to be pushed to, so far: in a large room the message comes to the others
+---with handle_timeout(); 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
 
 ---The facts about a message that bounced from a session it was sent to.
@@ -234,10 +249,15 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
----Does what is due at `now`: publishes without an answer, and retries. Where much is due it does a part of it, and the next
----deadline is past.
+---Does what is due at `now`: publishes without an answer, retries, and what has not come to all members of a large room. Where
+---much is due it does a part of it, and the next deadline is past.
 ---@param now number
 function engine:handle_timeout(now) end
+
+---Goes on with what has happened in large rooms, and has not come to all of their members: before a stop, as none of that is in
+---a snapshot.
+---@return boolean is_anything_left true: there is more, for another call
+function engine:spread() end
 
 ---Takes up a part of a snapshot, for the devices that are registered: it adds to what is known by now. Nothing that waits in
 ---a room is pushed before that was read, see awaited_room().
@@ -277,7 +297,7 @@ function engine:poll_event() end
 ---When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
 ---happens. The reason is for people.
 ---@return number? time on the clock of `now`
----@return "push waiting"|"answer overdue"|"retry due"|nil reason
+---@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|nil reason
 function engine:next_deadline() end
 
 ---------------------------------------------------------------------------------------------------
@@ -303,7 +323,8 @@ function engine:summary(summary) end
 ---@field push_info table the registration, as it is stored
 ---@field mentioned boolean whether one of the messages it is about mentions the user
 ---@field room string? the room of the message that it is to be judged by; nil: there is none, another module has asked for it
----@field original stanza? that message, where it was kept; nobody else's
+---@field original stanza? that message, where it was kept: with those of its children that fit into 500 elements and 64 kB.
+---The stanza and its attributes are nobody else's, but its children are shared, and must not be changed
 
 ---@param id string a push that was polled
 ---@return push_details? details nil: it is not wanted any more
@@ -322,6 +343,7 @@ function engine:is_registered(user) end
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
 ---@return boolean is_anybody_absent whether any member with a device is absent, as far as that is known
+---@return boolean has_devices whether any member has a device, as far as that is known
 function engine:coverage(room) end
 
 ---The members with a device who are absent.
@@ -333,7 +355,9 @@ function engine:absent_members(room) end
 ---@field users integer users with a device
 ---@field devices integer
 ---@field queued integer devices whose push waits to be sent
+---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
+---@field spreading integer messages, and other things that happened in rooms, that have not come to all members
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats
@@ -345,12 +369,14 @@ function engine:stats() end
 function engine:awaited_room() end
 
 ---A part of what outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have
----last used. A list is a text with an entry in JSON on each line, or a table of entries, as earlier versions have made them.
+---last used, and what is known of the domains of app servers. A list is a text with an entry in JSON on each line, or a table of
+---entries, as earlier versions have made them.
 ---Each entry is read on its own.
 ---@class snapshot_part
 ---@field devices string|table[]|nil
 ---@field messages string|table[]|nil which the devices of this part refer to by their places
 ---@field nicknames string|table[]|nil
+---@field domains string|table[]|nil
 
 ---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
 ---then what only counts, then nicknames.

@@ -12,6 +12,9 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local guard = part "shared/guard";
 
+-- How long a stop waits for what has happened in large rooms to come to all of their members.
+local seconds_to_spread = 0.2;
+
 -- For how long a stop reads rooms in which messages are held.
 local seconds_to_read = 0.2;
 
@@ -111,12 +114,23 @@ local function start(parts)
 		end
 	end
 
+	local function spread()
+		local deadline = monotonic() + seconds_to_spread;
+		while engine:spread() do
+			if monotonic() > deadline then
+				module:log("warn", "%d message(s) have not come to all members of their rooms", engine:stats().spreading);
+				return;
+			end
+		end
+	end
+
 	local function save_outbox()
 		local held = room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
 		if held > 0 then
 			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
 		end
 		if is_filled then
+			spread();
 			outbox_store.save();
 		end
 	end

@@ -11,6 +11,7 @@ local options = part "shared/options";
 -- field = { name of the option, check, what it expects, default }
 local own = {
 	count_hibernating = { "muc_push_hibernating", options.boolean, "true or false", true };
+	consent = { "muc_push_consent", options.boolean, "true or false", true };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -25,7 +26,9 @@ local of_engine = {
 	default_level = {
 		"muc_push_default", options.one_of("auto", "always", "on-mention", "never"), [["auto", "always", "on-mention" or "never"]];
 	};
+	push_interval = { "muc_push_interval", options.seconds(0), "a number of seconds of at least 0" };
 	app_servers = { "muc_push_app_servers", options.list_of_text, "a list of JIDs or domains, such as { \"push.example.com\" }" };
+	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
 	max_retry_delay = { "muc_push_max_retry_delay", options.seconds(1), "a number of seconds of at least 1" };
@@ -36,6 +39,7 @@ local of_engine = {
 ---@class module_options
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
+---@field consent boolean whether a membership counts only once its owner has consented
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native

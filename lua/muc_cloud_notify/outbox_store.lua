@@ -51,7 +51,7 @@ local function new(engine)
 	-- A snapshot in one record. Its devices refer to all of its messages.
 	local function take_up_in_slices(record, pause)
 		if type(record.devices) ~= "table" then return take_up(record); end
-		local passed_over = take_up { nicknames = record.nicknames };
+		local passed_over = take_up { nicknames = record.nicknames, domains = record.domains };
 		for first = 1, #record.devices, devices_per_part do
 			local last = math.min(first + devices_per_part - 1, #record.devices);
 			passed_over = passed_over + take_up {

@@ -106,7 +106,8 @@ local function new(parts)
 	local function enable(event)
 		local stanza = event.stanza;
 		local user = jid_bare(stanza.attr.from);
-		local before = without_former(read_record(user), accounts.find(user));
+		local account = accounts.find(user);
+		local before = without_former(read_record(user), account);
 		local change, refusal = engine:prepare_enable(user, stanza, before, now());
 		if not change then
 			return refuse(event, refusal);
@@ -115,6 +116,7 @@ local function new(parts)
 		if not may_register(event, registration) then
 			return true; -- the module that does not agree has answered
 		end
+		accounts.mark(user, account, change.record);
 		commit(user, before, change);
 		module:log("info", "%s is pushed to through %s now", user, registration.jid);
 		if change.removed > 0 then
@@ -147,6 +149,29 @@ local function new(parts)
 	module:hook("iq-set/host/"..xmlns_push..":enable", guard.answer("enable pushes", enable, store_failed));
 	module:hook("iq-set/host/"..xmlns_push..":disable", guard.answer("disable pushes", disable, store_failed));
 
+	-- Makes what a user registered before there were markers, or before they were lost, say for which account it is.
+	local function mark(user)
+		local account = accounts.find(user);
+		local record = without_former(read_record(user), account);
+		if record and accounts.mark(user, account, record) then
+			write_record(user, record);
+			set_registrations(user, record);
+		end
+	end
+
+	local function mark_all(users, pause)
+		local failed, reason = 0, nil;
+		for _, user in ipairs(users) do
+			local ok, err = pcall(mark, user);
+			if not ok then failed, reason = failed + 1, err; end
+			pause();
+		end
+		if failed > 0 then
+			module:log("error", "The accounts of %d user(s) could not be given a marker, so it may not be noticed if they are deleted and made again: %s",
+				failed, reason);
+		end
+	end
+
 	-- Loads everything that is stored into the engine; pause() is called wherever there may be an interruption.
 	-- Returns false where that is to be tried again.
 	local function load_all(pause)
@@ -155,6 +180,7 @@ local function new(parts)
 			return true;
 		end
 		local gone = {}; -- users -> their accounts, where there are registrations of earlier ones
+		local unmarked = {}; -- users, where there are registrations that do not say for which account they are
 		local is_listed = guard.attempt("list the registered users", function ()
 			for user in store:users() do
 				guard.attempt("load the registrations of "..tostring(user), function ()
@@ -162,6 +188,7 @@ local function new(parts)
 					local record, removed = without_former(read_record(user), account);
 					engine:set_registrations(user, record);
 					if removed > 0 then gone[user] = account; end
+					if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
 					if record and accounts.is_disabled(user, account) then
 						engine:set_suspended(user, true);
 					end
@@ -174,6 +201,7 @@ local function new(parts)
 			remove_former(user, account);
 			pause(true);
 		end
+		mark_all(unmarked, pause);
 		if not is_listed then
 			module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);
 			return false;

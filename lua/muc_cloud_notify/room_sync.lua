@@ -19,39 +19,68 @@ local guard = part "shared/guard";
 -- Of how many members without a device the nickname is told, for each room: of those with more than letters and digits.
 local max_others = 1000;
 
+-- Of how many the engine is told at once.
+local members_at_once = 50;
+
 local is_member = { owner = true, admin = true, member = true };
 
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; is_loaded = whether the registrations are loaded }
 local function new(parts)
-	local engine, tasks, is_present, is_loaded = parts.engine, parts.tasks, parts.presence.is_present, parts.is_loaded;
+	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
+	local is_loaded = parts.is_loaded;
 
 	local readings = {}; -- room JID -> { task }, for rooms that are being read
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
-	local held = {}; -- room JID -> { room, kind, details, present }, messages in their order
+	-- room JID -> { room, messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
+	-- who have left since the first was held, in their order }
+	local held = {};
 	local pushers = {}; -- kind of message -> push(room, details, present)
 	local after_reading = {}; -- room JID -> a list of what is to be done once it was read, or is gone
-	local quiet = {}; -- room JID -> true: a message there costs nothing but this look
+	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
+	local quiet = {};
 
 	local function read_members(room, pause)
-		local members, others = {}, 0;
+		local members, marked, read, others = {}, {}, 0, 0;
+		local function flush()
+			local without_consent;
+			for _, bare_jid in ipairs(marked) do
+				-- It may have been given during a pause.
+				if consent.is_missing(room, bare_jid) then
+					without_consent = without_consent or {};
+					table.insert(without_consent, bare_jid);
+				end
+			end
+			engine:add_members(room.jid, members, without_consent);
+			members, marked = {}, {};
+		end
+		local function add(bare_jid, nick, data)
+			members[bare_jid], read = nick, read + 1;
+			if consent.is_missing_in(data) then table.insert(marked, bare_jid); end
+			if read % members_at_once == 0 then flush(); end
+		end
+		engine:begin_members(room.jid);
 		for bare_jid, affiliation, data in room:each_affiliation() do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
-					members[bare_jid] = nick;
+					add(bare_jid, nick, data);
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
-					members[bare_jid], others = nick, others + 1;
+					add(bare_jid, nick, nil);
+					others = others + 1;
 				end
 			end
 			pause();
 		end
-		engine:set_members(room.jid, members);
+		flush();
+		while not engine:end_members(room.jid) do
+			pause(true);
+		end
 	end
 
 	local function note_seen(room_jid)
@@ -64,9 +93,11 @@ local function new(parts)
 	-- Without a pause: what occupants do meanwhile would be missed. To send them one message takes longer.
 	local function read_occupants(room)
 		local occupants = {};
-		for _, occupant in room:each_occupant() do
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for nick, occupant in pairs(room._occupants) do
+			consent.note_occupant(room, occupant);
 			if is_present(occupant) then
-				occupants[jid_resource(occupant.nick)] = occupant.bare_jid;
+				occupants[jid_resource(nick)] = occupant.bare_jid;
 			end
 		end
 		engine:set_occupants(room.jid, occupants, monotonic());
@@ -83,12 +114,26 @@ local function new(parts)
 		end
 	end
 
-	local function release(room_jid)
-		local messages = held[room_jid];
-		held[room_jid] = nil;
-		for _, message in ipairs(messages or {}) do
-			guard.attempt("push a message that was held", pushers[message.kind], message.room, message.details, message.present);
+	-- Those with a device who were there when a message was held, and have left since; whoever is there now has read it.
+	local function left_since(of_room, message)
+		if of_room.left_count ~= #of_room.left or of_room.left_from ~= message.left_before then
+			of_room.left_count, of_room.left_from = #of_room.left, message.left_before;
+			of_room.left_then = table.move(of_room.left, message.left_before + 1, #of_room.left, 1, {});
 		end
+		return of_room.left_then;
+	end
+
+	-- Those that come in meanwhile are held too, and follow.
+	local function release(room_jid, pause)
+		local of_room = held[room_jid];
+		while of_room and of_room.messages[of_room.next] do
+			local message = of_room.messages[of_room.next];
+			of_room.messages[of_room.next], of_room.next = nil, of_room.next + 1;
+			guard.attempt("push a message that was held", pushers[message.kind], of_room.room, message.details, left_since(of_room, message));
+			pause(true);
+			if held[room_jid] ~= of_room then return; end -- the room is gone
+		end
+		held[room_jid] = nil;
 	end
 
 	local function go_on_after(room_jid)
@@ -104,9 +149,10 @@ local function new(parts)
 		readings[room.jid] = reading;
 		reading.task = begin("read the room "..room.jid, function (pause)
 			read(room, pause);
+			release(room.jid, pause);
 		end, function ()
 			readings[room.jid] = nil;
-			release(room.jid);
+			release(room.jid, function () end); -- where it could not be read
 			go_on_after(room.jid);
 		end);
 	end
@@ -140,10 +186,10 @@ local function new(parts)
 		end
 	end
 
-	-- Whether everything of a room is known, and whether any member with a device is absent.
+	-- Whether everything of a room is known, whether any member with a device is absent, and whether there is any.
 	local function is_complete(room)
-		local coverage, is_anybody_absent = engine:coverage(room.jid);
-		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent;
+		local coverage, is_anybody_absent, has_devices = engine:coverage(room.jid);
+		return coverage == "complete" and is_loaded and not readings[room.jid], is_anybody_absent, has_devices;
 	end
 
 	-- Reads as much of a room as fits into this turn. Not where messages are held already: nothing is gained by haste then.
@@ -156,30 +202,48 @@ local function new(parts)
 		end
 	end
 
-	-- Sets what is done with messages of a kind that were held. push(room, details, present): present are the bare JIDs of
-	-- those who were there when it was held
+	-- The occupants who have a device, as far as that is known: bare JIDs by occupant JID.
+	local function find_present(room)
+		local present = {};
+		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
+		for nick, occupant in pairs(room._occupants) do
+			if (not is_loaded or engine:is_registered(occupant.bare_jid)) and is_present(occupant) then
+				present[nick] = occupant.bare_jid;
+			end
+		end
+		return present;
+	end
+
+	-- Sets what is done with messages of a kind that were held. push(room, details, present): present are bare JIDs of those
+	-- who were there when it was sent, and are there no more
 	local function on_release(kind, push)
 		pushers[kind] = push;
 	end
 
 	-- Keeps a message until its room is read. details: plain values and stanzas, as they may outlive this module
 	local function hold(room, kind, details)
-		local present = {};
-		for _, occupant in room:each_occupant() do
-			if is_present(occupant) then
-				table.insert(present, occupant.bare_jid);
-			end
+		local of_room = held[room.jid] or { room = room, messages = {}, next = 1, count = 0, present = find_present(room), left = {} };
+		held[room.jid] = of_room;
+		of_room.count = of_room.count + 1;
+		of_room.messages[of_room.count] = { kind = kind, details = details, left_before = #of_room.left };
+	end
+
+	-- An occupant has changed while messages are held.
+	local function note_held(of_room, occupant, is_here)
+		local before = of_room.present[occupant.nick];
+		of_room.present[occupant.nick] = is_here and occupant.bare_jid or nil;
+		if before and not is_here then
+			table.insert(of_room.left, before);
 		end
-		held[room.jid] = held[room.jid] or {};
-		table.insert(held[room.jid], { room = room, kind = kind, details = details, present = present });
 	end
 
-	local function is_quiet(room_jid)
-		return quiet[room_jid] == true;
+	-- Why a room is known to be quiet: "no devices" or "all present". Nil where it is not.
+	local function quietness(room_jid)
+		return quiet[room_jid];
 	end
 
-	local function note_quiet(room_jid)
-		quiet[room_jid] = true;
+	local function note_quiet(room_jid, has_devices)
+		quiet[room_jid] = has_devices and "all present" or "no devices";
 	end
 
 	-- room_jid: nil for all rooms
@@ -214,8 +278,10 @@ local function new(parts)
 	-- user with a device enters: nobody could say later under which nickname they were there.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
-		local nick = jid_resource(occupant.nick);
-		if is_present(occupant) then
+		consent.note_occupant(room, occupant);
+		local nick, is_here = jid_resource(occupant.nick), is_present(occupant);
+		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
+		if is_here then
 			engine:occupant_present(room.jid, occupant.bare_jid, nick);
 			if engine:coverage(room.jid) == "nothing" then
 				enter_unread(room, occupant.bare_jid, nick);
@@ -255,7 +321,7 @@ local function new(parts)
 	local function registrations_loaded()
 		is_loaded = true;
 		local rooms = {};
-		for _, messages in pairs(held) do table.insert(rooms, messages[1].room); end
+		for _, of_room in pairs(held) do table.insert(rooms, of_room.room); end
 		return rooms;
 	end
 
@@ -269,7 +335,8 @@ local function new(parts)
 			if readings[room_jid] and seconds > 0 then
 				tasks.finish(readings[room_jid].task, seconds);
 			end
-			left = left + #(held[room_jid] or {});
+			local of_room = held[room_jid];
+			left = left + (of_room and of_room.count - of_room.next + 1 or 0);
 		end
 		return left;
 	end
@@ -286,7 +353,7 @@ local function new(parts)
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
 		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
-		is_complete = is_complete, is_quiet = is_quiet, note_quiet = note_quiet, forget_quiet = forget_quiet;
+		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
 	};
 end

@@ -18,6 +18,19 @@ local is_member = part "muc_cloud_notify/room_sync".is_member;
 -- the message itself, and so ends the event (mod_muc_bot does at -100).
 local after_filters = -50;
 
+-- With what a message can be about an earlier one, as far as the engine reads it: a retraction or moderation as it is, a
+-- correction, and the two former as they were (XEP-0424, XEP-0425, XEP-0308).
+local is_about_earlier = { retract = true, replace = true, ["apply-to"] = true };
+
+-- Whether a message may take back or correct an earlier one.
+local function may_revise(stanza)
+	local tags = stanza.tags;
+	for i = 1, #tags do
+		if is_about_earlier[tags[i].name] then return true; end
+	end
+	return false;
+end
+
 -- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
 local function listed_affiliation(room, bare_jid)
@@ -28,14 +41,21 @@ local function listed_affiliation(room, bare_jid)
 	end
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; author_of(room, stanza_id) = the author of a message, see
+-- parts: { engine; muc = the environment of mod_muc; room_sync; consent; author_of(room, stanza_id) = the author of a message, see
 -- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
-	local engine, muc, room_sync, wants_message = parts.engine, parts.muc, parts.room_sync, parts.wants_message;
+	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
 
 	local function affiliation_changed(room, bare_jid, affiliation)
-		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, room:get_affiliation_data(bare_jid, "reserved_nickname"));
+		local data = room:get_affiliation_data(bare_jid);
+		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, data and data.reserved_nickname, consent.is_missing_in(data));
 	end
+
+	consent.on_consent(function (room, bare_jid)
+		if engine:is_registered(bare_jid) then
+			affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+		end
+	end);
 
 	-- An event handler that takes note of something in a room. Should it fail, what is known of the room may be wrong: then
 	-- the room is read again.
@@ -111,17 +131,25 @@ local function watch(parts)
 
 	room_sync.on_release("message", push);
 
-	local push_or_hold = guard.watch("push a message", function (event)
-		local room, stanza = event.room, event.stanza;
-		local is_complete, is_anybody_absent = room_sync.is_complete(room);
+	-- Where everybody is there, what is taken back or corrected may still come back from a session of somebody who only
+	-- seems to be.
+	local function concerns_absent(room, stanza)
+		local is_complete, is_anybody_absent, has_devices = room_sync.is_complete(room);
 		if not is_complete then
 			room_sync.advance(room);
-			is_complete, is_anybody_absent = room_sync.is_complete(room);
+			is_complete, is_anybody_absent, has_devices = room_sync.is_complete(room);
 		end
-		if is_complete and not is_anybody_absent then
-			room_sync.note_quiet(room.jid);
-			return;
-		end
+		if not is_complete or is_anybody_absent then return true, is_complete; end
+		room_sync.note_quiet(room.jid, has_devices);
+		return has_devices and may_revise(stanza), true;
+	end
+
+	local quietness = room_sync.quietness;
+	local push_or_hold = guard.watch("push a message", function (event)
+		local room, stanza = event.room, event.stanza;
+		if quietness(room.jid) and not may_revise(stanza) then return; end
+		local is_of_interest, is_complete = concerns_absent(room, stanza);
+		if not is_of_interest then return; end
 		local sender = room:get_occupant_by_nick(stanza.attr.from);
 		local facts = facts_of(room);
 		facts.sender = sender and sender.bare_jid;
@@ -132,9 +160,8 @@ local function watch(parts)
 		end
 	end);
 
-	local is_quiet = room_sync.is_quiet;
 	module:hook("muc-broadcast-message", function (event)
-		if not is_quiet(event.room.jid) then
+		if quietness(event.room.jid) ~= "no devices" then
 			push_or_hold(event);
 		end
 	end, after_filters);

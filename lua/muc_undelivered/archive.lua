@@ -1,9 +1,9 @@
 -- The newest messages in a room's archive, which is mod_muc_mam's.
 --
--- Reading it keeps everybody waiting, so it is read in one page, and not again before the room has broadcast something
--- else: a flood of bounces costs one look.
+-- Reading it keeps everybody waiting, so it is read in one page. How often it may be read, and how many pages are kept, is
+-- said in pages.lua.
 --
--- Bounds: `limit` entries of an archive in a page.
+-- Bounds: `limit` entries of an archive in a page, of whose stanzas `max_weight` bytes are kept, the newest.
 --
 -- This file is MIT/X11 licensed.
 
@@ -16,6 +16,15 @@ local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 
 local guard = part "shared/guard";
+local message_index = part "muc_undelivered/message_index";
+local packing = part "muc_undelivered/packing";
+
+local max_weight = 1024 * 1024;
+
+-- Of a message beside its stanza: its table, and its places in tables.
+local weight_of_message = 700;
+-- Of an entry that is none: its place among the others.
+local weight_of_entry = 100;
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 local xmlns_sid = "urn:xmpp:sid:0";
@@ -79,9 +88,8 @@ end
 
 -- The bare JID of a message's author, nil where it is not in the page.
 local function author_of(page, stanza_id)
-	for _, message in ipairs(page) do
-		if message.stanza_id == stanza_id then return message.author; end
-	end
+	local message = page.index.by_stanza_id[stanza_id];
+	return message and message.author;
 end
 
 -- limit: how many entries of an archive are looked at
@@ -94,38 +102,56 @@ local function new(limit)
 		return assert(store:find(jid_node(room_jid), { limit = limit, reverse = true }));
 	end
 
+	local function message_of(room_jid, stanza_id, stored, is_kept)
+		local stanza = st.is_stanza(stored) and stored or st.deserialize(stored);
+		if stanza.name ~= "message" or stanza.attr.type ~= "groupchat" then return nil; end
+		local author = listed_author(stanza);
+		stanza:maptags(keep_what_was_broadcast);
+		stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
+		local packed, weight, description = packing.pack(stanza);
+		if not is_kept(weight) then packed, weight, description = false, 0, description or packing.describe(stanza); end
+		local attr = stanza.attr;
+		return {
+			stanza_id = stanza_id, packed = packed, description = description, id = attr.id, from = attr.from, author = author;
+			weight = weight + weight_of_message + #(author or "") + (description and #(attr.id or "") + #attr.from or 0);
+		};
+	end
+
+	-- An archive's query is read to its end, whatever is kept: what is left open can keep a database from committing.
 	local function fill(page, room_jid)
 		-- The archive has the time of day, on Prosody 0.12 in whole seconds, rounded down.
 		local since_monotonic = now() - monotonic();
-		for stanza_id, stanza, when in read(room_jid) do
+		local messages = {}; -- the newest first
+		local function is_kept(weight) return page.weight + weight <= max_weight; end
+		for stanza_id, stored, when in read(room_jid) do
 			page.length = page.length + 1;
 			page.positions[stanza_id] = page.length;
-			stanza = st.is_stanza(stanza) and stanza or st.deserialize(stanza);
-			if stanza.name == "message" and stanza.attr.type == "groupchat" then
-				local author = listed_author(stanza);
-				stanza:maptags(keep_what_was_broadcast);
-				stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
-				table.insert(page, {
-					stanza_id = stanza_id, stanza = stanza, from = stanza.attr.from, author = author;
-					position = page.length, time = when - since_monotonic;
-				});
+			page.weight = page.weight + weight_of_entry + #stanza_id;
+			local message = message_of(room_jid, stanza_id, stored, is_kept);
+			if message then
+				message.position, message.time = page.length, when - since_monotonic;
+				page.weight = page.weight + message.weight;
+				table.insert(messages, message);
 			end
+		end
+		for i = #messages, 1, -1 do
+			message_index.add(page.index, messages[i]);
 		end
 	end
 
-	-- The newest messages of a room, the newest first: a list of { stanza_id, stanza, from, author, position, time }, with
-	-- `positions` by archive id, where 1 is the newest; `author` is the bare JID where it is archived. An archive that cannot be read has none.
-	-- old_page: the one that was read last, nil if none
-	local function page_of(history, old_page)
-		if old_page and old_page.number == history.number then return old_page; end
-		local page = { number = history.number, length = 0, positions = {} };
+	-- Reads the newest messages of a room. Returns a page: { number = that of the room's newest broadcast then; index, see
+	-- message_index.lua, of messages { stanza_id, packed, description, id, from, author, position, time }, see packing.lua;
+	-- positions = by archive id, where 1 is the newest; length; weight }. `author` is the bare JID where it is archived. An
+	-- archive that cannot be read has no messages.
+	local function read_page(history)
+		local page = { number = history.number, length = 0, positions = {}, index = message_index.new(), weight = 400 };
 		if limit > 0 and is_enabled() then
 			guard.attempt("look into the archive of "..history.room_jid, fill, page, history.room_jid);
 		end
 		return page;
 	end
 
-	return { page_of = page_of };
+	return { read_page = read_page };
 end
 
 return {

@@ -3,7 +3,8 @@
 -- section 8.5.3).
 --
 -- A bounce has to repeat no more of the message than its id; a server may also echo the message, or parts of it. Ids are
--- up to clients, and anybody may send an error.
+-- up to clients, and anybody may send an error: what one costs does not depend on how many messages, visits or sessions there
+-- are.
 --
 -- Invariant: what is reported was sent to the session it comes back from, and is reported once for that session.
 --
@@ -16,6 +17,8 @@ local st = require "util.stanza";
 
 local stanza_error = part "shared/stanza_error";
 local archive = part "muc_undelivered/archive";
+local message_index = part "muc_undelivered/message_index";
+local packing = part "muc_undelivered/packing";
 local visits = part "muc_undelivered/visits";
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
@@ -46,19 +49,20 @@ end
 -- Whether a bounce is that of a message. Two senders may have used the same id; what the room itself says has none, nor
 -- has a change of the subject.
 local function is_of(bounce, message)
-	local stanza = message.stanza;
 	if bounce.from and bounce.from ~= message.from then return false; end
-	if bounce.body and bounce.body ~= stanza:get_child_text("body") then return false; end
-	-- Clients are free to send the mark of private messages, too.
-	if bounce.is_private and not stanza:get_child("x", xmlns_muc_user) then return false; end
-	if bounce.stanza_id and message.stanza_id then return bounce.stanza_id == message.stanza_id; end
-	if not bounce.id then
-		return not stanza.attr.id and message.from == (bounce.from or bounce.room_jid);
+	if bounce.stanza_id and message.stanza_id then
+		if bounce.stanza_id ~= message.stanza_id then return false; end
+	elseif bounce.id ~= message.id then
+		return false;
+	elseif not bounce.id and message.from ~= (bounce.from or bounce.room_jid) then
+		return false;
 	end
-	return bounce.id == stanza.attr.id;
+	if bounce.body and not packing.has_body(message.packed, message.description, bounce.body) then return false; end
+	-- Clients are free to send the mark of private messages, too.
+	return not bounce.is_private or packing.is_marked_private(message.packed, message.description);
 end
 
--- What a message is reported by, see visits.lua.
+-- What a message is reported by, see reports.lua.
 local function key_of(message)
 	return message.stanza_id or message.number;
 end
@@ -78,46 +82,45 @@ local function has_not_seen(visit, bounce)
 	return not visit.since and not bounce.from;
 end
 
--- The message as it was sent to that session. It has been sent to others since, and Prosody has restored the sender's own
--- address.
+-- The message as it was sent to that session, nil where it was too large to be kept. It has been sent to others since, and
+-- Prosody has restored the sender's own address.
 local function copy(message, real_jid)
-	local stanza = st.clone(message.stanza);
+	local stanza = packing.unpack(message.packed);
+	if not stanza then return nil; end
+	stanza = st.clone(stanza);
 	stanza.attr.from, stanza.attr.to = message.from, real_jid;
 	return stanza;
 end
 
 -- room_log: see room_log.lua
 local function new(room_log)
-	-- Looks for the message among the broadcasts that are kept, the newest first: a session that dies loses the end.
-	-- Returns the message and the visit it was sent during; or nil, and whether there is such a message at all.
-	local function find_broadcast(record, newest_visit, bounce)
-		local is_known = false;
-		for number, message in room_log.each_broadcast(record) do
-			if is_of(bounce, message) then
-				is_known = true;
-				local visit = visits.latest(newest_visit, function (each) return visits.has(each, number); end);
-				if visit and visits.report(visit, key_of(message)) then
-					return message, visit;
-				end
-			end
-		end
+	local reports = room_log.reports;
+
+	-- Looks for the message in an index, the newest first: a session that dies loses the end. was_sent(visit, message): whether it
+	-- was sent during a visit. Returns the message and the visit it was sent during; or nil, and whether there is such a message
+	-- at all.
+	local function find_in(index, newest_visit, bounce, was_sent)
+		local is_known, visit = false, nil;
+		local message = message_index.find(index, bounce, function (message)
+			if not is_of(bounce, message) then return false; end
+			is_known = true;
+			visit = visits.latest(newest_visit, function (each) return was_sent(each, message); end);
+			return visit and reports.report(visit, key_of(message));
+		end);
+		if message then return message, visit; end
 		return nil, is_known;
 	end
 
-	-- The same for the archive.
+	local function find_broadcast(record, newest_visit, bounce)
+		return find_in(room_log.broadcasts(record), newest_visit, bounce, function (visit, message) return visits.has(visit, message.number); end);
+	end
+
 	local function find_archived(record, newest_visit, bounce)
-		local page = room_log.archive_page(record);
-		local is_known = false;
-		for _, message in ipairs(page) do
-			if is_of(bounce, message) then
-				is_known = true;
-				local visit = visits.latest(newest_visit, function (each) return archive.has(record.history, each, page, message); end);
-				if visit and visits.report(visit, key_of(message)) then
-					return message, visit;
-				end
-			end
-		end
-		return nil, is_known;
+		local page = room_log.archive_page(record, newest_visit.owner);
+		if not page then return nil, false; end
+		return find_in(page.index, newest_visit, bounce, function (visit, message)
+			return archive.has(record.history, visit, page, message);
+		end);
 	end
 
 	-- Returns the message of a bounce and the visit it was sent during; nil and the visit where the message is not kept any
@@ -141,19 +144,19 @@ local function new(room_log)
 		local visit = visits.latest(newest_visit, function (each)
 			return has_forgotten(each, oldest) or has_not_seen(each, bounce);
 		end);
-		if visit and visits.report(visit, id_key(id)) then
+		if visit and reports.report(visit, id_key(id)) then
 			return nil, visit;
 		end
 	end
 
 	local function was_sent(record, visit, message)
 		if message.number then return visits.has(visit, message.number); end
-		return archive.has(record.history, visit, room_log.archive_page(record), message);
+		return record.page ~= nil and archive.has(record.history, visit, record.page, message);
 	end
 
 	local function has_entered_since(record, visit, message)
 		if message.number then return visit.since ~= nil and visit.since >= message.number; end
-		return archive.is_before(visit, room_log.archive_page(record), message);
+		return record.page ~= nil and archive.is_before(visit, record.page, message);
 	end
 
 	-- The user's other sessions that have a message, as far as one can know: it was sent to them and has not bounced, or
@@ -161,7 +164,7 @@ local function new(room_log)
 	local function find_elsewhere(record, bare_jid, visit, message)
 		local key = key_of(message);
 		return visits.sessions_with(record.visits, bare_jid, visit, function (each)
-			return was_sent(record, each, message) and not each.reported[key] or has_entered_since(record, each, message);
+			return was_sent(record, each, message) and not reports.has(each, key) or has_entered_since(record, each, message);
 		end);
 	end
 
@@ -178,11 +181,11 @@ local function new(room_log)
 
 		local message, visit = find(record, newest_visit, bounce);
 		if not visit then return nil; end
-		if bounce.id and not is_long_id(bounce.id) then visits.add_reported(visit, id_key(bounce.id)); end
+		if bounce.id and not is_long_id(bounce.id) then reports.add(visit, id_key(bounce.id)); end
 		local _, condition = stanza_error.read(stanza);
 		return {
 			room = room;
-			occupant = room:get_occupant_by_real_jid(real_jid) or visit.occupant;
+			occupant = room:get_occupant_by_real_jid(real_jid) or { nick = visit.nick, role = visit.role, bare_jid = bare_jid };
 			real_jid = real_jid;
 			bare_jid = bare_jid;
 			elsewhere = message and find_elsewhere(record, bare_jid, visit, message) or {};

@@ -4,38 +4,42 @@
 -- This is the owner: a record of a room is made, changed and forgotten here, each of its fields by the part that it is
 -- named after. Others get records to look at, and to hand back.
 --
--- Bounds: see the parts. A record is forgotten with its room, or once it holds neither a message, nor a visit, nor a page.
+-- Bounds: `bytes` of everything, by weight, see memory.lua; for the rest see the parts. A record is forgotten with its room, or
+-- once it holds neither a message, nor a visit, nor a page.
 --
 -- This file is MIT/X11 licensed.
 
 local part = ...;
 
-local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
-
 local archives = part "muc_undelivered/archive";
 local histories = part "muc_undelivered/history";
+local memories = part "muc_undelivered/memory";
+local pages = part "muc_undelivered/pages";
 local private_messages = part "muc_undelivered/private_messages";
+local reports = part "muc_undelivered/reports";
+local tasks = part "shared/tasks";
 local visits = part "muc_undelivered/visits";
 
 -- What save() returns has the shape that this number stands for. It is raised when the shape changes.
-local format = 1;
+local format = 2;
 
--- How long the archive of a room is left alone once it was read for an author: that happens inside a broadcast.
-local seconds_between_reads = 60;
+-- How long others are kept waiting while what is too old is forgotten.
+local seconds_per_turn = 0.005;
 
-local function is_archive_left_alone(record)
-	return record.read_at ~= nil and monotonic() < record.read_at + seconds_between_reads;
-end
-
--- bounds: { messages = how many broadcasts of a room are kept; seconds = for how long these are, and visits that are
--- over; archived = how many entries of an archive are looked at }
+-- bounds: { messages = how many broadcasts of a room are kept; seconds = for how long these are, private messages, and visits that
+-- are over; archived = how many entries of an archive are looked at; bytes = how much all of it may weigh }
 local function new(bounds)
 	-- room JID -> { history, visits, private_messages, page, read_at = when the archive was last read for an author }, the
 	-- last three nil until there are any
 	local records = {};
-	local archive = archives.new(bounds.archived);
-	local history = histories.new(bounds.messages, bounds.seconds, archives.is_enabled);
-	local visit_tracker = visits.new(bounds.seconds);
+	local memory = memories.new(bounds.bytes);
+	local history = histories.new(bounds.messages, bounds.seconds, memory, archives.is_enabled);
+	local report_book = reports.new(memory);
+	local visit_tracker = visits.new(bounds.seconds, memory, report_book);
+	local private = private_messages.new(bounds.seconds, memory);
+	local page_reader = pages.new(bounds.archived, memory);
+	local in_slices = tasks.new(seconds_per_turn);
+	local is_expiring = false; -- whether what is too old is being forgotten
 	local remember = history.remember;
 
 	-- The record of a room of which nothing is known yet.
@@ -50,11 +54,12 @@ local function new(bounds)
 		local record = records[room_jid];
 		if record then
 			history.close(record.history);
+			page_reader.drop(record);
 			records[room_jid] = nil;
 		end
 	end
 
-	-- A message that is being broadcast. sender: see history.lua. On the way of every message: half a microsecond.
+	-- A message that is being broadcast. sender: see history.lua. On the way of every message: two microseconds.
 	local function remember_broadcast(room_jid, stanza, sender)
 		local record = records[room_jid] or open(room_jid);
 		remember(record.history, stanza, sender);
@@ -63,7 +68,7 @@ local function new(bounds)
 	local function remember_private(room, stanza)
 		local record = records[room.jid] or open(room.jid);
 		record.private_messages = record.private_messages or private_messages.open();
-		private_messages.remember(record.private_messages, room, stanza);
+		private.remember(record.private_messages, room, stanza);
 	end
 
 	local function note_entering(room_jid, real_jid)
@@ -89,55 +94,69 @@ local function new(bounds)
 		elseif not record then
 			return nil;
 		end
-		local visit = visits.find_newest(record.visits, room, real_jid);
+		local visit = visit_tracker.find_newest(record.visits, room, real_jid);
 		if visit then return record, visit; end
 	end
 
 	-- Whether a bounce is that of a private message, see private_messages.lua.
 	local function take_private(record, bounce, bare_jid)
-		return record.private_messages ~= nil and private_messages.take(record.private_messages, bounce, bare_jid);
+		return record.private_messages ~= nil and private.take(record.private_messages, bounce, bare_jid);
 	end
 
-	-- Iterates over the broadcasts that are kept, see history.lua.
-	local function each_broadcast(record)
-		return history.each(record.history);
+	-- The broadcasts that are kept, see message_index.lua.
+	local function broadcasts(record)
+		return history.index_of(record.history);
 	end
 
-	-- The newest messages in the archive, see archive.lua.
-	local function archive_page(record)
-		record.page = archive.page_of(record.history, record.page);
-		return record.page;
+	-- The newest messages in the archive, see archive.lua. owner: the share that the bounce counts to, see shares.lua. Nil where
+	-- the archive is not to be read now.
+	local function archive_page(record, owner)
+		return page_reader.for_bounce(record, owner);
 	end
 
 	-- The bare JID of the author of a message, by its id in the archive; nil where it is not known. Whatever is asked for, and
-	-- whatever is forgotten meanwhile, the archive of a room is read no more often than every `seconds_between_reads`.
+	-- whatever is forgotten meanwhile, archives are read no more often than pages.lua says.
 	local function author_of(room, stanza_id)
 		local record = records[room.jid] or open(room.jid);
 		local message = history.find(record.history, stanza_id);
 		if message then return message.sender; end
 		if not archives.has_authors(room) then return nil; end
-		if not archives.covers_what_is_forgotten(record.page, record.history) and not is_archive_left_alone(record) then
-			record.page, record.read_at = archive.page_of(record.history, record.page), monotonic();
+		local page = page_reader.for_author(record);
+		return page and archives.author_of(page, stanza_id);
+	end
+
+	local function expire_record(room_jid, record)
+		history.expire(record.history);
+		page_reader.expire(record);
+		if record.history.oldest > record.history.number and not record.page and next(record.visits.newest) == nil then
+			forget(room_jid);
 		end
-		return record.page and archives.author_of(record.page, stanza_id);
+	end
+
+	local function expire_records(pause)
+		local room_jids = {}; -- while this is going on, records come and go
+		for room_jid in pairs(records) do table.insert(room_jids, room_jid); end
+		for _, room_jid in ipairs(room_jids) do
+			local record = records[room_jid];
+			if record then expire_record(room_jid, record); end
+			pause();
+		end
 	end
 
 	-- Forgets what is too old.
 	local function expire()
 		visit_tracker.expire();
-		for room_jid, record in pairs(records) do
-			history.expire(record.history);
-			if not is_archive_left_alone(record) then
-				record.page = nil;
-			end
-			if record.history.oldest > record.history.number and not record.page and next(record.visits.newest) == nil then
-				forget(room_jid);
-			end
-		end
+		private.expire();
+		if is_expiring then return; end
+		is_expiring = true;
+		in_slices.start("forget what is too old", expire_records, function () is_expiring = false; end);
 	end
 
 	local function save()
-		return { format = format, rooms = records, ended = visit_tracker.save(), messages = bounds.messages };
+		return {
+			format = format, rooms = records, messages = bounds.messages, bytes = memory.total;
+			ended = visit_tracker.save(), reports = report_book.save(), private_messages = private.save(), pages = page_reader.save();
+		};
 	end
 
 	-- Takes over what save() has returned in an earlier load of this module. What another version has saved is nothing.
@@ -148,12 +167,15 @@ local function new(bounds)
 			history.adopt(record.history, saved.messages);
 		end
 		visit_tracker.restore(saved.ended);
+		report_book.restore(saved.reports);
+		private.restore(saved.private_messages);
+		page_reader.restore(saved.pages);
 	end
 
 	return {
 		remember_broadcast = remember_broadcast, remember_private = remember_private, note_entering = note_entering, update = update;
-		find_leaving = find_leaving, take_private = take_private, each_broadcast = each_broadcast, archive_page = archive_page;
-		author_of = author_of;
+		find_leaving = find_leaving, take_private = take_private, broadcasts = broadcasts, archive_page = archive_page;
+		reports = report_book, author_of = author_of;
 		forget = forget, expire = expire, save = save, restore = restore;
 	};
 end

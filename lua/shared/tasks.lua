@@ -1,8 +1,8 @@
 -- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
 --
 -- A task is a function that gets pause(), and calls it wherever it may be interrupted; after what may have taken any time,
--- such as a look into a store, it calls pause(true). Tasks are run one after the other,
--- in the order in which they were given. What a task raises ends it, and is logged.
+-- such as a look into a store, it calls pause(true). Tasks are run one after the other, in the order in which they were
+-- given. What a task raises ends it, and is logged.
 --
 -- This file is MIT/X11 licensed.
 
@@ -12,7 +12,7 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local guard = part "shared/guard";
 
--- How often a task may ask for a pause before the clock is looked at.
+-- How often a task may ask for a pause before the clock is looked at, unless it says that it has been long.
 local asked_per_look = 16;
 
 -- seconds_per_turn: how long the other users of the event loop are kept waiting at most
@@ -21,10 +21,10 @@ local function new(seconds_per_turn)
 	local is_planned = false; -- whether a timer goes on with them
 	local deadline, asked = 0, 0; -- of the slice that is being done
 
-	-- has_waited: the clock is looked at at once
-	local function pause(has_waited)
+	-- is_due: whether what was done since the last call may have taken long
+	local function pause(is_due)
 		asked = asked + 1;
-		if (has_waited or asked % asked_per_look == 0) and monotonic() > deadline then
+		if (is_due or asked % asked_per_look == 0) and monotonic() > deadline then
 			coroutine.yield();
 		end
 	end

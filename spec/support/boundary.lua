@@ -46,11 +46,18 @@ function boundary.facts(changes)
 	return boundary.merged(set, changes);
 end
 
+-- Says who the members of a room are.
+function boundary.set_members(engine, room, members)
+	engine:begin_members(room);
+	engine:add_members(room, members);
+	while not engine:end_members(room) do end -- luacheck: ignore 542
+end
+
 -- Registers the user's device, and makes the user an absent member of the room.
 function boundary.make_absent_member(engine, iq)
 	local change = assert(engine:prepare_enable(boundary.user, iq or boundary.enable_iq(), nil, 1));
 	engine:set_registrations(boundary.user, change.record);
-	engine:set_members(boundary.room, { [boundary.user] = false });
+	boundary.set_members(engine, boundary.room, { [boundary.user] = false });
 	engine:set_occupants(boundary.room, {}, 1);
 	return change;
 end

@@ -2,6 +2,9 @@
 //!
 //! A breaker that is closed lets pushes through. After some failures in a row it opens, and blocks them for a while. Then
 //! it is half open: a single push probes the app server. Any answer closes it; another failure opens it for longer.
+//!
+//! There is one for each app server domain (see [`crate::domains`]), and one for each app server of a domain that answers
+//! for others.
 
 use std::collections::HashMap;
 
@@ -10,9 +13,9 @@ use crate::options::Options;
 use crate::time::Instant;
 
 /// How many publishes in a row must stay unanswered before a breaker opens.
-const FAILURES: u32 = 5;
+pub(crate) const FAILURES: u32 = 5;
 
-/// How many app servers are remembered before those that matter no more are forgotten.
+/// How many app servers are remembered at least before those that matter no more are forgotten.
 const REMEMBERED: usize = 256;
 
 /// Whether an app server may be asked now.
@@ -20,6 +23,8 @@ const REMEMBERED: usize = 256;
 pub(crate) enum Permit {
     /// It may.
     Granted,
+    /// With a single push, to see whether it answers.
+    Probe,
     /// Not before this time.
     Denied {
         /// When to come again.
@@ -27,12 +32,9 @@ pub(crate) enum Permit {
     },
 }
 
-/// The breakers of the app servers that have not answered lately. Those of all others are closed.
+/// A circuit breaker.
 #[derive(Debug, Default)]
-pub(crate) struct CircuitBreakers(HashMap<AppServer, CircuitBreaker>);
-
-#[derive(Debug, Default)]
-struct CircuitBreaker {
+pub(crate) struct CircuitBreaker {
     /// Publishes in a row without an answer.
     failures: u32,
     /// How often in a row it has opened.
@@ -53,51 +55,107 @@ enum State {
     },
 }
 
-impl State {
-    fn is_past(&self, now: Instant) -> bool {
-        match self {
-            State::Closed => true,
-            State::Open { until } | State::HalfOpen { until } => *until <= now,
-        }
-    }
-}
-
-impl CircuitBreakers {
-    /// Asks to send a publish at `now`.
-    pub(crate) fn ask(&mut self, app_server: &AppServer, now: Instant, options: &Options) -> Permit {
-        let Some(breaker) = self.0.get_mut(app_server) else { return Permit::Granted };
-        match breaker.state {
-            State::Closed => Permit::Granted,
-            State::Open { until } | State::HalfOpen { until } if now < until => Permit::Denied { until },
-            State::Open { .. } | State::HalfOpen { .. } => {
-                breaker.state = State::HalfOpen { until: now + options.reply_timeout };
-                Permit::Granted
-            }
-        }
+impl CircuitBreaker {
+    /// A breaker as a snapshot has it: open until a time if it has any.
+    pub(crate) fn restored(failures: u32, trips: u32, until: Option<Instant>) -> Self {
+        CircuitBreaker { failures, trips, state: until.map_or(State::Closed, |until| State::Open { until }) }
     }
 
-    /// An app server has answered, whatever it said.
-    pub(crate) fn record_answer(&mut self, app_server: &AppServer) {
-        self.0.remove(app_server);
+    /// Publishes in a row without an answer.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
     }
 
-    /// A publish was not answered.
-    pub(crate) fn record_failure(&mut self, app_server: &AppServer, now: Instant, options: &Options) {
-        if self.0.len() >= REMEMBERED {
-            self.0.retain(|_, breaker| !breaker.state.is_past(now));
+    /// How often in a row it has opened.
+    pub(crate) fn trips(&self) -> u32 {
+        self.trips
+    }
+
+    /// Until when it is open, or waits for a probe to be answered.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        match self.state {
+            State::Closed => None,
+            State::Open { until } | State::HalfOpen { until } => Some(until),
         }
-        let breaker = self.0.entry(app_server.clone()).or_default();
-        breaker.failures = breaker.failures.saturating_add(1);
-        let trips = match breaker.state {
-            State::Closed => breaker.failures >= FAILURES,
+    }
+
+    /// Whether a publish may be sent at `now`.
+    pub(crate) fn permit(&self, now: Instant) -> Permit {
+        match self.until() {
+            None => Permit::Granted,
+            Some(until) if now < until => Permit::Denied { until },
+            Some(_) => Permit::Probe,
+        }
+    }
+
+    /// A publish is sent at `now`: the probe, if it is open.
+    pub(crate) fn record_sent(&mut self, now: Instant, options: &Options) {
+        if !matches!(self.state, State::Closed) {
+            self.state = State::HalfOpen { until: now + options.reply_timeout };
+        }
+    }
+
+    /// The probe was not sent after all.
+    pub(crate) fn withdraw_probe(&mut self) {
+        if matches!(self.state, State::HalfOpen { .. }) {
+            self.state = State::Open { until: Instant::from_seconds(f64::NEG_INFINITY) };
+        }
+    }
+
+    /// A publish was not answered. Returns whether this opens it: then for `spread` seconds longer than others.
+    pub(crate) fn record_failure(&mut self, now: Instant, spread: f64, options: &Options) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let trips = match self.state {
+            State::Closed => self.failures >= FAILURES,
             // What was sent before it opened and times out while it is open says nothing new.
             State::Open { until } => now >= until,
             State::HalfOpen { .. } => true,
         };
         if trips {
-            breaker.state = State::Open { until: now + options.back_off(breaker.trips) };
-            breaker.trips = breaker.trips.saturating_add(1);
+            self.state = State::Open { until: now + options.back_off(self.trips) + spread };
+            self.trips = self.trips.saturating_add(1);
         }
+        trips
+    }
+}
+
+/// The breakers of the app servers that have not answered lately, though their domains have. Those of all others are closed.
+#[derive(Debug, Default)]
+pub(crate) struct CircuitBreakers {
+    breakers: HashMap<AppServer, CircuitBreaker>,
+    /// How many there may be before those that matter no more are let go.
+    limit: usize,
+}
+
+impl CircuitBreakers {
+    /// Asks to send a publish at `now`.
+    pub(crate) fn ask(&mut self, app_server: &AppServer, now: Instant, options: &Options) -> Permit {
+        // Nearly always there is none.
+        if self.breakers.is_empty() {
+            return Permit::Granted;
+        }
+        let Some(breaker) = self.breakers.get_mut(app_server) else { return Permit::Granted };
+        let permit = breaker.permit(now);
+        if permit == Permit::Probe {
+            breaker.record_sent(now, options);
+        }
+        permit
+    }
+
+    /// An app server has answered, whatever it said.
+    pub(crate) fn record_answer(&mut self, app_server: &AppServer) {
+        if !self.breakers.is_empty() {
+            self.breakers.remove(app_server);
+        }
+    }
+
+    /// A publish was not answered.
+    pub(crate) fn record_failure(&mut self, app_server: &AppServer, now: Instant, options: &Options) {
+        if self.breakers.len() >= self.limit.max(REMEMBERED) {
+            self.breakers.retain(|_, breaker| breaker.until().is_some_and(|until| now < until));
+            self.limit = self.breakers.len() * 2;
+        }
+        self.breakers.entry(app_server.clone()).or_default().record_failure(now, 0.0, options);
     }
 }
 
@@ -141,7 +199,7 @@ mod tests {
         let (mut breakers, options) = (CircuitBreakers::default(), Options::default());
         let app_server = AppServer::stored("push.example");
         fail_five_times(&mut breakers, &app_server, 0.0);
-        assert_eq!(breakers.ask(&app_server, at(10.0), &options), GRANTED);
+        assert_eq!(breakers.ask(&app_server, at(10.0), &options), Permit::Probe);
         assert_eq!(breakers.ask(&app_server, at(10.0), &options), denied(130.0));
         breakers.record_failure(&app_server, at(130.0), &options);
         assert_eq!(breakers.ask(&app_server, at(130.0), &options), denied(150.0));
@@ -155,5 +213,15 @@ mod tests {
             fail_five_times(&mut breakers, &app_server, 0.0);
         }
         assert_eq!(breakers.ask(&app_server, at(0.0), &options), denied(10.0));
+    }
+
+    #[test]
+    fn a_probe_that_was_not_sent_is_still_to_be_sent() {
+        let options = Options::default();
+        let mut breaker = CircuitBreaker::restored(FAILURES, 1, Some(at(10.0)));
+        breaker.record_sent(at(10.0), &options);
+        assert_eq!(breaker.permit(at(11.0)), denied(130.0));
+        breaker.withdraw_probe();
+        assert_eq!(breaker.permit(at(11.0)), Permit::Probe);
     }
 }

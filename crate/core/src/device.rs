@@ -14,7 +14,9 @@ pub(crate) use revising::Revising;
 pub use unread::Scope;
 pub(crate) use unread::{Unread, UnreadInRoom};
 
+use crate::domains::DomainId;
 use crate::ids::{PushId, RoomId, UserId};
+use crate::outbox::Slot;
 use crate::registration::Registration;
 use crate::time::Instant;
 
@@ -25,26 +27,31 @@ pub(crate) struct Device {
     registration: Registration,
     unread: Unread,
     delivery: DeliveryState,
+    domain: DomainId,
     /// Another module has asked for a push without a message.
     is_pinged: bool,
     /// The account of its owner is disabled.
     is_suspended: bool,
     /// Something of the last run is to be told, but rooms have to be read first.
     is_waiting: bool,
+    /// Its app server has taken a push, as far as that is known.
+    has_answered: bool,
 }
 
 impl Device {
-    /// A device that was just registered.
-    pub(crate) fn new(owner: UserId, registration: Registration) -> Self {
+    /// A device that was just registered, for an app server at this domain.
+    pub(crate) fn new(owner: UserId, registration: Registration, domain: DomainId) -> Self {
         let (unread, delivery) = (Unread::default(), DeliveryState::new());
         Device {
             owner,
             registration,
             unread,
             delivery,
+            domain,
             is_pinged: false,
             is_suspended: false,
             is_waiting: false,
+            has_answered: true,
         }
     }
 
@@ -61,6 +68,16 @@ impl Device {
     /// What was registered, where the device is gone.
     pub(crate) fn into_registration(self) -> Registration {
         self.registration
+    }
+
+    /// The domain of its app server.
+    pub(crate) fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    /// Its app server is at another domain now.
+    pub(crate) fn set_domain(&mut self, domain: DomainId) {
+        self.domain = domain;
     }
 
     /// What its owner has not read.
@@ -96,17 +113,25 @@ impl Device {
 
     /// A message was sent while its owner was absent.
     pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification) {
-        self.unread.add(room, notification);
+        let is_mention = notification.is_mention();
+        if self.unread.add(room, notification) || is_mention {
+            self.delivery.end_pace();
+        }
     }
 
     /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time.
     pub(crate) fn add_bounced(&mut self, room: RoomId, notification: Notification, key: MessageKey) -> bool {
-        self.unread.add_bounced(room, notification, key)
+        let is_new = self.unread.add_bounced(room, notification, key);
+        if is_new {
+            self.delivery.end_pace();
+        }
+        is_new
     }
 
     /// Another module asks for a push without a message.
     pub(crate) fn ping(&mut self) {
         self.is_pinged = true;
+        self.delivery.end_pace();
     }
 
     /// Its owner is in a room again, or has no business there any more: nothing of it is unread.
@@ -124,7 +149,7 @@ impl Device {
 
     /// A message of a room is taken back or corrected. One that the app server has taken, is not known
     /// any more: it still counts as unread.
-    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) {
         let in_flight = self.delivery.in_flight_mut();
         let revised = self
             .unread
@@ -137,7 +162,11 @@ impl Device {
 
     /// Whether a message of a room is known that it has yet to hear of, or that is on its way.
     pub(crate) fn tells_of(&self, room: RoomId) -> bool {
-        self.notifications().any(|(other, _)| other == room)
+        let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
+        in_flight
+            .into_iter()
+            .chain([self.unread.pending()])
+            .any(|notifications| notifications.of_room(room).is_some())
     }
 
     /// What it has yet to hear of, and what is on its way, with the rooms.
@@ -173,20 +202,30 @@ impl Device {
         !self.is_suspended && !self.is_waiting && (self.is_pinged || !self.unread.pending().is_empty())
     }
 
-    /// Whether it has to be put into the outbox's queue, which it then counts on.
-    pub(crate) fn enqueue(&mut self) -> bool {
-        self.has_pending() && self.delivery.enqueue()
+    /// Whether it has to be put into the outbox's queue.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.has_pending() && self.delivery.is_idle()
     }
 
-    /// Its turn has come in the queue. Returns false if it has no place there any more.
-    pub(crate) fn dequeue(&mut self) -> bool {
+    /// It was put into the outbox's queue.
+    pub(crate) fn enqueue(&mut self, slot: Slot) {
+        self.delivery.enqueue(slot);
+    }
+
+    /// It is in the queue no more. Returns where it was, if it was there.
+    pub(crate) fn dequeue(&mut self) -> Option<Slot> {
         self.delivery.dequeue()
     }
 
     /// Takes out what a push is about, and whether it was asked for; and how many messages are unread that the app server will
     /// then know of.
-    pub(crate) fn take_pending(&mut self, scope: Scope) -> (Notifications, bool, u32) {
-        let notifications = self.unread.take(scope);
+    /// `is_ready` says of which rooms a push may be; another one may go along.
+    pub(crate) fn take_pending(
+        &mut self,
+        scope: Scope,
+        is_ready: impl Fn(RoomId, &Notification) -> bool,
+    ) -> (Notifications, bool, u32) {
+        let notifications = self.unread.take(scope, is_ready);
         (notifications, std::mem::take(&mut self.is_pinged), self.unread.known())
     }
 
@@ -205,9 +244,20 @@ impl Device {
         self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
     }
 
-    /// Nothing is wrong with it any more: its app server has taken a push.
-    pub(crate) fn clear_failures(&mut self) {
+    /// Its app server has taken a push: nothing is wrong with it any more.
+    pub(crate) fn note_delivered(&mut self) {
         self.delivery.clear_failures();
+        self.has_answered = true;
+    }
+
+    /// Whether its app server has taken a push since it was registered, as far as that is known.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Its app server has taken none so far.
+    pub(crate) fn set_unanswered(&mut self) {
+        self.has_answered = false;
     }
 
     /// A persistent error. Returns how many in a row that makes.
@@ -235,6 +285,11 @@ impl Device {
     /// Its app server is not to be asked before `until`.
     pub(crate) fn back_off(&mut self, until: Instant) {
         self.delivery.back_off(until);
+    }
+
+    /// What is new is not to be pushed before `until`.
+    pub(crate) fn pace(&mut self, until: Instant) {
+        self.delivery.pace(until);
     }
 
     /// The deadline that the outbox has to be given, if it has none of this device that is as early.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 use crate::device::{Device, Due, InFlight, MessageDigest, Notification, Revising};
+use crate::domains::{Domains, Landing};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
+use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::registration::Registration;
 use crate::time::Instant;
@@ -14,14 +16,19 @@ use crate::time::Instant;
 /// How many devices are fetched at once: they and what belongs to them fit into any cache.
 const FETCHED: usize = 100;
 
+/// How many deadlines are looked at in one go. Most are of devices that go on after a pause, which takes no time.
+const DUE_AT_ONCE: usize = 100;
+
 /// When the engine is to be asked again, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// At once: a push waits to be sent.
     PushWaiting,
+    /// At once: something that has happened in a room has not come to all of its members.
+    MessageSpreading,
     /// At this time a publish should have been answered.
     AnswerOverdue(Instant),
-    /// At this time the back-off of a device ends.
+    /// At this time the back-off of a device, or of an app server domain, ends.
     RetryDue(Instant),
 }
 
@@ -36,12 +43,40 @@ pub(crate) struct Devices {
 impl Devices {
     /// A device was registered.
     pub(crate) fn insert(&mut self, owner: UserId, registration: Registration) -> DeviceId {
-        self.devices.insert(Device::new(owner, registration))
+        let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        self.devices.insert(Device::new(owner, registration, domain))
     }
 
-    /// A device is registered no more. What the outbox has of it finds nothing.
+    /// What is registered for a device is stored anew. Returns whether its pushes go elsewhere from now on, or with another
+    /// form.
+    pub(crate) fn set_registration(&mut self, id: DeviceId, registration: Registration) -> bool {
+        let Some(device) = self.devices.get_mut(id) else { return false };
+        let is_changed = device.set_registration(registration);
+        if is_changed {
+            let domain = self.outbox.domains_mut().enter(device.registration().app_server.domain());
+            self.outbox.dequeue(device);
+            self.outbox.domains_mut().leave(device.domain());
+            device.set_domain(domain);
+            self.outbox.update(id, device);
+        }
+        is_changed
+    }
+
+    /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
-        self.devices.remove(id)
+        let mut device = self.devices.remove(id)?;
+        self.outbox.remove(id, &mut device);
+        Some(device)
+    }
+
+    /// The domains that app servers are at.
+    pub(crate) fn domains(&self) -> &Domains {
+        self.outbox.domains()
+    }
+
+    /// The domains that app servers are at.
+    pub(crate) fn domains_mut(&mut self) -> &mut Domains {
+        self.outbox.domains_mut()
     }
 
     /// A device.
@@ -83,19 +118,22 @@ impl Devices {
     }
 
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
-    /// it finds nothing for has only changed. At most so many devices are looked at.
+    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
     pub(crate) fn poll<T>(
         &mut self,
         at_most: usize,
+        now: Instant,
+        options: &Options,
+        mut before: impl FnMut(&mut Self, DeviceId),
         mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
-            let id = self.outbox.pop_queue()?;
+            let id = self.outbox.pop_queue(now, options)?;
+            before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
-            if !device.dequeue() {
-                continue;
-            }
-            let sent = prepare(id, device).map(|(in_flight, result)| {
+            device.dequeue();
+            let sent = prepare(id, device).map(|(mut in_flight, result)| {
+                in_flight.flight = self.outbox.domains_mut().record_sent(device.domain(), now, options);
                 device.send(self.outbox.boxed(in_flight));
                 result
             });
@@ -107,40 +145,62 @@ impl Devices {
         None
     }
 
-    /// Ends a publish, if it is the one that is on its way to its device, and changes the device accordingly.
+    /// Ends a publish, if it is the one that is on its way to its device, and changes the device accordingly. Without a
+    /// landing, it was not sent after all.
     pub(crate) fn end_push<T>(
         &mut self,
         id: PushId,
+        landing: Option<&Landing<'_>>,
         change: impl FnOnce(&mut Device, &mut InFlight) -> T,
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
         let result = change(device, &mut in_flight);
+        if let Some(flight) = in_flight.flight {
+            self.outbox.domains_mut().record_ended(flight, landing);
+        }
         self.outbox.update(id.device(), device);
         in_flight.notifications = Default::default();
         self.outbox.recycle(in_flight);
         Some(result)
     }
 
-    /// Sees to what is due at `now`, of at most so many devices: back-offs end, and end() is told of each publish that was
-    /// not answered in time. Returns what it says of them.
+    /// Ends a publish to a device that is gone, if it is one that this JID may answer.
+    pub(crate) fn end_orphan(&mut self, id: PushId, from: &str, landing: &Landing<'_>) {
+        if let Some(orphan) = self.outbox.take_orphan(id, from) {
+            self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        }
+    }
+
+    /// Sees to what is due at `now`, or a part of it: back-offs end, and end() is told of each publish that was not answered in
+    /// time, of at most so many. Returns what it says of them.
     pub(crate) fn handle_due<T>(
         &mut self,
-        now: Instant,
         at_most: usize,
+        silence: &Landing<'_>,
         mut end: impl FnMut(&mut Device, &mut InFlight) -> T,
     ) -> Vec<(DeviceId, T)> {
+        let now = silence.now;
         let mut ended = Vec::new();
-        for _ in 0..at_most {
+        for _ in 0..DUE_AT_ONCE {
+            if ended.len() >= at_most {
+                break;
+            }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
-            let Some(device) = self.devices.get_mut(id) else { continue };
+            let Some(device) = self.devices.get_mut(id) else {
+                if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
+                    self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+                }
+                continue;
+            };
             if !device.disarm(at) {
                 continue;
             }
             match device.delivery().due().filter(|(time, _)| *time <= now) {
                 Some((_, Due::Retry)) => device.resume(),
                 Some((_, Due::AnswerOverdue(push))) => {
-                    ended.extend(self.end_push(push, &mut end).map(|result| (id, result)));
+                    let result = self.end_push(push, Some(silence), &mut end);
+                    ended.extend(result.map(|result| (id, result)));
                     continue;
                 }
                 // It was put off meanwhile.
@@ -148,15 +208,19 @@ impl Devices {
             }
             self.outbox.update(id, device);
         }
+        self.outbox.domains_mut().handle_due(now);
         ended
     }
 
     /// When something is to be done next. What is due may have become pointless by then.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
-        if self.outbox.queued() > 0 {
+        if self.outbox.domains().is_any_ready() {
             return Some(Deadline::PushWaiting);
         }
-        let (id, at) = self.outbox.next_deadline()?;
+        let of_domains = self.outbox.domains().next_deadline();
+        let of_devices =
+            self.outbox.next_deadline().filter(|(_, at)| of_domains.is_none_or(|other| *at < other));
+        let Some((id, at)) = of_devices else { return of_domains.map(Deadline::RetryDue) };
         let due = self.devices.get(id).and_then(|device| device.delivery().due());
         Some(match due {
             Some((_, Due::Retry)) => Deadline::RetryDue(at),
@@ -177,14 +241,14 @@ impl Devices {
                 if let Some(device) = self.devices.get_mut(id) {
                     device.add_unread(room, Notification::of(message, is_mention));
                     // It sets no deadline: a device that waits goes on waiting.
-                    self.outbox.enqueue(id, device);
+                    self.outbox.enqueue(id, device, Some(room));
                 }
             }
         }
     }
 
     /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
-    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising<'_>) {
+    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) {
         if self.devices.get(id).is_some_and(|device| device.tells_of(room)) {
             self.update(id, |device| device.revise(room, revising));
         }

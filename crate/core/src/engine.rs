@@ -5,8 +5,11 @@
 //! hear of what concerns them.
 
 mod awaited_rooms;
+mod consent;
 mod delivery;
+mod fanout;
 mod messages;
+mod pace;
 mod recent_revisions;
 mod registrations;
 mod revisions;
@@ -17,8 +20,8 @@ mod stats;
 pub use delivery::{Push, PushDetails};
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
-    Detail, DeviceState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan, StanzaIdsState,
-    UnreadState,
+    Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
+    StanzaIdsState, UnreadState,
 };
 pub use stats::Stats;
 
@@ -28,24 +31,29 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::change::Change;
-use crate::device::{Device, MessageKey, Notification, Scope};
+use crate::device::{Device, MessageKey, Notification, Revising, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
-use crate::message::{Message, MessageIds, Revision};
+use crate::message::{Message, MessageIds, OwnedRevision, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
-use crate::room::{Coverage, Room};
+use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
 use awaited_rooms::AwaitedRooms;
+use consent::UnaskedPushes;
 use delivery::Delivery;
-use messages::{Digests, Recipients};
-use registrations::{Registrations, User};
+use fanout::{FanOut, FanOuts, Progress, Told};
+use messages::{Audience, Digests, Found};
+use registrations::Registrations;
 use rooms::Rooms;
+
+/// How many absent members are looked at for one that has a device.
+const LOOKED_AT: usize = 1000;
 
 /// The engine of one MUC service.
 ///
@@ -59,7 +67,9 @@ pub struct Engine {
     awaited_rooms: AwaitedRooms,
     devices: Devices,
     digests: Digests,
+    fan_outs: FanOuts,
     delivery: Delivery,
+    unasked: UnaskedPushes,
     events: VecDeque<Event>,
 }
 
@@ -67,6 +77,8 @@ pub struct Engine {
 impl Engine {
     /// The engine of the service `host`, with nobody registered.
     pub fn new(host: &str, options: Options, random: impl Random + 'static) -> Self {
+        let mut devices = Devices::default();
+        devices.domains_mut().configure(options.app_server_domains());
         Engine {
             host: host.into(),
             delivery: Delivery::new(&options, Box::new(random)),
@@ -74,8 +86,10 @@ impl Engine {
             registrations: Registrations::default(),
             rooms: Rooms::default(),
             awaited_rooms: AwaitedRooms::default(),
-            devices: Devices::default(),
+            devices,
             digests: Digests::default(),
+            unasked: UnaskedPushes::default(),
+            fan_outs: FanOuts::default(),
             events: VecDeque::new(),
         }
     }
@@ -83,6 +97,7 @@ impl Engine {
     /// The options were read again.
     pub fn configure(&mut self, options: Options) {
         self.delivery.configure(&options);
+        self.devices.domains_mut().configure(options.app_server_domains());
         self.options = options;
     }
 
@@ -121,6 +136,9 @@ impl Engine {
         registrations: Vec<Registration>,
         renewed: Option<&str>,
     ) -> bool {
+        if let Some(user) = self.registrations.id(user) {
+            self.catch_up(user);
+        }
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
         registered.is_first_device
@@ -132,33 +150,50 @@ impl Engine {
         self.registrations.set_suspended(&mut self.devices, user, is_suspended);
     }
 
-    /// Takes over a room's members as they are: bare JID and registered nickname of everybody with an affiliation of member
-    /// or above. Of members without a device only the nickname is of interest: others can be inside of it.
-    pub fn set_members<'a>(
+    /// A room's members are about to be read.
+    pub fn begin_members(&mut self, room: &str) {
+        let id = self.rooms.id_or_insert(room);
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.begin_members();
+        }
+    }
+
+    /// Some of a room's members, as they are: bare JID and registered nickname of those with an affiliation of member or
+    /// above. Of members without a device only the nickname is of interest: others can be inside of it. `without_consent`
+    /// are those of them who have not consented to their membership.
+    pub fn add_members<'a>(
         &mut self,
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
     ) {
-        let id = self.rooms.id_or_insert(room);
-        let users = &self.registrations;
-        let Some(room) = self.rooms.get_mut(id) else { return };
-        let mut with_device = Vec::new();
-        room.clear_other_nicknames();
+        let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) else { return };
         for (jid, nick) in members {
-            let user = users.id(jid);
+            let user = self.registrations.id(jid);
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
-                if user.is_none() {
-                    room.set_other_nickname(jid, Some(nick));
-                }
             }
-            with_device.extend(user.map(|user| (user, nick)));
+            match user {
+                Some(user) => room.read_member(user, nick),
+                None => room.set_other_nickname(jid, nick),
+            }
         }
-        let gone = room.set_members(with_device);
-        self.rooms.set_read(id);
-        for user in gone {
-            self.mark_read(user, id);
+        for user in without_consent.into_iter().filter_map(|jid| self.registrations.id(jid)) {
+            room.set_consent(user, false);
         }
+    }
+
+    /// A room's members are read: those who were not among them are members no more. Returns whether that is done; otherwise
+    /// it is to be called again.
+    pub fn end_members(&mut self, room: &str) -> bool {
+        let Some(id) = self.rooms.id(room) else { return true };
+        let Some(room) = self.rooms.get_mut(id) else { return true };
+        let Some(gone) = room.end_members(self.options.members_at_once) else {
+            self.rooms.set_read(id);
+            return true;
+        };
+        gone.into_iter().for_each(|user| self.mark_read(user, id));
+        false
     }
 
     /// Takes over a room's occupants as they are at `now`: bare JID and nickname. Users who are there have read everything.
@@ -197,14 +232,22 @@ impl Engine {
     /// A room is gone, and with it all that is unread there.
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
-        self.awaited_rooms.remove(id);
-        for user in room.members() {
-            self.mark_read(user, id);
+        if self.awaited_rooms.remove(id) {
+            self.update_waiting(room.members().collect(), |device| device.mark_read(id));
         }
+        let Engine { fan_outs, registrations, devices, unasked, options, .. } = self;
+        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, unasked, options });
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
-    pub fn affiliation_changed(&mut self, room: &str, bare_jid: &str, is_member: bool, nick: Option<&str>) {
+    pub fn affiliation_changed(
+        &mut self,
+        room: &str,
+        bare_jid: &str,
+        membership: Membership,
+        nick: Option<&str>,
+    ) {
+        let is_member = membership != Membership::None;
         let Some(id) = self.rooms.id(room) else { return };
         let user = self.registrations.id(bare_jid);
         if let Some(room) = self.rooms.get_mut(id) {
@@ -213,7 +256,11 @@ impl Engine {
             }
             room.set_other_nickname(bare_jid, nick.filter(|_| is_member && user.is_none()));
             match user {
-                Some(user) if is_member => room.add_member(user, nick),
+                Some(user) if is_member => {
+                    room.add_member(user, nick);
+                    room.set_consent(user, membership == Membership::Consented);
+                    room.forget_without_device(|user| self.registrations.user(user).is_some());
+                }
                 Some(user) => room.remove_member(user),
                 None => {}
             }
@@ -246,6 +293,7 @@ impl Engine {
     /// A user is where the room can be read, or may not read it any more.
     fn mark_read(&mut self, user: UserId, room: RoomId) {
         for id in self.registrations.devices_of(user) {
+            self.delivery.end_pace(id, room);
             self.devices.update(id, |device| {
                 device.mark_read(room);
                 device.end_wait(|room| self.awaited_rooms.contains(room));
@@ -255,14 +303,20 @@ impl Engine {
 
     /// A room was read, of which something has waited since the last run: it can be told now.
     fn end_wait(&mut self, room: RoomId) {
-        if !self.awaited_rooms.remove(room) {
-            return;
+        if self.awaited_rooms.remove(room) {
+            let members = self.rooms.get(room).into_iter().flat_map(Room::members);
+            self.update_waiting(members.collect(), |_| ());
         }
-        let members = self.rooms.get(room).into_iter().flat_map(Room::members);
-        let users = members.filter_map(|user| self.registrations.user(user));
-        for &id in users.flat_map(User::devices) {
+    }
+
+    /// Changes those devices of some users that have waited for a room, and lets them go on where it was the last one.
+    fn update_waiting(&mut self, users: Vec<UserId>, change: impl Fn(&mut Device)) {
+        for id in users.into_iter().flat_map(|user| self.registrations.devices_of(user)) {
             if self.devices.get(id).is_some_and(Device::is_waiting) {
-                self.devices.update(id, |device| device.end_wait(|room| self.awaited_rooms.contains(room)));
+                self.devices.update(id, |device| {
+                    change(device);
+                    device.end_wait(|room| self.awaited_rooms.contains(room));
+                });
             }
         }
     }
@@ -270,30 +324,39 @@ impl Engine {
 
 /// Facts that lead to pushes, or follow from them.
 impl Engine {
-    /// A room broadcasts a message. Returns how many devices are to be pushed to: none where [`Engine::coverage`] of the
-    /// room is not complete.
+    /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
+    /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
-        let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
+        let Some(room_id) = self.rooms.id(broadcast.room).filter(|id| !self.fan_outs.is_full(*id)) else {
+            return 0;
+        };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
             return 0;
         }
-        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
+        let Some(room) = rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
-        let Recipients { devices, has_stale_members } =
-            messages::recipients(&broadcast, &message, room, &self.registrations, &self.options);
-        if has_stale_members {
-            room.forget_all_but(|user| self.registrations.user(user).is_some());
+        let Some(mut audience) = Audience::of(&broadcast, &message, room, registrations) else { return 0 };
+        let has_to_wait = fan_outs.has_any_of(room_id);
+        let (members, known) = room.members_and_nicknames();
+        let mut progress = Progress::begin(members, options, has_to_wait);
+        let mut found = Found::default();
+        let mut told = Told { registrations, devices, unasked, options };
+        if !has_to_wait {
+            let places = progress.step(members, options);
+            found = audience.find(members.at_mut(places), &progress, known, &told);
+            found.without_device.iter().for_each(|user| room.remove_member(*user));
         }
-        if devices.is_empty() {
+        if found.is_empty() && progress.is_done() {
             return 0;
         }
         let Broadcast { keep_original, sender, .. } = broadcast;
-        let identity =
-            self.digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
-        let digest = Digests::digest(Some(&message), keep_original, room, identity, &self.options);
-        self.devices.add_unread(room_id, &Arc::new(digest), &devices);
-        devices.len()
+        let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
+        let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
+        let devices = told.add_unread(room_id, &digest, &found);
+        fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        devices
     }
 
     /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
@@ -306,7 +369,10 @@ impl Engine {
             self.revise_bounced(room_id, &bounce, revision, now);
             return 0;
         }
-        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        if let Some(user) = self.registrations.id(bounce.user) {
+            room.set_consent(user, true);
+        }
         let message = bounce.message.map(|message| Message::read(message, bounce.room));
         let message = message.as_ref();
         let devices = messages::bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
@@ -315,7 +381,7 @@ impl Engine {
         }
         let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
         let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
-        let digest = Digests::digest(message, bounce.keep_original, room, identity, &self.options);
+        let digest = self.digests.digest(message, bounce.keep_original, room, identity, &self.options);
         let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
         let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
         let mut added = 0;
@@ -323,6 +389,9 @@ impl Engine {
             let notification = Notification::of(&digest, is_mention);
             let is_new = self.devices.update(id, |device| device.add_bounced(room_id, notification, key));
             added += usize::from(is_new == Some(true));
+        }
+        if let (Some(room), Some(user)) = (self.rooms.get_mut(room_id), self.registrations.id(bounce.user)) {
+            room.note_bounced(user);
         }
         added
     }
@@ -364,24 +433,37 @@ impl Engine {
 
     /// A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
     pub fn withdraw(&mut self, id: &str) {
-        if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |_, _| ());
+        if let Ok(id) = id.parse::<PushId>() {
+            self.catch_up_device(id.device());
+            self.devices.end_push(id, None, |_, in_flight| self.delivery.take_back(id, in_flight));
         }
     }
 
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, |device, in_flight| device.discount(&in_flight.notifications));
+            self.devices.end_push(id, None, |device, in_flight| {
+                self.delivery.take_back(id, in_flight);
+                device.discount(&in_flight.notifications);
+            });
         }
     }
 
-    /// Sees to what is due at `now`: publishes without an answer, and retries. Where much is due it does a part of it, and
-    /// the next deadline is past.
+    /// Sees to what is due at `now`: publishes without an answer, retries, and what has not come to all members of a room.
+    /// Where much is due it does a part of it, and the next deadline is past.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.spread();
         for (id, reason) in self.delivery.handle_timeout(&mut self.devices, now, &self.options) {
             self.disable(id, reason);
         }
+    }
+
+    /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
+    /// left: what has not come to a device is in no snapshot.
+    pub fn spread(&mut self) -> bool {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.step(rooms, &mut Told { registrations, devices, unasked, options });
+        !fan_outs.is_empty()
     }
 
     /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
@@ -398,12 +480,17 @@ impl Engine {
     /// A message of a room takes back or corrects an earlier one.
     fn revise(&mut self, id: RoomId, broadcast: &Broadcast<'_>, revision: Revision<'_>, now: Instant) {
         let Broadcast { message, keep_original, .. } = *broadcast;
-        let Some(room) = self.rooms.get(id) else { return };
-        let digest = revisions::digest(&revision, message, keep_original, room, now, &self.options);
-        let members = room.members().filter_map(|user| self.registrations.user(user));
-        let devices = members.flat_map(User::devices).copied();
-        revisions::apply(revision, &digest, id, devices, &mut self.devices);
-        self.rooms.add_revision(id, revision, digest);
+        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
+        let has_to_wait = fan_outs.has_any_of(id);
+        let Some(room) = rooms.get_mut(id) else { return };
+        let digest = revisions::digest(&revision, message, keep_original, room, now, digests, options);
+        let revision = OwnedRevision::from(revision);
+        let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
+        let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
+        let mut told = Told { registrations, devices, unasked, options };
+        fan_out.begin(id, room, has_to_wait, &mut told);
+        fan_outs.add(id, fan_out);
+        rooms.add_revision(id, revision, digest);
     }
 
     /// The same of one that bounced. Others than its recipient have got it.
@@ -411,19 +498,45 @@ impl Engine {
         let (Some(room), Some(message)) = (self.rooms.get(id), bounce.message) else { return };
         let Some(user) = self.registrations.id(bounce.user) else { return };
         let sent = bounce.sent.unwrap_or(now);
-        let digest = revisions::digest(&revision, message, bounce.keep_original, room, sent, &self.options);
-        let devices = self.registrations.devices_of(user);
-        revisions::apply(revision, &digest, id, devices, &mut self.devices);
+        let digest = revisions::digest(
+            &revision,
+            message,
+            bounce.keep_original,
+            room,
+            sent,
+            &mut self.digests,
+            &self.options,
+        );
+        let mut revising = Revising::new(revision.into(), digest);
+        for device in self.registrations.devices_of(user) {
+            self.devices.revise(device, id, &mut revising);
+        }
     }
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
         let Ok(id) = id.parse::<PushId>() else { return false };
-        let device = self.devices.get(id.device()).filter(|device| device.in_flight(id).is_some());
-        if device.is_none_or(|device| device.registration().app_server.as_str() != from) {
+        let Some(device) = self.devices.get(id.device()) else {
+            self.delivery.handle_orphaned(&mut self.devices, (id, from), outcome, now, &self.options);
+            return false;
+        };
+        if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
             return false;
         }
+        self.catch_up_device(id.device());
         self.handle_outcome(id, outcome, now);
         true
+    }
+
+    /// Something is about to change for a user: they are told what they have yet to hear of.
+    fn catch_up(&mut self, user: UserId) {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, unasked, options });
+    }
+
+    /// The same for the owner of a device.
+    fn catch_up_device(&mut self, device: DeviceId) {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
     }
 
     fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
@@ -447,7 +560,11 @@ impl Engine {
     /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
     /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
     pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
-        self.delivery.poll_push(&mut self.devices, scope, now, &self.options)
+        let Engine { rooms, registrations, devices, fan_outs, delivery, unasked, options, .. } = self;
+        let catch_up = |devices: &mut Devices, device| {
+            fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
+        };
+        delivery.poll_push(devices, catch_up, scope, now, options)
     }
 
     /// The next event.
@@ -457,7 +574,9 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.devices.next_deadline()
+        let deadline = self.devices.next_deadline();
+        let is_spreading = deadline != Some(Deadline::PushWaiting) && !self.fan_outs.is_empty();
+        if is_spreading { Some(Deadline::MessageSpreading) } else { deadline }
     }
 }
 
@@ -497,8 +616,15 @@ impl Engine {
 
     /// Whether any member with a device is absent: if not, no message concerns anybody.
     pub fn is_anybody_absent(&self, room: &str) -> bool {
-        let mut absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);
-        absent.any(|(user, _)| self.registrations.user(user).is_some())
+        let mut absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent).zip(0..=LOOKED_AT);
+        // With very many without a device, a message sees to it that they are forgotten.
+        absent.any(|((user, _), looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
+    }
+
+    /// Whether any member has a device, as far as they are known: if not, nothing of the room concerns anybody.
+    pub fn has_devices(&self, room: &str) -> bool {
+        let mut members = self.rooms.by_jid(room).into_iter().flat_map(Room::members).zip(0..=LOOKED_AT);
+        members.any(|(user, looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
     }
 
     /// The bare JIDs of the members with a device who are absent.
@@ -509,7 +635,7 @@ impl Engine {
 
     /// How much the engine holds.
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.registrations, &self.devices)
+        Stats::of(&self.registrations, &self.devices, &self.fan_outs, self.next_deadline())
     }
 
     /// The rooms that have to be read, as something waits there since the last run; in the order of its value.
@@ -534,11 +660,16 @@ impl Engine {
     }
 
     fn snapshot_sources(&self) -> snapshot::Sources<'_> {
-        snapshot::Sources { registrations: &self.registrations, rooms: &self.rooms, devices: &self.devices }
+        let Engine { registrations, rooms, devices, options, .. } = self;
+        snapshot::Sources { registrations, rooms, devices, options }
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {
         let in_flight = self.devices.get(id.device()).and_then(|device| device.in_flight(id));
-        in_flight.is_some_and(|in_flight| in_flight.is_ping || !in_flight.notifications.is_empty())
+        in_flight.is_some_and(|in_flight| {
+            // That a room is gone comes to its members bit by bit.
+            in_flight.is_ping
+                || in_flight.notifications.rooms().any(|(room, _)| self.rooms.get(room).is_some())
+        })
     }
 }

@@ -27,6 +27,7 @@ mod change;
 mod circuit_breaker;
 mod device;
 mod devices;
+mod domains;
 mod engine;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod message;
 mod notify_level;
 mod ns;
 mod options;
+mod originals;
 mod outbox;
 mod outcome;
 mod publish_options;
@@ -46,6 +48,7 @@ mod room;
 mod stored_value;
 mod summary;
 mod time;
+mod work;
 
 /// All that callers may use. The other modules are private, so that rustc finds what is used by nobody.
 #[cfg_attr(as_program, allow(unused_imports, reason = "tests and signatures need the others"))]
@@ -55,8 +58,8 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, Detail, DeviceState, Engine, MessageState, NicknameState, PendingState, Push,
-        PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadState,
+        Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, MessageState, NicknameState,
+        PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Disabled, Event, Reason};
@@ -70,10 +73,12 @@ mod api {
     pub use crate::random::Random;
     pub use crate::registration::{Record, Registration};
     pub use crate::request::MAX_NODE;
-    pub use crate::room::Coverage;
+    pub use crate::room::{Coverage, Membership};
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;
     pub use crate::time::{Instant, UnixTime};
+    #[cfg(feature = "work-count")]
+    pub use crate::work::work_done;
 }
 
 #[cfg(not(as_program))]

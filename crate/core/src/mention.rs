@@ -31,9 +31,11 @@ pub use nickname::Nickname;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::message::{Body, Message, outside};
 use crate::ns;
+use crate::work;
 use address::Address;
 use budget::Budget;
 use covered::Covered;
@@ -65,7 +67,10 @@ pub struct Mentions<'a> {
     known: &'a KnownNicknames,
     /// What of the text does not name those whose nicknames are inside: read when a nickname was found
     covered: OnceCell<Covered>,
+    /// For what is compared
     budget: Budget,
+    /// For the addresses that are prepared
+    addresses: Budget,
 }
 
 impl<'a> Mentions<'a> {
@@ -82,6 +87,7 @@ impl<'a> Mentions<'a> {
             known,
             covered: OnceCell::new(),
             budget: Budget::new(),
+            addresses: Budget::new(),
         };
         let body = message.main_body();
         if reply_author.is_none() {
@@ -90,6 +96,18 @@ impl<'a> Mentions<'a> {
         let linked = mentions.add_references(message, body);
         mentions.text = text(message, linked);
         mentions
+    }
+
+    /// The same with what is known of nicknames at another time.
+    pub(crate) fn with_known<'k>(self, known: &'k KnownNicknames) -> Mentions<'k> {
+        let Mentions { people, occupants, ranges, text, covered, budget, addresses, .. } = self;
+        Mentions { people, occupants, ranges, text, known, covered, budget, addresses }
+    }
+
+    /// The same with no nickname known, until there is time to go on.
+    pub(crate) fn set_aside(self) -> Mentions<'static> {
+        static NOTHING: LazyLock<KnownNicknames> = LazyLock::new(KnownNicknames::default);
+        self.with_known(&NOTHING)
     }
 
     /// Whether nothing in the message could mention anybody: no reference, no reply, no word.
@@ -104,6 +122,7 @@ impl<'a> Mentions<'a> {
     }
 
     fn name(&self, nickname: &Nickname) -> bool {
+        work::count(1);
         !nickname.is_blank()
             && ((!self.occupants.is_empty() && self.occupants.contains(nickname.prepared().as_ref()))
                 || (nickname.is_looked_for()
@@ -120,7 +139,8 @@ impl<'a> Mentions<'a> {
     }
 
     fn add_replies(&mut self, message: &Message<'_>) {
-        let replies = message.element().children().filter(|child| child.is("reply", ns::REPLY));
+        let children = message.element().children().inspect(|_| work::count(1));
+        let replies = children.filter(|child| child.is("reply", ns::REPLY));
         for to in replies.filter_map(|reply| reply.attr("to")).take(REFERENCES_MAX) {
             self.add_address(to, message.room());
         }
@@ -130,7 +150,8 @@ impl<'a> Mentions<'a> {
     fn add_references(&mut self, message: &Message<'_>, body: Option<&Body<'_>>) -> Vec<Range<usize>> {
         let mut linked = Vec::new();
         let mut is_within_budget = true;
-        for reference in message.element().children().filter_map(Reference::mention).take(REFERENCES_MAX) {
+        let children = message.element().children().inspect(|_| work::count(1));
+        for reference in children.filter_map(Reference::mention).take(REFERENCES_MAX) {
             for address in &reference.addresses {
                 self.add_address(address, message.room());
             }
@@ -145,7 +166,7 @@ impl<'a> Mentions<'a> {
     }
 
     fn add_address(&mut self, text: &str, room: &str) {
-        let Some(address) = Address::parse(text) else { return };
+        let Some(address) = Address::parse(text).filter(|_| self.addresses.take(text.len())) else { return };
         let bare = address.bare_forms();
         if !bare.iter().any(|form| form == room) {
             self.people.extend(bare);

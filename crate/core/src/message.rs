@@ -8,6 +8,7 @@ mod revision;
 use minidom::Element;
 
 use crate::ns;
+use crate::work;
 use body::Bodies;
 pub(crate) use body::Body;
 use fallback::Fallback;
@@ -72,6 +73,7 @@ impl<'a> Message<'a> {
             is_set_aside: false,
         };
         for child in element.children() {
+            work::count(1);
             message.read_child(child);
         }
         message.bodies.choose(body::language(element));

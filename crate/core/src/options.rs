@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app_server::AppServer;
 use crate::notify_level::DefaultLevel;
 
 /// The options of the module, as docs/operators.md has them. Durations are in seconds.
@@ -22,8 +23,12 @@ pub struct Options {
     pub max_devices: usize,
     /// `muc_push_default`: which messages are pushed to members that have set no level.
     pub default_level: DefaultLevel,
+    /// `muc_push_interval`: the time between two pushes about the same room to the same device; 0 for none.
+    pub push_interval: f64,
     /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
     pub app_servers: Option<Vec<String>>,
+    /// `muc_push_max_in_flight`: publishes that may be on their way to one app server domain; at least 1.
+    pub max_in_flight: u32,
     /// `muc_push_reply_timeout`: how long an app server may take to answer.
     pub reply_timeout: f64,
     /// `muc_push_retry_delay`: the delay before the first retry; it doubles with each one.
@@ -34,6 +39,14 @@ pub struct Options {
     pub time_to_live: f64,
     /// `muc_push_give_up_after`: how long a device may have nothing but transient errors.
     pub give_up_after: f64,
+    /// How many members of a room are told of something at once. It is not the operator's: so many take a fraction of a
+    /// millisecond, and the rest goes on later.
+    #[serde(skip, default = "members_at_once")]
+    pub members_at_once: usize,
+}
+
+fn members_at_once() -> usize {
+    1000
 }
 
 impl Default for Options {
@@ -46,17 +59,26 @@ impl Default for Options {
             max_errors: 16,
             max_devices: 5,
             default_level: DefaultLevel::Auto,
+            push_interval: 1.0,
             app_servers: None,
+            max_in_flight: 500,
             reply_timeout: 120.0,
             retry_delay: 10.0,
             max_retry_delay: 3600.0,
             time_to_live: 2.0 * 86400.0,
             give_up_after: 14.0 * 86400.0,
+            members_at_once: members_at_once(),
         }
     }
 }
 
 impl Options {
+    /// The domains of the app servers that the operator has named.
+    pub(crate) fn app_server_domains(&self) -> impl Iterator<Item = Box<str>> {
+        let named = self.app_servers.iter().flatten();
+        named.map(|jid| AppServer::stored(jid).domain().into())
+    }
+
     /// The delay before a retry, when `attempts` have failed before that one; in seconds, without jitter.
     pub(crate) fn back_off(&self, attempts: u32) -> f64 {
         (self.retry_delay * 2_f64.powi(attempts.min(62).cast_signed())).min(self.max_retry_delay)

@@ -1,23 +1,46 @@
 //! The outbox: which devices have something to be pushed, and when something is due with which.
 
 mod deadlines;
+mod lists;
+mod queue;
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 
+use crate::app_server::AppServer;
 use crate::device::{Device, InFlight};
-use crate::ids::DeviceId;
+use crate::domains::{Domains, Flight};
+use crate::ids::{DeviceId, PushId, RoomId};
+use crate::options::Options;
 use crate::time::Instant;
 use deadlines::{Deadlines, Entry};
+use queue::Queue;
+
+pub(crate) use lists::Slot;
+pub(crate) use queue::Lanes;
 
 /// How many boxes are kept of publishes that have ended.
 const RECYCLED: usize = 1000;
+
+/// A publish on its way to a device that is registered no more.
+#[derive(Debug)]
+pub(crate) struct Orphan {
+    /// The id of the publish.
+    pub(crate) id: PushId,
+    /// Where it went.
+    pub(crate) app_server: AppServer,
+    /// As its domain counts it.
+    pub(crate) flight: Flight,
+    deadline: Instant,
+}
 
 /// The devices that something is to be done with. A device is in the queue at most once, has at most one publish in
 /// flight, and at most one deadline that is valid.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    queue: VecDeque<DeviceId>,
+    domains: Domains,
+    queue: Queue,
     deadlines: Deadlines,
+    orphans: HashMap<DeviceId, Orphan>,
     /// Boxes of publishes that have ended, for the next ones: they are at hand, what the allocator finds in a large
     /// heap is not.
     #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
@@ -25,20 +48,73 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// The domains that app servers are at.
+    pub(crate) fn domains(&self) -> &Domains {
+        &self.domains
+    }
+
+    /// The domains that app servers are at.
+    pub(crate) fn domains_mut(&mut self) -> &mut Domains {
+        &mut self.domains
+    }
+
     /// A device has changed: it is put into the queue if it has something to be pushed and nothing to wait for, and its
     /// deadline is set if it has one.
     pub(crate) fn update(&mut self, id: DeviceId, device: &mut Device) {
-        self.enqueue(id, device);
+        if device.wants_turn() {
+            self.enqueue(id, device, device.unread().pending().any_room());
+        }
         if let Some(at) = device.arm() {
             self.deadlines.set(Entry { at, device: id });
         }
     }
 
-    /// The same for a change that cannot set a deadline: what is looked at then need not be in the cache.
-    pub(crate) fn enqueue(&mut self, id: DeviceId, device: &mut Device) {
-        if device.enqueue() {
-            self.queue.push_back(id);
+    /// The same for a change that cannot set a deadline: what is looked at then need not be in the cache. A device that gets
+    /// into the queue, does so because of this room.
+    pub(crate) fn enqueue(&mut self, id: DeviceId, device: &mut Device, room: Option<RoomId>) {
+        if !device.wants_turn() {
+            return;
         }
+        let domain = device.domain();
+        let Some(lanes) = self.domains.lanes_mut(domain) else { return };
+        if let Some(slot) = self.queue.push(lanes, domain, room, id) {
+            device.enqueue(slot);
+            self.domains.make_ready(domain);
+        }
+    }
+
+    /// A device loses its place in the queue, if it has one.
+    pub(crate) fn dequeue(&mut self, device: &mut Device) {
+        let domain = device.domain();
+        if let (Some(slot), Some(lanes)) = (device.dequeue(), self.domains.lanes_mut(domain)) {
+            self.queue.remove(lanes, domain, slot);
+        }
+    }
+
+    /// A device is gone. What is on its way to it remains so.
+    pub(crate) fn remove(&mut self, id: DeviceId, device: &mut Device) {
+        self.dequeue(device);
+        if let Some(&InFlight { id: push, flight: Some(flight), deadline, .. }) =
+            device.delivery().in_flight()
+        {
+            let app_server = device.registration().app_server.clone();
+            self.deadlines.set(Entry { at: deadline, device: id });
+            self.orphans.insert(id, Orphan { id: push, app_server, flight, deadline });
+        }
+        self.domains.leave(device.domain());
+    }
+
+    /// The publish with this id, if it went to this JID and to a device that is gone.
+    pub(crate) fn take_orphan(&mut self, id: PushId, from: &str) -> Option<Orphan> {
+        let orphan = self.orphans.get(&id.device())?;
+        let is_it = orphan.id == id && orphan.app_server.as_str() == from;
+        is_it.then(|| self.orphans.remove(&id.device())).flatten()
+    }
+
+    /// The publish on its way to a device that is gone, if its answer is overdue at `now`.
+    pub(crate) fn take_overdue_orphan(&mut self, id: DeviceId, now: Instant) -> Option<Orphan> {
+        let is_overdue = self.orphans.get(&id)?.deadline <= now;
+        is_overdue.then(|| self.orphans.remove(&id)).flatten()
     }
 
     /// How many devices are in the queue.
@@ -46,9 +122,14 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// The next device of the queue, which may be gone by now.
-    pub(crate) fn pop_queue(&mut self) -> Option<DeviceId> {
-        self.queue.pop_front()
+    /// Takes the device out of the queue whose turn it is at `now`: of the domains that may be sent to, and of the rooms of
+    /// each, one after the other has its turn.
+    pub(crate) fn pop_queue(&mut self, now: Instant, options: &Options) -> Option<DeviceId> {
+        let domain = self.domains.next(now, options)?;
+        let lanes = self.domains.lanes_mut(domain)?;
+        let device = self.queue.pop(lanes, domain);
+        self.domains.turn(domain);
+        device
     }
 
     /// The next deadline that has passed at `now`, which may not be valid any more.

@@ -1,13 +1,16 @@
 //! A room: which of its affiliated users have a device, and which of those are not there.
 
+mod members;
 mod nicknames;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
+use std::vec;
 
 use crate::ids::UserId;
 use crate::mention::{KnownNicknames, Nickname};
 use crate::time::Instant;
+pub(crate) use members::{Member, Members};
 use nicknames::Nicknames;
 
 /// How much of a room the index covers.
@@ -21,37 +24,15 @@ pub enum Coverage {
     Complete,
 }
 
-/// An affiliated user (owner, admin or member; XEP-0045, section 5.2) who has a device.
-#[derive(Debug, Default)]
-pub(crate) struct Member {
-    /// The nickname registered with the room (XEP-0045, section 7.10).
-    reserved: Option<Nickname>,
-    /// The nickname last used in the room, for as long as nobody else has taken it.
-    last_used: Option<Nickname>,
-    /// The nicknames of the member's occupants: an occupant is one or more sessions under one nickname.
-    occupants: Vec<Box<str>>,
-    /// When the last of them left; `None` where the member was never seen.
-    absent_since: Option<Instant>,
-}
-
-impl Member {
-    /// Whether no session of the member is in the room.
-    fn is_absent(&self) -> bool {
-        self.occupants.is_empty()
-    }
-
-    /// Whether a message that bounced counts as unread: the member is absent, but for the occupant `gone` that it bounced
-    /// from, and was present when it was sent.
-    pub(crate) fn misses_bounced(&self, gone: Option<&str>, sent: Option<Instant>) -> bool {
-        let is_elsewhere = self.occupants.iter().any(|nick| Some(&**nick) != gone);
-        let was_present = !self.is_absent() || sent.is_none_or(|sent| Some(sent) < self.absent_since);
-        !is_elsewhere && was_present
-    }
-
-    /// The nicknames that mean this member.
-    pub(crate) fn nicknames(&self) -> impl Iterator<Item = &Nickname> + Clone {
-        self.reserved.iter().chain(&self.last_used)
-    }
+/// What a user is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// Without an affiliation of member or above.
+    None,
+    /// Somebody else has made them a member, and they have neither entered since nor registered a nickname.
+    WithoutConsent,
+    /// A member who has consented.
+    Consented,
 }
 
 /// The index of a room. It is fed by what happens in the room, so that a message costs what its absent
@@ -60,10 +41,16 @@ impl Member {
 pub(crate) struct Room {
     jid: Arc<str>,
     coverage: Coverage,
-    members: HashMap<UserId, Member>,
+    members: Members,
+    /// The number of the last reading of its members.
+    reading: u32,
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
+    /// Members who have something unread, though they seem to be there: it has bounced, and their occupants are about to go.
+    leaving: BTreeSet<UserId>,
+    /// The place of the member that was last looked at, whether there is a device still.
+    looked_at: usize,
 }
 
 impl Room {
@@ -72,9 +59,12 @@ impl Room {
         Room {
             jid,
             coverage: Coverage::Nothing,
-            members: HashMap::new(),
+            members: Members::default(),
+            reading: 0,
             last_users: HashMap::new(),
             nicknames: Nicknames::default(),
+            leaving: BTreeSet::new(),
+            looked_at: 0,
         }
     }
 
@@ -95,35 +85,39 @@ impl Room {
 
     /// A user is known to have something unread here, though not whether they still are a member.
     pub(crate) fn presume_member(&mut self, user: UserId) {
-        self.members.entry(user).or_default();
+        self.members.get_or_insert(user);
     }
 
     /// Whether a user is a member and not there, as far as that is known.
     pub(crate) fn misses_messages(&self, user: UserId) -> bool {
-        self.members.get(&user).is_some_and(Member::is_absent)
+        self.members.get(user).is_some_and(Member::is_absent)
     }
 
-    /// Takes over the members of the room as they are, and returns those that are no longer members. Last used
-    /// nicknames outlive it.
-    pub(crate) fn set_members<'a>(
-        &mut self,
-        members: impl IntoIterator<Item = (UserId, Option<&'a str>)>,
-    ) -> Vec<UserId> {
-        let mut before = std::mem::take(&mut self.members);
-        for (user, reserved) in members {
-            let before = before.remove(&user).unwrap_or_default();
-            self.members.insert(user, Member { reserved: reserved.map(Nickname::new), ..before });
-        }
-        let members = &self.members;
-        self.last_users.retain(|_, user| members.contains_key(user));
-        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
-        self.coverage = Coverage::Members;
-        before.into_keys().collect()
-    }
-
-    /// The room is about to be read: what members without a device have registered is told anew.
-    pub(crate) fn clear_other_nicknames(&mut self) {
+    /// The members are about to be read: what those without a device have registered is told anew.
+    pub(crate) fn begin_members(&mut self) {
+        self.reading = self.reading.wrapping_add(1);
         self.nicknames.clear_others();
+        self.members.begin_sweep();
+    }
+
+    /// The reading has found a member. Last used nicknames outlive it.
+    pub(crate) fn read_member(&mut self, user: UserId, reserved: Option<&str>) {
+        self.set_reserved(user, reserved);
+        if let Some(member) = self.members.get_mut(user) {
+            member.set_consent(true);
+            member.reading = self.reading;
+        }
+    }
+
+    /// The members are read: looks at so many of those who were known before, and returns who of them are members no more.
+    /// Nothing is returned where all were looked at, and the members are those that were read.
+    pub(crate) fn end_members(&mut self, at_most: usize) -> Option<Vec<UserId>> {
+        let gone = self.members.sweep(at_most, |member| member.reading == self.reading);
+        match &gone {
+            Some(gone) => gone.iter().for_each(|user| self.remove_member(*user)),
+            None => self.coverage = Coverage::Members,
+        }
+        gone
     }
 
     /// A member without a device has registered a nickname; `None`: has none, is no such member any more.
@@ -139,10 +133,8 @@ impl Room {
         now: Instant,
     ) {
         self.nicknames.clear_occupants();
-        for member in self.members.values_mut().filter(|member| !member.is_absent()) {
-            member.occupants.clear();
-            member.absent_since = Some(now);
-        }
+        self.members.leave_all(now);
+        self.leaving.clear();
         for (user, nick) in occupants {
             self.enter(user, nick);
         }
@@ -156,19 +148,24 @@ impl Room {
         if self.coverage == Coverage::Nothing {
             return;
         }
-        if !self.members.contains_key(&user) {
+        if self.members.get(user).is_none() {
             // Where they are in the room was of no interest before.
             self.coverage = Coverage::Members;
         }
+        self.set_reserved(user, reserved);
+    }
+
+    fn set_reserved(&mut self, user: UserId, reserved: Option<&str>) {
         let reserved = reserved.map(Nickname::new);
         self.nicknames.add(reserved.as_ref());
-        let before = std::mem::replace(&mut self.members.entry(user).or_default().reserved, reserved);
+        let before = std::mem::replace(&mut self.members.get_or_insert(user).reserved, reserved);
         self.nicknames.remove(before.as_ref());
     }
 
     /// A user is no member any more.
     pub(crate) fn remove_member(&mut self, user: UserId) {
-        let Some(member) = self.members.remove(&user) else { return };
+        let Some(member) = self.members.remove(user) else { return };
+        self.leaving.remove(&user);
         self.nicknames.remove(member.reserved.as_ref());
         self.nicknames.remove(member.last_used.as_ref());
         if let Some(nick) = member.last_used {
@@ -176,11 +173,11 @@ impl Room {
         }
     }
 
-    /// Members who have no device any more are forgotten.
-    pub(crate) fn forget_all_but(&mut self, has_device: impl Fn(UserId) -> bool) {
-        self.members.retain(|&user, _| has_device(user));
-        self.last_users.retain(|_, &mut user| has_device(user));
-        self.nicknames.set_members(self.members.values().flat_map(Member::nicknames));
+    /// Whether a member has consented to their membership. Who is there has.
+    pub(crate) fn set_consent(&mut self, user: UserId, has_consented: bool) {
+        if let Some(member) = self.members.get_mut(user) {
+            member.set_consent(has_consented);
+        }
     }
 
     /// Somebody entered under a nickname, or registered it: it no longer refers to its previous user.
@@ -188,7 +185,7 @@ impl Room {
         let Some(&last_user) = self.last_users.get(nick) else { return };
         if user != Some(last_user) {
             self.last_users.remove(nick);
-            if let Some(member) = self.members.get_mut(&last_user) {
+            if let Some(member) = self.members.get_mut(last_user) {
                 self.nicknames.remove(member.last_used.take().as_ref());
             }
         }
@@ -196,7 +193,7 @@ impl Room {
 
     /// The nicknames last used by members, where they are not the registered ones.
     pub(crate) fn last_used(&self) -> impl Iterator<Item = (UserId, &str)> {
-        self.members.iter().filter_map(|(&user, member)| {
+        self.members.iter().filter_map(|(user, member)| {
             let nick = member.last_used.as_ref()?.as_str();
             (member.reserved.as_ref().map(Nickname::as_str) != Some(nick)).then_some((user, nick))
         })
@@ -206,7 +203,7 @@ impl Room {
     /// or is there under it by now has to be read.
     pub(crate) fn restore_last_used(&mut self, user: UserId, nick: &str) {
         self.forget();
-        let member = self.members.entry(user).or_default();
+        let member = self.members.get_or_insert(user);
         if !self.last_users.contains_key(nick) && member.last_used.is_none() {
             let nickname = member.last_used.insert(Nickname::new(nick));
             self.nicknames.add(Some(nickname));
@@ -219,10 +216,8 @@ impl Room {
         self.take_nickname(user, nick);
         self.nicknames.enter(nick);
         let Some(user) = user else { return };
-        let Some(member) = self.members.get_mut(&user) else { return };
-        if !member.occupants.iter().any(|occupant| **occupant == *nick) {
-            member.occupants.push(nick.into());
-        }
+        self.members.enter(user, nick);
+        let Some(member) = self.members.get_mut(user) else { return };
         if member.last_used.as_ref().map(Nickname::as_str) != Some(nick) {
             let nickname = Nickname::new(nick);
             self.nicknames.add(Some(&nickname));
@@ -237,12 +232,22 @@ impl Room {
     /// An occupant is gone at `now`; `user` is `None` for one without a device.
     pub(crate) fn leave(&mut self, user: Option<UserId>, nick: &str, now: Instant) {
         self.nicknames.leave(nick);
-        let member = user.and_then(|user| self.members.get_mut(&user));
-        let Some(member) = member.filter(|member| !member.is_absent()) else { return };
-        member.occupants.retain(|occupant| **occupant != *nick);
-        if member.is_absent() {
-            member.absent_since = Some(now);
+        if let Some(user) = user {
+            self.members.leave(user, nick, now);
+            self.leaving.remove(&user);
         }
+    }
+
+    /// A message has bounced from a member, and is unread.
+    pub(crate) fn note_bounced(&mut self, user: UserId) {
+        if self.members.get(user).is_some_and(|member| !member.is_absent()) {
+            self.leaving.insert(user);
+        }
+    }
+
+    /// The members who have something unread, though they seem to be there.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = UserId> {
+        self.leaving.iter().copied()
     }
 
     /// The nicknames that are known here, as far as others can be inside of them.
@@ -252,17 +257,56 @@ impl Room {
 
     /// A member, there or not.
     pub(crate) fn member(&self, user: UserId) -> Option<&Member> {
-        self.members.get(&user)
-    }
-
-    /// The members, there or not.
-    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = UserId> {
-        self.members.keys().copied()
+        self.members.get(user)
     }
 
     /// The members who are not there.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (UserId, &Member)> {
-        self.members.iter().filter(|(_, member)| member.is_absent()).map(|(&user, member)| (user, member))
+        self.members.absent()
+    }
+
+    /// The members, there or not.
+    pub(crate) fn members(&self) -> impl Iterator<Item = UserId> {
+        self.members.iter().map(|(user, _)| user)
+    }
+
+    /// The members, to be told of a message, and the nicknames that are known.
+    pub(crate) fn members_and_nicknames(&mut self) -> (&mut Members, &KnownNicknames) {
+        (&mut self.members, self.nicknames.known())
+    }
+
+    /// Looks at one of the members, at each call at another one, and forgets them if they have no device any more: those who
+    /// are there are found by no message.
+    pub(crate) fn forget_without_device(&mut self, has_device: impl Fn(UserId) -> bool) {
+        self.looked_at = if self.looked_at < self.members.len() { self.looked_at + 1 } else { 0 };
+        if let Some((user, _)) = self.members.at(self.looked_at).filter(|(user, _)| !has_device(*user)) {
+            self.remove_member(user);
+        }
+    }
+
+    /// What was known of a room that is gone, to be dropped bit by bit: its members, and the last used nicknames.
+    pub(crate) fn into_remains(self) -> Remains {
+        Remains { members: self.members.into_all(), nicknames: self.last_users.into_iter() }
+    }
+}
+
+/// What is left of a room that is gone. With very many members it takes a while to drop it.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    members: vec::IntoIter<(UserId, Member)>,
+    nicknames: hash_map::IntoIter<Box<str>, UserId>,
+}
+
+impl Remains {
+    /// Drops one member, with a nickname, and returns who it was.
+    pub(crate) fn next(&mut self) -> Option<UserId> {
+        drop(self.nicknames.next());
+        self.members.next().map(|(user, _)| user)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.len() == 0
     }
 }
 
@@ -277,6 +321,12 @@ mod tests {
 
     const NICKS: [&str; 4] = ["a", "a b", "a[b]", "c d e"];
 
+    fn read(room: &mut Room, members: &[(UserId, Option<&str>)]) {
+        room.begin_members();
+        members.iter().for_each(|(user, nick)| room.read_member(*user, *nick));
+        while room.end_members(1).is_some() {}
+    }
+
     fn apply(room: &mut Room, (kind, user, nick): Happening) {
         let now = Instant::from_seconds(0.0);
         let id = |user: u64| UserId::from(KeyData::from_ffi(1 << 32 | user));
@@ -287,15 +337,15 @@ mod tests {
             (0, Some(user)) => room.add_member(user, Some(nick)),
             (1, Some(user)) => room.add_member(user, None),
             (2, Some(user)) => room.remove_member(user),
-            (3, Some(user)) => drop(room.set_members([(user, Some(nick)), (id(0), None)])),
+            (3, Some(user)) => read(room, &[(user, Some(nick)), (id(0), None)]),
             (4, _) => room.set_occupants([(user, nick), (None, "a b")], now),
-            (5, Some(user)) => room.forget_all_but(|other| other != user),
+            (5, Some(user)) => room.forget_without_device(|other| other != user),
             (6, _) => room.take_nickname(user, nick),
             (7..=9, _) => room.leave(user, nick, now),
             (10, Some(_)) => room.set_other_nickname(nick, Some(nick)),
             (10, None) => room.set_other_nickname(nick, None),
             (11, Some(_)) => room.set_other_nickname("somebody", Some(nick)),
-            (11, None) => room.clear_other_nicknames(),
+            (11, None) => room.begin_members(),
             _ => room.enter(user, nick),
         }
     }
@@ -306,11 +356,11 @@ mod tests {
             happenings in prop::collection::vec((0..16_u8, 0..4_u64, 0..4_usize), 0..40),
         ) {
             let mut room = Room::new("orchard@conference.example".into());
-            room.set_members([]);
+            read(&mut room, &[]);
             for happening in happenings {
                 apply(&mut room, happening);
                 let before = format!("{:?}", room.known_nicknames().sorted());
-                room.nicknames.set_members(room.members.values().flat_map(Member::nicknames));
+                room.nicknames.set_members(room.members.iter().flat_map(|(_, member)| member.nicknames()));
                 prop_assert_eq!(before, format!("{:?}", room.known_nicknames().sorted()), "{:?}", happening);
             }
         }

@@ -8,10 +8,11 @@ use mlua::{
     AnyUserData, Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods,
     Value,
 };
-use muc_cloud_notify_core::{Engine, Instant, Options, PublishOptions, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, UnixTime};
 
 use super::entropy::Entropy;
 use super::input::{self, BounceFacts, MessageFacts};
+use super::originals::SharedOriginals;
 use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
 use super::record;
@@ -21,9 +22,8 @@ use super::snapshot::{self, LuaPlan};
 /// The engine of a MUC service, in Lua's hands.
 struct LuaEngine {
     engine: SharedEngine,
-    /// The metatable of `util.stanza`'s stanzas.
-    stanza_mt: Table,
     forms: SharedForms,
+    originals: SharedOriginals,
 }
 
 /// `native.open`: the engine of a MUC service, and whether it is a new one.
@@ -41,7 +41,7 @@ pub(crate) fn open(
         None => (registry::insert(&host, Engine::new(&host, options.clone(), Entropy::new()?)), true),
     };
     let forms = SharedForms::new(lua, stanza_mt.clone())?;
-    let this = LuaEngine { engine, stanza_mt, forms };
+    let this = LuaEngine { engine, forms, originals: SharedOriginals::new(stanza_mt) };
     this.with_engine("configure", |engine| engine.configure(options))?;
     Ok((lua.create_userdata(this)?, is_new))
 }
@@ -113,10 +113,23 @@ impl LuaEngine {
         this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
     }
 
-    fn set_members(_: &Lua, this: &Self, (room, members): (String, Table)) -> Result<()> {
+    fn begin_members(_: &Lua, this: &Self, room: String) -> Result<()> {
+        this.with_engine("begin_members", |engine| engine.begin_members(&room))
+    }
+
+    fn add_members(
+        _: &Lua,
+        this: &Self,
+        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+    ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
-        this.with_engine("set_members", |engine| engine.set_members(&room, members))
+        let without_consent = without_consent.iter().flatten().map(String::as_str);
+        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
+    }
+
+    fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
+        this.with_engine("end_members", |engine| engine.end_members(&room))
     }
 
     fn set_occupants(_: &Lua, this: &Self, (room, occupants, now): (String, Table, f64)) -> Result<()> {
@@ -141,10 +154,21 @@ impl LuaEngine {
     fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick): (String, String, bool, Option<String>),
+        (room, bare_jid, is_member, nick, lacks_consent): (
+            String,
+            String,
+            bool,
+            Option<String>,
+            Option<bool>,
+        ),
     ) -> Result<()> {
+        let membership = match (is_member, lacks_consent) {
+            (false, _) => Membership::None,
+            (true, Some(true)) => Membership::WithoutConsent,
+            (true, _) => Membership::Consented,
+        };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, is_member, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
         })
     }
 
@@ -219,6 +243,10 @@ impl LuaEngine {
         this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
     }
 
+    fn spread(_: &Lua, this: &Self, _: ()) -> Result<bool> {
+        this.with_engine("spread", Engine::spread)
+    }
+
     fn restore(lua: &Lua, this: &Self, (part, now): (Table, f64)) -> Result<usize> {
         let (part, lost) = snapshot::read(lua, &part)?;
         let now = Instant::from_seconds(now);
@@ -265,7 +293,7 @@ impl LuaEngine {
     fn push_details(lua: &Lua, this: &Self, id: String) -> Result<Option<Table>> {
         let details =
             this.with_engine("push_details", |engine| engine.push_details(&id).map(OwnedPushDetails::from))?;
-        details.map(|details| output::push_details(lua, &details, &this.stanza_mt)).transpose()
+        details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
     fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
@@ -277,10 +305,14 @@ impl LuaEngine {
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
     }
 
-    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool)> {
+    fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
         let room = room.to_str()?;
         this.with_engine("coverage", |engine| {
-            (output::coverage(engine.coverage(&room)), engine.is_anybody_absent(&room))
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
         })
     }
 
@@ -334,7 +366,9 @@ impl UserData for LuaEngine {
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
         methods.add_method("set_suspended", Self::set_suspended);
-        methods.add_method("set_members", Self::set_members);
+        methods.add_method("begin_members", Self::begin_members);
+        methods.add_method("add_members", Self::add_members);
+        methods.add_method("end_members", Self::end_members);
         methods.add_method("set_occupants", Self::set_occupants);
         methods.add_method("forget_room", Self::forget_room);
         methods.add_method("forget_rooms", Self::forget_rooms);
@@ -351,6 +385,7 @@ impl UserData for LuaEngine {
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
         methods.add_method("handle_timeout", Self::handle_timeout);
+        methods.add_method("spread", Self::spread);
         methods.add_method("restore", Self::restore);
         // Decisions
         methods.add_method("poll_push", Self::poll_push);

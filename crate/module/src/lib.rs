@@ -9,6 +9,7 @@ mod entropy;
 #[cfg(feature = "faults")]
 mod faults;
 mod input;
+mod originals;
 mod output;
 mod publish_options;
 mod record;

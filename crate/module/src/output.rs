@@ -1,5 +1,8 @@
 //! What Lua is handed: tables, and numbers that stand for what it cannot hold.
 
+use std::sync::Arc;
+
+use minidom::Element;
 use mlua::serde::ser::Options as SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
 use muc_cloud_notify_core::{
@@ -7,8 +10,8 @@ use muc_cloud_notify_core::{
 };
 use serde::Serialize;
 
+use super::originals::SharedOriginals;
 use super::record;
-use super::stanza::{self, Shape};
 
 /// What a device is called in Lua.
 pub(crate) fn device_number(device: DeviceId) -> i64 {
@@ -73,6 +76,7 @@ pub(crate) fn event(lua: &Lua, event: &Event) -> Result<Table> {
 pub(crate) fn deadline(deadline: Option<Deadline>) -> (Option<f64>, Option<&'static str>) {
     match deadline {
         Some(Deadline::PushWaiting) => (Some(0.0), Some("push waiting")),
+        Some(Deadline::MessageSpreading) => (Some(0.0), Some("message spreading")),
         Some(Deadline::AnswerOverdue(at)) => (Some(at.as_seconds()), Some("answer overdue")),
         Some(Deadline::RetryDue(at)) => (Some(at.as_seconds()), Some("retry due")),
         None => (None, None),
@@ -88,14 +92,18 @@ pub(crate) fn summary(lua: &Lua, summary: &Summary) -> Result<Table> {
     Ok(table)
 }
 
-/// `push_details`; the message is a stanza with this metatable.
-pub(crate) fn push_details(lua: &Lua, details: &OwnedPushDetails, stanza_mt: &Table) -> Result<Table> {
+/// `push_details`
+pub(crate) fn push_details(
+    lua: &Lua,
+    details: &OwnedPushDetails,
+    originals: &SharedOriginals,
+) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("push_info", record::write_registration(lua, &details.registration)?)?;
     table.raw_set("mentioned", details.is_mention)?;
     table.raw_set("room", details.room.as_deref())?;
     if let Some(original) = &details.original {
-        table.raw_set("original", stanza::from_element(lua, original, Shape::Stanza(stanza_mt))?)?;
+        table.raw_set("original", originals.write(lua, original)?)?;
     }
     Ok(table)
 }
@@ -105,7 +113,7 @@ pub(crate) struct OwnedPushDetails {
     registration: muc_cloud_notify_core::Registration,
     is_mention: bool,
     room: Option<String>,
-    original: Option<minidom::Element>,
+    original: Option<Arc<Element>>,
 }
 
 impl From<PushDetails<'_>> for OwnedPushDetails {
@@ -114,7 +122,7 @@ impl From<PushDetails<'_>> for OwnedPushDetails {
             registration: details.registration.clone(),
             is_mention: details.is_mention,
             room: details.room.map(str::to_owned),
-            original: details.original.cloned(),
+            original: details.original,
         }
     }
 }
@@ -134,7 +142,9 @@ pub(crate) fn stats(lua: &Lua, stats: &Stats) -> Result<Table> {
     table.raw_set("users", stats.users)?;
     table.raw_set("devices", stats.devices)?;
     table.raw_set("queued", stats.queued)?;
+    table.raw_set("parked", stats.parked)?;
     table.raw_set("in_flight", stats.in_flight)?;
+    table.raw_set("spreading", stats.spreading)?;
     table.raw_set("next_deadline", deadline(stats.next_deadline).1)?;
     Ok(table)
 }

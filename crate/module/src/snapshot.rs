@@ -24,6 +24,7 @@ pub(crate) fn write(lua: &Lua, part: &Snapshot) -> Result<(Table, usize)> {
     write_list(lua, &table, "devices", &part.devices, &mut bytes)?;
     write_list(lua, &table, "messages", &part.messages, &mut bytes)?;
     write_list(lua, &table, "nicknames", &part.nicknames, &mut bytes)?;
+    write_list(lua, &table, "domains", &part.domains, &mut bytes)?;
     Ok((table, bytes))
 }
 
@@ -36,12 +37,14 @@ pub(crate) fn read(lua: &Lua, table: &Table) -> Result<(Snapshot, usize)> {
     let devices = read_list(lua, table, "devices")?;
     let messages: Vec<Option<MessageState>> = read_list(lua, table, "messages")?;
     let nicknames = read_list(lua, table, "nicknames")?;
-    let lost = lost(&devices) + lost(&nicknames);
+    let domains = read_list(lua, table, "domains")?;
+    let lost = lost(&devices) + lost(&nicknames) + lost(&domains);
     let part = Snapshot {
         devices: devices.into_iter().flatten().collect(),
         // Others are referred to by their places. The engine counts these.
         messages: messages.into_iter().map(|it| it.unwrap_or_else(MessageState::unreadable)).collect(),
         nicknames: nicknames.into_iter().flatten().collect(),
+        domains: domains.into_iter().flatten().collect(),
     };
     Ok((part, lost))
 }

@@ -11,6 +11,10 @@ use rxml::{Namespace, NcName};
 /// How deep a stanza is looked into. What lies deeper means nothing to us; it is left out.
 const MAX_DEPTH: usize = 64;
 
+/// How many elements and texts of a stanza are looked at, in its order. One that people send has some dozens, and a message to
+/// a thousand of them a thousand; the rest of one that has more is left out.
+const MAX_NODES: usize = 4000;
+
 /// The prefix of `xml:lang` and its like, which Prosody keeps in the attribute's name.
 const XML_PREFIX: &str = "xml:";
 
@@ -29,10 +33,12 @@ pub(crate) enum Shape<'a> {
 /// Reads a stanza, or one in preserialized form, whose own namespace is `jabber:client` unless it says
 /// otherwise. `None` where the table is neither.
 pub(crate) fn to_element(stanza: &Table) -> Result<Option<Element>> {
-    element(stanza, NS_CLIENT, 0)
+    let mut left = MAX_NODES;
+    element(stanza, NS_CLIENT, 0, &mut left)
 }
 
-fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Element>> {
+/// `left` is how many more nodes are looked at.
+fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Result<Option<Element>> {
     let (Value::String(name), Value::Table(attr)) = (table.raw_get("name")?, table.raw_get("attr")?) else {
         return Ok(None);
     };
@@ -49,9 +55,11 @@ fn element(table: &Table, parent_ns: &str, depth: usize) -> Result<Option<Elemen
     })?;
     if depth < MAX_DEPTH {
         for index in 1..=table.raw_len() {
+            let Some(fewer) = left.checked_sub(1) else { break };
+            *left = fewer;
             match table.raw_get(index)? {
                 Value::Table(child) => {
-                    if let Some(child) = self::element(&child, own_ns, depth + 1)? {
+                    if let Some(child) = self::element(&child, own_ns, depth + 1, left)? {
                         element.append_child(child);
                     }
                 }

@@ -4,8 +4,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AppServer, Change, Deadline, Engine, Event, Instant, Options, PublishOptions, Push, Record, Registration,
-    RequestError, Snapshot, Stats, Summary, UnixTime,
+    AppServer, Change, Deadline, Engine, Event, Instant, Membership, Options, PublishOptions, Push, Record,
+    Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
@@ -114,9 +114,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock.
+    /// An engine for [`HOST`] with nobody registered, at a time that is not the first second of its clock. Whatever the options
+    /// say, pushes do not keep a distance: nearly all tests send one message after the other, and expect a push for each.
     pub fn new(options: Options) -> Self {
         let random = SimRandom::default();
+        let options = Options { push_interval: 0.0, ..options };
         let engine = Engine::new(HOST, options, random.clone());
         Driver { engine, random, now: 1000.0 }
     }
@@ -131,8 +133,13 @@ impl Driver {
         self.random.set_fraction(fraction);
     }
 
-    /// The options were read again.
+    /// The options were read again. See [`Driver::new`].
     pub fn configure(&mut self, options: Options) {
+        self.engine.configure(Options { push_interval: 0.0, ..options });
+    }
+
+    /// The options were read again, and all of them count.
+    pub fn configure_all(&mut self, options: Options) {
         self.engine.configure(options);
     }
 
@@ -193,7 +200,19 @@ impl Driver {
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) {
-        self.engine.set_members(room, members);
+        self.set_members_without_consent(room, members, []);
+    }
+
+    /// As [`Driver::set_members`], where some of them have not consented to their membership.
+    pub fn set_members_without_consent<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.engine.begin_members(room);
+        self.engine.add_members(room, members, without_consent);
+        while !self.engine.end_members(room) {}
     }
 
     /// A room's occupants are read: bare JIDs, with nicknames.
@@ -218,7 +237,13 @@ impl Driver {
 
     /// An affiliation, or a registered nickname, has changed.
     pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
-        self.engine.affiliation_changed(room, user, is_member, nick);
+        let membership = if is_member { Membership::Consented } else { Membership::None };
+        self.engine.affiliation_changed(room, user, membership, nick);
+    }
+
+    /// Somebody else has made a user a member.
+    pub fn made_member(&mut self, room: &str, user: &str) {
+        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
     }
 
     /// An occupant is there.
@@ -231,7 +256,7 @@ impl Driver {
         self.engine.occupant_gone(room, user, nick, self.instant());
     }
 
-    /// A room broadcasts a message. Returns how many devices get a push for it.
+    /// A room broadcasts a message. Returns how many devices get a push for it, so far.
     pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
         self.engine.handle_message(message, self.instant())
     }
@@ -280,6 +305,11 @@ impl Driver {
         self.engine.suppress(id);
     }
 
+    /// What has happened comes to more members. Returns whether there are others that it has yet to come to.
+    pub fn spread(&mut self) -> bool {
+        self.engine.spread()
+    }
+
     /// Takes up what outlived a restart. Returns the rooms that wait to be read.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
         self.engine.restore(snapshot, self.instant());
@@ -319,7 +349,7 @@ impl Driver {
             mentioned: details.is_mention,
             judged_by: details
                 .room
-                .map(|room| Digest { room: room.to_owned(), original: details.original.cloned() }),
+                .map(|room| Digest { room: room.to_owned(), original: details.original.as_deref().cloned() }),
             id,
         }
     }
@@ -327,7 +357,7 @@ impl Driver {
     /// When the engine wants to be polled next.
     pub fn next_deadline(&self) -> Option<f64> {
         self.engine.next_deadline().map(|deadline| match deadline {
-            Deadline::PushWaiting => self.now,
+            Deadline::PushWaiting | Deadline::MessageSpreading => self.now,
             Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) => at.as_seconds(),
         })
     }
@@ -360,12 +390,17 @@ impl Driver {
         self.engine.is_anybody_absent(room)
     }
 
+    /// Whether any member of a room has a device.
+    pub fn has_devices(&self, room: &str) -> bool {
+        self.engine.has_devices(room)
+    }
+
     /// How much the engine holds.
     pub fn stats(&self) -> Stats {
         self.engine.stats()
     }
 
-    /// What outlives a restart, in one part.
+    /// What outlives a restart, of what has come to the devices, in one part.
     pub fn snapshot(&self) -> Snapshot {
         let mut whole = Snapshot::default();
         for mut part in self.snapshot_parts(usize::MAX, Detail::Words) {
@@ -373,6 +408,7 @@ impl Driver {
             whole.devices.append(&mut part.devices);
             whole.messages.append(&mut part.messages);
             whole.nicknames.append(&mut part.nicknames);
+            whole.domains.append(&mut part.domains);
         }
         whole
     }

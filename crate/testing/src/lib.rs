@@ -3,7 +3,7 @@
 //! - [`driver`] is the one place that calls the engine. It has the clock and the randomness.
 //! - [`service`] adds the store of registrations, and short forms for tests of one thing; [`names`] and [`stanza`] are
 //!   what these are written with.
-//! - [`sim_rooms`] and [`sim_bounces`] are simulations: each has `transitions` that a strategy makes up, a `reference` of
+//! - [`sim_rooms`], [`sim_bounces`] and [`sim_domains`] are simulations: each has `transitions` that a strategy makes up, a `reference` of
 //!   what is known to be true, simulated surroundings (`sim_*`), and `assertions` that hold the engine against the
 //!   reference. [`seeds`] says where those that found something are kept.
 //! - [`sim_load`] is a service of any size for benchmarks.
@@ -26,7 +26,7 @@
 //! ```
 //! use muc_cloud_notify_testing::sim_rooms::{Event, Simulation, Transition};
 //!
-//! let mut simulation = Simulation::new();
+//! let mut simulation = Simulation::new(1);
 //! simulation.apply(Transition::Enable(0, 0));
 //! simulation.apply(Transition::InRoom(0, Event::Affiliation(0, true)));
 //! simulation.apply(Transition::Message(0, None));
@@ -45,6 +45,7 @@ pub mod names;
 pub mod seeds;
 pub mod service;
 pub mod sim_bounces;
+pub mod sim_domains;
 pub mod sim_load;
 mod sim_random;
 pub mod sim_rooms;

@@ -71,13 +71,29 @@ impl SimLoad {
     /// A service where all have registered, and nothing is known of any room.
     pub fn new(devices: usize) -> Self {
         let mut driver = Driver::starting_at(0.0, Options::default());
+        driver.configure_all(Options::default());
         driver.set_fraction(0.5);
         let mut load = SimLoad { driver, devices, room: 0, renewals: 0, newcomers: 0 };
         for user in 0..devices {
             load.enable(user, Record::default());
         }
         assert_eq!(load.driver.stats().devices, devices);
+        load.acquaint();
         load
+    }
+
+    /// All app servers have taken pushes, and get as many as they like.
+    fn acquaint(&mut self) {
+        for _ in 0..10 {
+            (0..APP_SERVERS).for_each(|user| {
+                self.driver.handle_ping(&user_jid(user));
+            });
+            let due = self.driver.poll(APP_SERVERS, Scope::AllRooms);
+            for push in &due.pushes {
+                let (id, from) = self.reply_to(push);
+                self.driver.handle_reply(&id, &from, Outcome::Delivered);
+            }
+        }
     }
 
     /// All rooms are read: their members and their occupants.

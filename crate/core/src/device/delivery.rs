@@ -6,10 +6,14 @@
 //!   ▲                                                 │ take_in_flight
 //!   ├─────────────────────────────────────────────────┤
 //!   │ resume                                          │ back_off
-//!   └────────────────── BackingOff ◄──────────────────┘
+//!   ├────────────────── BackingOff ◄──────────────────┘
+//!   │ resume, end_pace                 pace
+//!   └────────────────── Pacing ◄──── Idle
 //! ```
 
+use crate::domains::Flight;
 use crate::ids::PushId;
+use crate::outbox::Slot;
 use crate::time::Instant;
 
 use super::notification::Notifications;
@@ -25,6 +29,8 @@ pub(crate) struct InFlight {
     pub(crate) is_ping: bool,
     /// When its answer is overdue.
     pub(crate) deadline: Instant,
+    /// As the app server's domain counts it, from when it has left.
+    pub(crate) flight: Option<Flight>,
 }
 
 /// What has gone wrong with a device lately. Most devices have none.
@@ -42,12 +48,14 @@ pub(crate) struct Failures {
 enum State {
     /// Nothing is to be pushed.
     Idle,
-    /// In the queue of the outbox.
-    Queued,
+    /// In the queue of the outbox, there.
+    Queued(Slot),
     /// A publish is on its way.
     InFlight(Box<InFlight>),
     /// After a transient error, or while the app server is spared: not before this time.
     BackingOff { until: Instant },
+    /// It has just heard of the rooms in which something is new: not before this time, unless something else comes up.
+    Pacing { until: Instant },
 }
 
 /// Why something is due.
@@ -55,7 +63,7 @@ enum State {
 pub(crate) enum Due {
     /// A publish was not answered in time.
     AnswerOverdue(PushId),
-    /// The time of a retry has come.
+    /// The time of a retry has come, or of a push that was to keep its distance from the last one.
     Retry,
 }
 
@@ -119,23 +127,21 @@ impl DeliveryState {
         }
     }
 
-    /// There is something to be pushed. Returns whether the device has to be put into the queue: not if it is there
-    /// already, or waits for an answer or a retry.
-    pub(super) fn enqueue(&mut self) -> bool {
-        let is_idle = matches!(self.state, State::Idle);
-        if is_idle {
-            self.state = State::Queued;
-        }
-        is_idle
+    /// Whether it is in no queue, and waits for no answer and no retry.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
     }
 
-    /// Its turn has come in the queue. Returns false if it has no place there any more.
-    pub(super) fn dequeue(&mut self) -> bool {
-        let is_queued = matches!(self.state, State::Queued);
-        if is_queued {
-            self.state = State::Idle;
-        }
-        is_queued
+    /// It was put into the queue of the outbox.
+    pub(super) fn enqueue(&mut self, slot: Slot) {
+        self.state = State::Queued(slot);
+    }
+
+    /// It is in the queue no more. Returns where it was, if it was there.
+    pub(super) fn dequeue(&mut self) -> Option<Slot> {
+        let State::Queued(slot) = self.state else { return None };
+        self.state = State::Idle;
+        Some(slot)
     }
 
     /// A publish leaves.
@@ -161,7 +167,19 @@ impl DeliveryState {
 
     /// The back-off is over, or pointless.
     pub(super) fn resume(&mut self) {
-        if matches!(self.state, State::BackingOff { .. }) {
+        if matches!(self.state, State::BackingOff { .. } | State::Pacing { .. }) {
+            self.state = State::Idle;
+        }
+    }
+
+    /// What is new is not to be pushed before `until`.
+    pub(super) fn pace(&mut self, until: Instant) {
+        self.state = State::Pacing { until };
+    }
+
+    /// Something has come up that need not wait.
+    pub(super) fn end_pace(&mut self) {
+        if matches!(self.state, State::Pacing { .. }) {
             self.state = State::Idle;
         }
     }
@@ -170,8 +188,8 @@ impl DeliveryState {
     pub(crate) fn due(&self) -> Option<(Instant, Due)> {
         match &self.state {
             State::InFlight(in_flight) => Some((in_flight.deadline, Due::AnswerOverdue(in_flight.id))),
-            State::BackingOff { until } => Some((*until, Due::Retry)),
-            State::Idle | State::Queued => None,
+            State::BackingOff { until } | State::Pacing { until } => Some((*until, Due::Retry)),
+            State::Idle | State::Queued(_) => None,
         }
     }
 

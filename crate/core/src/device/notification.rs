@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use minidom::Element;
 use smallvec::{SmallVec, smallvec};
 
 use super::earlier::Earlier;
 use super::revising::Revising;
 use crate::ids::RoomId;
 use crate::message::MessageIds;
+use crate::originals::Original;
 use crate::time::Instant;
 
 /// Which message it is: all that is kept of one that a newer one speaks for.
@@ -42,7 +42,7 @@ pub(crate) struct MessageDigest {
     /// The text, where the app server may know it.
     pub(crate) body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
-    pub(crate) original: Option<Element>,
+    pub(crate) original: Option<Original>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
     /// Newer messages were already pushed, so its words are not pushed.
@@ -54,6 +54,11 @@ impl MessageDigest {
     pub(super) fn outdated(&self) -> Self {
         let original = self.original.clone();
         MessageDigest { original, is_outdated: true, ..Self::without_words(&self.room, &self.identity) }
+    }
+
+    /// The same message for those who are not to hear its words from us, nor from other modules.
+    pub(crate) fn withheld(&self) -> Self {
+        Self::without_words(&self.room, &self.identity)
     }
 
     /// What a push says of a message that this one corrects.
@@ -160,13 +165,13 @@ impl Notification {
     }
 
     /// The message that a revision is about, if it is one of these: of two that have the same id the newer one.
-    fn find(&self, revising: &Revising<'_>) -> Option<Arc<MessageIdentity>> {
+    fn find(&self, revising: &Revising) -> Option<Arc<MessageIdentity>> {
         let mut known = self.identities().rev().chain(self.mentions().rev());
         known.find(|identity| revising.is_about(identity)).cloned()
     }
 
     /// A message is pushed no more. Returns whether anything is left to be pushed.
-    fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising<'_>) -> bool {
+    fn retract(&mut self, retracted: &Arc<MessageIdentity>, revising: &mut Revising) -> bool {
         let is_newest = Arc::ptr_eq(&self.newest.identity, retracted);
         // It is the only one: also where it was known as the newest mention alone.
         let Some(earlier) = &mut self.earlier else { return false };
@@ -189,7 +194,7 @@ impl Notification {
     }
 
     /// A message has another text.
-    fn correct(&mut self, before: &Arc<MessageIdentity>, revising: &mut Revising<'_>) {
+    fn correct(&mut self, before: &Arc<MessageIdentity>, revising: &mut Revising) {
         let corrected = revising.corrected(before);
         if let Some(mention) = self.mention.as_mut().filter(|it| Arc::ptr_eq(&it.identity, before)) {
             *mention = corrected.clone();
@@ -204,8 +209,8 @@ impl Notification {
     }
 }
 
-/// Notifications, room by room. Nearly always that is one room, for which no memory is to be asked for: there is one of
-/// this for every push.
+/// Notifications, room by room, in the order of the rooms' ids. Nearly always that is one room, for which no memory is to be
+/// asked for: there is one of this for every push.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notifications(SmallVec<[(RoomId, Notification); 1]>);
 
@@ -216,7 +221,8 @@ impl Notifications {
 
     /// That of a room.
     pub(crate) fn of_room(&self, room: RoomId) -> Option<&Notification> {
-        self.0.iter().find(|(other, _)| *other == room).map(|(_, notification)| notification)
+        let place = self.place(room).ok()?;
+        self.0.get(place).map(|(_, notification)| notification)
     }
 
     /// The message that was sent last of all.
@@ -232,9 +238,9 @@ impl Notifications {
             .and_then(|(_, last)| last.mention.as_ref())
     }
 
-    /// Each of them, with its room.
-    pub(super) fn into_rooms(self) -> impl Iterator<Item = (RoomId, Notification)> {
-        self.0.into_iter()
+    /// One of their rooms.
+    pub(crate) fn any_room(&self) -> Option<RoomId> {
+        self.0.first().map(|(room, _)| *room)
     }
 
     /// Each of them, with its room.
@@ -244,7 +250,9 @@ impl Notifications {
 
     /// Drops that of a room.
     pub(super) fn drop_room(&mut self, room: RoomId) {
-        self.retain(|other, _| other != room);
+        if let Ok(place) = self.place(room) {
+            self.0.remove(place);
+        }
     }
 
     /// Drops those that are not to be kept.
@@ -253,27 +261,69 @@ impl Notifications {
     }
 
     pub(super) fn of_room_mut(&mut self, room: RoomId) -> Option<&mut Notification> {
-        self.0.iter_mut().find(|(other, _)| *other == room).map(|(_, notification)| notification)
+        let place = self.place(room).ok()?;
+        self.0.get_mut(place).map(|(_, notification)| notification)
     }
 
-    /// Adds that of a room that has none yet.
-    pub(super) fn push(&mut self, room: RoomId, notification: Notification) {
-        self.0.push((room, notification));
+    /// Something is new in a room, besides what already is. Returns whether there was nothing before.
+    pub(crate) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
+        match self.place(room) {
+            Ok(place) => {
+                if let Some((_, newest)) = self.0.get_mut(place) {
+                    let before = std::mem::replace(newest, notification);
+                    newest.merge(before);
+                }
+                false
+            }
+            Err(place) => {
+                self.0.insert(place, (room, notification));
+                true
+            }
+        }
     }
 
-    /// Takes out that of the room which has waited longest.
-    pub(super) fn take_oldest(&mut self) -> Self {
-        let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, other))| other.newest.identity.order);
+    /// Takes over others, which merge into what is newer here: in one pass, as there may be very many of both.
+    pub(super) fn absorb(&mut self, older: Self) {
+        if self.is_empty() {
+            *self = older;
+            return;
+        }
+        let mut merged = SmallVec::with_capacity(self.0.len().max(older.0.len()));
+        let mut newer = std::mem::take(&mut self.0).into_iter().peekable();
+        for (room, notification) in older.0 {
+            while let Some(before) = newer.next_if(|(other, _)| *other < room) {
+                merged.push(before);
+            }
+            match newer.next_if(|(other, _)| *other == room) {
+                Some((_, mut newest)) => {
+                    newest.merge(notification);
+                    merged.push((room, newest));
+                }
+                None => merged.push((room, notification)),
+            }
+        }
+        merged.extend(newer);
+        self.0 = merged;
+    }
+
+    /// Takes out that of the room which has waited longest, of those that are ready if any is.
+    pub(super) fn take_oldest(&mut self, is_ready: impl Fn(RoomId, &Notification) -> bool) -> Self {
+        let oldest = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (room, other))| (!is_ready(*room, other), other.newest.identity.order));
         let oldest = oldest.map(|(index, _)| index);
-        oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.swap_remove(index)]))
+        oldest.map_or_else(Self::default, |index| Notifications(smallvec![self.0.remove(index)]))
+    }
+
+    /// Where that of a room is, or would have to be.
+    fn place(&self, room: RoomId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&room, |(other, _)| *other)
     }
 
     /// A message of a room is taken back or corrected. Returns which one it was, if it is one of these.
-    pub(super) fn revise(
-        &mut self,
-        room: RoomId,
-        revising: &mut Revising<'_>,
-    ) -> Option<Arc<MessageIdentity>> {
+    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> Option<Arc<MessageIdentity>> {
         let notification = self.of_room_mut(room)?;
         let message = notification.find(revising)?;
         if !revising.is_retraction() {

@@ -1,35 +1,45 @@
 //! A revision on its way through the devices: what it makes of a message is made once, and shared by all of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::message::{MessageIds, Revision};
+use crate::message::{MessageIds, OwnedRevision, Revision};
 
 use super::notification::{MessageDigest, MessageIdentity};
 
 /// A message that takes back or corrects an earlier one, and what a push says instead.
 #[derive(Debug)]
-pub(crate) struct Revising<'a> {
-    revision: Revision<'a>,
+pub(crate) struct Revising {
+    revision: OwnedRevision,
     /// What a push says in the place of a corrected message.
-    digest: &'a MessageDigest,
-    /// What was made so far, and of which messages: there is more than one where a message has bounced too.
-    made: Vec<(Arc<MessageIdentity>, Arc<MessageDigest>)>,
+    digest: Arc<MessageDigest>,
+    /// The same for those who are not to hear its words.
+    withheld: Option<Box<Revising>>,
+    /// What was made so far, and of which messages, by their addresses: there are many where a message has bounced too.
+    made: HashMap<usize, (Arc<MessageIdentity>, Arc<MessageDigest>)>,
 }
 
-impl<'a> Revising<'a> {
+impl Revising {
     /// A revision that no device has heard of yet.
-    pub(crate) fn new(revision: Revision<'a>, digest: &'a MessageDigest) -> Self {
-        Revising { revision, digest, made: Vec::new() }
+    pub(crate) fn new(revision: OwnedRevision, digest: Arc<MessageDigest>) -> Self {
+        Revising { revision, digest, withheld: None, made: HashMap::new() }
+    }
+
+    /// The same for those who are not to hear its words.
+    pub(crate) fn withheld(&mut self) -> &mut Self {
+        self.withheld.get_or_insert_with(|| {
+            Box::new(Revising::new(self.revision.clone(), Arc::new(self.digest.withheld())))
+        })
     }
 
     /// Whether the message is pushed no more; otherwise it has another text.
     pub(super) fn is_retraction(&self) -> bool {
-        self.revision.is_retraction()
+        self.revision().is_retraction()
     }
 
     /// Whether it is about this message.
     pub(super) fn is_about(&self, message: &MessageIdentity) -> bool {
-        self.revision.is_about(&message.ids)
+        self.revision().is_about(&message.ids)
     }
 
     /// The digest of a message with its new text.
@@ -59,16 +69,21 @@ impl<'a> Revising<'a> {
         })
     }
 
+    fn revision(&self) -> Revision<'_> {
+        Revision::from(&self.revision)
+    }
+
     fn shared(
         &mut self,
         message: &Arc<MessageIdentity>,
         make: impl FnOnce(&mut Self) -> MessageDigest,
     ) -> Arc<MessageDigest> {
-        if let Some((_, made)) = self.made.iter().find(|(of, _)| Arc::ptr_eq(of, message)) {
+        let address = Arc::as_ptr(message).addr();
+        if let Some((_, made)) = self.made.get(&address) {
             return made.clone();
         }
         let made = Arc::new(make(self));
-        self.made.push((message.clone(), made.clone()));
+        self.made.insert(address, (message.clone(), made.clone()));
         made
     }
 }

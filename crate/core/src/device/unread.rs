@@ -3,7 +3,6 @@
 //! The two differ: an app server that was pushed ten messages knows of them, but they are unread until their reader is in
 //! the room again. So the count of a push never depends on how many pushes got through.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::bounces::{Bounces, MessageKey};
@@ -43,7 +42,7 @@ pub enum Scope {
 /// What the owner of a device has not read.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
-    /// The rooms in which something is unread.
+    /// The rooms in which something is unread, in the order of their ids.
     counts: Vec<UnreadCount>,
     /// What of them the device has yet to hear of. It is not among the counts: there are many rooms, and most of the time
     /// nothing is new in any.
@@ -53,10 +52,10 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// A message was sent while the owner was absent.
-    pub(super) fn add(&mut self, room: RoomId, notification: Notification) {
+    /// A message was sent while the owner was absent. Returns whether nothing of the room was pending before.
+    pub(super) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
         self.count(room);
-        self.notify(room, notification);
+        self.pending.add(room, notification)
     }
 
     /// A message bounced that was sent when the owner seemed to be present. Returns whether it is the first time. Messages
@@ -75,32 +74,28 @@ impl Unread {
         if !is_newest {
             notification.forget_words();
         }
-        self.notify(room, notification);
+        self.pending.add(room, notification);
         true
     }
 
     /// What is unread in rooms according to a snapshot. It adds to what has come in since.
-    pub(super) fn restore(&mut self, unread: Vec<UnreadInRoom>) {
-        let places = self.counts.iter().enumerate();
-        let mut places: HashMap<RoomId, usize> = places.map(|(place, unread)| (unread.room, place)).collect();
+    pub(super) fn restore(&mut self, mut unread: Vec<UnreadInRoom>) {
+        // Each after the one before: there may be very many.
+        unread.sort_by_key(|unread| unread.room);
+        let mut older = Notifications::default();
         for UnreadInRoom { room, messages, pending } in unread {
-            match places.get(&room).and_then(|&place| self.counts.get_mut(place)) {
-                Some(newer) => {
-                    newer.messages = newer.messages.saturating_add(messages);
-                    pending.into_iter().for_each(|pending| self.notify_of_older(room, pending));
-                }
-                None => {
-                    places.insert(room, self.counts.len());
-                    self.counts.push(UnreadCount { room, messages });
-                    pending.into_iter().for_each(|pending| self.pending.push(room, pending));
-                }
+            let count = self.count_mut(room);
+            *count = count.saturating_add(messages);
+            if let Some(pending) = pending {
+                older.add(room, pending);
             }
         }
+        self.pending.absorb(older);
     }
 
     /// The owner is in a room again, or has no business there any more.
     pub(super) fn mark_read(&mut self, room: RoomId) {
-        self.counts.retain(|unread| unread.room != room);
+        self.drop_count(room);
         self.pending.drop_room(room);
         self.bounces.take_if(|bounces| bounces.forget(room));
     }
@@ -110,30 +105,22 @@ impl Unread {
         self.pending.retain(|_, pending| pending.newest().identity.sent >= oldest);
     }
 
-    /// Takes out what a push is about.
-    pub(super) fn take(&mut self, scope: Scope) -> Notifications {
+    /// Takes out what a push is about: of one room, the one that has waited longest of those that are ready.
+    pub(super) fn take(
+        &mut self,
+        scope: Scope,
+        is_ready: impl Fn(RoomId, &Notification) -> bool,
+    ) -> Notifications {
         match scope {
             Scope::AllRooms => std::mem::take(&mut self.pending),
-            Scope::OneRoom => self.pending.take_oldest(),
+            Scope::OneRoom => self.pending.take_oldest(is_ready),
         }
     }
 
     /// Puts back what could not be pushed. It merges into what is new meanwhile, unless it was read.
-    pub(super) fn requeue(&mut self, notifications: Notifications) {
-        for (room, notification) in notifications.into_rooms() {
-            if !self.counts.iter().any(|unread| unread.room == room) {
-                continue;
-            }
-            self.notify_of_older(room, notification);
-        }
-    }
-
-    /// Something is to be told of a room again, besides what is new meanwhile.
-    fn notify_of_older(&mut self, room: RoomId, notification: Notification) {
-        match self.pending.of_room_mut(room) {
-            Some(newer) => newer.merge(notification),
-            None => self.pending.push(room, notification),
-        }
+    pub(super) fn requeue(&mut self, mut notifications: Notifications) {
+        notifications.retain(|room, _| self.place(room).is_ok());
+        self.pending.absorb(notifications);
     }
 
     /// Another module did not want these to be pushed: they do not count as unread.
@@ -148,11 +135,7 @@ impl Unread {
     }
 
     /// A message of a room is taken back or corrected. Returns which one it was, if the device has yet to hear of it.
-    pub(super) fn revise(
-        &mut self,
-        room: RoomId,
-        revising: &mut Revising<'_>,
-    ) -> Option<Arc<MessageIdentity>> {
+    pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> Option<Arc<MessageIdentity>> {
         self.pending.revise(room, revising)
     }
 
@@ -163,13 +146,14 @@ impl Unread {
 
     /// So many messages of a room do not count as unread, of which so many have bounced.
     fn subtract(&mut self, room: RoomId, messages: u32, bounced: u32) {
-        let Some(unread) = self.counts.iter_mut().find(|unread| unread.room == room) else { return };
+        let Ok(place) = self.place(room) else { return };
+        let Some(unread) = self.counts.get_mut(place) else { return };
         unread.messages = unread.messages.saturating_sub(messages);
         if let Some(bounces) = &mut self.bounces {
             bounces.subtract(room, bounced, unread.messages);
         }
         if unread.messages == 0 {
-            self.counts.retain(|unread| unread.room != room);
+            self.counts.remove(place);
             self.pending.drop_room(room);
         }
     }
@@ -186,8 +170,12 @@ impl Unread {
 
     /// How many messages are unread that the app server knows of: in all rooms, but for those that are pending.
     pub(super) fn known(&self) -> u32 {
+        // Both are in the order of the rooms.
+        let mut pending = self.pending.rooms().peekable();
         self.counts.iter().fold(0, |sum, unread| {
-            let pending = self.pending.of_room(unread.room).map_or(0, Notification::messages);
+            while pending.next_if(|(room, _)| *room < unread.room).is_some() {}
+            let pending = pending.next_if(|(room, _)| *room == unread.room);
+            let pending = pending.map_or(0, |(_, notification)| notification.messages());
             sum.saturating_add(unread.messages.saturating_sub(pending))
         })
     }
@@ -199,26 +187,29 @@ impl Unread {
 
     /// Counts one more message, and returns how many there were before.
     fn count(&mut self, room: RoomId) -> u32 {
-        match self.counts.iter_mut().find(|unread| unread.room == room) {
-            Some(unread) => {
-                unread.messages = unread.messages.saturating_add(1);
-                unread.messages - 1
-            }
-            None => {
-                self.counts.push(UnreadCount { room, messages: 1 });
-                0
-            }
+        let unread = self.count_mut(room);
+        let before = *unread;
+        *unread = before.saturating_add(1);
+        before
+    }
+
+    /// How many messages of a room are unread: none so far, where it is a new one.
+    fn count_mut(&mut self, room: RoomId) -> &mut u32 {
+        let place = self.place(room).unwrap_or_else(|place| {
+            self.counts.insert(place, UnreadCount { room, messages: 0 });
+            place
+        });
+        &mut self.counts[place].messages
+    }
+
+    fn drop_count(&mut self, room: RoomId) {
+        if let Ok(place) = self.place(room) {
+            self.counts.remove(place);
         }
     }
 
-    /// Something is new in a room, besides what already is.
-    fn notify(&mut self, room: RoomId, notification: Notification) {
-        match self.pending.of_room_mut(room) {
-            Some(newest) => {
-                let before = std::mem::replace(newest, notification);
-                newest.merge(before);
-            }
-            None => self.pending.push(room, notification),
-        }
+    /// Where the count of a room is, or would have to be: a user may be a member of very many rooms.
+    fn place(&self, room: RoomId) -> Result<usize, usize> {
+        self.counts.binary_search_by_key(&room, |unread| unread.room)
     }
 }

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::circuit_breaker::{CircuitBreakers, Permit};
-use crate::device::{Device, InFlight, Notifications, Scope};
+use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
+use crate::domains::Landing;
 use crate::event::Reason;
-use crate::ids::{DeviceId, PushId};
+use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
+
+use super::pace::Paces;
 
 /// How many devices are looked at for one push, and how many deadlines are seen to at once. A device can be disabled by its
 /// deadline, which the caller then writes to the store: nobody is to wait for many of those.
@@ -33,7 +36,7 @@ pub struct Push {
 }
 
 /// What other modules want to know of a push.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PushDetails<'a> {
     /// What was registered for the device.
     pub registration: &'a Registration,
@@ -43,13 +46,14 @@ pub struct PushDetails<'a> {
     /// newest one. `None` where another module has asked for a push without a message.
     pub room: Option<&'a str>,
     /// That message, where it was kept.
-    pub original: Option<&'a Element>,
+    pub original: Option<Arc<Element>>,
 }
 
 /// Sends pushes, and takes in what becomes of them.
 pub(super) struct Delivery {
     breakers: CircuitBreakers,
     summaries: Summaries,
+    paces: Paces,
     random: Box<dyn Random>,
     /// [`Options::important_body`], to be shared by all pushes.
     important_body: Arc<str>,
@@ -66,6 +70,7 @@ impl Delivery {
         Delivery {
             breakers: CircuitBreakers::default(),
             summaries: Summaries::default(),
+            paces: Paces::default(),
             random,
             important_body: options.important_body.as_str().into(),
         }
@@ -76,32 +81,46 @@ impl Delivery {
         self.important_body = options.important_body.as_str().into();
     }
 
+    /// The owner of a device has read a room.
+    pub(super) fn end_pace(&mut self, device: DeviceId, room: RoomId) {
+        self.paces.end(device, room);
+    }
+
+    /// A push was not sent after all.
+    pub(super) fn take_back(&mut self, id: PushId, in_flight: &InFlight) {
+        self.paces.take_back(id.device(), &in_flight.notifications);
+    }
+
     /// The summary with this number.
     pub(super) fn summary(&self, number: u64) -> Option<&Summary> {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent.
+    /// The next push, which counts as sent. before() is called with each device that is looked at.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
+        before: impl FnMut(&mut Devices, DeviceId),
         scope: Scope,
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, |device_id, device| {
-            let (notifications, is_ping, known) = self.take_pending(device, scope, now, options)?;
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device| {
+            let (notifications, is_ping, known) =
+                self.take_pending(device_id, device, scope, now, options)?;
+            self.paces.start(device_id, device.has_answered(), &notifications, now, options);
             let id = PushId::new(device_id, self.random.secret());
-            let summary = self.summarize(&notifications, known);
+            let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
             let deadline = now + options.reply_timeout;
-            Some((InFlight { id, notifications, is_ping, deadline }, push))
+            Some((InFlight { id, notifications, is_ping, deadline, flight: None }, push))
         })
     }
 
     /// Takes what is pending for a device whose turn has come, unless nothing is left or its app server is to be spared.
     fn take_pending(
         &mut self,
+        id: DeviceId,
         device: &mut Device,
         scope: Scope,
         now: Instant,
@@ -111,8 +130,15 @@ impl Delivery {
         if !device.has_pending() {
             return None;
         }
+        let until = self.paces.all_wait(id, device.unread().pending(), now);
+        if let Some(until) = until.filter(|_| !device.is_pinged()) {
+            device.pace(until);
+            return None;
+        }
+        let is_ready =
+            |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
         match self.breakers.ask(&device.registration().app_server, now, options) {
-            Permit::Granted => Some(device.take_pending(scope)),
+            Permit::Granted | Permit::Probe => Some(device.take_pending(scope, is_ready)),
             Permit::Denied { until } => {
                 // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
@@ -121,13 +147,16 @@ impl Delivery {
         }
     }
 
-    fn summarize(&self, notifications: &Notifications, known: u32) -> Summary {
+    /// What app servers may know is what the options say now, whatever they said when the message was sent.
+    fn summarize(&self, notifications: &Notifications, known: u32, options: &Options) -> Summary {
         let newest = notifications.newest();
         let important_body = newest.map(|_| &self.important_body);
-        let body = newest.and_then(|message| message.body.as_ref()).or(important_body);
+        let body = newest.and_then(|message| message.body.as_ref()).filter(|_| options.with_body);
+        let body = body.or(important_body);
+        let sender = newest.and_then(|message| message.sender.as_ref()).filter(|_| options.with_sender);
         Summary {
             message_count: known,
-            last_message_sender: newest.and_then(|message| message.sender.clone()),
+            last_message_sender: sender.cloned(),
             last_message_body: body.filter(|body| !body.is_empty()).cloned(),
         }
     }
@@ -141,9 +170,27 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Reason> {
-        let ended =
-            devices.end_push(id, |device, in_flight| self.end(device, in_flight, outcome, now, options));
+        let landing = self.landing(outcome, now, options);
+        let ended = devices.end_push(id, Some(&landing), |device, in_flight| {
+            if outcome == Outcome::Delivered {
+                self.paces.shorten(id.device(), &in_flight.notifications, now, options);
+            }
+            self.end(device, in_flight, outcome, now, options)
+        });
         ended.flatten()
+    }
+
+    /// A publish to a device that is gone has ended, if it is one that this JID may answer. What is known of the domain does
+    /// not go with its devices.
+    pub(super) fn handle_orphaned(
+        &mut self,
+        devices: &mut Devices,
+        (id, from): (PushId, &str),
+        outcome: Outcome,
+        now: Instant,
+        options: &Options,
+    ) {
+        devices.end_orphan(id, from, &self.landing(outcome, now, options));
     }
 
     /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
@@ -153,10 +200,16 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Vec<(DeviceId, Reason)> {
-        let ended = devices.handle_due(now, DUE_AT_ONCE, |device, in_flight| {
+        let silence = self.landing(Outcome::Silent, now, options);
+        let ended = devices.handle_due(DUE_AT_ONCE, &silence, |device, in_flight| {
             self.end(device, in_flight, Outcome::Silent, now, options)
         });
         ended.into_iter().filter_map(|(id, reason)| Some((id, reason?))).collect()
+    }
+
+    fn landing<'a>(&mut self, outcome: Outcome, now: Instant, options: &'a Options) -> Landing<'a> {
+        let spread = if outcome == Outcome::Delivered { 0.0 } else { self.random.fraction() };
+        Landing { outcome, now, spread, options }
     }
 
     fn end(
@@ -168,13 +221,16 @@ impl Delivery {
         options: &Options,
     ) -> Option<Reason> {
         let app_server = &device.registration().app_server;
-        match outcome {
-            Outcome::Silent => self.breakers.record_failure(app_server, now, options),
-            _ => self.breakers.record_answer(app_server),
+        // On first contact the domain stands for all that is at it.
+        if in_flight.flight.is_some_and(|flight| !flight.is_first_contact) {
+            match outcome {
+                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
+                _ => self.breakers.record_answer(app_server),
+            }
         }
         match outcome {
             Outcome::Delivered => {
-                device.clear_failures();
+                device.note_delivered();
                 None
             }
             Outcome::Rejected => {
@@ -216,6 +272,6 @@ pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> 
         registration: device.registration(),
         is_mention: mention.is_some(),
         room: shown.map(|message| &*message.room),
-        original: shown.and_then(|message| message.original.as_ref()),
+        original: shown.and_then(|message| message.original.as_ref()?.upgrade()),
     })
 }

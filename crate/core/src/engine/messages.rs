@@ -7,13 +7,15 @@ use minidom::Element;
 
 use crate::device::{MessageDigest, MessageIdentity};
 use crate::ids::{DeviceId, UserId};
-use crate::mention::Mentions;
+use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
+use crate::originals::Originals;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
 
+use super::fanout::{Progress, Told};
 use super::registrations::{Registrations, User};
 
 /// A groupchat message that a room broadcasts (XEP-0045, section 7.4).
@@ -64,46 +66,88 @@ pub struct Bounce<'a> {
     pub keep_original: bool,
 }
 
-/// The devices that a message is pushed to.
-#[derive(Debug, Default)]
-pub(super) struct Recipients {
-    /// The devices, each with whether the message mentions its owner.
-    pub(super) devices: Vec<(DeviceId, bool)>,
-    /// Whether there was a member without a device: they leave the index only when a message finds them.
-    pub(super) has_stale_members: bool,
+/// Who of those that are absent a message is pushed to.
+#[derive(Debug)]
+pub(super) struct Audience {
+    sender: Option<UserId>,
+    /// Those who were there when it was sent, where that was not just now.
+    present: HashSet<UserId>,
+    mentions: Option<Mentions<'static>>,
+    privacy: RoomPrivacy,
 }
 
-/// The devices that a broadcast is pushed to: none where the coverage of the room is not complete.
-pub(super) fn recipients(
-    broadcast: &Broadcast<'_>,
-    message: &Message<'_>,
-    room: &Room,
-    registrations: &Registrations,
-    options: &Options,
-) -> Recipients {
-    let mut recipients = Recipients::default();
-    if room.coverage() != Coverage::Complete || !message.is_important() {
-        return recipients;
+/// What some members' part in a message is.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The devices that it is pushed to, each with whether it mentions the owner.
+    pub(super) devices: Vec<(DeviceId, bool)>,
+    /// Those of members who have not consented to their membership, and whom it mentions; those of each together.
+    pub(super) without_consent: Vec<(UserId, DeviceId)>,
+    /// The members without a device: they leave the index only when a message finds them.
+    pub(super) without_device: Vec<UserId>,
+}
+
+impl Found {
+    /// Whether it is pushed to nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.devices.is_empty() && self.without_consent.is_empty()
     }
-    let mentions = Mentions::read(message, broadcast.reply_author, room.known_nicknames());
-    let mentions = Some(mentions).filter(|mentions| !mentions.is_empty());
-    // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
-    let sender = broadcast.sender.and_then(|jid| registrations.id(jid));
-    let present: HashSet<UserId> = broadcast.present.iter().filter_map(|jid| registrations.id(jid)).collect();
-    recipients.devices.reserve_exact(room.members().len());
-    for (id, member) in room.absent() {
-        let Some(user) = registrations.user(id) else {
-            recipients.has_stale_members = true;
-            continue;
-        };
-        if sender == Some(id) || present.contains(&id) {
-            continue;
+}
+
+impl Audience {
+    /// That of a broadcast: nobody where the coverage of the room is not complete.
+    pub(super) fn of(
+        broadcast: &Broadcast<'_>,
+        message: &Message<'_>,
+        room: &Room,
+        registrations: &Registrations,
+    ) -> Option<Self> {
+        if room.coverage() != Coverage::Complete || !message.is_important() {
+            return None;
         }
-        let is_mention =
-            mentions.as_ref().is_some_and(|mentions| mentions.concern(user.jid(), member.nicknames()));
-        recipients.devices.extend(subscribed_devices(user, member, is_mention, broadcast.privacy, options));
+        let mentions = Mentions::read(message, broadcast.reply_author, room.known_nicknames());
+        Some(Audience {
+            // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
+            sender: broadcast.sender.and_then(|jid| registrations.id(jid)),
+            present: broadcast.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
+            mentions: Some(mentions.set_aside()).filter(|mentions| !mentions.is_empty()),
+            privacy: broadcast.privacy,
+        })
     }
-    recipients
+
+    /// Those of some members who have yet to be told, and are from now on.
+    pub(super) fn find(
+        &mut self,
+        members: &mut [(UserId, Member)],
+        progress: &Progress,
+        known: &KnownNicknames,
+        told: &Told<'_>,
+    ) -> Found {
+        let mut found = Found { devices: Vec::with_capacity(members.len()), ..Found::default() };
+        let mentions = self.mentions.take().map(|mentions| mentions.with_known(known));
+        for (id, member) in members {
+            if !progress.tell(member) {
+                continue;
+            }
+            let Some(user) = told.registrations.user(*id) else {
+                found.without_device.push(*id);
+                continue;
+            };
+            if self.sender == Some(*id) || self.present.contains(id) {
+                continue;
+            }
+            let is_mention =
+                mentions.as_ref().is_some_and(|mentions| mentions.concern(user.jid(), member.nicknames()));
+            let subscribed = subscribed_devices(user, member, is_mention, self.privacy, told.options);
+            if !member.lacks_consent() {
+                found.devices.extend(subscribed);
+            } else if is_mention {
+                found.without_consent.extend(subscribed.map(|(device, _)| (*id, device)));
+            }
+        }
+        self.mentions = mentions.map(Mentions::set_aside);
+        found
+    }
 }
 
 /// The devices of the recipient of a bounce, if the message counts as unread: the recipient is there with no other session,
@@ -159,6 +203,7 @@ fn notify_level(_device: DeviceId, _member: &Member, privacy: RoomPrivacy, optio
 /// Makes the digests of messages, each with a number of its own.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
+    originals: Originals,
     /// How many there were so far.
     made: u64,
 }
@@ -178,6 +223,7 @@ impl Digests {
 
     /// What a push may say of a message: nothing is kept that the app server may not know.
     pub(super) fn digest(
+        &mut self,
         message: Option<&Message<'_>>,
         keep_original: bool,
         room: &Room,
@@ -192,7 +238,7 @@ impl Digests {
             room: room.jid().clone(),
             sender: sender.map(Into::into),
             body: body.map(Into::into),
-            original: element.filter(|_| keep_original).cloned(),
+            original: element.filter(|_| keep_original).map(|element| self.originals.keep(element)),
             identity,
             is_outdated: false,
         }

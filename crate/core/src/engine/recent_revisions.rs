@@ -1,37 +1,60 @@
 //! What was taken back or corrected lately: a session that was gone gives a message back after that.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::device::MessageDigest;
+use crate::ids::RoomId;
 use crate::message::{OwnedRevision, Revision};
 
 /// How many of a room are kept.
 const KEPT: usize = 32;
 
-/// The newest revisions of a room, the newest last.
+/// How many are kept in all.
+const KEPT_IN_ALL: usize = 2000;
+
+/// The newest revisions of each room. Where there are too many in all, the room with the most loses its oldest: a room in which
+/// much is revised takes nothing from others.
 #[derive(Debug, Default)]
-pub(super) struct RecentRevisions(VecDeque<Recent>);
+pub(super) struct RecentRevisions {
+    /// Those of a room, the newest last. Most rooms have none.
+    rooms: HashMap<RoomId, VecDeque<Recent>>,
+    kept: usize,
+    /// How many there were so far.
+    added: u64,
+}
 
 /// A revision, and what it says.
 #[derive(Debug)]
 struct Recent {
     revision: OwnedRevision,
     digest: Arc<MessageDigest>,
+    order: u64,
 }
 
 impl RecentRevisions {
     /// One more.
-    pub(super) fn add(&mut self, revision: Revision<'_>, digest: Arc<MessageDigest>) {
-        if self.0.len() == KEPT {
-            self.0.pop_front();
+    pub(super) fn add(&mut self, room: RoomId, revision: OwnedRevision, digest: Arc<MessageDigest>) {
+        if self.rooms.get(&room).is_some_and(|of_room| of_room.len() == KEPT) {
+            self.drop_oldest(room);
+        } else if self.kept == KEPT_IN_ALL {
+            let first = |of_room: &VecDeque<Recent>| of_room.front().map(|recent| Reverse(recent.order));
+            let most = self.rooms.iter().max_by_key(|(_, of_room)| (of_room.len(), first(of_room)));
+            if let Some((&room, _)) = most {
+                self.drop_oldest(room);
+            }
         }
-        self.0.push_back(Recent { revision: revision.into(), digest });
+        self.kept += 1;
+        self.added += 1;
+        let recent = Recent { revision, digest, order: self.added };
+        self.rooms.entry(room).or_default().push_back(recent);
     }
 
-    /// What a push says of a message that came back; `None` where it was taken back.
-    pub(super) fn apply(&self, message: MessageDigest) -> Option<MessageDigest> {
-        self.0.iter().try_fold(message, |message, Recent { revision, digest }| {
+    /// What a push says of a message of a room that came back; `None` where it was taken back.
+    pub(super) fn apply(&self, room: RoomId, message: MessageDigest) -> Option<MessageDigest> {
+        let mut of_room = self.rooms.get(&room).into_iter().flatten();
+        of_room.try_fold(message, |message, Recent { revision, digest, .. }| {
             let revision = Revision::from(revision);
             // Clients may give an id to a later message too.
             let is_later = digest.identity.sent >= message.identity.sent;
@@ -40,5 +63,18 @@ impl RecentRevisions {
             }
             (!revision.is_retraction()).then(|| digest.in_place_of(&message.identity))
         })
+    }
+
+    /// A room is gone.
+    pub(super) fn forget(&mut self, room: RoomId) {
+        self.kept -= self.rooms.remove(&room).map_or(0, |of_room| of_room.len());
+    }
+
+    fn drop_oldest(&mut self, room: RoomId) {
+        let Some(of_room) = self.rooms.get_mut(&room) else { return };
+        self.kept -= usize::from(of_room.pop_front().is_some());
+        if of_room.is_empty() {
+            self.rooms.remove(&room);
+        }
     }
 }

@@ -97,17 +97,19 @@ impl Registrations {
             let is_renewed = renewed == Some(&*push_identifier);
             let Some(id) = before.remove(&*push_identifier) else {
                 let id = devices.insert(user_id, registration);
-                devices.update(id, |device| device.set_suspended(is_suspended));
+                devices.update(id, |device| {
+                    device.set_suspended(is_suspended);
+                    if is_renewed {
+                        device.set_unanswered();
+                    }
+                });
                 after.push(id);
                 continue;
             };
-            let is_changed = devices.update(id, |device| {
-                if is_renewed {
-                    device.renew();
-                }
-                device.set_registration(registration)
-            });
-            changed.extend((is_changed == Some(true)).then_some(id));
+            if is_renewed {
+                devices.update(id, Device::renew);
+            }
+            changed.extend(devices.set_registration(id, registration).then_some(id));
             after.push(id);
         }
         for id in before.into_values() {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::device::{MessageDigest, MessageIdentity, Revising};
-use crate::devices::Devices;
-use crate::ids::{DeviceId, RoomId};
+use crate::device::{MessageDigest, MessageIdentity};
 use crate::message::{Message, MessageIds, Revision};
 use crate::options::Options;
 use crate::room::Room;
@@ -22,6 +20,7 @@ pub(super) fn digest(
     keep_original: bool,
     room: &Room,
     sent: Instant,
+    digests: &mut Digests,
     options: &Options,
 ) -> Arc<MessageDigest> {
     let ids = MessageIds::read(element, room.jid(), revision.author());
@@ -30,21 +29,7 @@ pub(super) fn digest(
         MessageDigest::without_words(room.jid(), &identity)
     } else {
         let message = Message::read(element, room.jid());
-        Digests::digest(Some(&message), keep_original, room, identity, options)
+        digests.digest(Some(&message), keep_original, room, identity, options)
     };
     Arc::new(digest)
-}
-
-/// Applies a revision in a room to devices.
-pub(super) fn apply(
-    revision: Revision<'_>,
-    digest: &MessageDigest,
-    room: RoomId,
-    of: impl IntoIterator<Item = DeviceId>,
-    devices: &mut Devices,
-) {
-    let mut revising = Revising::new(revision, digest);
-    for device in of {
-        devices.revise(device, room, &mut revising);
-    }
 }

@@ -7,7 +7,7 @@ use slotmap::SlotMap;
 
 use crate::device::MessageDigest;
 use crate::ids::RoomId;
-use crate::message::Revision;
+use crate::message::OwnedRevision;
 use crate::room::Room;
 use crate::time::Instant;
 
@@ -18,8 +18,7 @@ use super::recent_revisions::RecentRevisions;
 pub(super) struct Rooms {
     rooms: SlotMap<RoomId, Room>,
     ids: HashMap<Arc<str>, RoomId>,
-    /// What was taken back or corrected lately. Most rooms have none.
-    revisions: HashMap<RoomId, RecentRevisions>,
+    revisions: RecentRevisions,
     /// When rooms were last read that were not since the start.
     last_read: HashMap<RoomId, Instant>,
 }
@@ -67,16 +66,13 @@ impl Rooms {
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.
-    pub(super) fn add_revision(&mut self, id: RoomId, revision: Revision<'_>, digest: Arc<MessageDigest>) {
-        self.revisions.entry(id).or_default().add(revision, digest);
+    pub(super) fn add_revision(&mut self, id: RoomId, revision: OwnedRevision, digest: Arc<MessageDigest>) {
+        self.revisions.add(id, revision, digest);
     }
 
     /// What a push says of a message that came back from a session; `None` where it was taken back meanwhile.
     pub(super) fn revised(&self, id: RoomId, message: MessageDigest) -> Option<MessageDigest> {
-        match self.revisions.get(&id) {
-            Some(revisions) => revisions.apply(message),
-            None => Some(message),
-        }
+        self.revisions.apply(id, message)
     }
 
     /// A room was read.
@@ -98,7 +94,7 @@ impl Rooms {
     /// A room is gone.
     pub(super) fn remove(&mut self, jid: &str) -> Option<(RoomId, Room)> {
         let id = self.ids.remove(jid)?;
-        self.revisions.remove(&id);
+        self.revisions.forget(id);
         self.last_read.remove(&id);
         Some((id, self.rooms.remove(id)?))
     }

@@ -4,11 +4,13 @@
 //! of it: each is complete in itself.
 
 mod devices;
+mod domains;
 mod messages;
 mod nicknames;
 mod plan;
 
 pub use devices::{DeviceState, PendingState, UnreadState};
+pub use domains::DomainState;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;
 pub use plan::{Detail, SnapshotPlan};
@@ -40,6 +42,9 @@ pub struct Snapshot {
     /// The nicknames that members have last used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nicknames: Vec<NicknameState>,
+    /// The domains of app servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainState>,
 }
 
 /// What a snapshot is taken of.
@@ -48,6 +53,7 @@ pub(super) struct Sources<'a> {
     pub(super) registrations: &'a Registrations,
     pub(super) rooms: &'a Rooms,
     pub(super) devices: &'a Devices,
+    pub(super) options: &'a Options,
 }
 
 /// What a snapshot is restored into.
@@ -64,6 +70,7 @@ impl Snapshot {
     /// Takes up what it holds of the devices that are still registered. Returns how many entries were passed over, as they
     /// make no sense.
     pub(super) fn restore(&self, targets: &mut Targets<'_>, now: Instant) -> usize {
+        domains::restore(&self.domains, targets.devices, targets.options, now);
         let mut messages = RestoredMessages::new(&self.messages, targets.digests, now);
         let (valid, invalid): (Vec<_>, Vec<_>) = self.devices.iter().partition(|device| device.is_valid());
         for device in valid {

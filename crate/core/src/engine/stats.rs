@@ -2,6 +2,7 @@
 
 use crate::devices::{Deadline, Devices};
 
+use super::fanout::FanOuts;
 use super::registrations::Registrations;
 
 /// How much the engine holds.
@@ -13,20 +14,31 @@ pub struct Stats {
     pub devices: usize,
     /// Devices whose push waits to be sent.
     pub queued: usize,
+    /// Devices among those that wait for their app server's domain.
+    pub parked: usize,
     /// Publishes that are not answered yet.
     pub in_flight: usize,
+    /// Messages, and other things that have happened in rooms, that have not come to all members.
+    pub spreading: usize,
     /// When the engine is to be asked again, and why.
     pub next_deadline: Option<Deadline>,
 }
 
 impl Stats {
-    pub(super) fn of(registrations: &Registrations, devices: &Devices) -> Self {
+    pub(super) fn of(
+        registrations: &Registrations,
+        devices: &Devices,
+        fan_outs: &FanOuts,
+        next_deadline: Option<Deadline>,
+    ) -> Self {
         Stats {
             users: registrations.len(),
             devices: devices.len(),
             queued: devices.queued(),
+            parked: devices.domains().parked(),
             in_flight: devices.in_flight(),
-            next_deadline: devices.next_deadline(),
+            spreading: fan_outs.len(),
+            next_deadline,
         }
     }
 }

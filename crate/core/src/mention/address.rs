@@ -11,6 +11,10 @@ use super::folding;
 /// Three parts of 1023 octets and what separates them (RFC 7622 §3.1)
 const ADDRESS_MAX: usize = 3 * 1023 + 2;
 
+/// The longest label of a domain as somebody may write it, in bytes: 63 in its ASCII form (RFC 1035 §2.3.4), which is the
+/// shorter one at most by what a letter of it stands for.
+const LABEL_MAX: usize = 4 * 63;
+
 /// A JID as a client wrote it ([RFC 7622 §3]), split but not yet prepared.
 ///
 /// A member or a room is known by the JID that *Prosody* prepared. The `jid` crate has tables of its own and
@@ -53,8 +57,11 @@ impl<'a> Address<'a> {
     pub(super) fn bare_forms(&self) -> [String; 2] {
         let local =
             self.local.map(|local| NodePart::new(local).map_or_else(|_| map(local), |node| node.to_string()));
+        // Decoding a label takes long where it is long, and no domain has such a label.
+        let is_plausible = self.domain.split('.').all(|label| label.len() <= LABEL_MAX);
         let domain =
-            DomainPart::new(self.domain).map_or_else(|_| map(self.domain), |domain| domain.to_string());
+            Some(self.domain).filter(|_| is_plausible).and_then(|domain| DomainPart::new(domain).ok());
+        let domain = domain.map_or_else(|| map(self.domain), |domain| domain.to_string());
         [join(self.local, self.domain), join(local.as_deref(), &domain)]
     }
 

@@ -6,6 +6,7 @@ use super::budget::Budget;
 use super::known::KnownNicknames;
 use super::link;
 use super::text::Text;
+use crate::work;
 
 /// The addresses in a text, and where longer nicknames stand: a shorter one inside is part of them.
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ impl Covered {
     }
 
     fn new(mut ranges: Vec<Range<usize>>) -> Self {
+        work::count(ranges.len());
         ranges.sort_unstable_by_key(|range| (range.start, range.end));
         let mut parts: Vec<Part> = Vec::with_capacity(ranges.len());
         for Range { start, end } in ranges {

@@ -8,6 +8,8 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::work;
+
 pub(super) const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
 /// `text` with the mappings of Resourceprep (RFC 6122, appendix B.3), which Prosody has applied to every nickname: without
@@ -16,6 +18,7 @@ pub(super) fn prepare(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
+    work::count(text.len());
     text.chars().filter(|c| !commonly_mapped_to_nothing(*c)).nfkc().collect()
 }
 

@@ -8,6 +8,7 @@ use super::folding;
 use super::link::trim_punctuation;
 use super::nickname::Nickname;
 use super::text::Text;
+use crate::work;
 
 /// The nicknames of several words that are known in a room: registered, last used, or those of occupants.
 ///
@@ -16,7 +17,7 @@ use super::text::Text;
 /// `bob:` does not keep anybody from mentioning `bob`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KnownNicknames {
-    /// By the hash of their first word
+    /// By the hash of their first word, and then in order: whoever comes has any nickname they like
     by_first_word: HashMap<u32, Vec<Known>>,
     kept: usize,
 }
@@ -43,29 +44,36 @@ impl KnownNicknames {
     /// Somebody has a nickname.
     pub fn add(&mut self, nickname: &Nickname) {
         let Some(core) = core(nickname) else { return };
-        if let Some(known) = self.find_mut(nickname) {
-            known.holders = known.holders.saturating_add(1);
-        } else if self.kept < Self::KEPT {
-            self.kept += 1;
-            let (folded, first_word) = (nickname.folded().into(), nickname.first_word());
-            let known = Known { folded, first_word, core, holders: 1 };
-            self.by_first_word.entry(nickname.hash()).or_default().push(known);
+        match self.place(nickname) {
+            Ok(place) => {
+                let known = self.by_first_word.get_mut(&nickname.hash()).and_then(|all| all.get_mut(place));
+                if let Some(known) = known {
+                    known.holders = known.holders.saturating_add(1);
+                }
+            }
+            Err(place) if self.kept < Self::KEPT => {
+                self.kept += 1;
+                let (folded, first_word) = (nickname.folded().into(), nickname.first_word());
+                let known = Known { folded, first_word, core, holders: 1 };
+                self.by_first_word.entry(nickname.hash()).or_default().insert(place, known);
+            }
+            Err(_) => {}
         }
     }
 
     /// Somebody has a nickname no more.
     pub fn remove(&mut self, nickname: &Nickname) {
-        let Some(known) = self.find_mut(nickname) else { return };
+        let Ok(place) = self.place(nickname) else { return };
+        let Some(all) = self.by_first_word.get_mut(&nickname.hash()) else { return };
+        let Some(known) = all.get_mut(place) else { return };
         known.holders -= 1;
         if known.holders > 0 {
             return;
         }
         self.kept -= 1;
-        if let Some(known) = self.by_first_word.get_mut(&nickname.hash()) {
-            known.retain(|known| known.holders > 0);
-            if known.is_empty() {
-                self.by_first_word.remove(&nickname.hash());
-            }
+        all.remove(place);
+        if all.is_empty() {
+            self.by_first_word.remove(&nickname.hash());
         }
     }
 
@@ -78,9 +86,13 @@ impl KnownNicknames {
         known
     }
 
-    fn find_mut(&mut self, nickname: &Nickname) -> Option<&mut Known> {
-        let known = self.by_first_word.get_mut(&nickname.hash())?;
-        known.iter_mut().find(|known| *known.folded == *nickname.folded())
+    /// Where a nickname is among those of the same first word, or where it would be.
+    fn place(&self, nickname: &Nickname) -> Result<usize, usize> {
+        let all = self.by_first_word.get(&nickname.hash()).map_or(&[][..], Vec::as_slice);
+        all.binary_search_by(|known| {
+            work::count(1);
+            (*known.folded).cmp(nickname.folded())
+        })
     }
 
     /// Finds where they stand in a text.

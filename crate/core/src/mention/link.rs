@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::folding::continues_word;
 use super::text::Text;
+use crate::work;
 
 /// What an address can begin with, before a colon. Where `://` follows, it is one in any case.
 const SCHEMES: [&str; 25] = [
@@ -96,6 +97,7 @@ fn read_token(text: &Text, token: &str, offset: usize, found: &mut Vec<Range<usi
 /// The address in a piece of text. That of a web page may go on beyond the piece, into `rest`, which begins with it. A piece may
 /// be several sentences: `Yes.Ann.Please`.
 fn link(piece: &str, rest: &str, is_sentence: bool) -> Option<Range<usize>> {
+    work::count(piece.len());
     let untrimmed = piece;
     let piece = trim_end(piece);
     let starts = std::iter::once(0)
@@ -185,6 +187,7 @@ fn has_query(piece: &str, rest: &str) -> bool {
     let after = rest.get(mark + 1..).unwrap_or_default();
     let name_and_value =
         after.trim_start_matches(|c: char| continues_word(c) || matches!(c, '-' | '.' | '%' | '[' | ']'));
+    work::count(after.len() - name_and_value.len());
     let Some(value) = name_and_value.strip_prefix('=').filter(|_| name_and_value.len() < after.len()) else {
         return false;
     };
@@ -277,7 +280,9 @@ fn resource_end(rest: &str) -> usize {
         ',' | ';' | '\'' => false,
         c => divides(c),
     });
-    trim_end(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()).len()
+    let end = end.unwrap_or(rest.len());
+    work::count(end);
+    trim_end(rest.get(..end).unwrap_or_default()).len()
 }
 
 /// What ends a sentence does not belong to an address at its end.

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::address::Address;
 use crate::ns;
+use crate::work;
 
 /// What a `<reference type='mention'/>` points at ([XEP-0372 §3.2]).
 ///
@@ -46,6 +47,7 @@ impl<'a> Reference<'a> {
 ///
 /// [RFC 5122 §2.2]: https://www.rfc-editor.org/rfc/rfc5122#section-2.2
 fn addresses(uri: &str) -> Vec<Cow<'_, str>> {
+    work::count(uri.len());
     let Some(whole) = path(uri) else { return Vec::new() };
     let path = whole.split(['?', '#']).next().unwrap_or_default();
     let unescaped = (path != whole && path.contains('/')).then_some(whole);

@@ -8,10 +8,14 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::budget::Budget;
 use super::folding::{ZERO_WIDTH_JOINER, continues_word, fold, hash, words};
 use super::nickname::Nickname;
+use crate::work;
 
 /// Divides words where there are no spaces, so it is not dropped from a text as it is from a nickname: `b\u{200B}ob` is what
 /// somebody writes who does not want to mention `bob`.
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
+
+/// How many bytes of a first word are compared at once: that it is the same is most likely, as its hash is.
+const AT_ONCE: usize = 16;
 
 /// The words of a text, folded, and where they are.
 ///
@@ -48,6 +52,7 @@ impl Text {
             text.folded.push('\n');
         }
         let folded = text.folded.as_str();
+        work::count(folded.len());
         let words = words(folded).filter(|(_, word)| !word.trim().is_empty());
         text.words = words.map(|(start, word)| Word { hash: hash(word), start }).collect();
         text.words.sort_unstable();
@@ -165,10 +170,13 @@ impl Text {
         budget: &'a Budget,
     ) -> impl Iterator<Item = Range<usize>> {
         let stands_at = move |word: &Word| {
-            let equal = common_prefix(self.folded.get(word.start..)?, nick);
+            let (first, rest) = nick.split_at_checked(first_word)?;
+            let text = self.folded.get(word.start..)?.strip_prefix(first);
+            let equal = text.map_or(0, |text| common_prefix(text, rest));
+            let is_within_budget = budget.take(first_word / AT_ONCE + equal + 1);
             let found = word.start..word.start + nick.len();
-            let is_within_budget = budget.take(equal.saturating_sub(first_word) + 1);
-            (is_within_budget && equal == nick.len() && self.is_whole(&found)).then_some(found)
+            (is_within_budget && text.is_some() && equal == rest.len() && self.is_whole(&found))
+                .then_some(found)
         };
         words.into_iter().take_while(|_| !budget.is_used_up()).filter_map(stands_at)
     }

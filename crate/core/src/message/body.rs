@@ -8,9 +8,15 @@ use minidom::Element;
 use rxml::Namespace;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::work;
+
 /// The longest text that is compared with a nickname, in bytes: the longest resource (RFC 7622 §3.4), and
 /// as much again for white space and for letters that are not composed.
 const NICK_MAX: usize = 2 * 1023;
+
+/// How much of a body is divided into words for the sake of positions, in bytes. What lies beyond is not looked at for
+/// nicknames either, unless nearly all before it is a quotation.
+const DIVIDED_MAX: usize = 64 * 1024;
 
 /// The `xml:lang` of an element; an empty one says that there is none.
 pub(super) fn language(element: &Element) -> Option<&str> {
@@ -55,6 +61,7 @@ impl<'a> Bodies<'a> {
     /// Decides which one is the text of a message in `language`: the one in that language, or one that says none and so is in
     /// it too, or the nearest one, or the first. Blank ones say nothing.
     pub(super) fn choose(&mut self, language: Option<&str>) {
+        work::count(self.all.len());
         let rank = |body: &Body<'_>| match (body.language, language) {
             (None, _) => 1,
             (Some(own), Some(language)) => distance(own, language),
@@ -126,12 +133,14 @@ impl<'a> Body<'a> {
     pub(super) fn common_prefix(&self, other: &Body<'_>) -> usize {
         let bytes = self.text.bytes().zip(other.text.bytes());
         let common = bytes.take_while(|(one, other)| one == other).count();
+        work::count(common + 1);
         self.text.floor_char_boundary(common)
     }
 
     /// The offset in bytes of a position counted in code points; nothing beyond the end.
     pub(super) fn code_point(&self, position: usize) -> Option<usize> {
         let offsets = self.code_points.get_or_init(|| {
+            work::count(self.text.len());
             self.text.char_indices().map(|(offset, _)| offset).chain([self.text.len()]).collect()
         });
         offsets.get(position).copied()
@@ -140,6 +149,7 @@ impl<'a> Body<'a> {
     /// The offset in bytes of a position counted in UTF-16 code units; nothing inside of a surrogate pair.
     fn utf16_unit(&self, position: usize) -> Option<usize> {
         let offsets = self.utf16_units.get_or_init(|| {
+            work::count(self.text.len());
             let characters = self.text.char_indices();
             characters
                 .flat_map(|(offset, c)| [Some(offset), None].into_iter().take(c.len_utf16()))
@@ -161,11 +171,15 @@ impl<'a> Body<'a> {
             .map(|(begin, end)| begin..end)
     }
 
-    /// Whether words begin or end here (UAX #29).
+    /// Whether words begin or end here (UAX #29), in the part of the body that is divided into words.
     pub(crate) fn is_word_boundary(&self, offset: usize) -> bool {
         let boundaries = self.word_boundaries.get_or_init(|| {
-            let words = self.text.split_word_bound_indices().map(|(offset, _)| offset);
-            words.chain([self.text.len()]).collect()
+            let divided = self.text.split_at(self.text.floor_char_boundary(DIVIDED_MAX)).0;
+            work::count(divided.len());
+            let words = divided.split_word_bound_indices().map(|(offset, _)| offset);
+            // The end of what is divided need not be the end of a word.
+            let end = (divided.len() == self.text.len()).then_some(divided.len());
+            words.chain(end).collect()
         });
         boundaries.binary_search(&offset).is_ok()
     }

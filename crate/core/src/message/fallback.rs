@@ -5,6 +5,10 @@ use std::ops::Range;
 use minidom::Element;
 
 use super::body::Body;
+use crate::work;
+
+/// How many parts of a body are looked at.
+const PARTS_MAX: usize = 1000;
 
 /// The parts of a body that `<fallback/>` elements mark ([XEP-0428 §2.2]), whatever they are a fallback for:
 /// a quotation above a reply, for one.
@@ -13,7 +17,7 @@ use super::body::Body;
 #[derive(Debug, Default)]
 pub(super) struct Fallback {
     marks_all: bool,
-    /// In code points of the main body.
+    /// In code points of the main body; so many that no quotation has more.
     parts: Vec<Range<usize>>,
 }
 
@@ -24,10 +28,11 @@ impl Fallback {
         }
         let own_ns = element.ns();
         for region in element.children().filter(|child| child.is("body", own_ns.as_str())) {
+            work::count(1);
             match positions(region) {
                 Some(Range { start: 0, end: usize::MAX }) => self.marks_all = true,
-                Some(part) => self.parts.push(part),
-                None => {}
+                Some(part) if self.parts.len() < PARTS_MAX => self.parts.push(part),
+                _ => {}
             }
         }
     }
@@ -44,6 +49,7 @@ impl Fallback {
         }
         let comparable =
             if std::ptr::eq(body, main) { body.as_str().len() } else { body.common_prefix(main) };
+        work::count(self.parts.len());
         let parts = self.parts.iter().filter_map(|part| {
             let start = body.code_point(part.start)?;
             let end = body.code_point(part.end).unwrap_or(body.as_str().len());
@@ -65,6 +71,7 @@ fn positions(region: &Element) -> Option<Range<usize>> {
 
 /// What is left of a text: what is between the parts.
 pub(crate) fn outside(text: &str, mut parts: Vec<Range<usize>>) -> impl Iterator<Item = &str> {
+    work::count(parts.len());
     parts.sort_unstable_by_key(|part| part.start);
     let mut last = 0;
     parts

@@ -3,6 +3,7 @@
 use unicode_segmentation::GraphemeCursor;
 
 use super::{Message, outside};
+use crate::work;
 
 /// What stands for the rest of a text.
 const ELLIPSIS: char = '…';
@@ -12,6 +13,7 @@ impl Message<'_> {
     /// anybody could read: it is encrypted, a file, or nothing but a quotation.
     pub fn push_text(&self, max_bytes: usize) -> Option<String> {
         let body = self.main_body()?;
+        work::count(body.as_str().len());
         let said: String = outside(body.as_str(), self.fallback_parts(body)).collect();
         shorten(said.trim(), max_bytes)
     }

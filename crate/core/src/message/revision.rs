@@ -7,6 +7,7 @@ use minidom::Element;
 use smallvec::{SmallVec, smallvec};
 
 use crate::ns;
+use crate::work;
 
 /// An id of a message, in eight bytes: ids are of any length, and only ever compared. It is stored, so it must not depend on
 /// the version of a library: FNV-1a. That two ids of one author have the same can be brought about by that author alone.
@@ -46,7 +47,10 @@ pub(crate) struct StanzaIds {
 
 impl StanzaIds {
     fn read(message: &Element, room: &str) -> Self {
-        let ids = |name| message.children().filter(move |child| child.is(name, ns::STANZA_ID));
+        let ids = |name| {
+            let children = message.children().inspect(|_| work::count(1));
+            children.filter(move |child| child.is(name, ns::STANZA_ID))
+        };
         let hash = |element: &Element| element.attr("id").map(IdHash::of);
         StanzaIds {
             stanza_id: ids("stanza-id").filter(|id| id.attr("by") == Some(room)).find_map(hash),
@@ -94,7 +98,7 @@ pub(crate) struct Revision<'a> {
 }
 
 /// A revision that is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OwnedRevision {
     kind: Kind,
     author: Option<Box<str>>,
@@ -134,7 +138,7 @@ impl<'a> Revision<'a> {
         }
         let revision = |kind, id| Revision { kind, author, id: IdHash::of(id) };
         let retraction = || {
-            let mut children = message.children();
+            let mut children = message.children().inspect(|_| work::count(1));
             children
                 .find_map(|child| retracted_id(child, is_of_room))
                 .map(|id| revision(Kind::Retraction, id))

@@ -78,7 +78,8 @@ impl Nicknames {
         }
     }
 
-    /// The members are others now, and these are the nicknames that they have.
+    /// Reads all anew: these are the nicknames that members have.
+    #[cfg(test)]
     pub(super) fn set_members<'a>(&mut self, nicknames: impl Iterator<Item = &'a Nickname>) {
         self.known = KnownNicknames::default();
         nicknames.for_each(|nickname| self.known.add(nickname));

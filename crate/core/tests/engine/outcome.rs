@@ -41,6 +41,7 @@ fn what_came_in_meanwhile_follows_a_rejection_at_once() {
 fn as_many_persistent_errors_in_a_row_as_are_allowed_disable_the_device_once() {
     for max_errors in [1, 2, 16] {
         let mut service = Service::with_juliet(Options { max_errors, ..Options::default() });
+        service.acquaint(JULIET);
         reject(&mut service, max_errors - 1);
         let push = next(&mut service);
         let expected = Disabled {

@@ -238,6 +238,18 @@ fn a_member_who_registers_later_gets_pushes_from_then_on() {
 }
 
 #[test]
+fn a_room_is_of_interest_while_a_member_has_a_device_there_or_not() {
+    let mut service = service();
+    assert!(service.has_devices(ORCHARD) && !service.has_devices(HALL));
+    service.read(ORCHARD, &[JULIET, NURSE], &[(JULIET, "Juliet"), (NURSE, "Nurse")]);
+    assert!(service.has_devices(ORCHARD) && !service.is_anybody_absent(ORCHARD));
+    service.affiliation_changed(ORCHARD, NURSE, false, None);
+    assert!(service.has_devices(ORCHARD));
+    service.set_registrations(JULIET, Vec::new(), None);
+    assert!(!service.has_devices(ORCHARD), "a user without a device is of no interest");
+}
+
+#[test]
 fn a_destroyed_room_leads_to_no_more_pushes() {
     let mut service = service();
     service.say(ORCHARD, "But soft!");

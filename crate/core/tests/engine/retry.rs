@@ -236,6 +236,7 @@ fn any_other_answer_begins_that_time_anew() {
     for outcome in [Outcome::Delivered, Outcome::Rejected] {
         let options = Options { give_up_after: 1000.0, ..Options::default() };
         let mut service = Service::with_juliet(options);
+        service.acquaint(JULIET);
         for step in 0..10 {
             service.say(ORCHARD, "But soft!");
             let push = service.push();

@@ -1,15 +1,18 @@
 //! The engine in simulated worlds, each held against a reference.
 
 use muc_cloud_notify_testing::seeds::config;
-use muc_cloud_notify_testing::{sim_bounces, sim_rooms};
+use muc_cloud_notify_testing::{sim_bounces, sim_domains, sim_rooms};
 use proptest::prelude::*;
 
 proptest! {
     #![proptest_config(config(400))]
 
     #[test]
-    fn the_engine_agrees_with_the_reference(transitions in sim_rooms::transitions()) {
-        let mut simulation = sim_rooms::Simulation::new();
+    fn the_engine_agrees_with_the_reference(
+        transitions in sim_rooms::transitions(),
+        members_at_once in 1..=4_usize,
+    ) {
+        let mut simulation = sim_rooms::Simulation::new(members_at_once);
         transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }
@@ -19,6 +22,12 @@ proptest! {
         transitions in sim_bounces::transitions(),
     ) {
         let mut simulation = sim_bounces::Simulation::new();
+        transitions.into_iter().for_each(|transition| simulation.apply(transition));
+        simulation.settle();
+    }
+    #[test]
+    fn no_domain_gets_more_than_it_may_and_nobody_is_forgotten(transitions in sim_domains::transitions()) {
+        let mut simulation = sim_domains::Simulation::new();
         transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }

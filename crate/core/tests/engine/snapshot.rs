@@ -61,6 +61,7 @@ fn says_for_each_device_what_there_is_to_say() {
         user: JULIET.to_owned(),
         push_identifier: push_identifier(node),
         unread: vec![unread(HALL, true, 3.0, 1), unread(ORCHARD, false, 2.0, 2)],
+        unanswered: true,
         ..DeviceState::default()
     };
     let mut snapshot = service.snapshot();

@@ -7,7 +7,7 @@ use muc_cloud_notify_core::Options;
 use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
 use super::revision::Texts;
 use super::transition::{Event, Transition};
-use super::world::{MAX_DEVICES, MAX_ERRORS, NODES, ROOMS, USERS};
+use super::world::{MAX_DEVICES, MAX_ERRORS, MAX_IN_FLIGHT, NODES, ROOMS, USERS};
 use crate::driver::{Coverage, Handling, Outcome, Publish, Scope};
 use crate::names::{PRIVATE, push_identifier};
 use crate::service::{ALL, Service, with_body};
@@ -29,18 +29,14 @@ fn nickname(user: usize, nick: usize) -> String {
     format!("{user}-{nick}")
 }
 
-impl Default for Simulation {
-    fn default() -> Self {
-        Simulation::new()
-    }
-}
-
 impl Simulation {
-    /// Two rooms without members, and nobody has registered.
-    pub fn new() -> Self {
+    /// Two rooms without members, and nobody has registered. What happens in a room comes to so many members at once.
+    pub fn new(members_at_once: usize) -> Self {
         let options = Options {
+            members_at_once,
             max_devices: MAX_DEVICES,
             max_errors: MAX_ERRORS,
+            max_in_flight: MAX_IN_FLIGHT,
             time_to_live: f64::INFINITY,
             give_up_after: f64::INFINITY,
             ..with_body()
@@ -126,6 +122,7 @@ impl Simulation {
 
     /// What was in flight is pushed again, as its answer will be missed. What is known of rooms has to be read.
     fn restart(&mut self) {
+        while self.service.spread() {}
         let snapshot = self.service.snapshot();
         self.service = Service::restarted(self.service.now, self.options.clone(), self.service.store.clone());
         for &user in &self.suspended {
@@ -214,7 +211,11 @@ impl Simulation {
             "<message type='groupchat' from='{name}/Somebody' id='m{message}'><body>{message}</body>\
             <stanza-id xmlns='urn:xmpp:sid:0' by='{name}' id='s{message}'/></message>"
         ));
-        assert_eq!(self.service.broadcast_stanza(name, sender, PRIVATE, &stanza), concerned);
+        let concerned_so_far = self.service.broadcast_stanza(name, sender, PRIVATE, &stanza);
+        if self.options.members_at_once >= USERS.len() {
+            assert_eq!(concerned_so_far, concerned);
+        }
+        assert!(concerned_so_far <= concerned);
     }
 
     fn poll(&mut self, limit: usize) {
@@ -236,6 +237,8 @@ impl Simulation {
         assert!(!self.suspended.contains(&user), "the account is disabled");
         assert!(about.keys().all(|&room| self.rooms[room].is_absent(user)), "only for an absent user");
         device.in_flight = Some(InFlight { push, since: self.service.now, about });
+        let in_flight = self.devices.values().filter(|device| device.in_flight.is_some()).count();
+        assert!(in_flight <= MAX_IN_FLIGHT as usize, "{in_flight} publishes are on their way");
     }
 
     fn reply(&mut self, which: usize, outcome: Outcome) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::{Device, Failures, MessageDigest, Notification, UnreadInRoom};
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
+use crate::options::Options;
 use crate::room::Coverage;
 use crate::time::Instant;
 
@@ -35,6 +36,9 @@ pub struct DeviceState {
     /// Whether a push without a message was asked for.
     #[serde(skip_serializing_if = "is_false")]
     pub pinged: bool,
+    /// Whether its app server has taken no push so far.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unanswered: bool,
     /// What is unread, room by room; the newest last.
     #[serde(rename = "missed")]
     pub unread: Vec<UnreadState>,
@@ -129,7 +133,8 @@ impl DeviceState {
             }
             let Some(room) = rooms.get(room) else { continue };
             let order = notification.as_ref().map(|notification| notification.newest().identity.order);
-            let pending = notification.map(|notification| PendingState::of(&notification, messages, now));
+            let pending = notification
+                .map(|notification| PendingState::of(&notification, messages, sources.options, now));
             let room = room.jid().to_string();
             unread.push((order, UnreadState { room, count, age: age as u32, pending }));
         }
@@ -145,6 +150,7 @@ impl DeviceState {
             attempts: failures.attempts,
             failing_for: failures.since.map(|since| now.seconds_since(since).max(0.0)),
             pinged,
+            unanswered: !device.has_answered(),
             unread,
         })
     }
@@ -179,13 +185,17 @@ fn found(notifications: &[(RoomId, &Notification)], room: RoomId) -> Option<Noti
 
 impl PendingState {
     /// What of a notification app servers may know.
-    fn of(notification: &Notification, messages: &Messages, now: Instant) -> Self {
+    fn of(notification: &Notification, messages: &Messages, options: &Options, now: Instant) -> Self {
         let newest = notification.newest();
         let words = messages.tells(newest);
         let inline = Some(newest).filter(|_| !words && !messages.is_empty());
         PendingState {
-            sender: inline.and_then(|newest| newest.sender.as_deref()).map(str::to_owned),
-            body: inline.and_then(|newest| newest.body.as_deref()).map(str::to_owned),
+            // App servers may know no more than what the options say now.
+            sender: inline
+                .and_then(|it| it.sender.as_deref())
+                .filter(|_| options.with_sender)
+                .map(str::to_owned),
+            body: inline.and_then(|it| it.body.as_deref()).filter(|_| options.with_body).map(str::to_owned),
             words,
             mentioned: notification.is_mention(),
             messages: notification.messages(),
@@ -215,6 +225,9 @@ impl Targets<'_> {
         self.devices.update(id, |device| {
             device.restore_unread(unread);
             device.restore(state.failures(now), state.pinged, is_waiting);
+            if state.unanswered {
+                device.set_unanswered();
+            }
         });
     }
 

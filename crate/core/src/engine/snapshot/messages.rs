@@ -106,9 +106,9 @@ impl Messages {
     }
 
     /// What is stored of them.
-    pub(super) fn states(&self, now: Instant) -> Vec<MessageState> {
+    pub(super) fn states(&self, options: &Options, now: Instant) -> Vec<MessageState> {
         let state = |message: &Arc<MessageIdentity>| {
-            MessageState::of(message, self.words.get(&Arc::as_ptr(message)), now)
+            MessageState::of(message, self.words.get(&Arc::as_ptr(message)), options, now)
         };
         self.in_order.iter().map(state).collect()
     }
@@ -169,14 +169,22 @@ impl MessageState {
         is_age(self.age)
     }
 
-    fn of(message: &MessageIdentity, words: Option<&Arc<MessageDigest>>, now: Instant) -> Self {
+    fn of(
+        message: &MessageIdentity,
+        words: Option<&Arc<MessageDigest>>,
+        options: &Options,
+        now: Instant,
+    ) -> Self {
+        // App servers may know no more than what the options say now: nothing else is worth storing.
+        let sender = words.and_then(|words| words.sender.as_deref()).filter(|_| options.with_sender);
+        let body = words.and_then(|words| words.body.as_deref()).filter(|_| options.with_body);
         let MessageIds { author, stanzas } = &message.ids;
         MessageState {
             author: author.as_deref().map(str::to_owned),
             ids: stanzas.iter().map(StanzaIdsState::of).collect(),
             age: now.seconds_since(message.sent).max(0.0),
-            sender: words.and_then(|words| words.sender.as_deref()).map(str::to_owned),
-            body: words.and_then(|words| words.body.as_deref()).map(str::to_owned),
+            sender: sender.map(str::to_owned),
+            body: body.map(str::to_owned),
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn take(
         let Some(id) = rooms.pop() else { break };
         let age = sources.rooms.seconds_unread(id, now);
         let Some(room) = sources.rooms.get(id).filter(|_| age <= MAX_AGE) else { continue };
-        looked_at += room.members().len();
+        looked_at += room.members().count();
         let short = room.last_used().filter(|(_, nick)| nick.len() <= MAX_NICKNAME);
         let state = |(user, nick): (UserId, &str)| {
             let user = sources.registrations.user(user)?.jid().to_string();

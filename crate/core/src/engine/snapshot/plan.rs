@@ -8,7 +8,7 @@ use crate::time::Instant;
 use super::devices::DeviceState;
 use super::messages::Messages;
 use super::nicknames::{self, MAX_NICKNAMES};
-use super::{Snapshot, Sources};
+use super::{Snapshot, Sources, domains};
 
 /// How large a part may become, in bytes as they are estimated here, before the next one begins.
 const MAX_SIZE: usize = 1 << 20;
@@ -30,6 +30,8 @@ pub struct SnapshotPlan {
     rooms: Vec<RoomId>,
     /// How many nicknames there may still be.
     nicknames: usize,
+    /// Whether what is known of the domains of app servers was not handed out yet: it is in the first part.
+    has_domains: bool,
 }
 
 impl SnapshotPlan {
@@ -41,7 +43,12 @@ impl SnapshotPlan {
             }
         }
         let devices = by_value.into_iter().flatten().rev().collect();
-        SnapshotPlan { devices, rooms: sources.rooms.ids().collect(), nicknames: MAX_NICKNAMES }
+        SnapshotPlan {
+            devices,
+            rooms: sources.rooms.ids().collect(),
+            nicknames: MAX_NICKNAMES,
+            has_domains: true,
+        }
     }
 
     /// How many devices are left.
@@ -57,7 +64,11 @@ impl SnapshotPlan {
         detail: Detail,
         now: Instant,
     ) -> Option<Snapshot> {
-        if self.devices.is_empty() && self.rooms.is_empty() {
+        let domains = match std::mem::take(&mut self.has_domains) {
+            true => domains::take(sources.devices, now),
+            false => Vec::new(),
+        };
+        if self.devices.is_empty() && self.rooms.is_empty() && domains.is_empty() {
             return None;
         }
         let mut messages = Messages::default();
@@ -69,7 +80,7 @@ impl SnapshotPlan {
             true => nicknames::take(&mut self.rooms, &mut self.nicknames, sources, now),
             false => Vec::new(),
         };
-        Some(Snapshot { devices, messages: messages.states(now), nicknames })
+        Some(Snapshot { devices, messages: messages.states(sources.options, now), nicknames, domains })
     }
 
     /// The devices of the next part, and which messages these have yet to hear of.

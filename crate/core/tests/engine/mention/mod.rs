@@ -12,6 +12,7 @@ mod prepared;
 mod range;
 mod reply;
 mod uri;
+mod work;
 
 use std::sync::LazyLock;
 

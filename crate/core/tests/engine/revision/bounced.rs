@@ -131,6 +131,45 @@ fn of_each_room_the_newest_revisions_are_known() {
 }
 
 #[test]
+fn many_revisions_in_other_rooms_take_nothing_from_a_room_with_few() {
+    let mut service = service();
+    let rooms: Vec<String> = (0..100).map(|number| format!("flood-{number}@conference.example")).collect();
+    for room in &rooms {
+        service.read(room, &[JULIET], &[(JULIET, "Juliet")]);
+    }
+    say(&mut service, "secret");
+    let sent = service.now;
+    retract(&mut service, "secret");
+    for number in 0..10_000 {
+        send(
+            &mut service,
+            &rooms[number % 100],
+            Some(ROMEO),
+            "revision",
+            &RETRACT.replace("{}", &number.to_string()),
+        );
+    }
+    bounce(&mut service, "secret", sent);
+    assert_eq!(told(&mut service), None, "it is still known to be taken back");
+}
+
+#[test]
+fn in_all_no_more_than_so_many_revisions_are_known() {
+    for (others, expected) in [(1_999, 0), (2_000, 1)] {
+        let mut service = service();
+        say(&mut service, "secret");
+        let sent = service.now;
+        retract(&mut service, "secret");
+        for number in 0..others {
+            let room = format!("flood-{number}@conference.example");
+            service.read(&room, &[JULIET], &[(JULIET, "Juliet")]);
+            send(&mut service, &room, Some(ROMEO), "revision", RETRACT);
+        }
+        assert_eq!(bounce(&mut service, "secret", sent), expected, "{others}");
+    }
+}
+
+#[test]
 fn a_revision_that_bounced_too_counts_for_its_recipient() {
     for (ways, is_told) in [(&WAYS[..], false), (&NO_WAYS[..], true)] {
         for &(sender, content, id) in ways {

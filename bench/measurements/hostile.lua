@@ -1,0 +1,204 @@
+-- What strangers can do to the server with stanzas as large as Prosody takes them: how late everybody else is, and what is
+-- kept. Where Prosody itself has much to do with such a stanza, the same is done in a MUC service without the module, and
+-- what counts is how much later it is with it.
+
+local raw_component = require "bench.raw_component";
+
+local measurement = { name = "hostile" };
+
+local late_bar, kept_bar = 20, 2; -- ms; × what was sent
+local text_size = 240000; -- below the limit of a client's stanza
+
+local last_id = 0;
+
+local function new_id()
+	last_id = last_id + 1;
+	return string.format("hostile-%d.", last_id);
+end
+
+-- In milliseconds: how late a timer was at worst while something was done.
+local function lateness(server, action)
+	server:call("collect");
+	server:wait_until_idle();
+	server:call("probe_start");
+	action();
+	server:wait_until_idle();
+	return server:call("probe_stop") * 1e3;
+end
+
+-- Sends texts of a user that is in a room, and waits until the room has sent the last of them to the user.
+local function say(server, user, room, content, count, id)
+	local sent, last = 0, nil;
+	for _ = 1, count do
+		last = id or new_id();
+		local text = string.format("<message type='groupchat' id='%s' from='%s@%s/desk' to='%s'>%s</message>",
+			last, user, server.users_host, room, content);
+		server.users:send(text);
+		sent = sent + #text;
+	end
+	if not server.users:wait_for_echo(last, server.timeout) then
+		server:problem("a hostile message in %s was not passed on", room);
+	end
+	return sent;
+end
+
+-- Sends a request, and waits for whatever is answered. Returns whether that is a result, and how much was sent.
+local function request(server, user, payload)
+	local users, id = server.users, new_id();
+	users.requests[id] = true;
+	local text = string.format("<iq type='set' id='%s' from='%s@%s/desk' to='%s'>%s</iq>", id, user, server.users_host, server.service, payload);
+	users:send(text);
+	raw_component.wait(function () return users.requests[id] ~= true; end, server.timeout);
+	local reply = users.requests[id];
+	users.requests[id] = nil;
+	if reply == true then
+		server:problem("a hostile request was not answered");
+		return false, #text;
+	end
+	return reply:find("^%s*<iq[^>]* type='result'") ~= nil, #text;
+end
+
+local function enable(node, form)
+	return string.format("<enable xmlns='urn:xmpp:push:0' jid='nobody.invalid' node='%s'>%s</enable>", node, form or "");
+end
+
+local function add_late(results, id, what, samples)
+	results:add { id = id, text = "hostile: lateness, " .. what; unit = "ms", digits = 1, limit = late_bar, strict = true, samples = samples };
+end
+
+local function add_kept(results, id, what, kept, sent)
+	results:add {
+		id = id, text = "– kept of " .. what .. ", over what was sent";
+		unit = "×", digits = 2, limit = kept_bar, samples = { math.max(0, kept) / sent };
+	};
+end
+
+-- A publish-options form of many elements.
+local function large_forms(results, server)
+	local form = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options"
+		.. "</value></field>" .. ("<a/>"):rep(8000) .. "</x>";
+	local before, sent, taken = server:memory(), 0, 0;
+	local late = lateness(server, function ()
+		for i = 1, results.sizes.hostile_users do
+			local is_result, size = request(server, "hostile" .. i, enable("n", form));
+			sent, taken = sent + size, taken + (is_result and 1 or 0);
+		end
+	end);
+	add_late(results, "hostile_form", string.format("%d enables with a form of 8,000 elements", results.sizes.hostile_users), { late });
+	results:add { id = "hostile_form_taken", text = "– of these enables registered", digits = 0, limit = 0, samples = { taken } };
+	add_kept(results, "hostile_form_kept", "the forms", server:memory() - before, sent);
+	for i = 1, results.sizes.hostile_users do
+		request(server, "hostile" .. i, "<disable xmlns='urn:xmpp:push:0' jid='nobody.invalid'/>");
+	end
+end
+
+-- In rooms of both services: how much later it is with the module.
+local function later(results, server, rooms, content)
+	local samples = {};
+	for i = 1, results.sizes.hostile_repetitions do
+		local bare = lateness(server, function () say(server, "bob", rooms.plain, content, 1); end);
+		samples[i] = math.max(0, lateness(server, function () say(server, "bob", rooms.hostile, content, 1); end) - bare);
+	end
+	return samples;
+end
+
+-- Broadcasts with many elements.
+local function many_elements(results, server, rooms)
+	local content = "<body>Hello</body>" .. ("<a/>"):rep(text_size // 4);
+	add_late(results, "hostile_elements", "a message of 60,000 elements, more than without the module", later(results, server, rooms, content));
+	local before = server:memory();
+	local sent = say(server, "bob", rooms.hostile, content, results.sizes.hostile_messages);
+	add_kept(results, "hostile_elements_kept", results.number(results.sizes.hostile_messages) .. " such messages", server:memory() - before, sent);
+end
+
+-- The most comparisons: nicknames of commas in a message of commas.
+local function commas(results, server, rooms)
+	local content = "<body>" .. (","):rep(text_size) .. "</body>";
+	add_late(results, "hostile_commas", string.format("a message of %s commas to %s members with nicknames of commas, more than without",
+		results.number(text_size), results.number(results.sizes.hostile_members)), later(results, server, rooms, content));
+end
+
+-- A module that looks at each push, and a long message.
+local function listener(results, server, rooms)
+	local content = "<body>" .. ("a "):rep(text_size // 2) .. "</body>";
+	server:call("listen", true);
+	add_late(results, "hostile_listener", "a message of 240 kB to them with a listener of cloud_notify/push, more than without",
+		later(results, server, rooms, content));
+	server:call("listen", false);
+end
+
+-- Joins and leaves, broadcasts of one id, and then bounces.
+local function bounces(results, server, rooms)
+	local room, jid = rooms.hostile, "d1@" .. server.users_host .. "/desk";
+	local join = string.format("<presence from='%s' to='%s/d1'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>",
+		jid, room);
+	local leave = string.format("<presence type='unavailable' from='%s' to='%s/d1'/>", jid, room);
+	local before = server:memory();
+	server.users:join("d1", room, server.timeout);
+	say(server, "bob", room, "<body>Hello</body>", 100, "one-id");
+	server.users:send(leave);
+	local stays = results.sizes.hostile_stays;
+	for _ = 1, stays // 50 do
+		server.users:send((join .. leave):rep(50));
+		server:wait_until_idle();
+	end
+	add_kept(results, "hostile_stays_kept", results.number(stays) .. " joins and leaves", server:memory() - before, stays * (#join + #leave));
+	local samples = {};
+	for i = 1, results.sizes.hostile_repetitions do
+		samples[i] = lateness(server, function ()
+			server.users:send(string.format("<message type='error' id='one-id' from='%s' to='%s'><error type='cancel'>"
+				.. "<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>", jid, room));
+			server:wait_until_idle();
+		end);
+	end
+	add_late(results, "hostile_bounce", "a bounce after them, with 100 broadcasts of its id", samples);
+end
+
+-- Enables and disables, where the rooms of the user are looked for each time.
+local function pairs_of_requests(results, server)
+	server:call("make_rooms", "many", results.sizes.hostile_rooms);
+	local samples = {};
+	for i = 1, results.sizes.hostile_repetitions do
+		samples[i] = lateness(server, function ()
+			for _ = 1, 5 do
+				request(server, "hostile", enable("n"));
+				request(server, "hostile", "<disable xmlns='urn:xmpp:push:0' jid='nobody.invalid'/>");
+			end
+		end);
+	end
+	server:call("destroy_rooms", "many", results.sizes.hostile_rooms);
+	add_late(results, "hostile_pairs", string.format("an enable and a disable, with %s rooms", results.number(results.sizes.hostile_rooms)), samples);
+end
+
+-- What the hook takes in one go for a message to very many devices.
+local function many_devices(results, server)
+	local count = results.sizes.many_devices;
+	local room = server:make_room("hostile-crowd", { { prefix = "d", count = count, host = server.users_host } });
+	server:call("hook_time", room, "bob"); -- reads the room
+	raw_component.pause(0.2);
+	local samples = {};
+	for i = 1, results.sizes.hostile_repetitions do
+		samples[i] = server:call("hook_time", room, "bob") * 1e3;
+		server:wait_until_idle();
+	end
+	results:add {
+		id = "hostile_devices", text = string.format("hostile: time in the hook for a message to %s devices", results.number(count));
+		unit = "ms", digits = 1, limit = late_bar, strict = true, samples = samples;
+	};
+end
+
+function measurement.run(results, server)
+	local rooms = { plain = "plain@" .. server.plain_service };
+	rooms.hostile = server:call("make_hostile_room", "hostile", "d", results.sizes.hostile_members, server.users_host);
+	server.users:join("bob", rooms.hostile, server.timeout);
+	server.users:join("bob", rooms.plain, server.timeout);
+	say(server, "bob", rooms.hostile, "<body>Hello</body>", 1); -- reads the room
+	raw_component.pause(0.5);
+	for _, part in ipairs { large_forms, pairs_of_requests, bounces, many_elements, commas, listener, many_devices } do
+		local ok, err = pcall(part, results, server, rooms);
+		if not ok then server:problem("hostile: %s", err); end
+	end
+	server.app:reset();
+end
+
+return measurement;

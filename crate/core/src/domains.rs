@@ -1,0 +1,274 @@
+//! The domains of app servers: what is known of each, and which of them may be sent to.
+//!
+//! Who registers an app server says whom we are to write to, and need not be asked. So what may be on its way is counted for
+//! each domain, whoever has named it: little before it has taken a publish (*first contact*), more with each that it takes,
+//! and nothing while it does not answer. See [`standing`].
+//!
+//! What is known of a domain outlives the devices there. It is forgotten when there is too much of it, and that of a domain
+//! that has never answered last.
+
+mod schedule;
+mod standing;
+mod strangers;
+mod unused;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::options::Options;
+use crate::outbox::Lanes;
+use crate::time::Instant;
+
+pub use standing::DomainState;
+pub(crate) use standing::{Flight, Landing};
+
+use schedule::{Place, Schedule};
+use standing::Standing;
+use unused::Unused;
+
+/// A domain of app servers. It is that of another one only when nothing refers to it any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct DomainId(u32);
+
+impl DomainId {
+    fn from_index(index: usize) -> Self {
+        // There are fewer of them than devices.
+        DomainId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug, Default)]
+struct Domain {
+    name: Arc<str>,
+    standing: Standing,
+    /// How many devices have their app server there.
+    devices: u32,
+    place: Place,
+    /// Since when it has had no device, where something is remembered of it.
+    unused: Option<u64>,
+    lanes: Lanes,
+}
+
+/// All domains that a device has its app server at, and some that had.
+#[derive(Debug, Default)]
+pub(crate) struct Domains {
+    domains: Vec<Domain>,
+    /// Those that stand for no domain.
+    free: Vec<DomainId>,
+    ids: HashMap<Arc<str>, DomainId>,
+    /// Those that the operator has named.
+    named: HashSet<Box<str>>,
+    schedule: Schedule,
+    unused: Unused,
+}
+
+/// The name of a domain as it is known here.
+fn canonical(domain: &str) -> &str {
+    domain.strip_suffix('.').unwrap_or(domain)
+}
+
+impl Domains {
+    /// The domain of an app server that a device is registered for.
+    pub(crate) fn enter(&mut self, domain: &str) -> DomainId {
+        let id = self.id_or_insert(canonical(domain));
+        if let Some(domain) = self.domains.get_mut(id.index()) {
+            domain.devices = domain.devices.saturating_add(1);
+            if let Some(since) = domain.unused.take() {
+                let bytes = domain.bytes();
+                self.unused.remove(since, bytes);
+            }
+        }
+        id
+    }
+
+    /// A device is registered there no more, and waits for nothing.
+    pub(crate) fn leave(&mut self, id: DomainId) {
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        domain.devices = domain.devices.saturating_sub(1);
+        if domain.devices == 0 {
+            self.schedule.leave(id, domain);
+            self.tidy(id);
+        }
+    }
+
+    /// The devices that wait for a domain.
+    pub(crate) fn lanes_mut(&mut self, id: DomainId) -> Option<&mut Lanes> {
+        self.domains.get_mut(id.index()).map(|domain| &mut domain.lanes)
+    }
+
+    /// The options were read again: of the domains that the operator names, it is known that they are wanted.
+    pub(crate) fn configure(&mut self, named: impl Iterator<Item = Box<str>>) {
+        self.named = named.map(|name| canonical(&name).into()).collect();
+        for (index, domain) in self.domains.iter_mut().enumerate() {
+            let id = DomainId::from_index(index);
+            domain.standing.set_named(self.named.contains(&*domain.name));
+            self.schedule.leave(id, domain);
+            self.schedule.make_ready(id, domain);
+        }
+    }
+
+    /// What outlives a clean stop: of the domains with devices first, and of at most so many.
+    pub(crate) fn states(&self, at_most: usize, now: Instant) -> Vec<DomainState> {
+        let (in_use, unused): (Vec<&Domain>, Vec<&Domain>) =
+            self.domains.iter().filter(|it| it.standing.is_contacted()).partition(|it| it.devices > 0);
+        let all = in_use.into_iter().chain(unused).take(at_most);
+        all.map(|domain| domain.standing.state(&domain.name, now)).collect()
+    }
+
+    /// Takes up what a snapshot says of a domain.
+    pub(crate) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
+        let id = self.id_or_insert(canonical(&state.domain));
+        if let Some(domain) = self.domains.get_mut(id.index()) {
+            domain.standing.restore(state, now, options);
+            self.schedule.leave(id, domain);
+            self.schedule.make_ready(id, domain);
+        }
+        self.tidy(id);
+    }
+
+    fn id_or_insert(&mut self, name: &str) -> DomainId {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let name: Arc<str> = name.into();
+        let mut domain = Domain { name: name.clone(), ..Domain::default() };
+        domain.standing.set_named(self.named.contains(&*name));
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.domains.push(Domain::default());
+                DomainId::from_index(self.domains.len() - 1)
+            }
+        };
+        if let Some(place) = self.domains.get_mut(id.index()) {
+            *place = domain;
+        }
+        self.ids.insert(name, id);
+        id
+    }
+
+    /// A domain that is not needed any more is forgotten, or kept among others for what is known of it.
+    fn tidy(&mut self, id: DomainId) {
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        let is_needed = domain.devices > 0 || domain.place != Place::Idle || !domain.standing.is_at_rest();
+        if is_needed || domain.unused.is_some() {
+            return;
+        }
+        if !domain.standing.is_contacted() {
+            self.forget(id);
+            return;
+        }
+        let bytes = domain.bytes();
+        domain.unused = Some(self.unused.add(id, domain.standing.is_known(), bytes));
+        while let Some(excess) = self.unused.excess() {
+            self.forget(excess);
+        }
+    }
+
+    fn forget(&mut self, id: DomainId) {
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        if self.ids.get(&domain.name) != Some(&id) {
+            return;
+        }
+        let domain = std::mem::take(domain);
+        if let Some(since) = domain.unused {
+            self.unused.remove(since, domain.bytes());
+        }
+        self.ids.remove(&domain.name);
+        self.free.push(id);
+    }
+}
+
+impl Domain {
+    /// How much memory it takes.
+    fn bytes(&self) -> usize {
+        size_of::<Domain>() + 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+
+    const NEVER: f64 = 1e9;
+
+    fn at(seconds: f64) -> Instant {
+        Instant::from_seconds(seconds)
+    }
+
+    /// A device comes, gets one publish that ends so, and goes again.
+    fn visit(domains: &mut Domains, name: &str, outcome: Outcome, now: f64) {
+        let options = Options::default();
+        let id = domains.enter(name);
+        let flight = domains.record_sent(id, at(now), &options).unwrap();
+        let landing = Landing { outcome, now: at(now), spread: 0.0, options: &options };
+        domains.record_ended(flight, Some(&landing));
+        domains.leave(id);
+    }
+
+    fn names(domains: &Domains) -> Vec<String> {
+        domains.states(usize::MAX, at(NEVER)).into_iter().map(|state| state.domain).collect()
+    }
+
+    #[test]
+    fn of_what_was_never_written_to_nothing_is_left() {
+        let mut domains = Domains::default();
+        for number in 0..10_000 {
+            let id = domains.enter(&format!("d{number}.example"));
+            domains.leave(id);
+        }
+        assert_eq!((domains.ids.len(), domains.domains.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_is_on_its_way_keeps_a_domain() {
+        let (mut domains, options) = (Domains::default(), Options::default());
+        let id = domains.enter("push.example");
+        let flight = domains.record_sent(id, at(0.0), &options).unwrap();
+        domains.leave(id);
+        assert_ne!(domains.enter("other.example"), id);
+        domains.record_ended(flight, None);
+        assert_eq!(domains.enter("push.example."), id);
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_limit_and_who_never_answered_is_forgotten_last() {
+        let mut domains = Domains::default();
+        visit(&mut domains, "victim.example", Outcome::Silent, 0.0);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("d{number}.example"), Outcome::Delivered, 0.0);
+        }
+        let remembered = names(&domains);
+        assert!((2_000..8_000).contains(&remembered.len()), "{}", remembered.len());
+        assert!(remembered.iter().any(|name| name == "victim.example"));
+        assert!(remembered.iter().any(|name| name == "d19999.example"), "the oldest are forgotten");
+        let known = remembered.len();
+        for number in 0..known - 1 {
+            visit(&mut domains, &format!("s{number}.example"), Outcome::Silent, 0.0);
+        }
+        assert!(names(&domains).iter().any(|name| name == "victim.example"), "it takes as many others");
+        let long = "x".repeat(1000);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("{number}.{long}"), Outcome::Silent, 0.0);
+        }
+        assert!(names(&domains).len() < 600, "what counts is the memory");
+        assert_eq!(domains.unused.excess(), None);
+    }
+
+    #[test]
+    fn who_has_devices_is_never_forgotten() {
+        let mut domains = Domains::default();
+        let id = domains.enter("victim.example");
+        visit(&mut domains, "victim.example", Outcome::Silent, 0.0);
+        for number in 0..20_000 {
+            visit(&mut domains, &format!("d{number}.example"), Outcome::Silent, 0.0);
+        }
+        assert_eq!(domains.enter("victim.example"), id);
+        assert_eq!(names(&domains)[0], "victim.example");
+    }
+}

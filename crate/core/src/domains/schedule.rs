@@ -1,0 +1,189 @@
+//! Which domains may be sent to, by turns, and when others may.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::standing::Permit;
+use super::strangers::{Strangers, Ticket};
+use super::{Domain, DomainId, Domains, Flight, Landing};
+use crate::options::Options;
+use crate::time::Instant;
+
+/// How many domains are woken at once.
+const WOKEN_AT_ONCE: usize = 100;
+
+/// Where a domain is that devices wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) enum Place {
+    /// Nowhere: no device waits.
+    #[default]
+    Idle,
+    /// It has its turn.
+    Ready,
+    /// Its window is full: the end of a publish wakes it.
+    Full,
+    /// It is not to be asked before this time.
+    Until(Instant),
+    /// Nothing was ever sent to it.
+    InLine(Ticket),
+}
+
+/// The places of all domains.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    /// Those that are ready. The one whose turn it is comes first.
+    ready: VecDeque<DomainId>,
+    until: BTreeSet<(Instant, DomainId)>,
+    strangers: Strangers,
+}
+
+impl Schedule {
+    /// A domain is taken from where it waits. Where it has its turn it is left: there it is found soon.
+    pub(super) fn leave(&mut self, id: DomainId, domain: &mut Domain) {
+        match domain.place {
+            Place::Idle | Place::Ready => return,
+            Place::Full => {}
+            Place::Until(at) => {
+                self.until.remove(&(at, id));
+            }
+            Place::InLine(ticket) => self.strangers.leave(ticket, &domain.name),
+        }
+        domain.place = Place::Idle;
+    }
+
+    /// A domain that waits nowhere, and that devices wait for, has its turn.
+    pub(super) fn make_ready(&mut self, id: DomainId, domain: &mut Domain) {
+        if domain.place == Place::Idle && domain.lanes.waiting() > 0 {
+            domain.place = Place::Ready;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// A domain whose turn it is, has to wait.
+    fn put(&mut self, id: DomainId, domain: &mut Domain, place: Place) {
+        if let Place::Until(at) = place {
+            self.until.insert((at, id));
+        }
+        domain.place = place;
+    }
+}
+
+impl Domains {
+    /// Whether any domain may have its turn.
+    pub(crate) fn is_any_ready(&self) -> bool {
+        !self.schedule.ready.is_empty()
+    }
+
+    /// When the next one has to be woken.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let until = self.schedule.until.first().map(|(at, _)| *at);
+        until.into_iter().chain(self.schedule.strangers.next_deadline()).min()
+    }
+
+    /// How many devices wait for their domains.
+    pub(crate) fn parked(&self) -> usize {
+        let parked = self.domains.iter().filter(|domain| domain.place != Place::Ready);
+        parked.map(|domain| domain.lanes.waiting() as usize).sum()
+    }
+
+    /// A device waits for a domain.
+    pub(crate) fn make_ready(&mut self, id: DomainId) {
+        if let Some(domain) = self.domains.get_mut(id.index()) {
+            self.schedule.make_ready(id, domain);
+        }
+    }
+
+    /// The domain whose turn it is to be sent to. Those that may not be sent to wait from then on.
+    pub(crate) fn next(&mut self, now: Instant, options: &Options) -> Option<DomainId> {
+        while let Some(&id) = self.schedule.ready.front() {
+            let Some(domain) = self.domains.get_mut(id.index()) else {
+                self.schedule.ready.pop_front();
+                continue;
+            };
+            let place = place(id, domain, &mut self.schedule.strangers, now, options);
+            if place == Place::Ready {
+                return Some(id);
+            }
+            self.schedule.ready.pop_front();
+            self.schedule.put(id, domain, place);
+            self.tidy(id);
+        }
+        None
+    }
+
+    /// The domain that has had its turn, goes to the end.
+    pub(crate) fn turn(&mut self, id: DomainId) {
+        let Some(id) = self.schedule.ready.pop_front_if(|first| *first == id) else { return };
+        if let Some(domain) = self.domains.get_mut(id.index()) {
+            domain.place = Place::Idle;
+            self.schedule.make_ready(id, domain);
+        }
+    }
+
+    /// A publish leaves for a domain.
+    pub(crate) fn record_sent(&mut self, id: DomainId, now: Instant, options: &Options) -> Option<Flight> {
+        Some(self.domains.get_mut(id.index())?.standing.record_sent(id, now, options))
+    }
+
+    /// A publish has ended; without a landing, it was not sent after all.
+    pub(crate) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
+        let id = flight.domain;
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        domain.standing.record_ended(flight, landing);
+        self.schedule.leave(id, domain);
+        self.schedule.make_ready(id, domain);
+        self.tidy(id);
+    }
+
+    /// Sees to what is due at `now`, or a part of it.
+    pub(crate) fn handle_due(&mut self, now: Instant) {
+        for _ in 0..WOKEN_AT_ONCE {
+            let until = self.schedule.until.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id);
+            let Some(id) = until.or_else(|| self.acquainted(now)) else { break };
+            if let Some(domain) = self.domains.get_mut(id.index()) {
+                self.schedule.leave(id, domain);
+                self.schedule.make_ready(id, domain);
+            }
+            self.tidy(id);
+        }
+    }
+
+    /// The next stranger that need not be one any more. One that nobody waits for by now remains one.
+    fn acquainted(&mut self, now: Instant) -> Option<DomainId> {
+        let (ticket, id) = self.schedule.strangers.first(now)?;
+        match self.domains.get_mut(id.index()) {
+            Some(domain) if domain.place == Place::InLine(ticket) => {
+                if domain.lanes.waiting() > 0 {
+                    self.schedule.strangers.pay(now);
+                    domain.standing.set_contacted();
+                }
+            }
+            // Nobody stands there.
+            _ => self.schedule.strangers.leave(ticket, ""),
+        }
+        Some(id)
+    }
+}
+
+/// Where a domain whose turn it is belongs at `now`.
+fn place(
+    id: DomainId,
+    domain: &mut Domain,
+    strangers: &mut Strangers,
+    now: Instant,
+    options: &Options,
+) -> Place {
+    if domain.lanes.waiting() == 0 {
+        return Place::Idle;
+    }
+    if domain.standing.is_stranger() {
+        if !strangers.admit(now) {
+            return Place::InLine(strangers.line_up(id, &domain.name));
+        }
+        domain.standing.set_contacted();
+    }
+    match domain.standing.permit(now, options) {
+        Permit::Granted => Place::Ready,
+        Permit::Full => Place::Full,
+        Permit::Denied { until } => Place::Until(until),
+    }
+}

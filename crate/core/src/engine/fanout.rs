@@ -1,0 +1,295 @@
+//! Fan-outs: what happens in a room comes to its members bit by bit, so that nobody waits for all of a large room.
+//!
+//! A fan-out goes through those who were absent when it began. Before something changes for a user, what they have yet to
+//! hear of is told to them: so each gets what they would have got if everybody had been told at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::slice;
+use std::sync::Arc;
+
+use crate::device::{Device, MessageDigest, Revising};
+use crate::devices::Devices;
+use crate::ids::{DeviceId, RoomId, UserId};
+use crate::options::Options;
+use crate::room::{Member, Members, Remains, Room};
+
+use super::consent::UnaskedPushes;
+use super::messages::{Audience, Found};
+use super::registrations::{Registrations, User};
+use super::rooms::Rooms;
+
+/// How many fan-outs of one room may be left. What comes on top of that is not pushed: a room that is so far behind
+/// has more messages than can be told to everybody in it.
+const KEPT: usize = 1000;
+
+/// How far a fan-out has come: its places are gone through from the last to the first.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Its number in its room; `None` where one step does for all.
+    number: Option<u32>,
+    /// How many of the first places are left.
+    left: usize,
+}
+
+impl Progress {
+    /// A fan-out begins. Where it has to wait for others it is told from them by a number, even if one step would do.
+    pub(super) fn begin(members: &mut Members, options: &Options, has_to_wait: bool) -> Self {
+        let left = members.absent_len();
+        let has_number = has_to_wait || left > options.members_at_once;
+        Progress { number: has_number.then(|| members.begin_fan_out()), left }
+    }
+
+    /// The places of the next step.
+    pub(super) fn step(&mut self, members: &Members, options: &Options) -> Range<usize> {
+        // Some may have come back meanwhile.
+        let end = self.left.min(members.absent_len());
+        self.left = end.saturating_sub(options.members_at_once);
+        self.left..end
+    }
+
+    /// Whether everybody was told.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether a member has yet to be told, which they then are.
+    pub(super) fn tell(&self, member: &mut Member) -> bool {
+        let Some(number) = self.number else { return true };
+        let has_yet_to_hear = member.has_yet_to_hear_of(number);
+        if has_yet_to_hear {
+            member.hear_of(number);
+        }
+        has_yet_to_hear
+    }
+}
+
+/// What a fan-out tells.
+#[derive(Debug)]
+enum Subject {
+    /// A message.
+    Message { digest: Arc<MessageDigest>, audience: Box<Audience> },
+    /// What takes back or corrects one.
+    Revision(Box<Revising>),
+}
+
+/// Something that the absent members of a room have yet to be told.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    progress: Progress,
+    subject: Subject,
+}
+
+/// What a fan-out reads and changes, besides the room.
+pub(super) struct Told<'a> {
+    pub(super) registrations: &'a Registrations,
+    pub(super) devices: &'a mut Devices,
+    pub(super) unasked: &'a mut UnaskedPushes,
+    pub(super) options: &'a Options,
+}
+
+impl Told<'_> {
+    /// Tells devices of a message. Those of members who have not consented to their membership hear no words, and of few.
+    /// Returns how many there are.
+    pub(super) fn add_unread(&mut self, room: RoomId, digest: &Arc<MessageDigest>, found: &Found) -> usize {
+        self.devices.add_unread(room, digest, &found.devices);
+        let unasked = self.unasked.permitted(room, &found.without_consent, digest.identity.sent);
+        if !unasked.is_empty() {
+            self.devices.add_unread(room, &Arc::new(digest.withheld()), &unasked);
+        }
+        found.devices.len() + unasked.len()
+    }
+}
+
+impl FanOut {
+    /// That of a message, of which some may have been told.
+    pub(super) fn of_message(digest: Arc<MessageDigest>, audience: Audience, progress: Progress) -> Self {
+        FanOut { progress, subject: Subject::Message { digest, audience: Box::new(audience) } }
+    }
+
+    /// That of a revision, of which nobody was told.
+    pub(super) fn of_revision(revising: Revising, progress: Progress) -> Self {
+        FanOut { progress, subject: Subject::Revision(Box::new(revising)) }
+    }
+
+    /// Whether everybody was told.
+    pub(super) fn is_done(&self) -> bool {
+        self.progress.is_done()
+    }
+
+    /// Tells those who are not absent, but have something unread. Tells others too, unless they have to hear of something
+    /// else first.
+    pub(super) fn begin(&mut self, id: RoomId, room: &mut Room, has_to_wait: bool, told: &mut Told<'_>) {
+        if let Subject::Revision(revising) = &mut self.subject {
+            room.leaving().for_each(|user| revise(id, user, revising, told));
+        }
+        if !has_to_wait {
+            self.step(id, room, told);
+        }
+    }
+
+    /// Tells as many as are told at once.
+    fn step(&mut self, id: RoomId, room: &mut Room, told: &mut Told<'_>) {
+        let (members, known) = room.members_and_nicknames();
+        let places = self.progress.step(members, told.options);
+        let members = members.at_mut(places);
+        let without_device = match &mut self.subject {
+            Subject::Message { digest, audience } => {
+                let found = audience.find(members, &self.progress, known, told);
+                told.add_unread(id, digest, &found);
+                found.without_device
+            }
+            Subject::Revision(revising) => {
+                revise_all(id, members, &self.progress, revising, told);
+                Vec::new()
+            }
+        };
+        without_device.into_iter().for_each(|user| room.remove_member(user));
+    }
+
+    /// Tells one user, if they have yet to be told.
+    fn catch_up(&mut self, id: RoomId, room: &mut Room, user: UserId, told: &mut Told<'_>) {
+        let (members, known) = room.members_and_nicknames();
+        let Some(member) = members.entry_mut(user) else { return };
+        let member = slice::from_mut(member);
+        match &mut self.subject {
+            Subject::Message { digest, audience } => {
+                let found = audience.find(member, &self.progress, known, told);
+                told.add_unread(id, digest, &found);
+            }
+            Subject::Revision(revising) => revise_all(id, member, &self.progress, revising, told),
+        }
+    }
+}
+
+fn revise_all(
+    id: RoomId,
+    members: &mut [(UserId, Member)],
+    progress: &Progress,
+    revising: &mut Revising,
+    told: &mut Told<'_>,
+) {
+    for (user, member) in members {
+        if progress.tell(member) {
+            let lacks_consent = member.lacks_consent();
+            let revising = if lacks_consent { revising.withheld() } else { &mut *revising };
+            revise(id, *user, revising, told);
+        }
+    }
+}
+
+fn revise(id: RoomId, user: UserId, revising: &mut Revising, told: &mut Told<'_>) {
+    let devices = told.registrations.user(user).map_or(&[][..], User::devices);
+    devices.iter().for_each(|device| told.devices.revise(*device, id, revising));
+}
+
+/// The fan-outs that are not done.
+#[derive(Debug, Default)]
+pub(super) struct FanOuts {
+    /// Those of each room, in the order in which they began.
+    of_rooms: HashMap<RoomId, VecDeque<FanOut>>,
+    /// These rooms, that which is next in front.
+    turns: VecDeque<RoomId>,
+    /// Rooms that are gone, whose members may still have something unread there.
+    gone: VecDeque<(RoomId, Remains)>,
+}
+
+impl FanOuts {
+    /// Whether everything is done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty() && self.gone.is_empty()
+    }
+
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.of_rooms.values().map(VecDeque::len).sum::<usize>() + self.gone.len()
+    }
+
+    /// Whether any of a room are left: what happens there now has to wait.
+    pub(super) fn has_any_of(&self, room: RoomId) -> bool {
+        self.of_rooms.contains_key(&room)
+    }
+
+    /// Whether a room has so many that it can have no more.
+    pub(super) fn is_full(&self, room: RoomId) -> bool {
+        self.of_rooms.get(&room).is_some_and(|fan_outs| fan_outs.len() >= KEPT)
+    }
+
+    /// One that is not done goes on later, after those of the room that are there.
+    pub(super) fn add(&mut self, room: RoomId, fan_out: FanOut) {
+        if fan_out.is_done() {
+            return;
+        }
+        let of_room = self.of_rooms.entry(room).or_default();
+        if of_room.is_empty() {
+            self.turns.push_back(room);
+        }
+        of_room.push_back(fan_out);
+    }
+
+    /// A room is gone: nobody is told of anything there any more, and nothing of it is unread.
+    pub(super) fn room_destroyed(&mut self, id: RoomId, room: Room, told: &mut Told<'_>) {
+        if self.of_rooms.remove(&id).is_some() {
+            self.turns.retain(|other| *other != id);
+        }
+        let mut remains = room.into_remains();
+        if !mark_read(id, &mut remains, told) {
+            self.gone.push_back((id, remains));
+        }
+    }
+
+    /// One step of one of them, where there is any.
+    pub(super) fn step(&mut self, rooms: &mut Rooms, told: &mut Told<'_>) {
+        if let Some((id, remains)) = self.gone.front_mut() {
+            if mark_read(*id, remains, told) {
+                self.gone.pop_front();
+            }
+            return;
+        }
+        let Some(id) = self.turns.pop_front() else { return };
+        let (Some(of_room), Some(room)) = (self.of_rooms.get_mut(&id), rooms.get_mut(id)) else { return };
+        if let Some(first) = of_room.front_mut() {
+            first.step(id, room, told);
+            if first.is_done() {
+                of_room.pop_front();
+            }
+        }
+        if of_room.is_empty() {
+            self.of_rooms.remove(&id);
+        } else {
+            self.turns.push_back(id);
+        }
+    }
+
+    /// Tells a user all that they have yet to hear of: something is about to change for them.
+    pub(super) fn catch_up(&mut self, user: UserId, rooms: &mut Rooms, told: &mut Told<'_>) {
+        for (id, of_room) in &mut self.of_rooms {
+            let Some(room) = rooms.get_mut(*id) else { continue };
+            of_room.iter_mut().for_each(|fan_out| fan_out.catch_up(*id, room, user, told));
+        }
+    }
+
+    /// The same for the owner of a device, of which something is about to be pushed, or was answered.
+    pub(super) fn catch_up_device(&mut self, device: DeviceId, rooms: &mut Rooms, told: &mut Told<'_>) {
+        if self.is_empty() {
+            return;
+        }
+        if let Some(owner) = told.devices.get(device).map(Device::owner) {
+            self.catch_up(owner, rooms, told);
+        }
+        for (room, _) in &self.gone {
+            told.devices.update(device, |device| device.mark_read(*room));
+        }
+    }
+}
+
+/// Marks what is unread of a room that is gone as read, for as many as are told at once. Returns whether those are all.
+fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
+    for _ in 0..told.options.members_at_once {
+        let Some(user) = remains.next() else { return true };
+        for device in told.registrations.devices_of(user) {
+            told.devices.update(device, |device| device.mark_read(room));
+        }
+    }
+    remains.is_empty()
+}

@@ -1,0 +1,263 @@
+//! A simulation of app servers that answer or not, at domains that were asked before or not.
+//!
+//! What has to be true: no domain gets more at once than it may, one that has never taken a publish gets few in all, nobody
+//! waits for nothing, and in the end everybody has heard of everything.
+
+use std::collections::BTreeMap;
+
+use muc_cloud_notify_core::Options;
+use proptest::prelude::*;
+
+use crate::driver::{Outcome, Publish, Scope};
+use crate::names::{HALL, ORCHARD};
+use crate::service::{ALL, Service};
+
+const APP_SERVERS: [&str; 6] = [
+    "push.example",
+    "push.example/other",
+    "d1@victim.example",
+    "d2@victim.example",
+    "silent.example",
+    "named.example",
+];
+const ROOMS: [&str; 2] = [ORCHARD, HALL];
+const USERS: usize = 30;
+const MOST_IN_FLIGHT: usize = 12;
+/// Before a domain has taken a publish.
+const MOST_AT_FIRST: usize = 10;
+const REPLY_TIMEOUT: f64 = 120.0;
+const RETRY_DELAY: f64 = 10.0;
+
+/// What can happen. Users, app servers and rooms are numbers.
+#[derive(Debug, Clone)]
+pub enum Transition {
+    /// A user registers at an app server, and at no other.
+    Enable(usize, usize),
+    /// A user has no device any more.
+    Disable(usize),
+    /// All of them have none, and register again at this app server.
+    EnableAllAgain(usize),
+    /// Somebody says something in a room.
+    Message(usize),
+    /// The engine is polled for so many pushes.
+    Poll(usize),
+    /// One of the pushes in flight is answered.
+    Reply(usize, Outcome),
+    /// All pushes in flight are answered alike.
+    ReplyAll(Outcome),
+    /// One of the pushes in flight was not sent.
+    Withdraw(usize),
+    /// So many seconds pass.
+    Wait(f64),
+    /// The service is stopped and started again.
+    Restart,
+}
+
+/// Any course of events.
+pub fn transitions() -> impl Strategy<Value = Vec<Transition>> {
+    let outcome = || {
+        prop_oneof![
+            2 => Just(Outcome::Delivered),
+            1 => Just(Outcome::Transient),
+            2 => Just(Outcome::Rejected),
+            2 => Just(Outcome::Silent),
+        ]
+    };
+    let app_server = || 0..APP_SERVERS.len();
+    let transition = prop_oneof![
+        6 => (0..USERS, app_server()).prop_map(|(user, app_server)| Transition::Enable(user, app_server)),
+        2 => (0..USERS).prop_map(Transition::Disable),
+        1 => app_server().prop_map(Transition::EnableAllAgain),
+        6 => (0..ROOMS.len()).prop_map(Transition::Message),
+        8 => prop_oneof![Just(1), Just(3), Just(ALL)].prop_map(Transition::Poll),
+        6 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Transition::Reply(which, outcome)),
+        2 => outcome().prop_map(Transition::ReplyAll),
+        1 => any::<usize>().prop_map(Transition::Withdraw),
+        4 => (0.0..200.0).prop_map(Transition::Wait),
+        1 => Just(Transition::Restart),
+    ];
+    proptest::collection::vec(transition, 1..120)
+}
+
+/// What was sent to a domain.
+#[derive(Debug, Default)]
+struct ReferenceDomain {
+    has_answered: bool,
+    /// Before it had, how many publishes, and since when.
+    sent: usize,
+    since: f64,
+}
+
+/// A publish whose answer is not overdue, also where its device is gone.
+#[derive(Debug)]
+struct InFlight {
+    push: Publish,
+    since: f64,
+}
+
+/// A service and its app servers.
+#[derive(Debug)]
+pub struct Simulation {
+    service: Service,
+    options: Options,
+    domains: BTreeMap<&'static str, ReferenceDomain>,
+    in_flight: Vec<InFlight>,
+}
+
+fn jid(user: usize) -> String {
+    format!("user{user}@capulet.example")
+}
+
+fn domain(app_server: &str) -> &'static str {
+    let found = ["push.example", "victim.example", "silent.example", "named.example"];
+    found.into_iter().find(|domain| app_server.contains(domain)).expect("one of the app servers")
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Simulation::new()
+    }
+}
+
+impl Simulation {
+    /// Everybody is a member of both rooms and absent; nobody has registered.
+    pub fn new() -> Self {
+        let options = Options {
+            max_errors: u32::MAX,
+            max_in_flight: u32::try_from(MOST_IN_FLIGHT).expect("few"),
+            time_to_live: f64::INFINITY,
+            give_up_after: f64::INFINITY,
+            ..Options::default()
+        };
+        let mut simulation = Simulation {
+            service: Service::new(options.clone()),
+            options,
+            domains: BTreeMap::new(),
+            in_flight: Vec::new(),
+        };
+        simulation.read_rooms();
+        simulation
+    }
+
+    fn read_rooms(&mut self) {
+        let jids: Vec<String> = (0..USERS).map(jid).collect();
+        for room in ROOMS {
+            self.service.read(room, &jids.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        }
+    }
+
+    /// Something happens. Panics where the engine does what it must not.
+    pub fn apply(&mut self, transition: Transition) {
+        self.service.wait(0.5);
+        match transition {
+            Transition::Enable(user, app_server) => {
+                self.disable(user);
+                self.enable(user, app_server);
+            }
+            Transition::Disable(user) => self.disable(user),
+            Transition::EnableAllAgain(app_server) => {
+                (0..USERS).for_each(|user| self.disable(user));
+                (0..USERS).for_each(|user| self.enable(user, app_server));
+            }
+            Transition::Message(room) => {
+                self.service.say(ROOMS[room], "But soft!");
+            }
+            Transition::Poll(limit) => self.poll(limit),
+            Transition::Reply(which, outcome) => self.reply(which, outcome),
+            Transition::ReplyAll(outcome) => (0..self.in_flight.len()).for_each(|_| self.reply(0, outcome)),
+            Transition::Withdraw(which) => self.withdraw(which),
+            Transition::Wait(seconds) => self.service.wait(seconds),
+            Transition::Restart => self.restart(),
+        }
+        let stats = self.service.stats();
+        assert!(stats.parked <= stats.queued && stats.queued <= stats.devices, "{stats:?}");
+    }
+
+    /// From now on all app servers answer, until nothing is left to be done. Panics if anybody waits for ever.
+    pub fn settle(&mut self) {
+        for _ in 0..2000 {
+            (0..self.in_flight.len()).for_each(|_| self.reply(0, Outcome::Delivered));
+            self.poll(ALL);
+            if self.in_flight.is_empty() && !self.service.advance_to_deadline() {
+                break;
+            }
+        }
+        assert_eq!(self.service.next_deadline(), None, "nothing is left to be done");
+        assert_eq!((self.service.stats().queued, self.service.stats().in_flight), (0, 0));
+    }
+
+    fn enable(&mut self, user: usize, app_server: usize) {
+        self.service.enable_at(&jid(user), APP_SERVERS[app_server], "phone");
+        for room in ROOMS {
+            self.service.affiliation_changed(room, &jid(user), true, None);
+        }
+    }
+
+    fn disable(&mut self, user: usize) {
+        self.service.set_registrations(&jid(user), Vec::new(), None);
+        self.service.store.remove(&jid(user));
+    }
+
+    /// What outlives it are the registrations and the snapshot: answers are missed.
+    fn restart(&mut self) {
+        let snapshot = self.service.snapshot();
+        self.service = Service::restarted(self.service.now, self.options.clone(), self.service.store.clone());
+        self.service.restore(&snapshot);
+        self.read_rooms();
+        self.in_flight.clear();
+    }
+
+    fn poll(&mut self, limit: usize) {
+        let now = self.service.now;
+        let (pushes, _) = self.service.take_due(limit, Scope::AllRooms);
+        // Only a few that are overdue are seen to for each push.
+        if limit == ALL {
+            self.in_flight.retain(|it| it.since + REPLY_TIMEOUT > now);
+        }
+        let is_all = pushes.len() < limit;
+        pushes.into_iter().for_each(|push| self.sent(push));
+        if is_all && limit == ALL {
+            assert!(self.service.next_deadline().is_none_or(|at| at > now), "nothing can be done now");
+        }
+    }
+
+    fn sent(&mut self, push: Publish) {
+        let (now, name) = (self.service.now, domain(push.app_server.as_str()));
+        self.in_flight.push(InFlight { push, since: now });
+        let is_recent =
+            |it: &&InFlight| domain(it.push.app_server.as_str()) == name && it.since + REPLY_TIMEOUT > now;
+        let in_flight = self.in_flight.iter().filter(is_recent).count();
+        let reference = self.domains.entry(name).or_default();
+        assert!(in_flight <= MOST_IN_FLIGHT, "{name}: {in_flight}");
+        if !reference.has_answered {
+            reference.since = if reference.sent == 0 { now } else { reference.since };
+            reference.sent += 1;
+            let probes = 1.0 + (now - reference.since) / RETRY_DELAY;
+            let most = MOST_AT_FIRST + probes as usize;
+            assert!(reference.sent <= most, "{name}: {} in {}", reference.sent, now - reference.since);
+        }
+    }
+
+    fn take(&mut self, which: usize) -> Option<Publish> {
+        let which = which.checked_rem(self.in_flight.len())?;
+        Some(self.in_flight.swap_remove(which).push)
+    }
+
+    fn reply(&mut self, which: usize, outcome: Outcome) {
+        let Some(push) = self.take(which) else { return };
+        self.service.reply(&push, outcome);
+        if outcome == Outcome::Delivered {
+            self.domains.entry(domain(push.app_server.as_str())).or_default().has_answered = true;
+        }
+    }
+
+    fn withdraw(&mut self, which: usize) {
+        let Some(push) = self.take(which) else { return };
+        let is_there = self.service.is_wanted(&push.id);
+        self.service.withdraw(&push.id);
+        let reference = self.domains.entry(domain(push.app_server.as_str())).or_default();
+        if is_there && !reference.has_answered {
+            reference.sent -= 1;
+        }
+    }
+}
