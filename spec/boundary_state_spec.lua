@@ -63,7 +63,7 @@ describe("boundary", function ()
 		end
 
 		local function read_room()
-			engine:set_members(room, { [user] = false });
+			boundary.set_members(engine, room, { [user] = false });
 			engine:set_occupants(room, {}, 20);
 		end
 

@@ -82,7 +82,7 @@ versions.describe_storages("outbox of many devices", function (version, storage)
 	it("is stored in parts, and each device is told once after the restart", function ()
 		muc.app.answer = "silence";
 		say_everywhere("first");
-		pushed(devices);
+		muc.app:expect_push(20);
 		local length;
 		muc:restart("stop", function ()
 			assert.is_nil(server:log():find("could not be stored", 1, true));
