@@ -6,6 +6,7 @@
 -- Exposed functions:
 --
 -- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
+-- look_at_leases() -> removes the devices whose lease is over, as is done once a day
 
 local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
 
@@ -47,7 +48,7 @@ local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, room_sync = room_sync, consent = consent;
+	engine = engine, muc = muc, tasks = tasks, room_sync = room_sync, consent = consent;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
@@ -55,14 +56,17 @@ local hibernation = part "muc_cloud_notify/hibernation".watch {
 };
 part "muc_cloud_notify/bounces".watch {
 	engine = engine, room_sync = room_sync, presence = presence, consent = consent, hibernation = hibernation;
-	author_of = undelivered.author_of, facts_of = rooms.facts_of;
+	author_of = undelivered.author_of, facts_of = rooms.facts_of, visit = rooms.visit;
 };
 
 -- What devices there are, and what is sent to them.
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, on_first_device = rooms.add_user, may_register = extensions.may_register, accounts = known_accounts;
+	engine = engine, may_register = extensions.may_register, accounts = known_accounts, find_memberships = rooms.find_memberships;
+};
+local leases = part "muc_cloud_notify/leases".new {
+	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
 };
 local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
 local outbox = part "muc_cloud_notify/outbox".new {
@@ -70,12 +74,13 @@ local outbox = part "muc_cloud_notify/outbox".new {
 };
 
 engine:on_event("device-disabled", registrations.remove);
+engine:on_event("device-answered", leases.refresh);
 engine:on_event("addressee-changed", function (event) publish.forget_addressee(event.device); end);
 engine:on_due(outbox.turn);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
+	registrations = registrations, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
 };
 
 module:add_feature("urn:xmpp:push:0");
@@ -84,6 +89,11 @@ module:add_feature("urn:xmpp:push:0");
 function absent_members(room_jid)
 	local room = muc.get_room_from_jid(room_jid);
 	if not room then return {}; end
+	rooms.visit(room);
 	room_sync.read_now(room);
 	return engine:absent_members(room_jid);
+end
+
+function look_at_leases()
+	leases.look();
 end

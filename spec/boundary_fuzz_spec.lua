@@ -8,26 +8,36 @@ local monotonic = require "util.time".monotonic;
 local st = require "util.stanza";
 
 local boundary = require "spec.support.boundary";
+local files = require "harness.files";
 
 local room, user = boundary.room, boundary.user;
 local kept = { 1, 2 };
 local calls_of_a_kept_seed = 500;
 
--- What each method takes: the kinds of its arguments, for calls that get far.
-local methods = {
-	{ "prepare_enable", "user", "iq", "record", "time" }, { "prepare_disable", "iq", "record" },
-	{ "without_registration", "record", "text" }, { "set_registrations", "user", "record", "text" },
-	{ "set_suspended", "user", "boolean" }, { "set_members", "room", "pairs" }, { "set_occupants", "room", "pairs", "time" },
-	{ "forget_room", "room" }, { "forget_rooms" }, { "room_destroyed", "room" },
-	{ "affiliation_changed", "room", "user", "boolean", "text" }, { "occupant_present", "room", "user", "text" },
-	{ "occupant_gone", "room", "user", "text", "time" }, { "handle_message", "facts", "stanza", "time" },
-	{ "handle_bounce", "bounce", "stanza", "time" }, { "handle_ping", "user" }, { "handle_result", "text", "text", "time" },
-	{ "handle_error", "text", "text", "text", "text", "time" }, { "handle_send_failure", "text", "time" },
-	{ "withdraw", "text" }, { "suppress", "text" }, { "handle_timeout", "time" }, { "restore", "snapshot", "time" },
-	{ "poll_push", "time", "scope" }, { "poll_event" }, { "next_deadline" }, { "addressee", "number" }, { "summary", "number" },
-	{ "push_details", "text" }, { "is_wanted", "text" }, { "is_registered", "user" }, { "coverage", "room" },
-	{ "absent_members", "room" }, { "stats" }, { "snapshot", "time" },
+-- What the arguments of the contract are made by, for calls that get far; others are anything at all.
+local makers = {
+	user = "user", bare_jid = "user", room = "room", iq = "iq", record = "record", message = "stanza", facts = "facts", snapshot = "snapshot";
+	members = "pairs", occupants = "pairs", now = "clock", unix_time = "time", scope = "scope", device = "number", summary = "number";
+	is_suspended = "boolean", is_member = "boolean", push_identifier = "text", renewed = "text", nick = "text", id = "text", from = "text";
+	error_type = "text", condition = "text";
 };
+
+-- The methods of the contract: lists of the name and of what makes each argument.
+local function read_methods()
+	local methods = {};
+	for name, arguments in files.read("lua/muc_cloud_notify/engine_types.lua"):gmatch("\nfunction engine:([%w_]+)%(([^)]*)%)") do
+		local method = { name };
+		for argument in arguments:gmatch("[%w_]+") do
+			local maker = makers[argument] or "anything";
+			table.insert(method, maker == "facts" and name == "handle_bounce" and "bounce" or maker);
+		end
+		table.insert(methods, method);
+	end
+	assert(#methods > 30, "the contract cannot be read");
+	return methods;
+end
+
+local methods = read_methods();
 
 -- Numbers that look random, the same for the same seed with every Lua.
 local function numbers(seed)
@@ -63,6 +73,7 @@ local function new_maker(random)
 	function make.boolean() return one_in(2); end
 	function make.number() return one_in(3) and odd_numbers[random(#odd_numbers)] or random(100); end
 	function make.time() return one_in(8) and odd_numbers[random(#odd_numbers)] or random(1000); end
+	function make.clock() return random(1000); end
 	function make.user() return one_in(2) and user or make.text(); end
 	function make.room() return one_in(4) and make.text() or room; end
 	function make.scope() return one_in(2) and "all-rooms" or "one-room"; end
@@ -177,7 +188,7 @@ end
 local function assert_works(engine)
 	local name, honest = "honest@users.localhost", "honest@conference.localhost";
 	engine:set_registrations(name, { ["app.localhost<h"] = { jid = "app.localhost", node = "h" } });
-	engine:set_members(honest, { [name] = false });
+	boundary.set_members(engine, honest, { [name] = false });
 	engine:set_occupants(honest, {}, 1);
 	assert.equal(1, engine:handle_message(boundary.facts { room = honest }, boundary.message(), 2000));
 	local pushed;
@@ -205,7 +216,10 @@ local function run(seed, is_over)
 		local method = methods[random(#methods)];
 		local arguments = table.pack(table.unpack(method, 2));
 		for i = 1, arguments.n do
-			arguments[i] = one_in(8) and make.anything() or make[arguments[i]]();
+			local kind = arguments[i];
+			arguments[i] = one_in(8) and make.anything() or make[kind]();
+			-- The clock of the server does not jump: what has been at a time without end is never over.
+			if kind == "clock" and type(arguments[i]) == "number" then arguments[i] = make.clock(); end
 		end
 		if one_in(20) then arguments.n = random(6) - 1; end
 		local changes_nothing = method[1]:find("^prepare_") or method[1] == "without_registration";

@@ -28,7 +28,8 @@ describe("boundary", function ()
 			assert.same({
 				with_body = false; with_sender = false; important_body = "New Message!"; max_body_bytes = 1024; max_errors = 16;
 				max_devices = 5; default_level = "auto"; max_in_flight = 500; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
-				time_to_live = 172800; give_up_after = 1209600;
+				push_interval = 1; time_to_live = 172800; give_up_after = 1209600; max_users_per_domain = 10000; max_users = 1000000;
+				lease = 7776000;
 			}, native.default_options);
 			native.open("x.localhost", native.default_options, st.stanza_mt);
 			native.close("x.localhost");
@@ -68,7 +69,7 @@ describe("boundary", function ()
 
 	describe("an expected failure", function ()
 		it("is nil and what st.error_reply() wants", function ()
-			local change, err = engine:prepare_enable(user, enable_iq("node='n1'"), nil, 1);
+			local change, err = boundary.prepare_enable(engine, enable_iq("node='n1'"), nil, 1);
 			assert.is_nil(change);
 			assert.equal("modify", err.type);
 			assert.equal("bad-request", err.condition);
@@ -78,7 +79,7 @@ describe("boundary", function ()
 		end);
 
 		it("is none for what is well", function ()
-			local change, err = engine:prepare_enable(user, enable_iq(), nil, 1);
+			local change, err = boundary.prepare_enable(engine, enable_iq(), nil, 1);
 			assert.is_table(change);
 			assert.is_nil(err);
 		end);
@@ -86,10 +87,13 @@ describe("boundary", function ()
 
 	describe("wrong use", function ()
 		it("is an error with a text, and leaves the engine usable", function ()
+			local enable_facts = { user = user, app_server = "push.localhost", is_local = false, is_member = false };
 			for name, use in pairs {
 				["no arguments"] = function () engine:prepare_enable(); end;
-				["a number for a stanza"] = function () engine:prepare_enable(user, 1, nil, 1); end;
-				["a table that is no stanza"] = function () engine:prepare_enable(user, {}, nil, 1); end;
+				["a number for a stanza"] = function () engine:prepare_enable(enable_facts, 1, nil, 1); end;
+				["a table that is no stanza"] = function () engine:prepare_enable(enable_facts, {}, nil, 1); end;
+				["a user for the facts"] = function () engine:prepare_enable(user, enable_iq(), nil, 1); end;
+				["facts without a user"] = function () engine:prepare_enable({ is_local = false, is_member = false }, enable_iq(), nil, 1); end;
 				["a string for a time"] = function () engine:poll_push("now", "all-rooms"); end;
 				["a scope that there is not"] = function () engine:poll_push(1, "two-rooms"); end;
 				["a string for a device"] = function () engine:addressee("first"); end;

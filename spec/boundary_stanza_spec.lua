@@ -21,7 +21,7 @@ describe("boundary", function ()
 
 	describe("a record", function ()
 		it("has the fields that mod_cloud_notify stores", function ()
-			local change = engine:prepare_enable(user, enable_iq("jid='Push.Localhost' node='n1' include_payload='true'", form), nil, 1700000000.5);
+			local change = boundary.prepare_enable(engine, enable_iq("jid='Push.Localhost' node='n1' include_payload='true'", form), nil, 1700000000.5);
 			assert.equal("push.localhost<n1", change.added);
 			assert.equal(0, change.removed);
 			local stored = change.record["push.localhost<n1"];
@@ -36,12 +36,12 @@ describe("boundary", function ()
 		end);
 
 		it("has no node and no form where the client gave none", function ()
-			local stored = engine:prepare_enable(user, enable_iq("jid='push.localhost'"), nil, 1).record["push.localhost<"];
+			local stored = boundary.prepare_enable(engine, enable_iq("jid='push.localhost'"), nil, 1).record["push.localhost<"];
 			assert.same({ jid = "push.localhost", timestamp = 1 }, stored);
 		end);
 
 		it("survives Prosody's serialization", function ()
-			local change = engine:prepare_enable(user, enable_iq(nil, form), nil, 1);
+			local change = boundary.prepare_enable(engine, enable_iq(nil, form), nil, 1);
 			local read = serialization.deserialize(serialization.serialize(change.record));
 			assert.same(change.record, read);
 			assert.is_false(engine:set_registrations("x@y", nil));
@@ -55,7 +55,7 @@ describe("boundary", function ()
 			};
 			local entry = { jid = "push.localhost", node = "n1", timestamp = 5 };
 			for key, value in pairs(theirs) do entry[key] = value; end
-			local change = engine:prepare_enable(user, enable_iq("jid='other.localhost'"), { ["push.localhost<n1"] = entry }, 6);
+			local change = boundary.prepare_enable(engine, enable_iq("jid='other.localhost'"), { ["push.localhost<n1"] = entry }, 6);
 			assert.same(entry, change.record["push.localhost<n1"]);
 			assert.equal("integer", math.type(change.record["push.localhost<n1"].integer));
 			assert.equal("float", math.type(change.record["push.localhost<n1"].float));
@@ -64,7 +64,7 @@ describe("boundary", function ()
 		it("keeps entries that are no registrations", function ()
 			local junk = { __orderedIndex = { "x" }; ["a<b"] = "text"; ["c<d"] = { node = "d" }; [1] = true;
 				["e<f"] = { jid = "e", node = 5 }; ["g<h"] = { jid = "g", options = "text" }; ["i<j"] = { jid = "i", timestamp = {} } };
-			local change = engine:prepare_enable(user, enable_iq(), junk, 1);
+			local change = boundary.prepare_enable(engine, enable_iq(), junk, 1);
 			for key, value in pairs(junk) do
 				assert.same(value, change.record[key]);
 			end
@@ -72,9 +72,9 @@ describe("boundary", function ()
 		end);
 
 		it("is nil when nothing is left", function ()
-			local change = engine:prepare_enable(user, enable_iq(), nil, 1);
+			local change = boundary.prepare_enable(engine, enable_iq(), nil, 1);
 			local iq = xml.parse("<iq xmlns='jabber:client'><disable xmlns='urn:xmpp:push:0' jid='push.localhost'/></iq>");
-			local disabled = engine:prepare_disable(iq, change.record);
+			local disabled = engine:prepare_disable(iq, "push.localhost", change.record);
 			assert.equal(1, disabled.removed);
 			assert.is_nil(disabled.record);
 			assert.is_nil(disabled.added);
@@ -141,7 +141,7 @@ describe("boundary", function ()
 				return pushed;
 			end
 			local function enable(other_form)
-				local change = engine:prepare_enable(user, enable_iq(nil, other_form), nil, 2);
+				local change = boundary.prepare_enable(engine, enable_iq(nil, other_form), nil, 2);
 				engine:set_registrations(user, change.record, key);
 			end
 			local first = push_again();
@@ -184,6 +184,28 @@ describe("boundary", function ()
 			local broken = message();
 			broken.tags[1][1] = "\255\254 hello";
 			assert.equal(1, engine:handle_message(facts(), broken, 10));
+		end);
+	end);
+
+	describe("a message", function ()
+		local function push_of(stanza)
+			make_absent_member(engine);
+			engine:handle_message(facts { keep_original = true }, stanza, 10);
+			return push(engine);
+		end
+
+		it("is read as far as people's clients would make it", function ()
+			local stanza = message();
+			for _ = 1, 20000 do stanza:tag("a", { b = "c" }):up(); end
+			local original = push_of(stanza).details.original;
+			local parts = #original.tags * 2;
+			assert.is_true(parts > 4900 and parts <= 5000, tostring(parts));
+		end);
+
+		it("is read whole where people's clients have made it", function ()
+			local stanza = message();
+			for _ = 1, 1000 do stanza:tag("a", { b = "c" }):text("d"):up(); end
+			assert.equal(1001, #push_of(stanza).details.original.tags);
 		end);
 	end);
 end);

@@ -19,18 +19,36 @@ describe("boundary", function ()
 	after_each(boundary.close);
 
 	describe("a room", function ()
+		it("has members who have not consented", function ()
+			make_absent_member(engine);
+			local function devices(body)
+				return engine:handle_message(facts(), message(body), 10);
+			end
+			boundary.set_members(engine, room, { [user] = "alice" }, { user });
+			engine:set_occupants(room, {}, 1);
+			assert.same({ 0, 1, 0 }, { devices("hello"), devices("Alice, hello"), devices("Alice, hello") });
+			engine:affiliation_changed(room, user, true, "alice", false);
+			assert.equal(1, devices("hello"));
+			engine:affiliation_changed(room, user, true, "alice", true);
+			assert.equal(0, devices("hello"));
+			engine:occupant_present(room, user, "alice");
+			engine:occupant_gone(room, user, "alice", 20);
+			assert.equal(1, devices("hello"));
+			assert.has_error(function () engine:add_members(room, {}, "everybody"); end);
+		end);
+
 		it("is known step by step", function ()
 			local function coverage() return { engine:coverage(room) }; end
-			assert.same({ "nothing", false }, coverage());
+			assert.same({ "nothing", false, false }, coverage());
 			engine:set_registrations(user, { ["a<b"] = { jid = "a", node = "b" } });
 			boundary.set_members(engine, room, { [user] = "alice", ["nobody@users.localhost"] = false });
-			assert.same({ "members", true }, coverage());
+			assert.same({ "members", true, true }, coverage());
 			engine:set_occupants(room, { nobody = "nobody@users.localhost" }, 1);
-			assert.same({ "complete", true }, coverage());
+			assert.same({ "complete", true, true }, coverage());
 			assert.same({ user }, engine:absent_members(room));
 			engine:occupant_present(room, user, "alice");
 			assert.same({}, engine:absent_members(room));
-			assert.same({ "complete", false }, coverage());
+			assert.same({ "complete", false, true }, coverage());
 			engine:occupant_gone(room, user, "alice", 2);
 			assert.same({ user }, engine:absent_members(room));
 			engine:forget_room(room);

@@ -145,8 +145,8 @@ versions.describe("guard", function (version)
 		{ "affiliation_changed", "take note of an affiliation", dismiss };
 		{ "forget_room", "take note of a restored room", restore };
 		{ "room_destroyed", "take note of a destroyed room", nil, destroy_a_room };
-		{ "coverage", "find the rooms of lin@users.localhost", lin_comes_back, lin_goes };
-		{ "affiliation_changed", "find the rooms of lin@users.localhost", lin_comes_back, lin_goes };
+		{ "coverage", "take note of members of "..room, lin_comes_back, lin_goes };
+		{ "affiliation_changed", "take note of members of "..room, lin_comes_back, lin_goes };
 		{ "suppress", "send a push to push.localhost", stop_a_push };
 		{ "prepare_enable", "enable pushes", function () refuse("enable", mary, "another"); end };
 		{ "prepare_enable", "enable pushes", function () refuse("enable", olga, "first"); end };

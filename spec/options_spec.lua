@@ -11,10 +11,9 @@ local options = {
 	{ "push_max_errors", { "many", 0, 1.5 }, "a whole number of at least 1", "16", 1 };
 	{ "push_max_devices", { "5", -1, 2^40 }, "a whole number of at least 1", "5", 3 };
 	{ "muc_push_default", { "sometimes", true, 1 }, [["auto", "always", "on-mention" or "never"]], [["auto"]], "always" };
-	{
-		"muc_push_app_servers", { "push.example.com", 3, { key = "push.example.com" } },
-		"a list of JIDs or domains", "no restriction", { "push.localhost" },
-	};
+	{ "muc_push_max_users_per_domain", { "10000", 0, 1.5 }, "a whole number of at least 1", "10000", 500 };
+	{ "muc_push_max_users", { "all", -1, {} }, "a whole number of at least 1", "1000000", 500 };
+	{ "muc_push_lease", { "90d", 3600, {} }, "a number of seconds of at least 86400", "7776000", 86400 };
 	{ "muc_push_max_in_flight", { "500", 0, 2.5 }, "a whole number of at least 1", "500", 40 };
 	{ "muc_push_reply_timeout", { "2m", 0.5, -1 }, "a number of seconds of at least 1", "120", 1 };
 	{ "muc_push_retry_delay", { "10", 0, {} }, "a number of seconds of at least 0.1", "10", 0.1 };
@@ -28,7 +27,27 @@ local options = {
 	{ "muc_push_slice", { "3ms", 0.05, 5000 }, "a number of milliseconds from 0.1 to 1000", "1", 2.5 };
 };
 
+-- Lists of app servers; whether push.localhost and push.elsewhere.example may be registered, and what is said of each.
+local lists = {
+	{ { "push.localhost" }, true, false };
+	{ "push.localhost", true, false };
+	{ "PUSH.localhost.", true, false };
+	{ { "push.localhost", "push.elsewhere.example" }, true, true };
+	{ {}, false, false };
+	{ 3, false, false, { "Option muc_push_app_servers is 3 (a number)" } };
+	{ true, false, false, { "Option muc_push_app_servers is true (a boolean)" } };
+	{ { key = "push.localhost" }, false, false, { "Option muc_push_app_servers is table: " } };
+	{ { "push.localhost", 7 }, false, false, { "Option muc_push_app_servers is table: " } };
+	{ { "@push.localhost", "push.elsewhere.example", "" }, false, true, { "has the entry \"@push.localhost\"", "has the entry \"\"" } };
+	{ "https://push.localhost/", false, false };
+	{ "", false, false, { "has the entry \"\"" } };
+};
+
 local good_service = "good.localhost";
+
+local function list_service(i)
+	return string.format("list-%d.localhost", i);
+end
 
 local function bad_service(i)
 	return string.format("bad-%d.localhost", i);
@@ -51,6 +70,10 @@ versions.describe("options", function (version)
 				mucs[bad_service(i)][option[1]] = option[2][i];
 			end
 			mucs[good_service][option[1]] = option[5];
+		end
+		mucs[good_service].muc_push_app_servers = { "push.localhost" };
+		for i, list in ipairs(lists) do
+			mucs[list_service(i)] = { modules_enabled = { "muc_cloud_notify" }, muc_push_app_servers = list[1] };
 		end
 		server, muc = muc_service.start(version, {
 			muc = { modules_enabled = { "muc_cloud_notify" } };
@@ -123,6 +146,29 @@ versions.describe("options", function (version)
 			muc.bob.component:sync();
 			assert.same({}, muc.app:take_nodes());
 			muc.app.answer = "result";
+		end);
+	end
+
+	for i, list in ipairs(lists) do
+		it("allows no app server that a list does not name, nor any where it cannot be read: list " .. i, function ()
+			local user = server:user(string.format("list-%d@users.localhost/phone", i));
+			local function is_allowed(app_server)
+				local reply = user:enable { jid = app_server, node = "n1", to = list_service(i) };
+				if reply.attr.type == "error" then
+					local error_type, condition = reply:get_error();
+					assert.same({ "auth", "forbidden" }, { error_type, condition });
+				end
+				return reply.attr.type == "result";
+			end
+			assert.equal(list[2], is_allowed("push.localhost"));
+			assert.equal(list[3], is_allowed("push.elsewhere.example"));
+			assert.is_false(is_allowed("other.example"));
+			local errors = muc:errors_at(list_service(i));
+			assert.equal(#(list[4] or {}), #errors, table.concat(errors, "\n"));
+			for n, text in ipairs(list[4] or {}) do
+				assert.truthy(errors[n]:find(text, 1, true), errors[n]);
+				assert.truthy(errors[n]:find("it allows nobody", 1, true), errors[n]);
+			end
 		end);
 	end
 

@@ -45,6 +45,7 @@ function make_hostile_room(node, prefix, count, host)
 		room._affiliation_data = room._affiliation_data or {};
 		room._affiliation_data[jid] = { reserved_nickname = (","):rep(960)..i };
 	end
+	room:set_historylength(0); -- what Prosody itself keeps is not to be measured
 	module:fire_event("muc-room-restored", { jid = room.jid, room = room });
 	return room.jid;
 end

@@ -30,7 +30,7 @@ local function sender_of(event)
 	return sender and sender.bare_jid;
 end
 
--- parts: { engine; room_sync; presence; consent; hibernation; author_of, facts_of = see rooms.lua }
+-- parts: { engine; room_sync; presence; consent; hibernation; author_of; facts_of, visit = see rooms.lua }
 local function watch(parts)
 	local engine, room_sync, presence, hibernation = parts.engine, parts.room_sync, parts.presence, parts.hibernation;
 
@@ -85,6 +85,7 @@ local function watch(parts)
 		facts.sent = event.sent;
 		facts.message_key = key_of(event);
 		facts.reply_author = find_reply_author(event);
+		parts.visit(room);
 		room_sync.advance(room);
 		if room_sync.is_complete(room) then
 			facts.gone_nick = nick_that_goes(room, event.real_jid);

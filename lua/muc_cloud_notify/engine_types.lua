@@ -43,9 +43,12 @@ function native.close(host) end
 ---@field max_body_bytes integer the longest text that is told
 ---@field max_errors integer
 ---@field max_devices integer
+---@field max_users_per_domain integer
+---@field max_users integer
+---@field lease number
 ---@field default_level "auto"|"always"|"on-mention"|"never"
 ---@field push_interval number
----@field app_servers string[]? nil: any
+---@field app_servers string[]? as Prosody prepares them; nil: any
 ---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
 ---@field retry_delay number
@@ -57,6 +60,7 @@ function native.close(host) end
 ---@class stanza: table
 
 ---A user's registrations as they are stored: by push identifier, in the format of mod_cloud_notify.
+---The addresses of app servers in it are as Prosody prepares them.
 ---@alias record table<string, table>
 
 ---@class engine
@@ -74,25 +78,34 @@ local engine = {};
 
 ---Why a request is refused: the stanza error it is answered with (RFC 6120, section 8.3).
 ---@class refusal
----@field type "auth"|"cancel"|"modify"
+---@field type "auth"|"cancel"|"modify"|"wait"
 ---@field condition string
 ---@field text string
+---@field unless_member boolean whether it would be followed if the user were known to be a member of a room
+
+---The facts about a request to enable pushes.
+---@class enable_facts
+---@field user string the bare JID of the user who asks
+---@field app_server string? the `jid` attribute as Prosody prepares it; nil: it is no JID, or not there
+---@field is_local boolean whether the user has an account on this server
+---@field is_member boolean whether the user is known to be a member of a room
 
 ---An IQ with `<enable/>` (XEP-0357, section 5).
----@param user string
+---@param facts enable_facts
 ---@param iq stanza
 ---@param record record? nil: nothing is stored
 ---@param unix_time number
 ---@return change? change
 ---@return refusal? refusal
-function engine:prepare_enable(user, iq, record, unix_time) end
+function engine:prepare_enable(facts, iq, record, unix_time) end
 
 ---An IQ with `<disable/>` (XEP-0357, section 6).
 ---@param iq stanza
+---@param app_server string? the `jid` attribute as Prosody prepares it; nil: it is no JID, or not there
 ---@param record record?
 ---@return change? change
 ---@return refusal? refusal
-function engine:prepare_disable(iq, record) end
+function engine:prepare_disable(iq, app_server, record) end
 
 ---A record without one of its registrations.
 ---@param record record?
@@ -111,6 +124,11 @@ function engine:without_registration(record, push_identifier) end
 ---@param renewed string? the push identifier of the registration that the user has just asked for
 ---@return boolean is_first_device the user had no device before, and so is in the index of no room
 function engine:set_registrations(user, record, renewed) end
+
+---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
+---who is a member of the rooms that it is told of.
+---@param user string
+function engine:establish(user) end
 
 ---The account of a user was disabled, or enabled again. While it is disabled nothing is pushed to the user's devices, but
 ---everything is counted and kept.
@@ -286,13 +304,35 @@ function engine:poll_push(now, scope) end
 ---@field app_server string
 ---@field errors integer? this many persistent errors in a row; nil: it could not be reached for too long
 
+---@class device_answered
+---@field type "device-answered" a device that next_aged_devices() has returned had a result since: that is to be stored
+---@field user string
+---@field push_identifier string
+
 ---@class addressee_changed
 ---@field type "addressee-changed" what addressee() has said of this device holds no more
 ---@field device integer
 
 ---The next event. Nothing where there is none.
----@return device_disabled|addressee_changed|nil event
+---@return device_disabled|device_answered|addressee_changed|nil event
 function engine:poll_event() end
+
+---Begins to look at the leases of all devices. A lease begins when a device is registered, or with the `last_sign` of life that
+---stands in its registration.
+function engine:begin_lease_check() end
+
+---A device of which there was no sign of life for a tenth of a lease, or more.
+---@class aged_device
+---@field user string
+---@field push_identifier string
+---@field app_server string
+---@field is_over boolean whether its lease is over
+
+---Looks at the leases of some more devices.
+---@param unix_time number
+---@param since number no lease has begun before
+---@return aged_device[]? devices nil: all were looked at
+function engine:next_aged_devices(unix_time, since) end
 
 ---When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
 ---happens. The reason is for people.

@@ -25,7 +25,7 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; outbox_store }
+-- room_sync; registrations; leases; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local tasks, room_sync, registrations, outbox_store = parts.tasks, parts.room_sync, parts.registrations, parts.outbox_store;
@@ -98,6 +98,7 @@ local function start(parts)
 		for room in muc.live_rooms() do table.insert(rooms, room); end
 		read_awaited();
 		read_live(rooms);
+		guard.attempt("begin to look at the leases", parts.leases.start);
 	end
 
 	local function fill(pause)
@@ -111,6 +112,7 @@ local function start(parts)
 			tasks.start("load the registrations", fill, on_filled);
 		else
 			on_filled();
+			tasks.later("list the registered users", registrations.list, function () end);
 		end
 	end
 

@@ -4,6 +4,8 @@
 
 local part = ...;
 
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+
 local guard = part "shared/guard";
 
 local hosts = prosody.hosts;
@@ -18,4 +20,10 @@ local function watch(watch_host)
 	end));
 end
 
-return { watch = watch };
+-- Whether a user has an account of one of them.
+local function is_local(bare_jid)
+	local session = hosts[jid_host(bare_jid)];
+	return session ~= nil and session.type == "local";
+end
+
+return { watch = watch, is_local = is_local };

@@ -26,8 +26,10 @@ local of_engine = {
 	default_level = {
 		"muc_push_default", options.one_of("auto", "always", "on-mention", "never"), [["auto", "always", "on-mention" or "never"]];
 	};
+	max_users_per_domain = { "muc_push_max_users_per_domain", options.integer(1), "a whole number of at least 1" };
+	max_users = { "muc_push_max_users", options.integer(1), "a whole number of at least 1" };
+	lease = { "muc_push_lease", options.seconds(86400), "a number of seconds of at least 86400 (a day)" };
 	push_interval = { "muc_push_interval", options.seconds(0), "a number of seconds of at least 0" };
-	app_servers = { "muc_push_app_servers", options.list_of_text, "a list of JIDs or domains, such as { \"push.example.com\" }" };
 	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
@@ -53,6 +55,7 @@ local function read(native)
 	end
 	local values = options.read(own);
 	values.engine = options.read(specification);
+	values.engine.app_servers = options.read_jids("muc_push_app_servers");
 	return values;
 end
 

@@ -10,6 +10,7 @@ local part = ...;
 
 local clone = require "util.stanza".clone; -- COMPAT 0.12: no prosody.* names
 local jid_host = require "util.jid".host;
+local jid_prep = require "util.jid".prep;
 local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
@@ -113,17 +114,26 @@ local function new(parts)
 		return true;
 	end
 
+	-- Returns true where it answers a push.
+	local function take_answer(stanza, from)
+		local id = stanza.attr.id;
+		if stanza.attr.type == "result" then
+			return engine:handle_result(id, from, monotonic()) or nil;
+		end
+		local error_type, condition = stanza_error.read(stanza);
+		if not engine:handle_error(id, from, error_type, condition, monotonic()) then return nil; end
+		module:log("debug", "App server %s answered with an error: %s/%s", from, error_type, condition);
+		return true;
+	end
+
 	module:hook("iq/host", guard.answer("take in the answer of an app server", function (event)
 		local stanza = event.stanza;
 		local id, from, kind = stanza.attr.id, stanza.attr.from, stanza.attr.type;
 		if kind ~= "result" and kind ~= "error" or not id or not from then return; end
-		if kind == "result" then
-			return engine:handle_result(id, from, monotonic()) or nil;
-		end
-		local error_type, condition = stanza_error.read(stanza);
-		if not engine:handle_error(id, from, error_type, condition, monotonic()) then return; end
-		module:log("debug", "App server %s answered with an error: %s/%s", from, error_type, condition);
-		return true;
+		if take_answer(stanza, from) then return true; end
+		-- Prosody prepares the addresses of what comes in from others, and not of what a module in this process sends.
+		local prepared = jid_prep(from);
+		return prepared and prepared ~= from and take_answer(stanza, prepared) or nil;
 	end), 10);
 
 	-- Another module wants every device of a user to be pushed to, without a message.

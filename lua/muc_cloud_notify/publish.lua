@@ -28,6 +28,8 @@ local items_kept = 32;
 -- Each costs the garbage collector time for as long as it is kept, which is time that everybody waits: a thousand make a
 -- cycle of it one to two milliseconds longer.
 local addressees_kept = 1000;
+-- What they may weigh: those of most clients weigh one to two kilobytes each, and the largest that can be registered fifty.
+local bytes_of_addressees = 8 * 1024 * 1024;
 
 local pubsub_attr = { xmlns = xmlns_pubsub };
 
@@ -55,6 +57,27 @@ local function item(fields)
 	return stanza:reset();
 end
 
+-- About how many bytes an element of a form takes, whatever is in it: two tables, of which one has fields.
+local bytes_of_element = 320;
+local bytes_of_attribute = 64;
+
+local function weight_of(node)
+	if type(node) == "string" then return #node; end
+	local weight = bytes_of_element;
+	for name, value in pairs(node.attr) do
+		weight = weight + bytes_of_attribute + #name + #value;
+	end
+	for _, child in ipairs(node) do
+		weight = weight + weight_of(child);
+	end
+	return weight;
+end
+
+-- The elements around a form, and the strings of an addressee besides.
+local function weight_of_addressee(user, app_server, node, form)
+	return 4 * bytes_of_element + #user + #app_server + #(node or "") + (form and weight_of(form) or 0);
+end
+
 -- Where the pushes of a device go, and what they all have in common. A node and a form may be nil.
 local function new_addressee(user, app_server, node, form)
 	local publish = element("publish", { xmlns = xmlns_pubsub, node = node }, {});
@@ -67,7 +90,7 @@ end
 
 local function new(engine)
 	local host = module.host;
-	local items, addressees = bounded_cache.new(items_kept), bounded_cache.new(addressees_kept);
+	local items, addressees = bounded_cache.new(items_kept), bounded_cache.new(addressees_kept, bytes_of_addressees);
 	local get_items, get_addressee = items.get, addressees.get;
 
 	-- The <item/> for a summary, in a list of its own.
@@ -87,7 +110,7 @@ local function new(engine)
 		local user, app_server, node, form = engine:addressee(device);
 		if not user then return nil; end
 		kept = new_addressee(user, app_server, node, form);
-		addressees.set(device, kept);
+		addressees.set(device, kept, weight_of_addressee(user, app_server, node, form));
 		return kept;
 	end
 

@@ -8,12 +8,19 @@
 local part = ...;
 
 local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local jid_prep = require "util.jid".prep;
 local st = require "util.stanza";
 local now = require "util.time".now;
 
 local guard = part "shared/guard";
+local local_hosts = part "muc_cloud_notify/local_hosts";
+local record_store = part "muc_cloud_notify/record_store";
+local token_buckets = part "shared/token_buckets";
 
 local xmlns_push = "urn:xmpp:push:0";
+
+---@type refusal
+local too_long = { type = "modify", condition = "policy-violation", text = "Your registration is too long" };
 
 local function refuse(event, refusal)
 	module:log("debug", "Refused a request of %s: %s", event.stanza.attr.from, refusal.text);
@@ -26,29 +33,56 @@ local function store_failed(event)
 	return true;
 end
 
--- parts: { engine; on_first_device(bare_jid) = called for a user who had no device before; may_register(event, push_info) =
--- whether other modules agree; accounts = see accounts.lua }
-local function new(parts)
-	local engine, on_first_device, may_register, accounts = parts.engine, parts.on_first_device, parts.may_register, parts.accounts;
-	local store = module:open_store();
+-- Requests of a user of each kind: so many at once, and so many a second after that.
+local requests_at_once, requests_per_second = 30, 10 / 60;
 
-	-- The record of a user, or nil; raises an error where the store cannot tell.
-	local function read_record(user)
-		local record, err = store:get(user);
-		if not record and err then
-			-- The details may quote what is stored, which is nothing for the log.
-			module:log("debug", "Reading the registrations of %s: %s", user, err);
-			error("the store cannot be read", 0);
-		end
-		return record;
+-- Who is searched for before it is known whether they may have a device; others have to come again.
+local max_searched_for = 1000;
+
+-- The most that is stored of a device in all, with what other modules add, in about as many bytes.
+local longest_registration = 65536;
+
+local function rate_exceeded(event)
+	event.origin.send(st.error_reply(event.stanza, "wait", "resource-constraint", "You have sent too many requests, try again in a minute"));
+	return true;
+end
+
+-- The app server that a request names, as Prosody prepares it.
+local function app_server_of(stanza, name)
+	local request = stanza:get_child(name, xmlns_push);
+	return request and request.attr.jid and jid_prep(request.attr.jid);
+end
+
+-- Whether a value takes no more than so many bytes, about. Returns how many are left, nil where it takes more.
+local function fits(value, left)
+	left = left - 16 - (type(value) == "string" and #value or 0);
+	for key, field in pairs(type(value) == "table" and value or {}) do
+		left = left and left >= 0 and fits(key, left);
+		left = left and fits(field, left);
+		if not left then return nil; end
 	end
+	return left >= 0 and left or nil;
+end
 
-	local function write_record(user, record)
-		local ok, err = store:set(user, record);
-		if not ok then
-			module:log("debug", "Writing the registrations of %s: %s", user, err);
-			error("the store cannot be written", 0);
+-- parts: { engine; may_register(event, push_info) = whether other modules agree; accounts = see accounts.lua;
+-- find_memberships = see rooms.lua }
+local function new(parts)
+	local engine, may_register, accounts, find_memberships = parts.engine, parts.may_register, parts.accounts, parts.find_memberships;
+	local records = record_store.new();
+	local read_record, write_record = records.get, records.set;
+	local enables = token_buckets.new(requests_at_once, requests_per_second);
+	-- Of their own: who may not enable for now can still disable.
+	local disables = token_buckets.new(requests_at_once, requests_per_second);
+	local searched_for = 0;
+
+	-- A user has a device, and had none before. A user of this server is no stranger, nor is a member of a room.
+	local function on_first_device(user)
+		if local_hosts.is_local(user) then
+			engine:establish(user);
 		end
+		find_memberships(user, function (is_member)
+			if is_member then engine:establish(user); end
+		end);
 	end
 
 	local function set_registrations(user, record, added)
@@ -103,21 +137,31 @@ local function new(parts)
 		remove_former(user, false);
 	end
 
-	local function enable(event)
+	local search_and_enable;
+
+	-- is_member: whether the user is a member of a room; nil where that is not known
+	local function answer_enable(event, user, is_member)
 		local stanza = event.stanza;
-		local user = jid_bare(stanza.attr.from);
 		local account = accounts.find(user);
 		local before = without_former(read_record(user), account);
-		local change, refusal = engine:prepare_enable(user, stanza, before, now());
+		local facts = {
+			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member or false;
+		};
+		local change, refusal = engine:prepare_enable(facts, stanza, before, now());
 		if not change then
-			return refuse(event, refusal);
+			local is_searched = refusal.unless_member and is_member == nil and search_and_enable(event, user);
+			return is_searched or refuse(event, refusal);
 		end
 		local registration = change.record[change.added];
 		if not may_register(event, registration) then
 			return true; -- the module that does not agree has answered
 		end
+		if not fits(registration, longest_registration) then
+			return refuse(event, too_long);
+		end
 		accounts.mark(user, account, change.record);
 		commit(user, before, change);
+		if is_member then engine:establish(user); end
 		module:log("info", "%s is pushed to through %s now", user, registration.jid);
 		if change.removed > 0 then
 			module:log("info", "%s has more than push_max_devices devices, the oldest was removed", user);
@@ -126,11 +170,33 @@ local function new(parts)
 		return true;
 	end
 
+	-- The domain of a user has no room for another stranger: so it is found out first whether they are one, and how many of the
+	-- others are. Returns nil where too many are searched for already.
+	function search_and_enable(event, user)
+		if searched_for >= max_searched_for then return nil; end
+		searched_for = searched_for + 1;
+		local answer = guard.answer("enable pushes", function (is_member)
+			return answer_enable(event, user, is_member);
+		end, function () return store_failed(event); end);
+		find_memberships(user, function (is_member)
+			searched_for = searched_for - 1;
+			answer(is_member);
+		end);
+		return true;
+	end
+
+	local function enable(event)
+		local user = jid_bare(event.stanza.attr.from);
+		if not enables.take(user) then return rate_exceeded(event); end
+		return answer_enable(event, user, nil);
+	end
+
 	local function disable(event)
 		local stanza = event.stanza;
 		local user = jid_bare(stanza.attr.from);
+		if not disables.take(user) then return rate_exceeded(event); end
 		local before = read_record(user);
-		local change, refusal = engine:prepare_disable(stanza, before);
+		local change, refusal = engine:prepare_disable(stanza, app_server_of(stanza, "disable"), before);
 		if not change then
 			return refuse(event, refusal);
 		end
@@ -175,17 +241,18 @@ local function new(parts)
 	-- Loads everything that is stored into the engine; pause() is called wherever there may be an interruption.
 	-- Returns false where that is to be tried again.
 	local function load_all(pause)
-		if not store.users then
+		if not records.can_list then
 			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
 			return true;
 		end
 		local gone = {}; -- users -> their accounts, where there are registrations of earlier ones
 		local unmarked = {}; -- users, where there are registrations that do not say for which account they are
 		local is_listed = guard.attempt("list the registered users", function ()
-			for user in store:users() do
-				guard.attempt("load the registrations of "..tostring(user), function ()
+			records.each_key(function (key)
+				guard.attempt("load the registrations of "..tostring(key), function ()
+					local user, stored = records.get_by_key(key);
 					local account = accounts.find(user);
-					local record, removed = without_former(read_record(user), account);
+					local record, removed = without_former(stored, account);
 					engine:set_registrations(user, record);
 					if removed > 0 then gone[user] = account; end
 					if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
@@ -194,7 +261,7 @@ local function new(parts)
 					end
 				end);
 				pause(true);
-			end
+			end);
 		end);
 		-- Not while they are listed: a store may do only one thing at a time.
 		for user, account in pairs(gone) do
@@ -227,7 +294,37 @@ local function new(parts)
 		end);
 	end
 
-	return { load_all = load_all, remove = remove, remove_former = remove_former, remove_all = remove_all };
+	-- Finds out which keys there are, where the engine has the registrations already.
+	local function list(pause)
+		guard.attempt("list the registered users", records.each_key, function () pause(); end);
+	end
+
+	-- There was a sign of life of a device: stores it, and then counts on it.
+	local function refresh(user, push_identifier)
+		local record = read_record(user);
+		local registration = record and record[push_identifier];
+		if not registration then return; end
+		registration.last_sign = math.floor(now());
+		write_record(user, record);
+		engine:set_registrations(user, record);
+	end
+
+	-- Removes a device of which there was no sign of life for too long. Returns whether it was there.
+	local function expire(user, push_identifier)
+		local is_done, was_there = guard.attempt("remove an old device of "..user, function ()
+			local record, was_there = engine:without_registration(read_record(user), push_identifier);
+			if was_there then
+				write_record(user, record);
+				engine:set_registrations(user, record);
+			end
+			return was_there;
+		end);
+		return is_done and was_there;
+	end
+
+	return {
+		list = list, refresh = refresh, expire = expire, load_all = load_all, remove = remove, remove_former = remove_former, remove_all = remove_all;
+	};
 end
 
 return { new = new };

@@ -291,13 +291,22 @@ local function new(parts)
 		end
 	end
 
-	-- A user is a member of a room from now on, or has a device: looks at those of its occupants that are theirs.
-	local function look_for(room, bare_jid)
+	-- These users are members of a room from now on, or have a device: looks at those of its occupants that are theirs.
+	-- users: bare JID -> true
+	local function look_for(room, users)
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare_jid then
+			if users[occupant.bare_jid] then
 				look_at(room, occupant);
 			end
+		end
+	end
+
+	-- A member has got a device while a room is being read: they may have been passed over.
+	local function add_late(room, bare_jid)
+		if readings[room.jid] then
+			local nick = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
+			engine:add_members(room.jid, { [bare_jid] = nick }, consent.is_missing(room, bare_jid) and { bare_jid } or nil);
 		end
 	end
 
@@ -354,7 +363,7 @@ local function new(parts)
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
 		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, look_for = look_for, registrations_loaded = registrations_loaded;
+		hold = hold, look_at = look_at, look_for = look_for, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end
 

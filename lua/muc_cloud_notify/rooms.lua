@@ -11,6 +11,7 @@ local st = require "util.stanza";
 
 local guard = part "shared/guard";
 local replied_id = part "muc_cloud_notify/reply".replied_id;
+local room_search = part "muc_cloud_notify/room_search";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
 
 -- The priority at which a message is looked at: after every filter, for what a module has stopped is no message, and what
@@ -34,15 +35,12 @@ end
 -- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
 -- members.
 local function listed_affiliation(room, bare_jid)
-	local affiliation = room:get_affiliation(bare_jid);
-	if affiliation ~= "owner" then return affiliation; end
-	for listed_jid, listed in room:each_affiliation() do
-		if listed_jid == bare_jid then return listed; end
-	end
+	return room._affiliations[bare_jid];
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; consent; author_of(room, stanza_id) = the author of a message, see
--- mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
+-- parts: { engine; muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room,
+-- stanza_id) = the author of a message, see mod_muc_undelivered; wants_message = whether another module wants to see the
+-- message with each push }
 local function watch(parts)
 	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
 
@@ -51,6 +49,34 @@ local function watch(parts)
 		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, data and data.reserved_nickname, consent.is_missing_in(data));
 	end
 
+	-- These users are members of a room, and have a device.
+	local function add_members(room, users)
+		room_sync.forget_quiet(room.jid);
+		for bare_jid in pairs(users) do
+			if not engine:is_registered(bare_jid) then
+				users[bare_jid] = nil; -- they have asked for a device, and have none yet, or none any more
+			elseif engine:coverage(room.jid) == "nothing" then
+				room_sync.add_late(room, bare_jid);
+			else
+				affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+			end
+		end
+		if next(users) then
+			room_sync.look_for(room, users);
+		end
+	end
+
+	local search = room_search.new {
+		muc = muc, tasks = parts.tasks;
+		on_members = function (room, users)
+			if not guard.attempt("take note of members of "..room.jid, add_members, room, users) then
+				-- They are registered, whatever happens here: so the room is read again.
+				engine:forget_room(room.jid);
+				room_sync.start_again(room);
+			end
+		end;
+	};
+	local is_searching, visit = search.is_pending, search.visit;
 	consent.on_consent(function (room, bare_jid)
 		if engine:is_registered(bare_jid) then
 			affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
@@ -74,7 +100,7 @@ local function watch(parts)
 		room_sync.start_again(event.room);
 		affiliation_changed(event.room, event.jid, event.affiliation);
 		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
-			room_sync.look_for(event.room, event.jid);
+			room_sync.look_for(event.room, { [event.jid] = true });
 		end
 	end), 1000);
 
@@ -85,6 +111,7 @@ local function watch(parts)
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
 	-- a change of nickname, and muc-occupant-joined is not.
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
+		visit(event.room);
 		room_sync.look_at(event.room, event.occupant);
 	end), 1000);
 
@@ -96,6 +123,7 @@ local function watch(parts)
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)
+		search.forget(event.room.jid);
 		room_sync.forget(event.room.jid);
 		engine:room_destroyed(event.room.jid);
 	end), 1000);
@@ -147,6 +175,7 @@ local function watch(parts)
 	local quietness = room_sync.quietness;
 	local push_or_hold = guard.watch("push a message", function (event)
 		local room, stanza = event.room, event.stanza;
+		visit(room);
 		if quietness(room.jid) and not may_revise(stanza) then return; end
 		local is_of_interest, is_complete = concerns_absent(room, stanza);
 		if not is_of_interest then return; end
@@ -161,34 +190,18 @@ local function watch(parts)
 	end);
 
 	module:hook("muc-broadcast-message", function (event)
-		if quietness(event.room.jid) ~= "no devices" then
+		if is_searching() or quietness(event.room.jid) ~= "no devices" then
 			push_or_hold(event);
 		end
 	end, after_filters);
 
-	local function find_rooms_of(bare_jid)
-		for room in muc.live_rooms() do
-			room_sync.start_again(room);
-			local affiliation = listed_affiliation(room, bare_jid);
-			if is_member[affiliation] then
-				if engine:coverage(room.jid) ~= "nothing" then
-					affiliation_changed(room, bare_jid, affiliation);
-				end
-				room_sync.look_for(room, bare_jid);
-			end
-		end
+	-- Finds the rooms of a user who has a device now, or asks for one. on_found(is_member): is called in the end with whether they
+	-- are a member of any live room
+	local function find_memberships(bare_jid, on_found)
+		search.add(bare_jid, on_found);
 	end
 
-	-- A user has a device now: tells the engine where they are a member, and under which nicknames they are there. They are
-	-- registered, whatever happens here: should it fail, all rooms are read again.
-	local function add_user(bare_jid)
-		room_sync.forget_quiet();
-		if not guard.attempt("find the rooms of "..bare_jid, find_rooms_of, bare_jid) then
-			engine:forget_rooms();
-		end
-	end
-
-	return { facts_of = facts_of, add_user = add_user };
+	return { facts_of = facts_of, find_memberships = find_memberships, visit = visit };
 end
 
 return { watch = watch };

@@ -8,6 +8,8 @@
 -- COMPAT 0.12: get_option_integer, get_option_period and get_option_enum are Prosody 13's, and none of
 -- them says in one line what is wrong and what is used instead.
 
+local jid_prep = require "util.jid".prep; -- COMPAT 0.12: no prosody.* names
+
 local max_integer = 2^31;
 
 local to_integer = math.tointeger or function (number) return number; end -- before Lua 5.3, numbers are of one kind
@@ -47,6 +49,7 @@ local function one_of(...)
 end
 
 local function list_of_text(value)
+	if type(value) == "string" then return { value }; end
 	if type(value) ~= "table" then return nil; end
 	local count = 0;
 	for _ in pairs(value) do count = count + 1; end
@@ -70,6 +73,29 @@ local function checked(name, check, expected, default)
 	return default;
 end
 
+-- An option that allows some JIDs or domains, and nobody else: it must not allow more when it is not understood. nil where it is
+-- not set.
+local function read_jids(name)
+	local configured = module:get_option(name);
+	if configured == nil then return nil; end
+	local list = list_of_text(configured);
+	if not list then
+		module:log("error", "Option %s is %s (a %s), but a list of JIDs or domains is expected, such as { \"push.example.com\" };"
+			.." until that is mended, it allows nobody", name, show(configured), type(configured));
+		return {};
+	end
+	local jids = {};
+	for _, entry in ipairs(list) do
+		local jid = jid_prep(entry);
+		if jid then
+			table.insert(jids, jid);
+		else
+			module:log("error", "Option %s has the entry %s, which is neither a JID nor a domain: it allows nobody", name, show(entry));
+		end
+	end
+	return jids;
+end
+
 -- specification: field of the result = { name of the option, check, what it expects in words, default }. Without a
 -- default, an option that is not set restricts nothing.
 local function read(specification)
@@ -81,6 +107,6 @@ local function read(specification)
 end
 
 return {
-	read = read;
-	boolean = boolean, text = text, integer = integer, seconds = seconds, milliseconds = milliseconds, one_of = one_of, list_of_text = list_of_text;
+	read = read, read_jids = read_jids;
+	boolean = boolean, text = text, integer = integer, seconds = seconds, milliseconds = milliseconds, one_of = one_of;
 };

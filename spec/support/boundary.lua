@@ -1,6 +1,7 @@
 -- An engine in the process of the test, and what crosses the boundary to it: for the specs of the contract in
 -- lua/muc_cloud_notify/engine_types.lua.
 
+local jid_prep = require "util.jid".prep;
 local st = require "util.stanza";
 local xml = require "util.xml";
 
@@ -19,9 +20,10 @@ function boundary.merged(set, changes)
 	return set;
 end
 
--- Every message is pushed, unless it is said otherwise.
+-- Every message is pushed, and at once, unless it is said otherwise.
 function boundary.options(changes)
-	return boundary.merged(boundary.merged(boundary.merged({}, boundary.native.default_options), { default_level = "always" }), changes);
+	local set = boundary.merged({}, boundary.native.default_options);
+	return boundary.merged(boundary.merged(set, { default_level = "always", push_interval = 0 }), changes);
 end
 
 function boundary.open(changes)
@@ -46,16 +48,25 @@ function boundary.facts(changes)
 	return boundary.merged(set, changes);
 end
 
+-- What an IQ with <enable/> from the user makes of a record.
+function boundary.prepare_enable(engine, iq, record, unix_time)
+	local app_server = iq.tags[1].attr.jid;
+	local facts = {
+		user = boundary.user, app_server = app_server and jid_prep(app_server), is_local = false, is_member = false;
+	};
+	return engine:prepare_enable(facts, iq, record, unix_time);
+end
+
 -- Says who the members of a room are.
-function boundary.set_members(engine, room, members)
+function boundary.set_members(engine, room, members, without_consent)
 	engine:begin_members(room);
-	engine:add_members(room, members);
+	engine:add_members(room, members, without_consent);
 	while not engine:end_members(room) do end -- luacheck: ignore 542
 end
 
 -- Registers the user's device, and makes the user an absent member of the room.
 function boundary.make_absent_member(engine, iq)
-	local change = assert(engine:prepare_enable(boundary.user, iq or boundary.enable_iq(), nil, 1));
+	local change = assert(boundary.prepare_enable(engine, iq or boundary.enable_iq(), nil, 1));
 	engine:set_registrations(boundary.user, change.record);
 	boundary.set_members(engine, boundary.room, { [boundary.user] = false });
 	engine:set_occupants(boundary.room, {}, 1);

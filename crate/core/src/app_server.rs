@@ -3,32 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use jid::Jid;
-
-use crate::error::RequestError;
-
-/// The JID of an app server, normalised as the server routes it, so that it can be compared with the
-/// `from` of what the app server answers.
+/// The JID of an app server as the server has prepared it, so that it can be compared with the `from` of what the app
+/// server answers. Which addresses there are, and how they are spelled, is for the server to say, and for nobody else.
 ///
 /// Many devices share one app server, hence the shared string.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppServer(Arc<str>);
 
 impl AppServer {
-    /// Reads the `jid` attribute that a client wrote.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::MalformedAppServer`] where it is no JID.
-    pub(crate) fn parse(jid: &str) -> Result<Self, RequestError> {
-        let jid = Jid::new(jid).map_err(RequestError::MalformedAppServer)?;
-        Ok(AppServer(jid.as_str().into()))
-    }
-
-    /// Reads the address from a stored record. What is stored was accepted once: an address that is no
-    /// longer understood is kept as it stands.
-    pub fn stored(jid: &str) -> Self {
-        Self::parse(jid).unwrap_or_else(|_| AppServer(jid.into()))
+    /// An address that the server has prepared.
+    pub fn prepared(jid: &str) -> Self {
+        AppServer(jid.into())
     }
 
     /// The JID as text.
@@ -76,38 +61,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_normalised() {
-        let app_server = AppServer::parse("Pusher@Push.Example/Some Where").unwrap();
-        assert_eq!(app_server.as_str(), "pusher@push.example/Some Where");
-        assert_eq!(app_server.bare(), "pusher@push.example");
-        assert_eq!(app_server.domain(), "push.example");
-    }
-
-    #[test]
-    fn refuses_what_is_no_jid() {
-        for jid in ["", "@", "push.example/", "a@", "@push.example"] {
-            assert!(matches!(AppServer::parse(jid), Err(RequestError::MalformedAppServer(_))), "{jid:?}");
+    fn has_a_domain_and_a_bare_jid() {
+        for (jid, bare, domain) in [
+            ("push.example", "push.example", "push.example"),
+            ("push.example/Some Where", "push.example", "push.example"),
+            ("pusher@push.example", "pusher@push.example", "push.example"),
+            ("pusher@push.example/a@b/c", "pusher@push.example", "push.example"),
+            ("ab--cd.example", "ab--cd.example", "ab--cd.example"),
+        ] {
+            let app_server = AppServer::prepared(jid);
+            assert_eq!((app_server.as_str(), app_server.bare(), app_server.domain()), (jid, bare, domain));
         }
-    }
-
-    #[test]
-    fn keeps_a_stored_address_that_it_does_not_understand() {
-        assert_eq!(AppServer::stored("ab--cd.example").as_str(), "ab--cd.example");
     }
 
     #[test]
     fn is_shared_while_it_is_in_use() {
         let mut app_servers = AppServers::default();
-        let mut first = AppServer::stored("push.example");
-        let mut second = AppServer::stored("push.example");
+        let mut first = AppServer::prepared("push.example");
+        let mut second = AppServer::prepared("push.example");
         app_servers.share(&mut first);
         app_servers.share(&mut second);
         assert!(Arc::ptr_eq(&first.0, &second.0));
         for number in 0..1000 {
-            app_servers.share(&mut AppServer::stored(&format!("push-{number}.example")));
+            app_servers.share(&mut AppServer::prepared(&format!("push-{number}.example")));
         }
         assert!(app_servers.shared.len() < 50);
-        let mut third = AppServer::stored("push.example");
+        let mut third = AppServer::prepared("push.example");
         app_servers.share(&mut third);
         assert!(Arc::ptr_eq(&first.0, &third.0));
     }

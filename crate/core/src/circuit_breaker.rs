@@ -182,14 +182,14 @@ mod tests {
     #[test]
     fn is_opened_by_silence_and_closed_by_any_answer() {
         let (mut breakers, options) = (CircuitBreakers::default(), Options::default());
-        let app_server = AppServer::stored("push.example");
+        let app_server = AppServer::prepared("push.example");
         for _ in 1..FAILURES {
             breakers.record_failure(&app_server, at(0.0), &options);
         }
         assert_eq!(breakers.ask(&app_server, at(0.0), &options), GRANTED);
         breakers.record_failure(&app_server, at(0.0), &options);
         assert_eq!(breakers.ask(&app_server, at(0.0), &options), denied(10.0));
-        assert_eq!(breakers.ask(&AppServer::stored("other.example"), at(0.0), &options), GRANTED);
+        assert_eq!(breakers.ask(&AppServer::prepared("other.example"), at(0.0), &options), GRANTED);
         breakers.record_answer(&app_server);
         assert_eq!(breakers.ask(&app_server, at(0.0), &options), GRANTED);
     }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn probes_with_one_publish_when_half_open_and_opens_longer_each_time() {
         let (mut breakers, options) = (CircuitBreakers::default(), Options::default());
-        let app_server = AppServer::stored("push.example");
+        let app_server = AppServer::prepared("push.example");
         fail_five_times(&mut breakers, &app_server, 0.0);
         assert_eq!(breakers.ask(&app_server, at(10.0), &options), Permit::Probe);
         assert_eq!(breakers.ask(&app_server, at(10.0), &options), denied(130.0));
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn many_failures_at_once_are_one_reason_to_open() {
         let (mut breakers, options) = (CircuitBreakers::default(), Options::default());
-        let app_server = AppServer::stored("push.example");
+        let app_server = AppServer::prepared("push.example");
         for _ in 0..100 {
             fail_five_times(&mut breakers, &app_server, 0.0);
         }

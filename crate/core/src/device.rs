@@ -1,6 +1,7 @@
 //! A device: one registration, what its owner has not read, and where it stands with its app server.
 
 mod bounces;
+mod by_room;
 mod delivery;
 mod earlier;
 mod notification;
@@ -34,6 +35,8 @@ pub(crate) struct Device {
     is_suspended: bool,
     /// Something of the last run is to be told, but rooms have to be read first.
     is_waiting: bool,
+    /// Its lease is not new any more: a result would renew it.
+    is_aged: bool,
     /// Its app server has taken a push, as far as that is known.
     has_answered: bool,
 }
@@ -51,6 +54,7 @@ impl Device {
             is_pinged: false,
             is_suspended: false,
             is_waiting: false,
+            is_aged: false,
             has_answered: true,
         }
     }
@@ -97,18 +101,50 @@ impl Device {
 
     /// What was registered is stored. Returns whether its pushes go elsewhere from now on, or with another form.
     pub(crate) fn set_registration(&mut self, registration: Registration) -> bool {
+        let is_addressed = self.is_addressed_by(&registration);
         let before = std::mem::replace(&mut self.registration, registration);
-        before.publish_options != self.registration.publish_options
-            // Which a push identifier need not tell apart: it is one text made of both.
-            || before.app_server != self.registration.app_server
-            || before.node != self.registration.node
+        !is_addressed || before.publish_options != self.registration.publish_options
     }
 
-    /// The client has registered it again: what went wrong before is forgotten, what is unread is not, and it need not wait
-    /// any longer.
+    /// Whether another registration has its pushes go to the same node of the same app server.
+    pub(crate) fn is_addressed_by(&self, registration: &Registration) -> bool {
+        // Which a push identifier need not tell apart: it is one text made of both.
+        self.registration.app_server == registration.app_server && self.registration.node == registration.node
+    }
+
+    /// The client has registered it again: the errors are forgotten, what is unread is not. It waits as long as its app server
+    /// has asked for, or is spared: that is not for a client to say.
     pub(crate) fn renew(&mut self) {
-        self.delivery.clear_failures();
-        self.delivery.resume();
+        self.delivery.forgive();
+        self.is_aged = false;
+    }
+
+    /// The device that takes its place where pushes go elsewhere from now on: it has yet to hear of all that this one had, what
+    /// was on its way included.
+    pub(crate) fn readdressed(mut self, registration: Registration, domain: DomainId) -> Self {
+        let push = self.delivery.in_flight().map(|in_flight| in_flight.id);
+        if let Some(in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
+            self.is_pinged |= in_flight.is_ping;
+            self.unread.requeue(in_flight.notifications);
+        }
+        Device {
+            registration,
+            domain,
+            delivery: DeliveryState::new(),
+            is_aged: false,
+            has_answered: false,
+            ..self
+        }
+    }
+
+    /// Whether its lease has aged.
+    pub(crate) fn set_aged(&mut self, is_aged: bool) {
+        self.is_aged = is_aged;
+    }
+
+    /// Whether its lease has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self) -> bool {
+        std::mem::take(&mut self.is_aged)
     }
 
     /// A message was sent while its owner was absent.

@@ -62,6 +62,16 @@ impl Devices {
         is_changed
     }
 
+    /// What is registered for a device is stored anew, for another address: so it is another device from now on. What is on its
+    /// way to the former address still counts there, and nobody waits for the answer, which would not be taken for one.
+    pub(crate) fn readdress(&mut self, id: DeviceId, registration: Registration) -> Option<DeviceId> {
+        let before = self.remove(id)?;
+        let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        let id = self.devices.insert(before.readdressed(registration, domain));
+        self.update(id, |_| ());
+        Some(id)
+    }
+
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
@@ -92,6 +102,23 @@ impl Devices {
     /// All of them, with their ids.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
         self.devices.iter()
+    }
+
+    /// The ids of all of them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.keys()
+    }
+
+    /// Whether the lease of a device has aged. Nothing that concerns the outbox.
+    pub(crate) fn set_aged(&mut self, id: DeviceId, is_aged: bool) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.set_aged(is_aged);
+        }
+    }
+
+    /// Whether the lease of a device has aged, which is so no more.
+    pub(crate) fn take_aged(&mut self, id: DeviceId) -> bool {
+        self.devices.get_mut(id).is_some_and(Device::take_aged)
     }
 
     /// How many there are.

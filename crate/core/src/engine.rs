@@ -8,6 +8,7 @@ mod awaited_rooms;
 mod consent;
 mod delivery;
 mod fanout;
+mod leases;
 mod messages;
 mod pace;
 mod recent_revisions;
@@ -18,6 +19,7 @@ mod snapshot;
 mod stats;
 
 pub use delivery::{Push, PushDetails};
+pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
@@ -34,13 +36,14 @@ use crate::change::Change;
 use crate::device::{Device, MessageKey, Notification, Revising, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
-use crate::event::{Disabled, Event, Reason};
+use crate::event::{Answered, Disabled, Event, Reason};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::message::{Message, MessageIds, OwnedRevision, Revision};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
 use crate::registration::{Record, Registration};
+use crate::request::EnableFacts;
 use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
@@ -48,6 +51,7 @@ use awaited_rooms::AwaitedRooms;
 use consent::UnaskedPushes;
 use delivery::Delivery;
 use fanout::{FanOut, FanOuts, Progress, Told};
+use leases::LeaseCheck;
 use messages::{Audience, Digests, Found};
 use registrations::Registrations;
 use rooms::Rooms;
@@ -69,6 +73,7 @@ pub struct Engine {
     digests: Digests,
     fan_outs: FanOuts,
     delivery: Delivery,
+    lease_check: LeaseCheck,
     unasked: UnaskedPushes,
     events: VecDeque<Event>,
 }
@@ -88,6 +93,7 @@ impl Engine {
             awaited_rooms: AwaitedRooms::default(),
             devices,
             digests: Digests::default(),
+            lease_check: LeaseCheck::default(),
             unasked: UnaskedPushes::default(),
             fan_outs: FanOuts::default(),
             events: VecDeque::new(),
@@ -101,28 +107,39 @@ impl Engine {
         self.options = options;
     }
 
-    /// What an IQ with `<enable/>` from `user` makes of their record (XEP-0357, section 5).
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with.
     pub fn prepare_enable(
         &self,
-        user: &str,
+        facts: &EnableFacts<'_>,
         iq: &Element,
         record: Record,
         now: UnixTime,
     ) -> Result<Change, RequestError> {
-        Change::enable(iq, user, &self.host, record, now, &self.options)
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
     }
 
-    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6).
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
     ///
     /// # Errors
     ///
     /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        Change::disable(iq, record)
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
     }
 }
 
@@ -142,6 +159,13 @@ impl Engine {
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
         registered.is_first_device
+    }
+
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
     }
 
     /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
@@ -174,7 +198,10 @@ impl Engine {
                 room.take_nickname(user, nick);
             }
             match user {
-                Some(user) => room.read_member(user, nick),
+                Some(user) => {
+                    self.registrations.establish(user);
+                    room.read_member(user, nick);
+                }
                 None => room.set_other_nickname(jid, nick),
             }
         }
@@ -226,7 +253,7 @@ impl Engine {
 
     /// Nobody has looked at the rooms for a while: what was known of them may be wrong.
     pub fn forget_rooms(&mut self) {
-        self.rooms.iter_mut().for_each(Room::forget);
+        self.rooms.forget_all();
     }
 
     /// A room is gone, and with it all that is unread there.
@@ -248,8 +275,11 @@ impl Engine {
         nick: Option<&str>,
     ) {
         let is_member = membership != Membership::None;
-        let Some(id) = self.rooms.id(room) else { return };
         let user = self.registrations.id(bare_jid);
+        if let Some(user) = user.filter(|_| is_member) {
+            self.registrations.establish(user);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
         if let Some(room) = self.rooms.get_mut(id) {
             if let Some(nick) = nick {
                 room.take_nickname(user, nick);
@@ -355,7 +385,9 @@ impl Engine {
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
         let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
         let devices = told.add_unread(room_id, &digest, &found);
-        fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        if !progress.is_done() {
+            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        }
         devices
     }
 
@@ -522,9 +554,23 @@ impl Engine {
         if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
             return false;
         }
+        if outcome == Outcome::Delivered {
+            self.note_sign_of_life(id.device());
+        }
         self.catch_up_device(id.device());
         self.handle_outcome(id, outcome, now);
         true
+    }
+
+    /// A device has had a result: where its lease has aged, that has to be stored.
+    fn note_sign_of_life(&mut self, id: DeviceId) {
+        if self.devices.take_aged(id)
+            && let Some((user, registration)) = self.addressee(id)
+        {
+            let push_identifier = registration.push_identifier().into();
+            let answered = Answered { user: user.into(), push_identifier };
+            self.events.push_back(Event::DeviceAnswered(answered));
+        }
     }
 
     /// Something is about to change for a user: they are told what they have yet to hear of.
@@ -572,6 +618,17 @@ impl Engine {
         self.events.pop_front()
     }
 
+    /// Begins to look at the leases of all devices.
+    pub fn begin_lease_check(&mut self) {
+        self.lease_check.begin(&self.devices);
+    }
+
+    /// Looks at the leases of some devices, and returns those of which there was no sign of life for a while. `None` where all
+    /// were looked at. No lease counts from before `since`. From then on, the next result of such a device is an event.
+    pub fn next_aged_devices(&mut self, now: UnixTime, since: UnixTime) -> Option<Vec<AgedDevice>> {
+        self.lease_check.next(&mut self.devices, &self.registrations, now, since, &self.options)
+    }
+
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let deadline = self.devices.next_deadline();
@@ -611,7 +668,7 @@ impl Engine {
 
     /// How much of a room is known: what has to be read before a message can be judged.
     pub fn coverage(&self, room: &str) -> Coverage {
-        self.rooms.by_jid(room).map_or(Coverage::Nothing, Room::coverage)
+        self.rooms.coverage(room)
     }
 
     /// Whether any member with a device is absent: if not, no message concerns anybody.

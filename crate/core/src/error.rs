@@ -36,8 +36,8 @@ pub enum RequestError {
     #[error("the 'jid' attribute, which names the app server, is missing")]
     MissingAppServer,
     /// The `jid` attribute is no JID.
-    #[error("the 'jid' attribute is not a valid JID: {0}")]
-    MalformedAppServer(jid::Error),
+    #[error("the 'jid' attribute is not a valid JID")]
+    MalformedAppServer,
     /// The operator does not allow this app server.
     #[error("this app server is not allowed here")]
     ForbiddenAppServer,
@@ -50,12 +50,30 @@ pub enum RequestError {
     /// The node is longer than [`crate::MAX_NODE`].
     #[error("the 'node' attribute is longer than {0} bytes")]
     LongNode(usize),
-    /// The form holds more text than [`crate::MAX_FORM_SIZE`].
+    /// The `include_payload` attribute is longer than [`crate::MAX_INCLUDE_PAYLOAD`].
+    #[error("the 'include_payload' attribute is longer than {0} bytes")]
+    LongIncludePayload(usize),
+    /// The form takes more bytes than [`crate::MAX_FORM_SIZE`].
     #[error("the form is larger than {0} bytes")]
     LargeForm(usize),
+    /// The form has more elements than [`crate::MAX_FORM_ELEMENTS`].
+    #[error("the form has more than {0} elements")]
+    ManyElements(usize),
+    /// The form has more attributes than [`crate::MAX_FORM_ATTRIBUTES`].
+    #[error("the form has more than {0} attributes")]
+    ManyAttributes(usize),
     /// The form is nested deeper than [`crate::MAX_FORM_DEPTH`].
     #[error("the form is nested deeper than {0} levels")]
     DeepForm(usize),
+    /// The service has as many users as it may have.
+    #[error("this service takes no more users at the moment")]
+    TooManyUsers,
+    /// The user's domain has as many users as a domain may have.
+    #[error("this service takes no more users of your domain at the moment")]
+    TooManyUsersOfDomain,
+    /// The user's domain has as many devices of users without a room as a domain may have.
+    #[error("this service takes no more users of your domain who are not a member of any room")]
+    TooManyStrangers,
 }
 
 impl RequestError {
@@ -64,11 +82,17 @@ impl RequestError {
         match self {
             RequestError::ForbiddenAppServer => ErrorType::Auth,
             RequestError::OwnAddress => ErrorType::Cancel,
+            RequestError::TooManyUsers
+            | RequestError::TooManyUsersOfDomain
+            | RequestError::TooManyStrangers => ErrorType::Wait,
             RequestError::MissingAppServer
-            | RequestError::MalformedAppServer(_)
+            | RequestError::MalformedAppServer
             | RequestError::NotPublishOptions
             | RequestError::LongNode(_)
+            | RequestError::LongIncludePayload(_)
             | RequestError::LargeForm(_)
+            | RequestError::ManyElements(_)
+            | RequestError::ManyAttributes(_)
             | RequestError::DeepForm(_) => ErrorType::Modify,
         }
     }
@@ -77,12 +101,18 @@ impl RequestError {
     pub fn condition(&self) -> &'static str {
         match self {
             RequestError::MissingAppServer | RequestError::NotPublishOptions => "bad-request",
-            RequestError::MalformedAppServer(_) => "jid-malformed",
+            RequestError::MalformedAppServer => "jid-malformed",
             RequestError::ForbiddenAppServer => "forbidden",
             RequestError::OwnAddress => "not-allowed",
-            RequestError::LongNode(_) | RequestError::LargeForm(_) | RequestError::DeepForm(_) => {
-                "policy-violation"
-            }
+            RequestError::LongNode(_)
+            | RequestError::LongIncludePayload(_)
+            | RequestError::LargeForm(_)
+            | RequestError::ManyElements(_)
+            | RequestError::ManyAttributes(_)
+            | RequestError::DeepForm(_) => "policy-violation",
+            RequestError::TooManyUsers
+            | RequestError::TooManyUsersOfDomain
+            | RequestError::TooManyStrangers => "resource-constraint",
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::ids::DeviceId;
 pub enum Event {
     /// A device is not pushed to any more: it has to be removed from the store.
     DeviceDisabled(Disabled),
+    /// A device whose lease has aged has had a result: that has to be stored.
+    DeviceAnswered(Answered),
     /// What [`Engine::addressee`](crate::Engine::addressee) has said of this device holds no more.
     AddresseeChanged(DeviceId),
 }
@@ -25,6 +27,15 @@ pub struct Disabled {
     pub app_server: AppServer,
     /// Why.
     pub reason: Reason,
+}
+
+/// A device that has had a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The bare JID of the user.
+    pub user: Arc<str>,
+    /// The push identifier of the device.
+    pub push_identifier: Box<str>,
 }
 
 /// Why a device was disabled.

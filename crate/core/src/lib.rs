@@ -58,21 +58,23 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, MessageState, NicknameState,
+        AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, MessageState, NicknameState,
         PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
-    pub use crate::event::{Disabled, Event, Reason};
+    pub use crate::event::{Answered, Disabled, Event, Reason};
     pub use crate::ids::{DeviceId, ForeignId, PushId};
     pub use crate::mention::{KnownNicknames, Mentions, Nickname};
     pub use crate::message::Message;
     pub use crate::notify_level::{DefaultLevel, RoomPrivacy};
     pub use crate::ns::CLIENT as NS_CLIENT;
     pub use crate::options::Options;
-    pub use crate::publish_options::{MAX_FORM_DEPTH, MAX_FORM_SIZE, PublishOptions};
+    pub use crate::publish_options::{
+        MAX_FORM_ATTRIBUTES, MAX_FORM_DEPTH, MAX_FORM_ELEMENTS, MAX_FORM_SIZE, PublishOptions,
+    };
     pub use crate::random::Random;
     pub use crate::registration::{Record, Registration};
-    pub use crate::request::MAX_NODE;
+    pub use crate::request::{EnableFacts, MAX_INCLUDE_PAYLOAD, MAX_NODE};
     pub use crate::room::{Coverage, Membership};
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;

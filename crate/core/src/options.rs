@@ -23,9 +23,16 @@ pub struct Options {
     pub max_devices: usize,
     /// `muc_push_default`: which messages are pushed to members that have set no level.
     pub default_level: DefaultLevel,
+    /// `muc_push_max_users_per_domain`: users with a device of one domain that is not this server's; at least 1.
+    pub max_users_per_domain: usize,
+    /// `muc_push_max_users`: users with a device in all; at least 1.
+    pub max_users: usize,
+    /// `muc_push_lease`: how long a registration lasts without a sign of life.
+    pub lease: f64,
     /// `muc_push_interval`: the time between two pushes about the same room to the same device; 0 for none.
     pub push_interval: f64,
-    /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered; `None`: all.
+    /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered, as the server has prepared them;
+    /// `None`: all.
     pub app_servers: Option<Vec<String>>,
     /// `muc_push_max_in_flight`: publishes that may be on their way to one app server domain; at least 1.
     pub max_in_flight: u32,
@@ -58,6 +65,9 @@ impl Default for Options {
             max_body_bytes: 1024,
             max_errors: 16,
             max_devices: 5,
+            max_users_per_domain: 10_000,
+            max_users: 1_000_000,
+            lease: 90.0 * 86400.0,
             default_level: DefaultLevel::Auto,
             push_interval: 1.0,
             app_servers: None,
@@ -76,7 +86,7 @@ impl Options {
     /// The domains of the app servers that the operator has named.
     pub(crate) fn app_server_domains(&self) -> impl Iterator<Item = Box<str>> {
         let named = self.app_servers.iter().flatten();
-        named.map(|jid| AppServer::stored(jid).domain().into())
+        named.map(|jid| AppServer::prepared(jid).domain().into())
     }
 
     /// The delay before a retry, when `attempts` have failed before that one; in seconds, without jitter.

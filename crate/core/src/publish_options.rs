@@ -7,8 +7,14 @@ use minidom::{Element, Node};
 use crate::error::RequestError;
 use crate::ns;
 
-/// The largest form that is accepted: bytes of text, names, attributes and namespaces.
+/// The largest form that is accepted, in bytes as it would be sent.
 pub const MAX_FORM_SIZE: usize = 8192;
+
+/// The most elements that are accepted, the form itself included: each one costs more than its bytes, wherever it is kept.
+pub const MAX_FORM_ELEMENTS: usize = 64;
+
+/// The most attributes that are accepted, of all elements together.
+pub const MAX_FORM_ATTRIBUTES: usize = 128;
 
 /// The deepest nesting that is accepted: a plain field's value is at level 2.
 pub const MAX_FORM_DEPTH: usize = 8;
@@ -36,7 +42,8 @@ impl PublishOptions {
 /// # Errors
 ///
 /// [`RequestError::NotPublishOptions`] where there is a data form, but none that is a submitted
-/// publish-options form; [`RequestError::LargeForm`] and [`RequestError::DeepForm`] beyond the limits.
+/// publish-options form; [`RequestError::LargeForm`], [`RequestError::ManyElements`],
+/// [`RequestError::ManyAttributes`] and [`RequestError::DeepForm`] beyond the limits.
 pub(crate) fn read(enable: &Element) -> Result<Option<PublishOptions>, RequestError> {
     let mut forms = enable.children().filter(|child| child.is("x", ns::DATA_FORMS)).peekable();
     if forms.peek().is_none() {
@@ -58,33 +65,80 @@ fn is_publish_options(form: &Element) -> bool {
             .is_some_and(|value| value.text().trim() == ns::PUBLISH_OPTIONS)
 }
 
-/// Walks the form without recursion, so that its nesting cannot exhaust the stack either.
+/// Walks the form without recursion, so that its nesting cannot exhaust the stack either, and no further than the limits.
 fn check_size(form: &Element) -> Result<(), RequestError> {
-    let mut size = 0;
+    let (mut size, mut elements, mut attributes) = (attribute_size("xmlns", ns::DATA_FORMS), 0, 0);
     let mut open = vec![(form, 0)];
     while let Some((element, depth)) = open.pop() {
+        elements += 1;
+        attributes += element.attrs().iter().count();
+        size += tags_size(element);
         if depth > MAX_FORM_DEPTH {
             return Err(RequestError::DeepForm(MAX_FORM_DEPTH));
         }
-        size += element.name().len();
-        let attributes = element.attrs().iter();
-        size += attributes.map(|((ns, name), value)| ns.len() + name.len() + value.len()).sum::<usize>();
         let namespace = element.ns();
         for node in element.nodes() {
             match node {
                 Node::Element(child) => {
                     // A namespace is written where it changes.
                     if !child.has_ns(&*namespace) {
-                        size += child.ns().len();
+                        size += attribute_size("xmlns", &child.ns());
                     }
                     open.push((child, depth + 1));
                 }
-                Node::Text(text) => size += text.len(),
+                Node::Text(text) => size += escaped_size(text),
             }
+            if elements + open.len() > MAX_FORM_ELEMENTS {
+                return Err(RequestError::ManyElements(MAX_FORM_ELEMENTS));
+            }
+        }
+        if attributes > MAX_FORM_ATTRIBUTES {
+            return Err(RequestError::ManyAttributes(MAX_FORM_ATTRIBUTES));
         }
         if size > MAX_FORM_SIZE {
             return Err(RequestError::LargeForm(MAX_FORM_SIZE));
         }
     }
     Ok(())
+}
+
+/// What the tags of an element take: `<name attributes></name>`.
+fn tags_size(element: &Element) -> usize {
+    let attributes = element.attrs().iter();
+    let attributes =
+        attributes.map(|((ns, name), value)| ns.len() + attribute_size(name, value)).sum::<usize>();
+    2 * element.name().len() + "<></>".len() + attributes
+}
+
+fn attribute_size(name: &str, value: &str) -> usize {
+    name.len() + " =''".len() + escaped_size(value)
+}
+
+/// What a text takes once it is escaped.
+fn escaped_size(text: &str) -> usize {
+    let escaped = text.bytes().map(|byte| match byte {
+        b'<' | b'>' => "&lt;".len(),
+        b'&' => "&amp;".len(),
+        b'"' | b'\'' => "&quot;".len(),
+        _ => 1,
+    });
+    escaped.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_form_is_no_more_than_twice_what_was_sent() {
+        for fields in
+            [String::new(), "<a/>".repeat(MAX_FORM_ELEMENTS - 1), format!("<a>{}</a>", "v".repeat(8000))]
+        {
+            let sent = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
+            let form: Element = sent.parse().unwrap();
+            assert_eq!(check_size(&form), Ok(()));
+            let kept = PublishOptions::from(&form).0.len();
+            assert!(kept <= 2 * sent.len(), "{kept} bytes of {}", sent.len());
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct Registration {
     pub publish_options: Option<PublishOptions>,
     /// When it was registered.
     pub timestamp: UnixTime,
+    /// When there last was a sign of life since then, as far as that is stored.
+    pub last_sign: Option<UnixTime>,
     /// What most registrations do without.
     extras: Option<Box<Extras>>,
 }
@@ -45,6 +47,7 @@ impl Registration {
             node: enable.node,
             publish_options: enable.publish_options,
             timestamp: now,
+            last_sign: None,
             extras: None,
         };
         registration.with_extra_fields(extra)
@@ -61,7 +64,7 @@ impl Registration {
         let is_usual = push_identifier_of(&app_server, node.as_deref()) == push_identifier;
         let extras = (!is_usual)
             .then(|| Box::new(Extras { push_identifier: Some(push_identifier.into()), fields: Vec::new() }));
-        Registration { app_server, node, publish_options, timestamp, extras }
+        Registration { app_server, node, publish_options, timestamp, last_sign: None, extras }
     }
 
     /// The same, with what other modules have stored in it.
@@ -70,6 +73,11 @@ impl Registration {
             self.extras.get_or_insert_default().fields = fields;
         }
         self
+    }
+
+    /// When its lease has begun: it lasts from the request, or from the last sign of life.
+    pub(crate) fn lease_begin(&self) -> UnixTime {
+        self.last_sign.map_or(self.timestamp, |sign| self.timestamp.max(sign))
     }
 
     /// The push identifier: what the registration is stored under in the record.
@@ -100,10 +108,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// Adds a registration. It replaces one of the same app server and node: the last request wins
-    /// (XEP-0357, section 5). Beyond `max_devices` the oldest are removed, and returned.
+    /// Adds a registration. It replaces one of the same app server and node: the last request wins (XEP-0357, section 5).
+    /// So it does one that only has the same push identifier, for they cannot both be stored. Beyond `max_devices` the oldest are removed, and returned.
     pub(crate) fn add(&mut self, registration: Registration, max_devices: usize) -> Vec<Registration> {
-        self.registrations.retain(|old| !old.is_of(&registration.app_server, registration.node.as_deref()));
+        let push_identifier = registration.push_identifier();
+        self.registrations.retain(|old| {
+            !old.is_of(&registration.app_server, registration.node.as_deref())
+                && old.push_identifier() != push_identifier
+        });
+        drop(push_identifier);
         let room = max_devices.saturating_sub(1);
         let mut removed = Vec::new();
         while self.registrations.len() > room {

@@ -11,6 +11,22 @@ use crate::publish_options::{self, PublishOptions};
 /// The longest node that is accepted, in bytes.
 pub const MAX_NODE: usize = 1024;
 
+/// The longest `include_payload` that is accepted, in bytes. Clients send `true`.
+pub const MAX_INCLUDE_PAYLOAD: usize = 64;
+
+/// The facts about a request to enable pushes.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableFacts<'a> {
+    /// The bare JID of the user who asks.
+    pub user: &'a str,
+    /// The `jid` attribute as the server has prepared it; `None` where it is no JID, or is not there.
+    pub app_server: Option<&'a str>,
+    /// Whether the user has an account on this very server.
+    pub is_local: bool,
+    /// Whether the user is known to be a member of a room.
+    pub is_member: bool,
+}
+
 /// A request to push to a node of an app server (XEP-0357, section 5).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Enable {
@@ -25,19 +41,19 @@ pub(crate) struct Enable {
 }
 
 impl Enable {
-    /// Reads the request of `user` (a bare JID) to the service `host`.
+    /// Reads a request to the service `host`.
     ///
     /// # Errors
     ///
     /// Every [`RequestError`].
     pub(crate) fn read(
         enable: &Element,
-        user: &str,
+        facts: &EnableFacts<'_>,
         host: &str,
         options: &Options,
     ) -> Result<Self, RequestError> {
-        let app_server = read_app_server(enable)?;
-        if app_server.domain() == host || app_server.bare() == user {
+        let app_server = read_app_server(enable, facts.app_server)?;
+        if app_server.domain() == host || app_server.bare() == facts.user {
             return Err(RequestError::OwnAddress);
         }
         if !is_allowed(&app_server, options) {
@@ -47,7 +63,7 @@ impl Enable {
             app_server,
             node: read_node(enable)?,
             publish_options: publish_options::read(enable)?,
-            include_payload: enable.attr("include_payload").map(Into::into),
+            include_payload: read_include_payload(enable)?,
         })
     }
 }
@@ -67,8 +83,8 @@ impl Disable {
     /// # Errors
     ///
     /// [`RequestError::MissingAppServer`], [`RequestError::MalformedAppServer`], [`RequestError::LongNode`].
-    pub(crate) fn read(disable: &Element) -> Result<Self, RequestError> {
-        Ok(Disable { app_server: read_app_server(disable)?, node: read_node(disable)? })
+    pub(crate) fn read(disable: &Element, app_server: Option<&str>) -> Result<Self, RequestError> {
+        Ok(Disable { app_server: read_app_server(disable, app_server)?, node: read_node(disable)? })
     }
 }
 
@@ -77,8 +93,10 @@ pub(crate) fn payload<'a>(iq: &'a Element, name: &str) -> Option<&'a Element> {
     iq.get_child(name, ns::PUSH)
 }
 
-fn read_app_server(request: &Element) -> Result<AppServer, RequestError> {
-    AppServer::parse(request.attr("jid").ok_or(RequestError::MissingAppServer)?)
+/// `prepared`: the `jid` attribute as the server has prepared it.
+fn read_app_server(request: &Element, prepared: Option<&str>) -> Result<AppServer, RequestError> {
+    request.attr("jid").ok_or(RequestError::MissingAppServer)?;
+    prepared.map(AppServer::prepared).ok_or(RequestError::MalformedAppServer)
 }
 
 /// An empty node is no node: the push identifier does not tell them apart.
@@ -90,12 +108,18 @@ fn read_node(request: &Element) -> Result<Option<Box<str>>, RequestError> {
     }
 }
 
+fn read_include_payload(enable: &Element) -> Result<Option<Box<str>>, RequestError> {
+    match enable.attr("include_payload") {
+        Some(value) if value.len() > MAX_INCLUDE_PAYLOAD => {
+            Err(RequestError::LongIncludePayload(MAX_INCLUDE_PAYLOAD))
+        }
+        value => Ok(value.map(Into::into)),
+    }
+}
+
 /// Whether the operator allows an app server: by its domain, its bare JID or its full one.
 fn is_allowed(app_server: &AppServer, options: &Options) -> bool {
-    options.app_servers.as_ref().is_none_or(|allowed| {
-        allowed
-            .iter()
-            .map(|jid| AppServer::stored(jid))
-            .any(|jid| [app_server.domain(), app_server.bare(), app_server.as_str()].contains(&jid.as_str()))
-    })
+    let names = [app_server.domain(), app_server.bare(), app_server.as_str()];
+    let allowed = options.app_servers.as_ref();
+    allowed.is_none_or(|allowed| allowed.iter().any(|jid| names.contains(&jid.as_str())))
 }

@@ -41,6 +41,8 @@ pub enum Membership {
 pub(crate) struct Room {
     jid: Arc<str>,
     coverage: Coverage,
+    /// How often all rooms had been forgotten when this was last so.
+    forgotten: u32,
     members: Members,
     /// The number of the last reading of its members.
     reading: u32,
@@ -59,6 +61,7 @@ impl Room {
         Room {
             jid,
             coverage: Coverage::Nothing,
+            forgotten: 0,
             members: Members::default(),
             reading: 0,
             last_users: HashMap::new(),
@@ -81,6 +84,17 @@ impl Room {
     /// The room was restored from storage, or nobody has looked for a while: all has to be read again.
     pub(crate) fn forget(&mut self) {
         self.coverage = Coverage::Nothing;
+    }
+
+    /// All rooms were forgotten so many times; not for what was read after the last one.
+    pub(crate) fn forget_before(&mut self, forgotten: u32) {
+        self.coverage = self.coverage_since(forgotten);
+        self.forgotten = forgotten;
+    }
+
+    /// How much the index covers, where all rooms were forgotten so many times.
+    pub(crate) fn coverage_since(&self, forgotten: u32) -> Coverage {
+        if self.forgotten == forgotten { self.coverage } else { Coverage::Nothing }
     }
 
     /// A user is known to have something unread here, though not whether they still are a member.
@@ -115,7 +129,10 @@ impl Room {
         let gone = self.members.sweep(at_most, |member| member.reading == self.reading);
         match &gone {
             Some(gone) => gone.iter().for_each(|user| self.remove_member(*user)),
-            None => self.coverage = Coverage::Members,
+            None => {
+                self.members.shrink();
+                self.coverage = Coverage::Members;
+            }
         }
         gone
     }

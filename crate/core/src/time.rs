@@ -89,6 +89,16 @@ impl UnixTime {
     pub const fn as_seconds(self) -> f64 {
         self.0
     }
+
+    /// How many seconds lie between an earlier time and this one; negative if that is the later one.
+    pub(crate) fn seconds_since(self, earlier: Self) -> f64 {
+        self.0 - earlier.0
+    }
+
+    /// The later one of two.
+    pub(crate) fn max(self, other: Self) -> Self {
+        UnixTime(self.0.max(other.0))
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 fn registration(choices: &mut Choices<'_>) -> Registration {
     let jid = if choices.one_in(2) { "push.example".to_owned() } else { choices.text(256) };
-    let app_server = AppServer::stored(&jid);
+    let app_server = AppServer::prepared(&jid);
     let node = Some(choices.text(128)).filter(|node| !node.is_empty() && node != "new");
     let key = match choices.below(3) {
         0 => choices.text(64),

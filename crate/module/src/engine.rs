@@ -11,7 +11,7 @@ use mlua::{
 use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, UnixTime};
 
 use super::entropy::Entropy;
-use super::input::{self, BounceFacts, MessageFacts};
+use super::input::{self, BounceFacts, EnableFacts, MessageFacts};
 use super::originals::SharedOriginals;
 use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
@@ -69,22 +69,26 @@ impl LuaEngine {
     fn prepare_enable(
         lua: &Lua,
         this: &Self,
-        (user, iq, record, now): (String, Table, Option<Table>, f64),
+        (facts, iq, record, now): (Value, Table, Option<Table>, f64),
     ) -> Result<(Option<Table>, Option<Table>)> {
+        let facts: EnableFacts = input::table(lua, facts)?;
         let (iq, record) = (input::stanza(&iq)?, record::read(record)?);
         let now = UnixTime::from_seconds(now);
-        let change =
-            this.with_engine("prepare_enable", |engine| engine.prepare_enable(&user, &iq, record, now))?;
+        let change = this.with_engine("prepare_enable", |engine| {
+            engine.prepare_enable(&facts.borrowed(), &iq, record, now)
+        })?;
         output::change(lua, change)
     }
 
     fn prepare_disable(
         lua: &Lua,
         this: &Self,
-        (iq, record): (Table, Option<Table>),
+        (iq, app_server, record): (Table, Option<String>, Option<Table>),
     ) -> Result<(Option<Table>, Option<Table>)> {
         let (iq, record) = (input::stanza(&iq)?, record::read(record)?);
-        let change = this.with_engine("prepare_disable", |engine| engine.prepare_disable(&iq, record))?;
+        let change = this.with_engine("prepare_disable", |engine| {
+            engine.prepare_disable(&iq, app_server.as_deref(), record)
+        })?;
         output::change(lua, change)
     }
 
@@ -107,6 +111,10 @@ impl LuaEngine {
         this.with_engine("set_registrations", |engine| {
             engine.set_registrations(&user, record.registrations, renewed.as_deref())
         })
+    }
+
+    fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
+        this.with_engine("establish", |engine| engine.establish(&user))
     }
 
     fn set_suspended(_: &Lua, this: &Self, (user, is_suspended): (String, bool)) -> Result<()> {
@@ -270,6 +278,16 @@ impl LuaEngine {
         event.map(|event| output::event(lua, &event)).transpose()
     }
 
+    fn begin_lease_check(_: &Lua, this: &Self, _: ()) -> Result<()> {
+        this.with_engine("begin_lease_check", Engine::begin_lease_check)
+    }
+
+    fn next_aged_devices(lua: &Lua, this: &Self, (now, since): (f64, f64)) -> Result<Option<Vec<Table>>> {
+        let (now, since) = (UnixTime::from_seconds(now), UnixTime::from_seconds(since));
+        let aged = this.with_engine("next_aged_devices", |engine| engine.next_aged_devices(now, since))?;
+        aged.map(|aged| aged.iter().map(|device| output::aged_device(lua, device)).collect()).transpose()
+    }
+
     fn next_deadline(_: &Lua, this: &Self, _: ()) -> Result<(Option<f64>, Option<&'static str>)> {
         this.with_engine("next_deadline", |engine| output::deadline(engine.next_deadline()))
     }
@@ -365,6 +383,7 @@ impl UserData for LuaEngine {
         methods.add_method("without_registration", Self::without_registration);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
+        methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("begin_members", Self::begin_members);
         methods.add_method("add_members", Self::add_members);
@@ -390,6 +409,8 @@ impl UserData for LuaEngine {
         // Decisions
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
+        methods.add_method("begin_lease_check", Self::begin_lease_check);
+        methods.add_method("next_aged_devices", Self::next_aged_devices);
         methods.add_method("next_deadline", Self::next_deadline);
         // What the numbers mean, and a look inside
         methods.add_method("addressee", Self::addressee);

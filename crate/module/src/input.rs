@@ -7,6 +7,28 @@ use serde::de::DeserializeOwned;
 
 use super::stanza;
 
+/// `enable_facts` of the contract.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnableFacts {
+    user: String,
+    app_server: Option<String>,
+    is_local: bool,
+    is_member: bool,
+}
+
+impl EnableFacts {
+    /// The facts as the engine takes them.
+    pub(crate) fn borrowed(&self) -> muc_cloud_notify_core::EnableFacts<'_> {
+        muc_cloud_notify_core::EnableFacts {
+            user: &self.user,
+            app_server: self.app_server.as_deref(),
+            is_local: self.is_local,
+            is_member: self.is_member,
+        }
+    }
+}
+
 /// `message_facts` of the contract: a broadcast, but for the message itself.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

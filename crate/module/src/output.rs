@@ -6,7 +6,8 @@ use minidom::Element;
 use mlua::serde::ser::Options as SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
 use muc_cloud_notify_core::{
-    Change, Coverage, Deadline, DeviceId, Disabled, Event, PushDetails, Reason, RequestError, Stats, Summary,
+    AgedDevice, Answered, Change, Coverage, Deadline, DeviceId, Disabled, Event, PushDetails, Reason,
+    RequestError, Stats, Summary,
 };
 use serde::Serialize;
 
@@ -45,6 +46,7 @@ pub(crate) fn change(
             table.raw_set("type", error.error_type().as_str())?;
             table.raw_set("condition", error.condition())?;
             table.raw_set("text", error.to_string())?;
+            table.raw_set("unless_member", error == RequestError::TooManyStrangers)?;
             Ok((None, Some(table)))
         }
     }
@@ -64,11 +66,26 @@ pub(crate) fn event(lua: &Lua, event: &Event) -> Result<Table> {
                 Reason::Unreachable => {}
             }
         }
+        Event::DeviceAnswered(Answered { user, push_identifier }) => {
+            table.raw_set("type", "device-answered")?;
+            table.raw_set("user", &**user)?;
+            table.raw_set("push_identifier", &**push_identifier)?;
+        }
         Event::AddresseeChanged(device) => {
             table.raw_set("type", "addressee-changed")?;
             table.raw_set("device", device_number(*device))?;
         }
     }
+    Ok(table)
+}
+
+/// `aged_device`
+pub(crate) fn aged_device(lua: &Lua, device: &AgedDevice) -> Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("user", &*device.user)?;
+    table.raw_set("push_identifier", &*device.push_identifier)?;
+    table.raw_set("app_server", device.app_server.as_str())?;
+    table.raw_set("is_over", device.is_over)?;
     Ok(table)
 }
 

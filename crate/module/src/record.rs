@@ -1,7 +1,7 @@
 //! A user's record as it is stored: the format of mod_cloud_notify and of the earlier mod_muc_cloud_notify.
 //!
 //! A table of registrations, each under its push identifier `jid<node`, with the fields `jid`, `node`,
-//! `options` (the publish-options form, preserialized) and `timestamp`. What else stands in a registration
+//! `options` (the publish-options form, preserialized) and `timestamp`, and a `last_sign` of life of ours. What else stands in a registration
 //! is other modules' and is kept.
 
 use mlua::{Lua, Result, Table, Value};
@@ -11,7 +11,7 @@ use super::stanza::{self, Shape};
 use super::stored_value;
 
 /// The fields that are ours.
-const OWN_FIELDS: [&str; 4] = ["jid", "node", "options", "timestamp"];
+const OWN_FIELDS: [&str; 5] = ["jid", "node", "options", "timestamp", "last_sign"];
 
 /// Reads a record; `None`: the user has never registered.
 ///
@@ -51,6 +51,7 @@ pub(crate) fn write_registration(lua: &Lua, registration: &Registration) -> Resu
     table.raw_set("jid", registration.app_server.as_str())?;
     table.raw_set("node", registration.node.as_deref())?;
     table.raw_set("timestamp", number(registration.timestamp.as_seconds()))?;
+    table.raw_set("last_sign", registration.last_sign.map(|sign| number(sign.as_seconds())))?;
     if let Some(form) = &registration.publish_options {
         table.raw_set("options", stanza::from_element(lua, &form.element(), Shape::Preserialized)?)?;
     }
@@ -86,15 +87,22 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
         Value::Nil => 0.0,
         _ => return Ok(None),
     };
+    let last_sign = match table.raw_get("last_sign")? {
+        Value::Integer(seconds) => Some(seconds as f64),
+        Value::Number(seconds) => Some(seconds),
+        Value::Nil => None,
+        _ => return Ok(None),
+    };
     let mut extra = stored_value::read_table(table, 0)?;
     extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
-    let app_server = AppServer::stored(&jid.to_string_lossy());
-    let registration = Registration::stored(
+    let app_server = AppServer::prepared(&jid.to_string_lossy());
+    let mut registration = Registration::stored(
         &key.to_string_lossy(),
         app_server,
         node,
         publish_options,
         UnixTime::from_seconds(timestamp),
     );
+    registration.last_sign = last_sign.map(UnixTime::from_seconds);
     Ok(Some(registration.with_extra_fields(extra)))
 }

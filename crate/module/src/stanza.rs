@@ -11,9 +11,9 @@ use rxml::{Namespace, NcName};
 /// How deep a stanza is looked into. What lies deeper means nothing to us; it is left out.
 const MAX_DEPTH: usize = 64;
 
-/// How many elements and texts of a stanza are looked at, in its order. One that people send has some dozens, and a message to
-/// a thousand of them a thousand; the rest of one that has more is left out.
-const MAX_NODES: usize = 4000;
+/// How many elements, attributes and texts of a stanza are read: many more than people's clients send, and few enough for
+/// nobody to wait for. What comes after them is left out.
+const MAX_PARTS: usize = 5000;
 
 /// The prefix of `xml:lang` and its like, which Prosody keeps in the attribute's name.
 const XML_PREFIX: &str = "xml:";
@@ -33,11 +33,10 @@ pub(crate) enum Shape<'a> {
 /// Reads a stanza, or one in preserialized form, whose own namespace is `jabber:client` unless it says
 /// otherwise. `None` where the table is neither.
 pub(crate) fn to_element(stanza: &Table) -> Result<Option<Element>> {
-    let mut left = MAX_NODES;
+    let mut left = MAX_PARTS;
     element(stanza, NS_CLIENT, 0, &mut left)
 }
 
-/// `left` is how many more nodes are looked at.
 fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Result<Option<Element>> {
     let (Value::String(name), Value::Table(attr)) = (table.raw_get("name")?, table.raw_get("attr")?) else {
         return Ok(None);
@@ -45,18 +44,22 @@ fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Re
     let own_ns: Option<String> = attr.raw_get("xmlns")?;
     let own_ns = own_ns.as_deref().unwrap_or(parent_ns);
     let mut element = Element::bare(name.to_string_lossy(), own_ns);
-    attr.for_each(|key: Value, value: Value| {
+    for pair in attr.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        if !take(left) {
+            break;
+        }
         if let (Value::String(key), Some(value)) = (key, text(&value))
             && let Some((namespace, name)) = attribute_name(&key.to_string_lossy())
         {
             element.set_attr(namespace, name, value);
         }
-        Ok(())
-    })?;
+    }
     if depth < MAX_DEPTH {
         for index in 1..=table.raw_len() {
-            let Some(fewer) = left.checked_sub(1) else { break };
-            *left = fewer;
+            if !take(left) {
+                break;
+            }
             match table.raw_get(index)? {
                 Value::Table(child) => {
                     if let Some(child) = self::element(&child, own_ns, depth + 1, left)? {
@@ -68,6 +71,13 @@ fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Re
         }
     }
     Ok(Some(element))
+}
+
+/// Takes one part of a stanza out of those that are left. Returns whether there was any.
+fn take(left: &mut usize) -> bool {
+    let after = left.checked_sub(1);
+    *left = after.unwrap_or(0);
+    after.is_some()
 }
 
 /// Writes an element that stands where `jabber:client` is the default namespace. Every element of another

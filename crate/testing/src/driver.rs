@@ -4,8 +4,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AppServer, Change, Deadline, Engine, Event, Instant, Membership, Options, PublishOptions, Push, Record,
-    Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+    AgedDevice, Answered, AppServer, Change, Deadline, EnableFacts, Engine, Event, Instant, Membership,
+    Options, PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
 };
 
 use crate::names::HOST;
@@ -111,6 +111,7 @@ pub struct Driver {
     random: SimRandom,
     /// The time on all clocks of the engine, in seconds. It passes only when somebody moves it.
     pub now: f64,
+    answered: Vec<Answered>,
 }
 
 impl Driver {
@@ -118,9 +119,9 @@ impl Driver {
     /// say, pushes do not keep a distance: nearly all tests send one message after the other, and expect a push for each.
     pub fn new(options: Options) -> Self {
         let random = SimRandom::default();
-        let options = Options { push_interval: 0.0, ..options };
+        let options = Options { push_interval: 0.0, ..with_prepared_addresses(options) };
         let engine = Engine::new(HOST, options, random.clone());
-        Driver { engine, random, now: 1000.0 }
+        Driver { engine, random, now: 1000.0, answered: Vec::new() }
     }
 
     /// As [`Driver::new`], at a time of the caller's.
@@ -135,12 +136,12 @@ impl Driver {
 
     /// The options were read again. See [`Driver::new`].
     pub fn configure(&mut self, options: Options) {
-        self.engine.configure(Options { push_interval: 0.0, ..options });
+        self.engine.configure(Options { push_interval: 0.0, ..with_prepared_addresses(options) });
     }
 
     /// The options were read again, and all of them count.
     pub fn configure_all(&mut self, options: Options) {
-        self.engine.configure(options);
+        self.engine.configure(with_prepared_addresses(options));
     }
 
     /// Time passes.
@@ -156,6 +157,21 @@ impl Driver {
     }
 }
 
+/// A JID as a server prepares it; `None` where it is none.
+pub fn prepared(jid: &str) -> Option<String> {
+    jid::Jid::new(jid).ok().map(|jid| jid.to_string())
+}
+
+fn with_prepared_addresses(options: Options) -> Options {
+    let app_servers = options.app_servers.map(|jids| jids.iter().filter_map(|jid| prepared(jid)).collect());
+    Options { app_servers, ..options }
+}
+
+/// The `jid` attribute of a request, as a server prepares it.
+fn app_server_of(iq: &Element) -> Option<String> {
+    iq.children().find_map(|request| prepared(request.attr("jid")?))
+}
+
 /// Requests: nothing changes yet.
 impl Driver {
     /// What an IQ with `<enable/>` makes of a user's record.
@@ -164,7 +180,27 @@ impl Driver {
     ///
     /// The error to answer with.
     pub fn prepare_enable(&self, user: &str, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        self.engine.prepare_enable(user, iq, record, UnixTime::from_seconds(self.now))
+        let app_server = app_server_of(iq);
+        let app_server = app_server.as_deref();
+        self.prepare_enable_with(
+            &EnableFacts { user, app_server, is_local: false, is_member: false },
+            iq,
+            record,
+        )
+    }
+
+    /// The same with facts of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn prepare_enable_with(
+        &self,
+        facts: &EnableFacts<'_>,
+        iq: &Element,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        self.engine.prepare_enable(facts, iq, record, UnixTime::from_seconds(self.now))
     }
 
     /// What an IQ with `<disable/>` makes of a user's record.
@@ -173,7 +209,7 @@ impl Driver {
     ///
     /// The error to answer with.
     pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
-        self.engine.prepare_disable(iq, record)
+        self.engine.prepare_disable(iq, app_server_of(iq).as_deref(), record)
     }
 }
 
@@ -187,6 +223,11 @@ impl Driver {
         renewed: Option<&str>,
     ) -> bool {
         self.engine.set_registrations(user, registrations, renewed)
+    }
+
+    /// A user with a device is no stranger.
+    pub fn establish(&mut self, user: &str) {
+        self.engine.establish(user);
     }
 
     /// The account of a user is disabled, or enabled again.
@@ -362,6 +403,19 @@ impl Driver {
         })
     }
 
+    /// The devices whose lease has aged, where no lease has begun before `since`.
+    pub fn aged_devices(&mut self, since: f64) -> Vec<AgedDevice> {
+        self.engine.begin_lease_check();
+        let (now, since) = (UnixTime::from_seconds(self.now), UnixTime::from_seconds(since));
+        std::iter::from_fn(|| self.engine.next_aged_devices(now, since)).flatten().collect()
+    }
+
+    /// Users and push identifiers of the devices that were to be noted as answered since this was last asked.
+    pub fn take_answered(&mut self) -> Vec<(String, String)> {
+        let answered = std::mem::take(&mut self.answered).into_iter();
+        answered.map(|it| (it.user.to_string(), it.push_identifier.into())).collect()
+    }
+
     /// Whether a push is to be sent still.
     pub fn is_wanted(&self, id: &str) -> bool {
         self.engine.is_wanted(id)
@@ -435,11 +489,16 @@ impl Driver {
     /// What was disabled. That an addressee has changed is of no interest here: nothing is kept of any.
     fn drain_events(&mut self) -> Vec<Disabled> {
         let events = std::iter::from_fn(|| self.engine.poll_event());
-        let disabled = events.filter_map(|event| match event {
-            Event::DeviceDisabled(disabled) => Some(disabled.into()),
-            Event::AddresseeChanged(_) => None,
-        });
-        disabled.collect()
+        let (mut disabled, mut answered) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Event::DeviceDisabled(device) => disabled.push(device.into()),
+                Event::DeviceAnswered(device) => answered.push(device),
+                Event::AddresseeChanged(_) => {}
+            }
+        }
+        self.answered.append(&mut answered);
+        disabled
     }
 }
 

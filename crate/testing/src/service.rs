@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
 use minidom::Element;
-use muc_cloud_notify_core::{Change, Options, Record, RequestError, RoomPrivacy};
+use muc_cloud_notify_core::{Change, EnableFacts, Options, Record, RequestError, RoomPrivacy};
 
-use crate::driver::{Broadcast, Disabled, Driver, Handling, Outcome, Publish, Scope};
+use crate::driver::{Broadcast, Disabled, Driver, Handling, Outcome, Publish, Scope, prepared};
 use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
 use crate::stanza::{enable_iq, groupchat, iq, mention_of};
 
@@ -68,9 +68,15 @@ impl Service {
         self.enable_at(user, PUSHER, node)
     }
 
-    /// A user registers a node of an app server. Returns whether it is the first one.
+    /// A user who is known to be a member of a room, and so counts for no stranger, registers a node of an app server. Returns
+    /// whether it is the first one.
     pub fn enable_at(&mut self, user: &str, app_server: &str, node: &str) -> bool {
-        self.request_enable(user, &enable_iq(app_server, node)).unwrap()
+        let iq = enable_iq(app_server, node);
+        let app_server = prepared(app_server);
+        let facts = EnableFacts { user, app_server: app_server.as_deref(), is_local: false, is_member: true };
+        let record = self.store.get(user).cloned().unwrap_or_default();
+        let change = self.prepare_enable_with(&facts, &iq, record).unwrap();
+        self.commit(user, change)
     }
 
     /// A user sends an IQ with `<enable/>`. Returns whether what it registers is the first device.

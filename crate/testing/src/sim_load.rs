@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use minidom::Element;
-use muc_cloud_notify_core::{Change, Options, Push, Record};
+use muc_cloud_notify_core::{Change, EnableFacts, Options, Push, Record, RequestError};
 use rxml::xml_ncname;
 
 use crate::driver::{Broadcast, Driver, Outcome, Publish, Scope};
@@ -164,7 +164,7 @@ impl SimLoad {
         self.renewals += 1;
         let jid = user_jid(user);
         assert!(self.driver.is_registered(&jid), "the user has a device");
-        let change = self.driver.prepare_enable(&jid, &enable_iq(user), Record::default());
+        let change = self.prepare(&jid, &enable_iq(user), Record::default());
         self.enable(user, change.expect("the request is one that can be followed").record)
     }
 
@@ -193,10 +193,17 @@ impl SimLoad {
         let jid = user_jid(user);
         let iq = enable_iq(user);
         let start = Instant::now();
-        let change = self.driver.prepare_enable(black_box(&jid), black_box(&iq), record);
+        let change = self.prepare(black_box(&jid), black_box(&iq), record);
         let Change { record, added, .. } = change.expect("the request is one that can be followed");
         black_box(self.driver.set_registrations(&jid, record.registrations, added.as_deref()));
         start.elapsed()
+    }
+
+    /// All users have accounts on the very server: of another domain there could not be that many.
+    fn prepare(&self, user: &str, iq: &Element, record: Record) -> Result<Change, RequestError> {
+        let app_server = iq.children().find_map(|enable| enable.attr("jid"));
+        let facts = EnableFacts { user, app_server, is_local: true, is_member: false };
+        self.driver.prepare_enable_with(&facts, iq, record)
     }
 
     fn rooms(&self) -> usize {

@@ -97,6 +97,13 @@ impl DeliveryState {
         self.failures = None;
     }
 
+    /// Its errors are forgotten, and it has not failed for long. How long it waits after the next transient error is for its app
+    /// server to say, so the attempts still count.
+    pub(super) fn forgive(&mut self) {
+        let attempts = self.failures.as_ref().map_or(0, |failures| failures.attempts);
+        self.failures = (attempts > 0).then(|| Box::new(Failures { attempts, ..Failures::default() }));
+    }
+
     /// A persistent error. Returns how many in a row that makes.
     pub(super) fn count_error(&mut self) -> u32 {
         let errors = self.failures.as_ref().map_or(0, |failures| failures.errors).saturating_add(1);

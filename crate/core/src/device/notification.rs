@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::by_room;
 use super::earlier::Earlier;
 use super::revising::Revising;
 use crate::ids::RoomId;
@@ -319,7 +320,7 @@ impl Notifications {
 
     /// Where that of a room is, or would have to be.
     fn place(&self, room: RoomId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&room, |(other, _)| *other)
+        by_room::find(&self.0, room, |(other, _)| *other)
     }
 
     /// A message of a room is taken back or corrected. Returns which one it was, if it is one of these.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::bounces::{Bounces, MessageKey};
+use super::by_room;
 use super::notification::{MessageIdentity, Notification, Notifications};
 use super::revising::Revising;
 use crate::ids::RoomId;
@@ -210,6 +211,6 @@ impl Unread {
 
     /// Where the count of a room is, or would have to be: a user may be a member of very many rooms.
     fn place(&self, room: RoomId) -> Result<usize, usize> {
-        self.counts.binary_search_by_key(&room, |unread| unread.room)
+        by_room::find(&self.counts, room, |unread| unread.room)
     }
 }

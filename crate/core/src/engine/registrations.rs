@@ -1,5 +1,7 @@
 //! Users and their devices.
 
+mod shares;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,14 +11,20 @@ use smallvec::SmallVec;
 use crate::app_server::AppServers;
 use crate::device::Device;
 use crate::devices::Devices;
+use crate::error::RequestError;
 use crate::ids::{DeviceId, UserId};
+use crate::options::Options;
 use crate::registration::Registration;
+use crate::request::EnableFacts;
+use shares::{Newcomer, Share, Shares};
 
 /// A user who has registered at least one device.
 #[derive(Debug)]
 pub(super) struct User {
     jid: Arc<str>,
     devices: SmallVec<[DeviceId; 2]>,
+    /// Not a stranger: was registered before the start, has an account on this server, or was seen as a member of a room.
+    is_established: bool,
 }
 
 impl User {
@@ -28,6 +36,10 @@ impl User {
     /// The user's devices.
     pub(super) fn devices(&self) -> &[DeviceId] {
         &self.devices
+    }
+
+    fn share(&self) -> Share {
+        Share { users: 1, strangers_devices: if self.is_established { 0 } else { self.devices.len() } }
     }
 }
 
@@ -46,6 +58,7 @@ pub(super) struct Registrations {
     users: SlotMap<UserId, User>,
     ids: HashMap<Arc<str>, UserId>,
     app_servers: AppServers,
+    shares: Shares,
 }
 
 impl Registrations {
@@ -69,6 +82,30 @@ impl Registrations {
         self.users.get(id).map_or_else(SmallVec::new, |user| user.devices.clone())
     }
 
+    /// Whether there is room for what a user asks for, where that is another device. `has_record`: something of theirs is
+    /// stored.
+    pub(super) fn admit(
+        &self,
+        facts: &EnableFacts<'_>,
+        has_record: bool,
+        options: &Options,
+    ) -> Result<(), RequestError> {
+        let user = self.id(facts.user).and_then(|id| self.user(id));
+        let newcomer = Newcomer {
+            is_new: user.is_none() && !has_record,
+            is_stranger: user.map_or(!has_record, |user| !user.is_established),
+        };
+        self.shares.admit(newcomer, self.users.len(), facts, options)
+    }
+
+    /// A user with a device is no stranger.
+    pub(super) fn establish(&mut self, id: UserId) {
+        let Some(user) = self.users.get_mut(id).filter(|user| !user.is_established) else { return };
+        let before = user.share();
+        user.is_established = true;
+        self.shares.update(&user.jid, before, user.share());
+    }
+
     /// Takes over what a user has registered. `renewed` is the push identifier of what they have just asked for.
     pub(super) fn set(
         &mut self,
@@ -81,7 +118,8 @@ impl Registrations {
             self.remove(devices, jid);
             return Registered::default();
         }
-        let (user_id, is_first_device) = self.id_or_insert(jid);
+        let before_share = self.share_of(jid);
+        let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
         let is_suspended = self.is_suspended(devices, user_id);
         let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
         let mut before: HashMap<Box<str>, DeviceId> = before
@@ -106,6 +144,10 @@ impl Registrations {
                 after.push(id);
                 continue;
             };
+            if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+                after.extend(devices.readdress(id, registration));
+                continue;
+            }
             if is_renewed {
                 devices.update(id, Device::renew);
             }
@@ -117,6 +159,7 @@ impl Registrations {
         }
         if let Some(user) = self.users.get_mut(user_id) {
             user.devices = after;
+            self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed }
     }
@@ -143,27 +186,35 @@ impl Registrations {
     ) -> Option<(Arc<str>, Registration)> {
         let device = devices.remove(id)?;
         let user = self.users.get_mut(device.owner())?;
+        let before = user.share();
         user.devices.retain(|other| *other != id);
         let jid = user.jid.clone();
+        self.shares.update(&jid, before, user.share());
         if user.devices.is_empty() {
             self.remove(devices, &jid);
         }
         Some((jid, Device::into_registration(device)))
     }
 
-    fn id_or_insert(&mut self, jid: &str) -> (UserId, bool) {
+    fn share_of(&self, jid: &str) -> Share {
+        self.id(jid).and_then(|id| self.user(id)).map_or_else(Share::default, User::share)
+    }
+
+    fn id_or_insert(&mut self, jid: &str, is_established: bool) -> (UserId, bool) {
         if let Some(&id) = self.ids.get(jid) {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new() });
+        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new(), is_established });
         self.ids.insert(jid, id);
         (id, true)
     }
 
     /// The rooms' indexes are not searched: the id of a user who is gone is ignored there.
     fn remove(&mut self, devices: &mut Devices, jid: &str) {
+        let before = self.share_of(jid);
         let Some(id) = self.ids.remove(jid) else { return };
+        self.shares.update(jid, before, Share::default());
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
             devices.remove(device);
         }

@@ -8,7 +8,7 @@ use slotmap::SlotMap;
 use crate::device::MessageDigest;
 use crate::ids::RoomId;
 use crate::message::OwnedRevision;
-use crate::room::Room;
+use crate::room::{Coverage, Room};
 use crate::time::Instant;
 
 use super::recent_revisions::RecentRevisions;
@@ -21,6 +21,8 @@ pub(super) struct Rooms {
     revisions: RecentRevisions,
     /// When rooms were last read that were not since the start.
     last_read: HashMap<RoomId, Instant>,
+    /// How often all of them were forgotten.
+    forgotten: u32,
 }
 
 impl Rooms {
@@ -47,7 +49,19 @@ impl Rooms {
 
     /// A room, to be changed.
     pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
-        self.rooms.get_mut(id)
+        let room = self.rooms.get_mut(id)?;
+        room.forget_before(self.forgotten);
+        Some(room)
+    }
+
+    /// How much of a room is known.
+    pub(super) fn coverage(&self, jid: &str) -> Coverage {
+        self.by_jid(jid).map_or(Coverage::Nothing, |room| room.coverage_since(self.forgotten))
+    }
+
+    /// What is known of all rooms may be wrong. There may be very many: each is told when it is looked at.
+    pub(super) fn forget_all(&mut self) {
+        self.forgotten = self.forgotten.wrapping_add(1);
     }
 
     /// A room by its JID.
@@ -58,11 +72,6 @@ impl Rooms {
     /// The ids of all of them.
     pub(super) fn ids(&self) -> impl Iterator<Item = RoomId> {
         self.rooms.keys()
-    }
-
-    /// All of them, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room> {
-        self.rooms.values_mut()
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.

@@ -220,6 +220,13 @@ impl Members {
         self.absent = self.all.len();
     }
 
+    /// No more of them are expected: gives back memory that was taken for more.
+    pub(super) fn shrink(&mut self) {
+        if self.all.capacity() > self.all.len() + self.all.len() / 8 {
+            self.all.shrink_to_fit();
+        }
+    }
+
     /// All of them are to be looked at by [`Members::sweep`].
     pub(super) fn begin_sweep(&mut self) {
         self.unswept = self.all.len();
@@ -260,6 +267,94 @@ impl Members {
     fn note_place(&mut self, place: usize) {
         if let Some((user, _)) = self.all.get(place) {
             self.places.insert(*user, place as u32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use proptest::prelude::*;
+    use slotmap::KeyData;
+
+    fn id(user: u64) -> UserId {
+        UserId::from(KeyData::from_ffi(1 << 32 | user))
+    }
+
+    /// Something that happens to one of the members.
+    fn change(members: &mut Members, kind: u8, user: UserId) {
+        let now = Instant::from_seconds(0.0);
+        match kind {
+            0 | 1 => members.enter(user, "a"),
+            2 | 3 => members.leave(user, "a", now),
+            4 => drop(members.remove(user)),
+            5 => members.leave_all(now),
+            _ => {
+                members.get_or_insert(user);
+            }
+        }
+    }
+
+    fn assert_in_place(members: &Members) {
+        assert_eq!(members.places.len(), members.len());
+        for (place, (user, member)) in members.all.iter().enumerate() {
+            assert_eq!(members.place(*user), Some(place));
+            assert_eq!(member.is_absent(), place < members.absent);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_fan_out_comes_once_to_all_who_stay_absent_and_a_sweep_to_all_who_were_there(
+            before in prop::collection::vec((0..7_u8, 0..12_u64), 0..30),
+            meanwhile in prop::collection::vec((0..7_u8, 0..14_u64), 0..30),
+            at_once in 1..4_usize,
+        ) {
+            let mut members = Members::default();
+            for user in 0..12 {
+                members.get_or_insert(id(user));
+            }
+            before.into_iter().for_each(|(kind, user)| change(&mut members, kind, id(user)));
+            let mut expected: BTreeSet<UserId> = members.absent().map(|(user, _)| user).collect();
+            let mut unread: BTreeSet<UserId> = members.iter().map(|(user, _)| user).collect();
+            let fan_out = members.begin_fan_out();
+            members.begin_sweep();
+            let (mut left, mut told) = (members.absent_len(), BTreeSet::new());
+            let mut meanwhile = meanwhile.into_iter();
+            loop {
+                let end = left.min(members.absent_len());
+                left = end.saturating_sub(at_once);
+                for (user, member) in members.at_mut(left..end) {
+                    if member.has_yet_to_hear_of(fan_out) {
+                        member.hear_of(fan_out);
+                        prop_assert!(told.insert(*user), "twice");
+                    }
+                }
+                let swept = members.sweep(at_once, |member| member.reading == 1);
+                for user in swept.iter().flatten() {
+                    unread.remove(user);
+                }
+                if left == 0 && swept.is_none() {
+                    break;
+                }
+                if let Some((kind, user)) = meanwhile.next() {
+                    let was_absent = members.get(id(user)).is_some_and(Member::is_absent);
+                    change(&mut members, kind, id(user));
+                    let is_absent = members.get(id(user)).is_some_and(Member::is_absent);
+                    let stays = was_absent && is_absent;
+                    if !stays && !told.contains(&id(user)) {
+                        expected.remove(&id(user));
+                    }
+                    if members.get(id(user)).is_none() {
+                        unread.remove(&id(user));
+                    }
+                }
+                assert_in_place(&members);
+            }
+            prop_assert_eq!(told, expected);
+            prop_assert!(unread.is_empty(), "not looked at: {:?}", unread);
         }
     }
 }

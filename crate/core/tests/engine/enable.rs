@@ -1,8 +1,8 @@
 //! `<enable/>` (XEP-0357, section 5): what is registered, and what is refused with which error.
 
 use muc_cloud_notify_core::{
-    ErrorType, MAX_FORM_DEPTH, MAX_FORM_SIZE, MAX_NODE, Options, PublishOptions, Record, Registration,
-    RequestError, UnixTime,
+    ErrorType, MAX_FORM_DEPTH, MAX_FORM_SIZE, MAX_INCLUDE_PAYLOAD, MAX_NODE, Options, PublishOptions, Record,
+    Registration, RequestError, UnixTime,
 };
 use muc_cloud_notify_testing::driver::Driver;
 use muc_cloud_notify_testing::names::{HOST, JULIET, ORCHARD};
@@ -60,6 +60,17 @@ fn needs_neither_node_nor_form() {
 fn keeps_include_payload_for_the_store() {
     let registration = enable("jid='push.example' include_payload='true'", "").unwrap();
     assert_eq!(registration.extra_fields(), [("include_payload".into(), "true".into())]);
+}
+
+#[test]
+fn accepts_include_payload_up_to_the_limit() {
+    let attributes = |length: usize| format!("jid='push.example' include_payload='{}'", "t".repeat(length));
+    assert!(enable(&attributes(MAX_INCLUDE_PAYLOAD), "").is_ok());
+    for length in [MAX_INCLUDE_PAYLOAD + 1, 4000] {
+        let error = enable(&attributes(length), "").unwrap_err();
+        assert_eq!(error, RequestError::LongIncludePayload(MAX_INCLUDE_PAYLOAD));
+        assert_eq!((error.error_type(), error.condition()), (ErrorType::Modify, "policy-violation"));
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The publish-options form (XEP-0357, section 5): which form is taken, and how large it may be.
 
 use minidom::Element;
-use muc_cloud_notify_core::{MAX_FORM_DEPTH, MAX_FORM_SIZE, Options, PublishOptions, Record, RequestError};
+use muc_cloud_notify_core::{
+    MAX_FORM_ATTRIBUTES, MAX_FORM_DEPTH, MAX_FORM_ELEMENTS, MAX_FORM_SIZE, Options, PublishOptions, Record,
+    RequestError,
+};
 use muc_cloud_notify_testing::driver::Driver;
 use muc_cloud_notify_testing::names::JULIET;
 use muc_cloud_notify_testing::stanza::{iq, xml};
@@ -67,18 +70,46 @@ fn refuses_a_form_that_is_no_submitted_publish_options() {
 
 #[test]
 fn accepts_a_form_up_to_the_limit() {
-    const NAMES: &str = "x type submit field var FORM_TYPE value field var s value ";
-    const FORM_TYPE_VALUE: &str = "http://jabber.org/protocol/pubsub#publish-options";
-    let room = MAX_FORM_SIZE - NAMES.replace(' ', "").len() - FORM_TYPE_VALUE.len();
     let form_of = |value: String| form(&format!("{FORM_TYPE}<field var='s'><value>{value}</value></field>"));
+    let room = MAX_FORM_SIZE - form_of(String::new()).len();
     assert_eq!(registered_form(&form_of("v".repeat(room))).err(), None);
     for (case, form) in [
         ("text", form_of("v".repeat(room + 1))),
         ("attributes", form_of("v".repeat(room)).replace("var='s'", "var='ss'")),
         ("names", form_of("v".repeat(room) + "<a/>")),
+        ("what is escaped", form_of("&amp;".repeat(room / 5 + 1))),
         ("namespaces", form_of(format!("<a xmlns='{}'/>", "n".repeat(room)))),
     ] {
         assert_eq!(registered_form(&form), Err(RequestError::LargeForm(MAX_FORM_SIZE)), "{case}");
+    }
+}
+
+#[test]
+fn accepts_elements_and_attributes_up_to_the_limit() {
+    // The form itself, and the two elements of FORM_TYPE.
+    let room = MAX_FORM_ELEMENTS - 3;
+    for (case, elements, accepted) in [
+        ("siblings", "<a/>".repeat(room), true),
+        ("one sibling too many", "<a/>".repeat(room + 1), false),
+        ("one too many, nested", nested(2) + &"<a/>".repeat(room - 1), false),
+        ("as many as fit into the bytes that were the only limit", "<a/>".repeat(8000), false),
+        ("what a client sends", SECRET.repeat(30), true),
+    ] {
+        let registered = registered_form(&form(&format!("{FORM_TYPE}{elements}")));
+        match accepted {
+            true => assert_eq!(registered.err(), None, "{case}"),
+            false => assert_eq!(registered, Err(RequestError::ManyElements(MAX_FORM_ELEMENTS)), "{case}"),
+        }
+    }
+    // That of the form itself, and of FORM_TYPE.
+    let room = MAX_FORM_ATTRIBUTES - 2;
+    for (attributes, accepted) in [(room, true), (room + 1, false), (1000, false)] {
+        let attributes: String = (0..attributes).map(|number| format!(" a{number}=''")).collect();
+        let registered = registered_form(&form(&format!("{FORM_TYPE}<a{attributes}/>")));
+        match accepted {
+            true => assert_eq!(registered.err(), None),
+            false => assert_eq!(registered, Err(RequestError::ManyAttributes(MAX_FORM_ATTRIBUTES))),
+        }
     }
 }
 

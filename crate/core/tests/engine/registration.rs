@@ -5,7 +5,7 @@ use muc_cloud_notify_core::{
     AppServer, Change, MAX_NODE, Options, Record, Registration, RequestError, StoredTable, StoredValue,
     UnixTime,
 };
-use muc_cloud_notify_testing::driver::Driver;
+use muc_cloud_notify_testing::driver::{Driver, prepared};
 use muc_cloud_notify_testing::names::JULIET;
 use muc_cloud_notify_testing::stanza::{enable_iq, iq};
 
@@ -40,7 +40,7 @@ fn keys(record: &Record) -> Vec<String> {
 
 /// A registration as another module may have stored it.
 fn stored(key: &str, jid: &str, node: Option<&str>, extra: StoredTable) -> Registration {
-    let app_server = AppServer::stored(jid);
+    let app_server = AppServer::prepared(&prepared(jid).expect("a JID"));
     Registration::stored(key, app_server, node.map(Into::into), None, UnixTime::from_seconds(0.5))
         .with_extra_fields(extra)
 }

@@ -5,6 +5,7 @@ use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::{Handling, Outcome, Publish, Reason, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, push_identifier};
 use muc_cloud_notify_testing::service::{ALL, Service, with_body};
+use muc_cloud_notify_testing::stanza::enable_iq;
 
 /// How long it takes until the next push leaves, and that push. The engine is called when it asks for it.
 fn next_push(service: &mut Service) -> (f64, Publish) {
@@ -267,14 +268,74 @@ fn a_few_transient_errors_with_weeks_of_quiet_between_them_prove_nothing() {
 }
 
 #[test]
-fn a_renewed_registration_does_not_wait_for_the_retry() {
-    let mut service = Service::with_juliet(Options::default());
+fn a_renewed_registration_waits_as_long_as_its_app_server_has_asked_for() {
+    for outcome in [Outcome::Transient, Outcome::Silent] {
+        let mut service = Service::with_juliet(Options::default());
+        let mut delays = Vec::new();
+        service.say(ORCHARD, "But soft!");
+        let mut push = service.push();
+        for _ in 0..4 {
+            service.reply(&push, outcome);
+            for _ in 0..100 {
+                service.enable(JULIET, "phone");
+                service.assert_quiet("the retry is not due");
+            }
+            let (delay, next) = next_push(&mut service);
+            delays.push(delay);
+            push = next;
+        }
+        assert_eq!(delays, [5.0, 10.0, 20.0, 40.0], "{outcome:?}");
+        assert_eq!(push.count(), 1);
+    }
+}
+
+#[test]
+fn a_renewed_registration_has_its_errors_forgiven_and_is_not_given_up_soon() {
+    let options = Options { give_up_after: 1000.0, max_errors: 3, ..Options::default() };
+    let mut service = Service::with_juliet(options);
+    for _ in 0..10 {
+        service.say(ORCHARD, "But soft!");
+        // An app server that has never taken a push is asked less and less often.
+        let (_, push) = next_push(&mut service);
+        assert_eq!(service.reply(&push, Outcome::Rejected), Handling::Taken);
+        service.enable(JULIET, "phone");
+    }
     service.say(ORCHARD, "But soft!");
+    let (_, mut push) = next_push(&mut service);
+    for _ in 0..10 {
+        assert_eq!(service.reply(&push, Outcome::Transient), Handling::Taken);
+        service.wait(900.0);
+        service.enable(JULIET, "phone");
+        push = next_push(&mut service).1;
+    }
+}
+
+#[test]
+fn a_device_registered_anew_elsewhere_does_not_wait_for_a_push_to_its_former_address() {
+    let (before, after) = (("push.example/a", "b<c"), ("push.example/a<b", "c"));
+    let enable = |service: &mut Service, (jid, node): (&str, &str)| {
+        let (jid, node) = (jid.replace('<', "&lt;"), node.replace('<', "&lt;"));
+        service.request_enable(JULIET, &enable_iq(&jid, &node)).expect("a request in order")
+    };
+    let mut service = Service::new(with_body());
+    enable(&mut service, before);
+    service.read(ORCHARD, &[JULIET], &[]);
+    service.mention(ORCHARD, JULIET, "But soft!");
     let push = service.push();
-    service.reply(&push, Outcome::Transient);
-    service.assert_quiet("the retry is not due");
-    service.enable(JULIET, "phone");
-    assert_eq!(service.push().count(), 1);
+    enable(&mut service, after);
+    assert_eq!(service.store[JULIET].registrations.len(), 1, "the store has one place for both");
+    assert_eq!(service.stats().devices, 1);
+    assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Unknown);
+    let again = service.push();
+    assert_eq!((again.app_server.as_str(), again.node.as_deref()), (after.0, Some(after.1)));
+    assert_eq!((again.body(), again.mentioned), (Some("But soft!"), true));
+    assert_eq!(service.reply(&again, Outcome::Delivered), Handling::Taken);
+
+    service.say(ORCHARD, "It is the east.");
+    let push = service.push();
+    enable(&mut service, after);
+    service.assert_quiet("its push is on its way");
+    assert_eq!(service.reply(&push, Outcome::Delivered), Handling::Taken, "the same address");
 }
 
 #[test]

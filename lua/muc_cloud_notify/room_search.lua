@@ -1,0 +1,139 @@
+-- Finds the rooms in which a user is a member, when that becomes of interest: they have a device now, or ask for one.
+--
+-- Only live rooms are looked into: of those that are not, the members are read when Prosody restores them. There may be many
+-- of both rooms and users, so users are searched for in groups, each in one pass over the rooms, in slices. What happens in a
+-- room meanwhile must not miss them: whoever is told of it visits the room first, for all users that are searched for.
+--
+-- A room is looked into directly, and nobody's reading of it is disturbed. Prosody reports its admins as owners of every room,
+-- which does not make them members: so it is not asked for affiliations, but the room's list is read.
+--
+-- This file is MIT/X11 licensed.
+
+local part = ...;
+
+local guard = part "shared/guard";
+local is_member = part "muc_cloud_notify/room_sync".is_member;
+
+-- What is looked up in a room, or the room's affiliations, in one go.
+local users_per_group = 500;
+
+-- Those of the users of a group that are members of a room, nil where there are none. Whichever are fewer are gone through,
+-- the users or the affiliations.
+local function find_members(room, group)
+	local affiliations, users = room._affiliations, group.users;
+	local found, looked_at = nil, 0;
+	for bare_jid, affiliation in pairs(affiliations) do
+		looked_at = looked_at + 1;
+		if looked_at > group.count then break; end
+		if users[bare_jid] and is_member[affiliation] then
+			found = found or {};
+			found[bare_jid] = true;
+		end
+	end
+	if looked_at <= group.count then return found; end
+	found = nil;
+	for bare_jid in pairs(users) do
+		if is_member[affiliations[bare_jid]] then
+			found = found or {};
+			found[bare_jid] = true;
+		end
+	end
+	return found;
+end
+
+-- parts: { muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; on_members(room, users) = is told which of those
+-- searched for are members of a room, as keys; it does not raise errors }
+local function new(parts)
+	local muc, tasks, on_members = parts.muc, parts.tasks, parts.on_members;
+
+	-- Those that are not done, in their order: { users = bare JID -> true; count = how many; callbacks = { bare_jid, on_found } in
+	-- their order; found = bare JID -> true for those who are a member anywhere; visited = room JID -> true; is_begun }
+	local groups = {};
+
+	-- Returns whether any of the users is a member.
+	local function visit_for(group, room)
+		if group.visited[room.jid] then return false; end
+		group.visited[room.jid] = true;
+		local members = find_members(room, group);
+		if not members then return false; end
+		for bare_jid in pairs(members) do
+			group.found[bare_jid] = true;
+		end
+		on_members(room, members);
+		return true;
+	end
+
+	-- Tells at once who of those that are searched for is a member of a room.
+	local function visit(room)
+		for _, group in ipairs(groups) do
+			visit_for(group, room);
+		end
+	end
+
+	local function is_pending()
+		return groups[1] ~= nil;
+	end
+
+	local function finish(group, pause)
+		table.remove(groups, 1);
+		for _, callback in ipairs(group.callbacks) do
+			local bare_jid = callback.bare_jid;
+			guard.attempt("take note of the rooms of "..bare_jid, callback.on_found, group.found[bare_jid] or false);
+			pause();
+		end
+	end
+
+	-- Prosody's list of rooms changes its order whenever a room is used: so it is copied.
+	local function live_rooms()
+		local rooms = {};
+		for room in muc.live_rooms() do
+			rooms[#rooms + 1] = room;
+		end
+		return rooms;
+	end
+
+	local function search(pause)
+		while groups[1] do
+			local group = groups[1];
+			group.is_begun = true;
+			for _, room in ipairs(live_rooms()) do
+				local _, has_members = guard.attempt("look for members of "..room.jid, visit_for, group, room);
+				pause(has_members);
+			end
+			finish(group, pause);
+		end
+	end
+
+	local function open_group()
+		local group = groups[#groups];
+		if group and not group.is_begun and group.count < users_per_group then return group; end
+		group = { users = {}, count = 0, callbacks = {}, found = {}, visited = {} };
+		table.insert(groups, group);
+		if #groups == 1 then
+			tasks.later("find the rooms of users", search, function () end);
+		end
+		return group;
+	end
+
+	-- Searches for a user, from the next turn on. on_found(is_member): is called in the end with whether they are a member of
+	-- any live room, after that of those who have been searched for earlier
+	local function add(bare_jid, on_found)
+		local group = open_group();
+		if not group.users[bare_jid] then
+			group.users[bare_jid], group.count = true, group.count + 1;
+		end
+		table.insert(group.callbacks, { bare_jid = bare_jid, on_found = on_found });
+		group.visited = {}; -- without this user, or with what they had before
+	end
+
+	-- A room is gone: what is left of it is nothing to be looked into.
+	local function forget(room_jid)
+		for _, group in ipairs(groups) do
+			group.visited[room_jid] = true;
+		end
+	end
+
+	return { add = add, visit = visit, is_pending = is_pending, forget = forget };
+end
+
+return { new = new };

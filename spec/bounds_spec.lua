@@ -1,0 +1,129 @@
+-- What the Lua files keep has a bound, in numbers and in bytes; and requests have one in time.
+
+local st = require "util.stanza";
+
+local prosody = require "harness.prosody";
+
+-- Loads parts of the modules with another clock.
+local clock = { now = 0 };
+
+local environment = setmetatable({ module = { host = "conference.localhost" }, prosody = {} }, { __index = _G });
+
+function environment.require(name)
+	return name == "util.time" and { monotonic = function () return clock.now; end } or require(name);
+end
+
+local function part(name)
+	return assert(loadfile(prosody.root .. "/lua/" .. name .. ".lua", "t", environment))(part);
+end
+
+describe("a bounded cache", function ()
+	local bounded_cache = part "shared/bounded_cache";
+
+	it("keeps as many values as it may, and is emptied for one more", function ()
+		local cache = bounded_cache.new(3);
+		for i = 1, 3 do cache.set(i, i); end
+		cache.set(2, "two"); -- no new one
+		assert.same({ 1, "two", 3 }, { cache.get(1), cache.get(2), cache.get(3) });
+		cache.forget(1);
+		cache.set(4, 4);
+		assert.equal(3, cache.get(3));
+		cache.set(5, 5);
+		assert.same({ nil, 5 }, { cache.get(3), cache.get(5) });
+	end);
+
+	it("keeps as much weight as it may", function ()
+		local cache = bounded_cache.new(100, 10);
+		cache.set("a", 1, 4);
+		cache.set("b", 2, 4);
+		cache.set("a", 3, 6); -- in place of the other
+		assert.same({ 3, 2 }, { cache.get "a", cache.get "b" });
+		cache.forget "a";
+		cache.set("c", 4, 6);
+		assert.same({ 2, 4 }, { cache.get "b", cache.get "c" });
+		cache.set("d", 5, 1);
+		assert.same({ nil, 5 }, { cache.get "b", cache.get "d" });
+		cache.set("e", 6, 11); -- too heavy by itself
+		assert.same({ 5, nil }, { cache.get "d", cache.get "e" });
+	end);
+end);
+
+describe("a token bucket", function ()
+	local function taken(buckets, key, times)
+		local count = 0;
+		for _ = 1, times do
+			if buckets.take(key) then count = count + 1; end
+		end
+		return count;
+	end
+
+	it("holds so many tokens, and is refilled at its rate", function ()
+		local buckets = part "shared/token_buckets".new(30, 10 / 60);
+		assert.equal(30, taken(buckets, "ann", 100));
+		assert.equal(30, taken(buckets, "ben", 100));
+		for _, case in ipairs { { 5.9, 0 }, { 0.2, 1 }, { 60, 10 }, { 3600, 30 } } do
+			clock.now = clock.now + case[1];
+			assert.equal(case[2], taken(buckets, "ann", 100), "after " .. case[1] .. " s");
+		end
+		-- Whoever is slower never waits.
+		for _ = 1, 100 do
+			clock.now = clock.now + 6;
+			assert.equal(1, taken(buckets, "ben", 1));
+		end
+	end);
+
+	it("is one of a bounded number", function ()
+		local buckets = part "shared/token_buckets".new(2, 1);
+		collectgarbage();
+		local before = collectgarbage "count";
+		for i = 1, 100000 do buckets.take("somebody-" .. i .. "@elsewhere.example"); end
+		collectgarbage();
+		assert.is_true(collectgarbage "count" - before < 3000);
+	end);
+end);
+
+describe("the addressees of pushes", function ()
+	-- A publish module over an engine whose devices have these forms. Returns it, and how often the engine was asked.
+	local function publish_to(form_of)
+		local asked = { count = 0 };
+		local engine = {};
+		function engine:addressee(device) -- luacheck: ignore 212/self
+			asked.count = asked.count + 1;
+			return "ann-" .. device .. "@users.localhost", "push.localhost", "node-" .. device, form_of(device);
+		end
+		return part "muc_cloud_notify/publish".new(engine), asked;
+	end
+
+	local function form(fields, bytes)
+		local x = st.stanza("x", { xmlns = "jabber:x:data", type = "submit" });
+		for i = 1, fields do
+			x:tag("field", { xmlns = "jabber:x:data", var = "f" .. i }):text_tag("value", ("v"):rep(bytes), { xmlns = "jabber:x:data" }):up();
+		end
+		return x;
+	end
+
+	it("are kept for a thousand devices of ordinary clients", function ()
+		local publish, asked = publish_to(function () return form(3, 32); end);
+		for _ = 1, 3 do
+			for device = 1, 1000 do publish.addressee(device); end
+		end
+		assert.equal(1000, asked.count);
+	end);
+
+	it("are kept up to eight megabytes, however large the forms are", function ()
+		local publish, asked = publish_to(function () return form(31, 200); end);
+		collectgarbage();
+		local before, most = collectgarbage "count", 0;
+		for device = 1, 2000 do
+			publish.addressee(device);
+			if device % 100 == 0 then
+				collectgarbage();
+				most = math.max(most, collectgarbage "count" - before);
+			end
+		end
+		assert.equal(2000, asked.count);
+		assert.is_true(most < 9000, most .. " kB");
+		publish.addressee(2000);
+		assert.equal(2000, asked.count);
+	end);
+end);

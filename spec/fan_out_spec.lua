@@ -1,0 +1,118 @@
+-- A message in a room of more absent members than are told at once: it comes to them in slices, to each of them once.
+
+local prosody = require "harness.prosody";
+
+local loop = require "harness.loop";
+local versions = require "spec.support.versions";
+
+local room = "den@conference.localhost";
+local members = 1500;
+
+-- Members with a device each, in the stores from which they are read at the next start.
+local make_members = [[
+	local room_jid, count = ...;
+	local room = room(room_jid);
+	local store = require "core.storagemanager".open(module.host, "muc_cloud_notify");
+	for number = 1, count do
+		local user = "user"..number.."@users.localhost";
+		room._affiliations[user] = "member";
+		assert(store:set(user, { ["push.localhost<"..user] = { jid = "push.localhost", node = user, timestamp = 1 } }));
+	end
+	room:save(true);
+]];
+
+-- The room says some things in one turn of the event loop.
+local say_all = [[
+	local room_jid, texts = ...;
+	local room = room(room_jid);
+	for text in texts:gmatch("%S+") do
+		room:broadcast_message(st.message({ type = "groupchat", from = room_jid, to = room_jid, id = text }):body(text));
+	end
+]];
+
+versions.describe("a large room", function (version)
+	local server, app, olga;
+
+	local function connect()
+		app = server:app_server("push.localhost");
+		olga = server:user("olga@users.localhost/desk");
+	end
+
+	before_each(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always"; push_notification_with_body = true;
+				muc_room_default_persistent = true;
+			};
+		};
+		connect();
+		olga:create_room(room, "Olga");
+		server:admin(make_members, room, members);
+		server:stop();
+		server:start_again();
+		connect();
+		olga:join(room, "Olga");
+		loop.wait_until(function () return server:log():find(members.." device(s) of "..members, 1, true); end, 30);
+	end);
+
+	after_each(prosody.close_all);
+
+	-- The pushes until there were so many, by node.
+	local function pushes(count)
+		loop.wait_until(function () return #app.pushes >= count; end, 30);
+		app.component:sync();
+		app.component:sync();
+		local of_node = {};
+		for _, push in ipairs(app.pushes) do
+			of_node[push.node] = of_node[push.node] or {};
+			table.insert(of_node[push.node], push);
+		end
+		app:clear();
+		return of_node;
+	end
+
+	local function each_once(of_node, count, text, missing)
+		local nodes = 0;
+		for node, of in pairs(of_node) do
+			nodes = nodes + 1;
+			assert.equal(1, #of, node);
+			assert.same({ tostring(count), text }, { of[1].count, of[1].summary["last-message-body"] }, node);
+			assert.is_not.equal(missing, node);
+		end
+		assert.equal(members - (missing and 1 or 0), nodes);
+	end
+
+	it("has a message pushed to each of its members once", function ()
+		olga:say(room, "Hello");
+		each_once(pushes(members), 1, "Hello");
+		olga:say(room, "Again");
+		each_once(pushes(members), 2, "Again");
+		assert.falsy(server:log():find("error\t", 1, true));
+	end);
+
+	it("has a message pushed to all but who enters before it comes to them", function ()
+		local ann = server:user("user1@users.localhost/phone");
+		olga:say(room, "Hello");
+		ann:join(room, "Ann");
+		local of_node = pushes(members - 1);
+		olga:say(room, "Again");
+		each_once(pushes(members - 1), 2, "Again", ann.bare_jid);
+		assert.is_true(#(of_node[ann.bare_jid] or {}) <= 1);
+	end);
+
+	it("has what is spreading pushed after a restart", function ()
+		app.answer = "silence";
+		server:admin(say_all, room, "One Two");
+		server:stop();
+		server:start_again();
+		connect();
+		each_once(pushes(members), 2, "Two");
+	end);
+
+	it("has what is said while a message spreads pushed with it", function ()
+		server:admin(say_all, room, "One Two Three");
+		each_once(pushes(members), 3, "Three");
+	end);
+end);
