@@ -43,6 +43,7 @@ local publish = part "muc_cloud_notify/publish".new(engine);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, is_asked_for = options.consent };
 
 -- What happens in rooms, as facts for the engine.
+local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
@@ -51,7 +52,7 @@ local rooms = part "muc_cloud_notify/rooms".watch {
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
-	engine = engine, muc = muc, room_sync = room_sync, presence = presence;
+	engine = engine, live_rooms = live_rooms, room_sync = room_sync, presence = presence;
 };
 part "muc_cloud_notify/bounces".watch {
 	engine = engine, room_sync = room_sync, presence = presence, consent = consent, hibernation = hibernation;
@@ -78,7 +79,7 @@ engine:on_event("addressee-changed", function (event) publish.forget_addressee(e
 engine:on_due(outbox.turn);
 
 part "muc_cloud_notify/lifecycle".start {
-	native = native, engine = engine, is_new = is_new, muc = muc, tasks = tasks, room_sync = room_sync;
+	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
 	registrations = registrations, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
 };
 

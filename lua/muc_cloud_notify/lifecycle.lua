@@ -1,8 +1,8 @@
 -- What is done between the load of the module and its end: the registrations are loaded, what the last run has left is
--- taken up, and a clean stop stores what is still to be pushed.
+-- taken up, and a clean stop stores what is still to be pushed. None of it keeps the server waiting for long.
 --
--- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Whichever end
--- comes, what has been begun is finished first, so that the engine is complete for what follows.
+-- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Until it is, messages
+-- are held, and what the last run has left stays in the store as it is.
 --
 -- This file is MIT/X11 licensed.
 
@@ -13,64 +13,107 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 local guard = part "shared/guard";
 
 -- How long a stop waits for what has happened in large rooms to come to all of their members.
-local seconds_to_spread = 0.5;
+local seconds_to_spread = 0.2;
 
--- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; tasks; room_sync;
--- registrations; leases; outbox_store }
+-- For how long a stop reads rooms in which messages are held.
+local seconds_to_read = 0.2;
+
+-- What the last run has left is needed until it is told: a server that is killed before that is to find it again. It is
+-- looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
+-- stored says less and less.
+local seconds_between_looks = 0.02;
+local seconds_to_tell = 60;
+
+-- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
+-- room_sync; registrations; leases; outbox_store }
 local function start(parts)
-	local native, engine, is_new, muc = parts.native, parts.engine, parts.is_new, parts.muc;
+	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local tasks, room_sync, registrations, outbox_store = parts.tasks, parts.room_sync, parts.registrations, parts.outbox_store;
 
-	local is_loaded, has_begun, is_reload = not is_new, false, false;
-	local loading; -- the task
+	local is_filled, is_reload = not is_new, false;
 
-	-- Nothing of a room is pushed before it is read: by now a member may be present, or be no member any more.
-	local function read_restored(room_jids)
-		for _, room_jid in ipairs(room_jids) do
-			local is_read = guard.attempt("read the room "..room_jid, function ()
-				room_sync.read_now(assert(muc.get_room_from_jid(room_jid), "there is no such room any more"));
-			end);
-			if not is_read then
-				engine:room_destroyed(room_jid);
+	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
+	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
+	local function next_awaited(pause, last)
+		local room_jid = engine:awaited_room();
+		while room_jid do
+			local room;
+			if room_jid ~= last then
+				room = live_rooms.find(room_jid);
+				if not room then
+					guard.attempt("restore the room "..room_jid, function () room = muc.get_room_from_jid(room_jid); end);
+					pause(true);
+				end
 			end
+			if room then return room; end
+			module:log("debug", "Nothing is told of the room %s any more: it is gone, or cannot be read", room_jid);
+			engine:room_destroyed(room_jid);
+			pause(true);
+			room_jid = engine:awaited_room();
 		end
-		outbox_store.clear();
 	end
 
-	local function on_loaded()
-		if not is_loaded then
+	local function clear_when_told()
+		local time_is_up = monotonic() + seconds_to_tell;
+		local function look()
+			local _, reason = engine:next_deadline();
+			if reason == "push waiting" and monotonic() < time_is_up then
+				module:add_timer(seconds_between_looks, guard.watch("look whether the outbox of the last run is told", look));
+			else
+				tasks.start("clear the outbox of the last run", outbox_store.clear, function () end);
+			end
+		end
+		look();
+	end
+
+	local function read_awaited()
+		local last;
+		room_sync.read_each("restore a room where something waits", function (pause)
+			local room = next_awaited(pause, last);
+			last = room and room.jid;
+			return room;
+		end, clear_when_told);
+	end
+
+	local function read_live(rooms)
+		local place = 0;
+		room_sync.read_each("read the live rooms", function (pause)
+			local room;
+			repeat
+				pause();
+				place = place + 1;
+				room = rooms[place];
+			until not room or live_rooms.find(room.jid) == room and engine:coverage(room.jid) ~= "complete";
+			return room;
+		end, function () end);
+	end
+
+	local function on_filled()
+		if not is_filled then
 			-- The next reload gets a new engine, and what the last run has left is still there for it.
 			native.close(module.host);
 			return;
 		end
-		local ok, room_jids = true, nil;
-		if is_new then
-			ok, room_jids = guard.attempt("take up the outbox of the last run", outbox_store.restore);
-		end
-		room_sync.registrations_loaded(muc.live_rooms());
+		local rooms = room_sync.registrations_loaded();
+		for room in muc.live_rooms() do table.insert(rooms, room); end
+		read_awaited();
+		read_live(rooms);
 		guard.attempt("begin to look at the leases", parts.leases.start);
-		if ok and room_jids then
-			guard.attempt("take up the outbox of the last run", read_restored, room_jids);
-		end
+	end
+
+	local function fill(pause)
+		if not registrations.load_all(pause) then return; end
+		guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
+		is_filled = true;
 	end
 
 	local function begin()
-		if has_begun then return; end
-		has_begun = true;
 		if is_new then
-			loading = tasks.start("load the registrations", function (pause)
-				is_loaded = registrations.load_all(pause);
-			end, on_loaded);
+			tasks.start("load the registrations", fill, on_filled);
 		else
-			on_loaded();
+			on_filled();
 			tasks.later("list the registered users", registrations.list, function () end);
 		end
-	end
-
-	local function finish()
-		begin();
-		if loading then tasks.finish(loading); end
-		room_sync.finish();
 	end
 
 	local function spread()
@@ -84,8 +127,11 @@ local function start(parts)
 	end
 
 	local function save_outbox()
-		finish();
-		if is_loaded then
+		local held = room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
+		if held > 0 then
+			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
+		end
+		if is_filled then
 			spread();
 			outbox_store.save();
 		end
@@ -93,8 +139,16 @@ local function start(parts)
 
 	function module.save()
 		is_reload = true;
-		guard.attempt("finish what was begun", finish);
-		return {};
+		if not is_filled then
+			native.close(module.host); -- the one that follows is filled from the start
+		end
+		return { held = room_sync.hand_over() };
+	end
+
+	function module.restore(saved)
+		guard.attempt("take over the messages that are held", function ()
+			room_sync.take_over(saved and saved.held or {});
+		end);
 	end
 
 	function module.unload()

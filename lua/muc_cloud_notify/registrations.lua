@@ -260,13 +260,13 @@ local function new(parts)
 						engine:set_suspended(user, true);
 					end
 				end);
-				pause();
+				pause(true);
 			end);
 		end);
 		-- Not while they are listed: a store may do only one thing at a time.
 		for user, account in pairs(gone) do
 			remove_former(user, account);
-			pause();
+			pause(true);
 		end
 		mark_all(unmarked, pause);
 		if not is_listed then

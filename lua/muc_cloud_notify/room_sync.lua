@@ -36,9 +36,11 @@ local function new(parts)
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
-	-- room JID -> { messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
+	-- room JID -> { room, messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
 	-- who have left since the first was held, in their order }
 	local held = {};
+	local pushers = {}; -- kind of message -> push(room, details, present)
+	local after_reading = {}; -- room JID -> a list of what is to be done once it was read, or is gone
 	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
 	local quiet = {};
 
@@ -127,11 +129,17 @@ local function new(parts)
 		while of_room and of_room.messages[of_room.next] do
 			local message = of_room.messages[of_room.next];
 			of_room.messages[of_room.next], of_room.next = nil, of_room.next + 1;
-			guard.attempt("push a message that was held", message.push, left_since(of_room, message));
+			guard.attempt("push a message that was held", pushers[message.kind], of_room.room, message.details, left_since(of_room, message));
 			pause(true);
 			if held[room_jid] ~= of_room then return; end -- the room is gone
 		end
 		held[room_jid] = nil;
+	end
+
+	local function go_on_after(room_jid)
+		local waiting = after_reading[room_jid];
+		after_reading[room_jid] = nil;
+		for _, go_on in ipairs(waiting or {}) do go_on(); end
 	end
 
 	-- begin: how a task is begun, tasks.start or tasks.later
@@ -145,6 +153,7 @@ local function new(parts)
 		end, function ()
 			readings[room.jid] = nil;
 			release(room.jid, function () end); -- where it could not be read
+			go_on_after(room.jid);
 		end);
 	end
 
@@ -205,13 +214,18 @@ local function new(parts)
 		return present;
 	end
 
-	-- Keeps a message until its room is read. push(present): called then, with bare JIDs of those who were there when it was
-	-- sent, and are there no more
-	local function hold(room, push)
-		local of_room = held[room.jid] or { messages = {}, next = 1, count = 0, present = find_present(room), left = {} };
+	-- Sets what is done with messages of a kind that were held. push(room, details, present): present are bare JIDs of those
+	-- who were there when it was sent, and are there no more
+	local function on_release(kind, push)
+		pushers[kind] = push;
+	end
+
+	-- Keeps a message until its room is read. details: plain values and stanzas, as they may outlive this module
+	local function hold(room, kind, details)
+		local of_room = held[room.jid] or { room = room, messages = {}, next = 1, count = 0, present = find_present(room), left = {} };
 		held[room.jid] = of_room;
 		of_room.count = of_room.count + 1;
-		of_room.messages[of_room.count] = { push = push, left_before = #of_room.left };
+		of_room.messages[of_room.count] = { kind = kind, details = details, left_before = #of_room.left };
 	end
 
 	-- An occupant has changed while messages are held.
@@ -246,6 +260,7 @@ local function new(parts)
 		forget_quiet(room_jid);
 		cancel_reading(room_jid);
 		seen[room_jid], held[room_jid] = nil, nil;
+		go_on_after(room_jid);
 	end
 
 	local function enter_unread(room, bare_jid, nick)
@@ -295,23 +310,58 @@ local function new(parts)
 		end
 	end
 
-	-- The registrations are loaded: rooms can be read.
-	local function registrations_loaded(live_rooms)
-		is_loaded = true;
-		for room in live_rooms do
-			begin_reading(room, tasks.later);
+	-- Reads rooms one after the other, each in turns of its own, and calls on_end() after the last one. next_room(pause):
+	-- the next room, nil where there is none; it may take its time, and is called in a task.
+	local function read_each(what, next_room, on_end)
+		local function go_on()
+			local room;
+			tasks.later(what, function (pause) room = next_room(pause); end, function ()
+				if not room then return on_end(); end
+				begin_reading(room, tasks.later);
+				if not readings[room.jid] then return go_on(); end
+				after_reading[room.jid] = after_reading[room.jid] or {};
+				table.insert(after_reading[room.jid], go_on);
+			end);
 		end
+		go_on();
 	end
 
-	-- Reads at once what is still to be read, so that no message is held any more.
-	local function finish()
-		for _, reading in pairs(readings) do
-			tasks.finish(reading.task);
+	-- The registrations are loaded: rooms can be read. Returns those where messages are held.
+	local function registrations_loaded()
+		is_loaded = true;
+		local rooms = {};
+		for _, of_room in pairs(held) do table.insert(rooms, of_room.room); end
+		return rooms;
+	end
+
+	-- Reads the rooms where messages are held, as far as that can be done until a time on the clock of util.time.monotonic.
+	-- Returns how many messages are held still.
+	local function finish(deadline)
+		local room_jids, left = {}, 0;
+		for room_jid in pairs(held) do table.insert(room_jids, room_jid); end
+		for _, room_jid in ipairs(room_jids) do
+			local seconds = deadline - monotonic();
+			if readings[room_jid] and seconds > 0 then
+				tasks.finish(readings[room_jid].task, seconds);
+			end
+			local of_room = held[room_jid];
+			left = left + (of_room and of_room.count - of_room.next + 1 or 0);
 		end
+		return left;
+	end
+
+	-- Messages that are held, for the module that follows this one after a reload.
+	local function hand_over()
+		return held;
+	end
+
+	local function take_over(messages)
+		held = messages;
 	end
 
 	return {
-		start = start, start_again = start_again, advance = advance, read_now = read_now, finish = finish, forget = forget;
+		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
+		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		hold = hold, look_at = look_at, look_for = look_for, add_late = add_late, registrations_loaded = registrations_loaded;
 	};

@@ -146,6 +146,19 @@ local function watch(parts)
 		return author;
 	end
 
+	-- message: { facts; stanza }. present: see room_sync.on_release
+	local function push(room, message, present)
+		local facts = message.facts;
+		facts.present = present;
+		facts.reply_author = find_reply_author(room, message.stanza);
+		local devices = engine:handle_message(facts, message.stanza, monotonic());
+		if devices > 0 then
+			module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
+		end
+	end
+
+	room_sync.on_release("message", push);
+
 	-- Where everybody is there, what is taken back or corrected may still come back from a session of somebody who only
 	-- seems to be.
 	local function concerns_absent(room, stanza)
@@ -169,19 +182,10 @@ local function watch(parts)
 		local sender = room:get_occupant_by_nick(stanza.attr.from);
 		local facts = facts_of(room);
 		facts.sender = sender and sender.bare_jid;
-		local function push(present)
-			facts.present = present;
-			facts.reply_author = find_reply_author(room, stanza);
-			local devices = engine:handle_message(facts, stanza, monotonic());
-			if devices > 0 then
-				module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
-			end
-		end
 		if is_complete then
-			push();
+			push(room, { facts = facts, stanza = stanza });
 		else
-			stanza = st.clone(stanza);
-			room_sync.hold(room, push);
+			room_sync.hold(room, "message", { facts = facts, stanza = st.clone(stanza) });
 		end
 	end);
 

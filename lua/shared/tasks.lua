@@ -1,7 +1,8 @@
 -- Work that is too much for one turn of the event loop: done in slices, so that nobody waits for it.
 --
--- A task is a function that gets pause(), and calls it wherever it may be interrupted; after what takes long, pause(true).
--- Tasks are run one after the other, in the order in which they were given. What a task raises ends it, and is logged.
+-- A task is a function that gets pause(), and calls it wherever it may be interrupted; after what may have taken any time,
+-- such as a look into a store, it calls pause(true). Tasks are run one after the other, in the order in which they were
+-- given. What a task raises ends it, and is logged.
 --
 -- This file is MIT/X11 licensed.
 
@@ -30,6 +31,7 @@ local function new(seconds_per_turn)
 
 	-- Does as much of a task as fits into that many seconds. Returns whether the task has ended.
 	local function advance(task, seconds)
+		local outer_deadline = deadline; -- one task may begin another
 		deadline = monotonic() + seconds;
 		guard.attempt(task.what, function ()
 			local ok, err = coroutine.resume(task.thread);
@@ -37,6 +39,7 @@ local function new(seconds_per_turn)
 				error(debug.traceback(task.thread, tostring(err)), 0);
 			end
 		end);
+		deadline = outer_deadline;
 		return coroutine.status(task.thread) == "dead";
 	end
 
@@ -96,10 +99,13 @@ local function new(seconds_per_turn)
 		return task;
 	end
 
-	-- Does the rest of a task at once, however long it takes. Nothing is done where the task has ended.
-	local function finish(task)
+	-- Does the rest of a task at once, however long it takes, or as much as fits into that many seconds. Nothing is done
+	-- where the task has ended.
+	local function finish(task, seconds)
 		if coroutine.status(task.thread) == "dead" then return; end
-		while not advance(task, math.huge) do end -- luacheck: ignore 542
+		while not advance(task, seconds or math.huge) do
+			if seconds then return; end
+		end
 		remove(task);
 		task.on_end();
 	end

@@ -13,7 +13,7 @@ pub(crate) use delivery::{DeliveryState, Due, Failures, InFlight};
 pub(crate) use notification::{MessageDigest, MessageIdentity, Notification, Notifications};
 pub(crate) use revising::Revising;
 pub use unread::Scope;
-pub(crate) use unread::Unread;
+pub(crate) use unread::{Unread, UnreadInRoom};
 
 use crate::domains::DomainId;
 use crate::ids::{PushId, RoomId, UserId};
@@ -33,6 +33,8 @@ pub(crate) struct Device {
     is_pinged: bool,
     /// The account of its owner is disabled.
     is_suspended: bool,
+    /// Something of the last run is to be told, but rooms have to be read first.
+    is_waiting: bool,
     /// Its lease is not new any more: a result would renew it.
     is_aged: bool,
     /// Its app server has taken a push, as far as that is known.
@@ -51,6 +53,7 @@ impl Device {
             domain,
             is_pinged: false,
             is_suspended: false,
+            is_waiting: false,
             is_aged: false,
             has_answered: true,
         }
@@ -202,6 +205,24 @@ impl Device {
             .any(|notifications| notifications.of_room(room).is_some())
     }
 
+    /// What it has yet to hear of, and what is on its way, with the rooms.
+    pub(crate) fn notifications(&self) -> impl Iterator<Item = (RoomId, &Notification)> {
+        let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
+        [self.unread.pending()].into_iter().chain(in_flight).flat_map(Notifications::rooms)
+    }
+
+    /// Whether something of the last run is to be told, for which rooms have to be read first.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// Rooms were read, or are gone; these are still awaited. What is to be told of several rooms is told in one push, as it
+    /// would have been before.
+    pub(crate) fn end_wait(&mut self, is_awaited: impl Fn(RoomId) -> bool) {
+        let mut pending = self.unread.pending().rooms();
+        self.is_waiting = self.is_waiting && pending.any(|(room, _)| is_awaited(room));
+    }
+
     /// The account of its owner is disabled, or enabled again. Until then nothing is pushed.
     pub(crate) fn set_suspended(&mut self, is_suspended: bool) {
         self.is_suspended = is_suspended;
@@ -214,7 +235,7 @@ impl Device {
 
     /// Whether there is anything to be pushed now.
     pub(crate) fn has_pending(&self) -> bool {
-        !self.is_suspended && (self.is_pinged || !self.unread.pending().is_empty())
+        !self.is_suspended && !self.is_waiting && (self.is_pinged || !self.unread.pending().is_empty())
     }
 
     /// Whether it has to be put into the outbox's queue.
@@ -322,14 +343,15 @@ impl Device {
         self.delivery.resume();
     }
 
-    /// What a snapshot says of a room: how much is unread, and what of it is still to be pushed.
-    pub(crate) fn restore_unread(&mut self, room: RoomId, messages: u32, pending: Option<Notification>) {
-        self.unread.restore(room, messages, pending);
+    /// What a snapshot says of rooms: it adds to what is known by now.
+    pub(crate) fn restore_unread(&mut self, unread: Vec<UnreadInRoom>) {
+        self.unread.restore(unread);
     }
 
-    /// What a snapshot says of the device itself.
-    pub(crate) fn restore(&mut self, failures: Option<Failures>, is_pinged: bool) {
+    /// What a snapshot says of the device itself, and whether rooms have to be read before anything is told.
+    pub(crate) fn restore(&mut self, failures: Option<Failures>, is_pinged: bool, is_waiting: bool) {
         self.delivery.restore_failures(failures);
-        self.is_pinged = is_pinged;
+        self.is_pinged |= is_pinged;
+        self.is_waiting |= is_waiting;
     }
 }

@@ -4,6 +4,7 @@
 //! [`Engine::poll_event`], and [`Engine::next_deadline`] says when to ask again. This file only sees to it that the parts
 //! hear of what concerns them.
 
+mod awaited_rooms;
 mod consent;
 mod delivery;
 mod fanout;
@@ -21,8 +22,8 @@ pub use delivery::{Push, PushDetails};
 pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
-    DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, StanzaIdsState,
-    UnreadState,
+    Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
+    StanzaIdsState, UnreadState,
 };
 pub use stats::Stats;
 
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::change::Change;
-use crate::device::{MessageKey, Notification, Revising, Scope};
+use crate::device::{Device, MessageKey, Notification, Revising, Scope};
 use crate::devices::{Deadline, Devices};
 use crate::error::RequestError;
 use crate::event::{Answered, Disabled, Event, Reason};
@@ -46,6 +47,7 @@ use crate::request::EnableFacts;
 use crate::room::{Coverage, Membership, Room};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
+use awaited_rooms::AwaitedRooms;
 use consent::UnaskedPushes;
 use delivery::Delivery;
 use fanout::{FanOut, FanOuts, Progress, Told};
@@ -66,6 +68,7 @@ pub struct Engine {
     options: Options,
     registrations: Registrations,
     rooms: Rooms,
+    awaited_rooms: AwaitedRooms,
     devices: Devices,
     digests: Digests,
     fan_outs: FanOuts,
@@ -87,6 +90,7 @@ impl Engine {
             options,
             registrations: Registrations::default(),
             rooms: Rooms::default(),
+            awaited_rooms: AwaitedRooms::default(),
             devices,
             digests: Digests::default(),
             lease_check: LeaseCheck::default(),
@@ -233,8 +237,10 @@ impl Engine {
         for user in occupants.iter().filter_map(|(user, _)| *user) {
             self.mark_read(user, id);
         }
-        if let Some(room) = self.rooms.get_mut(id) {
-            room.set_occupants(occupants, now);
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.set_occupants(occupants, now);
+        if room.coverage() == Coverage::Complete {
+            self.end_wait(id);
         }
     }
 
@@ -253,6 +259,9 @@ impl Engine {
     /// A room is gone, and with it all that is unread there.
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
+        if self.awaited_rooms.remove(id) {
+            self.update_waiting(room.members().collect(), |device| device.mark_read(id));
+        }
         let Engine { fan_outs, registrations, devices, unasked, options, .. } = self;
         fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, unasked, options });
     }
@@ -313,9 +322,32 @@ impl Engine {
 
     /// A user is where the room can be read, or may not read it any more.
     fn mark_read(&mut self, user: UserId, room: RoomId) {
-        for device in self.registrations.devices_of(user) {
-            self.delivery.end_pace(device, room);
-            self.devices.update(device, |device| device.mark_read(room));
+        for id in self.registrations.devices_of(user) {
+            self.delivery.end_pace(id, room);
+            self.devices.update(id, |device| {
+                device.mark_read(room);
+                device.end_wait(|room| self.awaited_rooms.contains(room));
+            });
+        }
+    }
+
+    /// A room was read, of which something has waited since the last run: it can be told now.
+    fn end_wait(&mut self, room: RoomId) {
+        if self.awaited_rooms.remove(room) {
+            let members = self.rooms.get(room).into_iter().flat_map(Room::members);
+            self.update_waiting(members.collect(), |_| ());
+        }
+    }
+
+    /// Changes those devices of some users that have waited for a room, and lets them go on where it was the last one.
+    fn update_waiting(&mut self, users: Vec<UserId>, change: impl Fn(&mut Device)) {
+        for id in users.into_iter().flat_map(|user| self.registrations.devices_of(user)) {
+            if self.devices.get(id).is_some_and(Device::is_waiting) {
+                self.devices.update(id, |device| {
+                    change(device);
+                    device.end_wait(|room| self.awaited_rooms.contains(room));
+                });
+            }
         }
     }
 }
@@ -466,11 +498,15 @@ impl Engine {
         !fan_outs.is_empty()
     }
 
-    /// Takes up what a snapshot holds of the devices that are still registered. Returns the rooms in which something is
-    /// unread: nothing of it is to be pushed before their members and occupants were read.
-    pub fn restore(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
-        let Engine { registrations, rooms, devices, digests, options, .. } = self;
-        snapshot.restore(&mut snapshot::Parts { registrations, rooms, devices, digests, options }, now)
+    /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
+    /// come in since. What waits in a room is not told before that was read: see [`Engine::awaited_rooms`]. Returns how many
+    /// entries were passed over, as they make no sense.
+    pub fn restore(&mut self, part: &Snapshot, now: Instant) -> usize {
+        let Engine { registrations, rooms, awaited_rooms, devices, digests, options, .. } = self;
+        part.restore(
+            &mut snapshot::Targets { registrations, rooms, awaited_rooms, devices, digests, options },
+            now,
+        )
     }
 
     /// A message of a room takes back or corrects an earlier one.
@@ -659,9 +695,30 @@ impl Engine {
         Stats::of(&self.registrations, &self.devices, &self.fan_outs, self.next_deadline())
     }
 
-    /// What outlives a clean stop, as it is at `now`.
-    pub fn snapshot(&self, now: Instant) -> Snapshot {
-        Snapshot::take(&self.devices, &self.registrations, &self.rooms, &self.options, now)
+    /// The rooms that have to be read, as something waits there since the last run; in the order of its value.
+    pub fn awaited_rooms(&self) -> impl Iterator<Item = &str> {
+        self.awaited_rooms.iter().filter_map(|room| Some(&**self.rooms.get(room)?.jid()))
+    }
+
+    /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`].
+    pub fn plan_snapshot(&self) -> SnapshotPlan {
+        SnapshotPlan::new(self.snapshot_sources())
+    }
+
+    /// The next part of a snapshot, as it is at `now`, of so many devices at most; `None` where nothing is left.
+    pub fn next_part(
+        &self,
+        plan: &mut SnapshotPlan,
+        devices: usize,
+        detail: Detail,
+        now: Instant,
+    ) -> Option<Snapshot> {
+        plan.next(self.snapshot_sources(), devices, detail, now)
+    }
+
+    fn snapshot_sources(&self) -> snapshot::Sources<'_> {
+        let Engine { registrations, rooms, devices, options, .. } = self;
+        snapshot::Sources { registrations, rooms, devices, options }
     }
 
     fn is_in_demand(&self, id: PushId) -> bool {

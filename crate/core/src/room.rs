@@ -102,6 +102,11 @@ impl Room {
         self.members.get_or_insert(user);
     }
 
+    /// Whether a user is a member and not there, as far as that is known.
+    pub(crate) fn misses_messages(&self, user: UserId) -> bool {
+        self.members.get(user).is_some_and(Member::is_absent)
+    }
+
     /// The members are about to be read: what those without a device have registered is told anew.
     pub(crate) fn begin_members(&mut self) {
         self.reading = self.reading.wrapping_add(1);

@@ -5,9 +5,10 @@
 //! runs while the engine is held, so Prosody may call it again from whatever our caller does next.
 
 use mlua::{
-    Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods, Value,
+    AnyUserData, Error, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, UserData, UserDataMethods,
+    Value,
 };
-use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, Snapshot, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Membership, Options, PublishOptions, UnixTime};
 
 use super::entropy::Entropy;
 use super::input::{self, BounceFacts, EnableFacts, MessageFacts};
@@ -16,6 +17,7 @@ use super::output::{self, OwnedPushDetails};
 use super::publish_options::SharedForms;
 use super::record;
 use super::registry::{self, SharedEngine};
+use super::snapshot::{self, LuaPlan};
 
 /// The engine of a MUC service, in Lua's hands.
 struct LuaEngine {
@@ -32,7 +34,7 @@ struct LuaEngine {
 pub(crate) fn open(
     lua: &Lua,
     (host, options, stanza_mt): (String, Value, Table),
-) -> Result<(mlua::AnyUserData, bool)> {
+) -> Result<(AnyUserData, bool)> {
     let options: Options = input::table(lua, options)?;
     let (engine, is_new) = match registry::find(&host) {
         Some(engine) => (engine, false),
@@ -253,9 +255,10 @@ impl LuaEngine {
         this.with_engine("spread", Engine::spread)
     }
 
-    fn restore(lua: &Lua, this: &Self, (snapshot, now): (Value, f64)) -> Result<Vec<String>> {
-        let snapshot: Snapshot = input::table(lua, snapshot)?;
-        this.with_engine("restore", |engine| engine.restore(&snapshot, Instant::from_seconds(now)))
+    fn restore(lua: &Lua, this: &Self, (part, now): (Table, f64)) -> Result<usize> {
+        let (part, lost) = snapshot::read(lua, &part)?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("restore", |engine| lost + engine.restore(&part, now))
     }
 
     /// There is one of these calls for every push, so what it returns is in as few values as it takes, and no table.
@@ -342,9 +345,33 @@ impl LuaEngine {
         output::stats(lua, &stats)
     }
 
-    fn snapshot(lua: &Lua, this: &Self, now: f64) -> Result<Value> {
-        let snapshot = this.with_engine("snapshot", |engine| engine.snapshot(Instant::from_seconds(now)))?;
-        output::plain(lua, &snapshot)
+    fn awaited_room(_: &Lua, this: &Self, _: ()) -> Result<Option<String>> {
+        this.with_engine("awaited_room", |engine| engine.awaited_rooms().next().map(str::to_owned))
+    }
+
+    fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<(LuaPlan, usize)> {
+        let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
+        let devices = plan.devices_left();
+        Ok((LuaPlan(plan), devices))
+    }
+
+    fn next_part(
+        lua: &Lua,
+        this: &Self,
+        (plan, now, devices, detail): (AnyUserData, f64, usize, LuaString),
+    ) -> Result<(Option<Table>, usize, usize)> {
+        let mut plan = plan.borrow_mut::<LuaPlan>()?;
+        let (now, detail) = (Instant::from_seconds(now), input::detail(&detail)?);
+        let part =
+            this.with_engine("next_part", |engine| engine.next_part(&mut plan.0, devices, detail, now))?;
+        let left = plan.0.devices_left();
+        match part {
+            Some(part) => {
+                let (table, bytes) = snapshot::write(lua, &part)?;
+                Ok((Some(table), bytes, left))
+            }
+            None => Ok((None, 0, left)),
+        }
     }
 }
 
@@ -394,6 +421,8 @@ impl UserData for LuaEngine {
         methods.add_method("coverage", Self::coverage);
         methods.add_method("absent_members", Self::absent_members);
         methods.add_method("stats", Self::stats);
-        methods.add_method("snapshot", Self::snapshot);
+        methods.add_method("awaited_room", Self::awaited_room);
+        methods.add_method("plan_snapshot", Self::plan_snapshot);
+        methods.add_method("next_part", Self::next_part);
     }
 }

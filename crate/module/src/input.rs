@@ -1,7 +1,7 @@
 //! What Lua hands over in tables.
 
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
-use muc_cloud_notify_core::{Bounce, Broadcast, Instant, RoomPrivacy, Scope};
+use muc_cloud_notify_core::{Bounce, Broadcast, Detail, Instant, RoomPrivacy, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -92,7 +92,7 @@ impl BounceFacts {
     }
 }
 
-/// Reads a table of facts, of options, or a snapshot.
+/// Reads a table of facts or of options.
 ///
 /// # Errors
 ///
@@ -120,6 +120,19 @@ pub(crate) fn scope(name: &mlua::LuaString) -> Result<Scope> {
         b"all-rooms" => Ok(Scope::AllRooms),
         b"one-room" => Ok(Scope::OneRoom),
         _ => Err(mlua::Error::runtime("a push is about \"all-rooms\" or \"one-room\"")),
+    }
+}
+
+/// Reads how much a snapshot tells.
+///
+/// # Errors
+///
+/// There is no such detail.
+pub(crate) fn detail(name: &mlua::LuaString) -> Result<Detail> {
+    match &*name.as_bytes() {
+        b"words" => Ok(Detail::Words),
+        b"counts" => Ok(Detail::Counts),
+        _ => Err(mlua::Error::runtime("a snapshot tells \"words\" or \"counts\"")),
     }
 }
 

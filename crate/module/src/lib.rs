@@ -1,7 +1,7 @@
 //! The engine of mod_muc_cloud_notify as a Lua library, `muc_cloud_notify.so`.
 //!
 //! This is the only crate that knows Lua. It converts what crosses the boundary (`input`, `output`, `stanza`,
-//! `publish_options`, `record`, `stored_value`), keeps the engines of the process (`registry`), and lets Lua call them
+//! `publish_options`, `record`, `snapshot`, `stored_value`), keeps the engines of the process (`registry`), and lets Lua call them
 //! (`engine`). No call holds an engine while Lua runs.
 
 mod engine;
@@ -14,6 +14,7 @@ mod output;
 mod publish_options;
 mod record;
 mod registry;
+mod snapshot;
 mod stanza;
 mod stored_value;
 

@@ -11,7 +11,7 @@ use muc_cloud_notify_core::{
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Reason, Scope};
+pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Reason, Scope};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;
@@ -351,9 +351,15 @@ impl Driver {
         self.engine.spread()
     }
 
-    /// Takes up what outlived a restart. Returns the rooms that are to be read.
+    /// Takes up what outlived a restart. Returns the rooms that wait to be read.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
-        self.engine.restore(snapshot, self.instant())
+        self.engine.restore(snapshot, self.instant());
+        self.awaited_rooms()
+    }
+
+    /// Takes up a part of what outlived a restart. Returns how many entries made no sense.
+    pub fn restore_part(&mut self, part: &Snapshot) -> usize {
+        self.engine.restore(part, self.instant())
     }
 }
 
@@ -448,9 +454,30 @@ impl Driver {
         self.engine.stats()
     }
 
-    /// What outlives a restart, of what has come to the devices.
+    /// What outlives a restart, of what has come to the devices, in one part.
     pub fn snapshot(&self) -> Snapshot {
-        self.engine.snapshot(self.instant())
+        let mut whole = Snapshot::default();
+        for mut part in self.snapshot_parts(usize::MAX, Detail::Words) {
+            assert!(part.devices.is_empty() || whole.devices.is_empty(), "it is too large for one part");
+            whole.devices.append(&mut part.devices);
+            whole.messages.append(&mut part.messages);
+            whole.nicknames.append(&mut part.nicknames);
+            whole.domains.append(&mut part.domains);
+        }
+        whole
+    }
+
+    /// What outlives a restart, in parts of at most so many devices.
+    pub fn snapshot_parts(&self, devices: usize, detail: Detail) -> Vec<Snapshot> {
+        let mut plan = self.engine.plan_snapshot();
+        std::iter::from_fn(|| self.engine.next_part(&mut plan, devices, detail, self.instant())).collect()
+    }
+
+    /// The rooms that are to be read, as something waits there since before a restart.
+    pub fn awaited_rooms(&self) -> Vec<String> {
+        let mut rooms: Vec<String> = self.engine.awaited_rooms().map(str::to_owned).collect();
+        rooms.sort_unstable();
+        rooms
     }
 }
 

@@ -87,9 +87,9 @@ impl DeliveryState {
         self.failures.as_deref()
     }
 
-    /// Takes over what has gone wrong according to a snapshot.
+    /// Takes over what has gone wrong according to a snapshot, unless more is known by now.
     pub(super) fn restore_failures(&mut self, failures: Option<Failures>) {
-        self.failures = failures.map(Box::new);
+        self.failures = self.failures.take().or(failures.map(Box::new));
     }
 
     /// Nothing is wrong any more.

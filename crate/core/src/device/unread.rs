@@ -19,6 +19,17 @@ struct UnreadCount {
     messages: u32,
 }
 
+/// What is unread in a room according to a snapshot.
+#[derive(Debug)]
+pub(crate) struct UnreadInRoom {
+    /// The room.
+    pub(crate) room: RoomId,
+    /// How many messages.
+    pub(crate) messages: u32,
+    /// What of it is still to be pushed.
+    pub(crate) pending: Option<Notification>,
+}
+
 /// Of how many rooms a push may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -68,13 +79,19 @@ impl Unread {
         true
     }
 
-    /// What is unread in a room according to a snapshot, and what of it is still pending.
-    pub(super) fn restore(&mut self, room: RoomId, messages: u32, pending: Option<Notification>) {
-        let unread = self.count_mut(room);
-        *unread = unread.saturating_add(messages);
-        if let Some(pending) = pending {
-            self.pending.add(room, pending);
+    /// What is unread in rooms according to a snapshot. It adds to what has come in since.
+    pub(super) fn restore(&mut self, mut unread: Vec<UnreadInRoom>) {
+        // Each after the one before: there may be very many.
+        unread.sort_by_key(|unread| unread.room);
+        let mut older = Notifications::default();
+        for UnreadInRoom { room, messages, pending } in unread {
+            let count = self.count_mut(room);
+            *count = count.saturating_add(messages);
+            if let Some(pending) = pending {
+                older.add(room, pending);
+            }
         }
+        self.pending.absorb(older);
     }
 
     /// The owner is in a room again, or has no business there any more.

@@ -69,9 +69,9 @@ impl Rooms {
         self.rooms.get(self.id(jid)?)
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
-        self.rooms.values()
+    /// The ids of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = RoomId> {
+        self.rooms.keys()
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.
@@ -95,9 +95,9 @@ impl Rooms {
         *last = at.max(*last);
     }
 
-    /// When a room was last read, where that was before a restart.
-    pub(super) fn last_read(&self, jid: &str) -> Option<Instant> {
-        self.last_read.get(&self.id(jid)?).copied()
+    /// For how many seconds a room has not been read, where it has not been since before a restart.
+    pub(super) fn seconds_unread(&self, id: RoomId, now: Instant) -> f64 {
+        self.last_read.get(&id).map_or(0.0, |&since| now.seconds_since(since))
     }
 
     /// A room is gone.

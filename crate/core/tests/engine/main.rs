@@ -32,6 +32,7 @@ mod revision;
 mod shares;
 mod simulation;
 mod snapshot;
+mod snapshot_parts;
 mod summary;
 mod suspended;
 mod turns;

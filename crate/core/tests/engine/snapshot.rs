@@ -35,12 +35,14 @@ fn says_for_each_device_what_there_is_to_say() {
     service.wait(1.0);
     service.say(ORCHARD, "2");
     service.wait(2.0);
-    let unread = |room: &str, text: &str, mentioned: bool, age, place| UnreadState {
+    let unread = |room: &str, mentioned: bool, age, place| UnreadState {
         room: room.to_owned(),
         count: 1,
+        age: 0,
         pending: Some(PendingState {
-            sender: Some(format!("{room}/Romeo")),
-            body: Some(text.to_owned()),
+            sender: None,
+            body: None,
+            words: true,
             mentioned,
             messages: 1,
             age,
@@ -48,15 +50,17 @@ fn says_for_each_device_what_there_is_to_say() {
             mentions: vec![place; usize::from(mentioned)],
         }),
     };
-    let message = |age| MessageState {
+    let message = |room: &str, text: &str, age| MessageState {
         author: Some(ROMEO.to_owned()),
         ids: vec![StanzaIdsState { id: Some("af63ac4c86019afc".to_owned()), ..StanzaIdsState::default() }],
         age,
+        sender: Some(format!("{room}/Romeo")),
+        body: Some(text.to_owned()),
     };
     let device = |node: &str| DeviceState {
         user: JULIET.to_owned(),
         push_identifier: push_identifier(node),
-        unread: vec![unread(HALL, "1", true, 3.0, 1), unread(ORCHARD, "2", false, 2.0, 2)],
+        unread: vec![unread(HALL, true, 3.0, 1), unread(ORCHARD, false, 2.0, 2)],
         unanswered: true,
         ..DeviceState::default()
     };
@@ -65,7 +69,7 @@ fn says_for_each_device_what_there_is_to_say() {
     assert_eq!(snapshot.devices, [device("phone"), device("tablet")]);
     assert_eq!(
         snapshot.messages,
-        [message(3.0), message(2.0)],
+        [message(HALL, "1", 3.0), message(ORCHARD, "2", 2.0)],
         "each once, though two devices have yet to hear of it"
     );
     assert_eq!(snapshot.nicknames, []);
@@ -78,6 +82,7 @@ fn holds_no_more_than_the_app_server_may_know() {
     let snapshot = service.snapshot();
     let pending = snapshot.devices[0].unread[0].pending.as_ref();
     assert_eq!(pending.map(|it| (&it.sender, &it.body)), Some((&None, &None)));
+    assert_eq!((&snapshot.messages[0].sender, &snapshot.messages[0].body), (&None, &None));
 }
 
 #[test]

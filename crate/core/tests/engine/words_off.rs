@@ -2,7 +2,7 @@
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::names::ORCHARD;
+use muc_cloud_notify_testing::names::{JULIET, ORCHARD};
 use muc_cloud_notify_testing::service::{Service, with_body};
 
 fn told_all() -> Options {
@@ -60,6 +60,7 @@ fn what_is_in_the_store_leaves_without() {
         restarted.restore(&snapshot);
         let text = format!("{:?}", restarted.snapshot());
         assert_eq!((text.contains("But soft!"), text.contains("Romeo")), (with_body, with_sender));
+        restarted.read(ORCHARD, &[JULIET], &[]);
         assert_told(&mut restarted, with_body, with_sender);
     }
 }

@@ -1,18 +1,20 @@
-//! Which messages are still to be pushed. Devices share them: each is in a snapshot once.
+//! Which messages are still to be pushed. Devices share them: each is in a part of a snapshot once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, MessageIdentity, Notification};
-use crate::devices::Devices;
+use crate::device::{Device, MessageDigest, MessageIdentity};
+use crate::ids::RoomId;
 use crate::message::{IdHash, MessageIds, StanzaIds};
+use crate::options::Options;
 use crate::time::Instant;
 
+use super::is_age;
 use crate::engine::messages::Digests;
 
-/// What later messages name a message by. Of its words nothing is here.
+/// What later messages name a message by, and what of its words is to be told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MessageState {
@@ -23,6 +25,12 @@ pub struct MessageState {
     pub ids: Vec<StanzaIdsState>,
     /// How old it is.
     pub age: f64,
+    /// The occupant JID of its author, where the app server may know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Its text, where the app server may know it, and no newer message speaks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// Hashes of the ids of a stanza.
@@ -40,26 +48,56 @@ pub struct StanzaIdsState {
     pub id: Option<String>,
 }
 
-/// The messages that any device has yet to hear of, each with its place.
+/// The messages that some devices have yet to hear of, each with its place.
+#[derive(Default)]
 pub(super) struct Messages {
     in_order: Vec<Arc<MessageIdentity>>,
     /// By their addresses.
     places: HashMap<*const MessageIdentity, usize>,
+    /// What is told of those whose words are, by their addresses.
+    words: HashMap<*const MessageIdentity, Arc<MessageDigest>>,
 }
 
 impl Messages {
-    /// Those of all devices.
-    pub(super) fn of(devices: &Devices) -> Self {
-        let mut found = HashMap::new();
-        for notification in devices.iter().flat_map(pending_and_in_flight) {
+    /// Adds those of a device. Returns about how many bytes this takes.
+    pub(super) fn add(&mut self, device: &Device) -> usize {
+        let mut size = 0;
+        for (_, notification) in device.notifications() {
             for message in notification.identities().chain(notification.mentions()) {
-                found.entry(Arc::as_ptr(message)).or_insert_with(|| message.clone());
+                size += 10;
+                self.places.entry(Arc::as_ptr(message)).or_insert_with(|| {
+                    self.in_order.push(message.clone());
+                    size += 150;
+                    0
+                });
+            }
+            let newest = notification.newest();
+            if newest.sender.is_some() || newest.body.is_some() {
+                self.words.entry(Arc::as_ptr(&newest.identity)).or_insert_with(|| {
+                    size += newest.body.as_ref().map_or(0, |body| body.len()) + 100;
+                    newest.clone()
+                });
             }
         }
-        let mut in_order: Vec<Arc<MessageIdentity>> = found.into_values().collect();
-        in_order.sort_unstable_by_key(|message| message.order);
-        let places = in_order.iter().zip(1..).map(|(message, place)| (Arc::as_ptr(message), place)).collect();
-        Messages { in_order, places }
+        size
+    }
+
+    /// All of them are there: gives each its place.
+    pub(super) fn sort(&mut self) {
+        self.in_order.sort_unstable_by_key(|message| message.order);
+        self.places =
+            self.in_order.iter().zip(1..).map(|(message, place)| (Arc::as_ptr(message), place)).collect();
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
+    }
+
+    /// Whether what is told of a message is what this says.
+    pub(super) fn tells(&self, digest: &MessageDigest) -> bool {
+        let told = self.words.get(&Arc::as_ptr(&digest.identity));
+        told.is_some_and(|told| told.sender == digest.sender && told.body == digest.body)
     }
 
     /// The places of messages.
@@ -68,37 +106,85 @@ impl Messages {
     }
 
     /// What is stored of them.
-    pub(super) fn states(&self, now: Instant) -> Vec<MessageState> {
-        self.in_order.iter().map(|message| MessageState::of(message, now)).collect()
+    pub(super) fn states(&self, options: &Options, now: Instant) -> Vec<MessageState> {
+        let state = |message: &Arc<MessageIdentity>| {
+            MessageState::of(message, self.words.get(&Arc::as_ptr(message)), options, now)
+        };
+        self.in_order.iter().map(state).collect()
     }
 }
 
-/// What a device has yet to hear of, and what is on its way.
-fn pending_and_in_flight(device: &Device) -> impl Iterator<Item = &Notification> {
-    let in_flight = device.delivery().in_flight().map(|in_flight| &in_flight.notifications);
-    in_flight
-        .into_iter()
-        .chain([device.unread().pending()])
-        .flat_map(|notifications| notifications.rooms())
-        .map(|(_, it)| it)
+/// The messages of a part of a snapshot, in their places.
+pub(super) struct RestoredMessages<'a> {
+    states: &'a [MessageState],
+    /// `None` for what makes no sense.
+    identities: Vec<Option<Arc<MessageIdentity>>>,
+    /// What pushes say of them, for all devices: by message, room, and whether its words are told.
+    digests: HashMap<(*const MessageIdentity, RoomId, bool), Arc<MessageDigest>>,
 }
 
-/// The messages of a snapshot, in their places.
-pub(super) fn restore(
-    states: &[MessageState],
-    digests: &mut Digests,
-    now: Instant,
-) -> Vec<Arc<MessageIdentity>> {
-    states.iter().map(|state| digests.identity(state.ids(), now - state.age)).collect()
+impl<'a> RestoredMessages<'a> {
+    pub(super) fn new(states: &'a [MessageState], digests: &mut Digests, now: Instant) -> Self {
+        let mut identity =
+            |state: &MessageState| state.is_valid().then(|| digests.identity(state.ids(), now - state.age));
+        let identities = states.iter().map(&mut identity).collect();
+        RestoredMessages { states, identities, digests: HashMap::new() }
+    }
+
+    /// The messages in these places.
+    pub(super) fn found(&self, places: &[usize]) -> Vec<Arc<MessageIdentity>> {
+        let found = |place: &usize| self.identities.get(place.checked_sub(1)?)?.clone();
+        places.iter().filter_map(found).collect()
+    }
+
+    /// What pushes say of a message of a room. Its words are those of the message in this place.
+    pub(super) fn digest(
+        &mut self,
+        message: &Arc<MessageIdentity>,
+        (room, jid): (RoomId, &Arc<str>),
+        place: Option<usize>,
+        options: &Options,
+    ) -> Arc<MessageDigest> {
+        let key = (Arc::as_ptr(message), room, place.is_some());
+        let states = self.states;
+        let digest = self.digests.entry(key).or_insert_with(|| {
+            let state = place.and_then(|place| states.get(place.checked_sub(1)?));
+            let sender = state.and_then(|state| state.sender.as_deref()).filter(|_| options.with_sender);
+            let body = state.and_then(|state| state.body.as_deref()).filter(|_| options.with_body);
+            let (sender, body) = (sender.map(Into::into), body.map(Into::into));
+            Arc::new(MessageDigest { sender, body, ..MessageDigest::without_words(jid, message) })
+        });
+        digest.clone()
+    }
 }
 
 impl MessageState {
-    fn of(message: &MessageIdentity, now: Instant) -> Self {
+    /// What stands in the place of a message that cannot be read.
+    pub fn unreadable() -> Self {
+        MessageState { age: f64::NAN, ..MessageState::default() }
+    }
+
+    /// Whether its age can be one.
+    pub(super) fn is_valid(&self) -> bool {
+        is_age(self.age)
+    }
+
+    fn of(
+        message: &MessageIdentity,
+        words: Option<&Arc<MessageDigest>>,
+        options: &Options,
+        now: Instant,
+    ) -> Self {
+        // App servers may know no more than what the options say now: nothing else is worth storing.
+        let sender = words.and_then(|words| words.sender.as_deref()).filter(|_| options.with_sender);
+        let body = words.and_then(|words| words.body.as_deref()).filter(|_| options.with_body);
         let MessageIds { author, stanzas } = &message.ids;
         MessageState {
             author: author.as_deref().map(str::to_owned),
             ids: stanzas.iter().map(StanzaIdsState::of).collect(),
-            age: now.seconds_since(message.sent),
+            age: now.seconds_since(message.sent).max(0.0),
+            sender: sender.map(str::to_owned),
+            body: body.map(str::to_owned),
         }
     }
 

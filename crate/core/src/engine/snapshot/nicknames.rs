@@ -4,16 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::registrations::Registrations;
 use crate::engine::rooms::Rooms;
+use crate::ids::{RoomId, UserId};
 use crate::time::Instant;
 
+use super::Sources;
+
 /// How many nicknames a snapshot holds.
-const MAX_NICKNAMES: usize = 10_000;
+pub(super) const MAX_NICKNAMES: usize = 10_000;
+
+/// How many nicknames a part of it holds before the next one begins, and how many members are looked at for them.
+const AT_ONCE: usize = 1000;
+const LOOKED_AT: usize = 10_000;
 
 /// The longest one, in bytes.
 const MAX_NICKNAME: usize = 255;
 
 /// For how long a room may not be read, in seconds: one that does not exist any more is never read again.
-const MAX_AGE: f64 = 30.0 * 24.0 * 3600.0;
+pub(super) const MAX_AGE: f64 = 30.0 * 24.0 * 3600.0;
 
 /// A nickname that a member has last used, where it is not the registered one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,20 +42,28 @@ fn is_zero(age: &u32) -> bool {
     *age == 0
 }
 
-/// Those of members with a device.
-pub(super) fn take(registrations: &Registrations, rooms: &Rooms, now: Instant) -> Vec<NicknameState> {
-    let known = rooms.iter().filter_map(|room| {
-        let age = rooms.last_read(room.jid()).map_or(0.0, |since| now.seconds_since(since));
-        (age <= MAX_AGE).then_some((room, age as u32))
-    });
-    let states = known.flat_map(|(room, age)| {
+/// Those of members with a device, of the last of these rooms, and at most so many. What was looked at is taken off.
+pub(super) fn take(
+    rooms: &mut Vec<RoomId>,
+    at_most: &mut usize,
+    sources: Sources<'_>,
+    now: Instant,
+) -> Vec<NicknameState> {
+    let mut states: Vec<NicknameState> = Vec::new();
+    let mut looked_at = 0;
+    while states.len() < AT_ONCE && looked_at < LOOKED_AT {
+        let Some(id) = rooms.pop() else { break };
+        let age = sources.rooms.seconds_unread(id, now);
+        let Some(room) = sources.rooms.get(id).filter(|_| age <= MAX_AGE) else { continue };
+        looked_at += room.members().count();
         let short = room.last_used().filter(|(_, nick)| nick.len() <= MAX_NICKNAME);
-        short.filter_map(move |(user, nick)| {
-            let user = registrations.user(user)?.jid().to_string();
-            Some(NicknameState { room: room.jid().to_string(), user, nick: nick.to_owned(), age })
-        })
-    });
-    let mut states: Vec<NicknameState> = states.take(MAX_NICKNAMES).collect();
+        let state = |(user, nick): (UserId, &str)| {
+            let user = sources.registrations.user(user)?.jid().to_string();
+            Some(NicknameState { room: room.jid().to_string(), user, nick: nick.to_owned(), age: age as u32 })
+        };
+        states.extend(short.filter_map(state).take(at_most.saturating_sub(states.len())));
+    }
+    *at_most -= states.len();
     states.sort_unstable();
     states
 }

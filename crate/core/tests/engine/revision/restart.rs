@@ -78,6 +78,8 @@ fn what_a_version_before_this_one_has_stored_is_pushed() {
     {
         pending.places.clear();
         pending.mentions.clear();
+        pending.words = false;
+        pending.body = Some("2".to_owned());
     }
     let mut restarted = Service::restarted(5.0, with_body(), service.store.clone());
     restarted.restore(&snapshot);

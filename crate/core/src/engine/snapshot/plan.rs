@@ -1,0 +1,129 @@
+//! In which order a snapshot is handed out, and how much of it at once.
+
+use crate::device::Device;
+use crate::devices::Devices;
+use crate::ids::{DeviceId, RoomId};
+use crate::time::Instant;
+
+use super::devices::DeviceState;
+use super::messages::Messages;
+use super::nicknames::{self, MAX_NICKNAMES};
+use super::{Snapshot, Sources, domains};
+
+/// How large a part may become, in bytes as they are estimated here, before the next one begins.
+const MAX_SIZE: usize = 1 << 20;
+
+/// How much is told of what is still to be pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All that is known of it.
+    Words,
+    /// How many messages there are, and whether they mention the owner.
+    Counts,
+}
+
+/// What of a snapshot was not handed out yet, the most valuable last: devices with a mention to be pushed, those with
+/// anything else to be pushed, those where something is unread or has failed; and the rooms whose nicknames are known.
+#[derive(Debug)]
+pub struct SnapshotPlan {
+    devices: Vec<DeviceId>,
+    rooms: Vec<RoomId>,
+    /// How many nicknames there may still be.
+    nicknames: usize,
+    /// Whether what is known of the domains of app servers was not handed out yet: it is in the first part.
+    has_domains: bool,
+}
+
+impl SnapshotPlan {
+    pub(in crate::engine) fn new(sources: Sources<'_>) -> Self {
+        let mut by_value: [Vec<DeviceId>; 3] = Default::default();
+        for (id, device) in sources.devices.entries() {
+            if let Some(rank) = rank(device) {
+                by_value[rank as usize].push(id);
+            }
+        }
+        let devices = by_value.into_iter().flatten().rev().collect();
+        SnapshotPlan {
+            devices,
+            rooms: sources.rooms.ids().collect(),
+            nicknames: MAX_NICKNAMES,
+            has_domains: true,
+        }
+    }
+
+    /// How many devices are left.
+    pub fn devices_left(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// The next part, of so many devices at most; `None` where nothing is left.
+    pub(in crate::engine) fn next(
+        &mut self,
+        sources: Sources<'_>,
+        at_most: usize,
+        detail: Detail,
+        now: Instant,
+    ) -> Option<Snapshot> {
+        let domains = match std::mem::take(&mut self.has_domains) {
+            true => domains::take(sources.devices, now),
+            false => Vec::new(),
+        };
+        if self.devices.is_empty() && self.rooms.is_empty() && domains.is_empty() {
+            return None;
+        }
+        let mut messages = Messages::default();
+        let chosen = self.choose(sources.devices, at_most, detail, &mut messages);
+        messages.sort();
+        let state = |device| DeviceState::of(device, sources, &messages, now);
+        let devices = chosen.into_iter().filter_map(state).collect();
+        let nicknames = match self.devices.is_empty() {
+            true => nicknames::take(&mut self.rooms, &mut self.nicknames, sources, now),
+            false => Vec::new(),
+        };
+        Some(Snapshot { devices, messages: messages.states(sources.options, now), nicknames, domains })
+    }
+
+    /// The devices of the next part, and which messages these have yet to hear of.
+    fn choose<'a>(
+        &mut self,
+        devices: &'a Devices,
+        at_most: usize,
+        detail: Detail,
+        messages: &mut Messages,
+    ) -> Vec<&'a Device> {
+        let (mut chosen, mut size) = (Vec::new(), 0);
+        while chosen.len() < at_most && size < MAX_SIZE {
+            let Some(id) = self.devices.pop() else { break };
+            // Much may happen between two parts.
+            let Some(device) = devices.get(id) else { continue };
+            size += DeviceState::size(device);
+            if detail == Detail::Words {
+                size += messages.add(device);
+            }
+            chosen.push(device);
+        }
+        chosen
+    }
+}
+
+/// How valuable the state of a device is.
+#[derive(Debug, Clone, Copy)]
+enum Rank {
+    Mention,
+    Pending,
+    Unread,
+}
+
+fn rank(device: &Device) -> Option<Rank> {
+    let (unread, delivery) = (device.unread(), device.delivery());
+    let mut notifications = device.notifications().map(|(_, notification)| notification).peekable();
+    let is_asked = device.is_pinged() || delivery.in_flight().is_some() || notifications.peek().is_some();
+    if notifications.any(|notification| notification.is_mention()) {
+        Some(Rank::Mention)
+    } else if is_asked {
+        Some(Rank::Pending)
+    } else {
+        let has_state = unread.counts().next().is_some() || delivery.failures().is_some();
+        has_state.then_some(Rank::Unread)
+    }
+}
