@@ -32,7 +32,8 @@ local function new(parts)
 	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
 	local is_loaded = parts.is_loaded;
 
-	local readings = {}; -- room JID -> { task }, for rooms that are being read
+	-- room JID -> { task, changed = bare JIDs whose affiliation has changed since, nil where none has }, for rooms that are being read
+	local readings = {};
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
@@ -44,7 +45,27 @@ local function new(parts)
 	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
 	local quiet = {};
 
-	local function read_members(room, pause)
+	-- Where affiliations have changed, they are gone through by a list: no key may be added to a table while that is gone through.
+	local function each_affiliation(room, changed)
+		if not changed then return room:each_affiliation(); end
+		local bare_jids, place = {}, 0;
+		for bare_jid in pairs(room._affiliations) do table.insert(bare_jids, bare_jid); end
+		return function ()
+			place = place + 1;
+			local bare_jid = bare_jids[place];
+			if bare_jid then return bare_jid, room._affiliations[bare_jid], room:get_affiliation_data(bare_jid); end
+		end;
+	end
+
+	-- The affiliation is the one in the room's list: Prosody reports its admins as owners of every room, which does not make
+	-- them members.
+	local function tell_affiliation(room, bare_jid)
+		local data = room:get_affiliation_data(bare_jid);
+		local has_membership = is_member[room._affiliations[bare_jid]] or false;
+		engine:affiliation_changed(room.jid, bare_jid, has_membership, data and data.reserved_nickname, consent.is_missing_in(data));
+	end
+
+	local function read_members(room, changed, pause)
 		local members, marked, read, others = {}, {}, 0, 0;
 		local function flush()
 			local without_consent;
@@ -64,7 +85,7 @@ local function new(parts)
 			if read % members_at_once == 0 then flush(); end
 		end
 		engine:begin_members(room.jid);
-		for bare_jid, affiliation, data in room:each_affiliation() do
+		for bare_jid, affiliation, data in each_affiliation(room, changed) do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
 				if engine:is_registered(bare_jid) then
@@ -103,10 +124,14 @@ local function new(parts)
 		engine:set_occupants(room.jid, occupants, monotonic());
 	end
 
-	local function read(room, pause)
+	local function read(room, changed, pause)
 		local coverage = engine:coverage(room.jid);
 		if coverage == "nothing" then
-			read_members(room, pause);
+			read_members(room, changed, pause);
+			for _, bare_jid in ipairs(changed or {}) do -- some of them after they were passed
+				tell_affiliation(room, bare_jid);
+				pause();
+			end
 			note_seen(room.jid);
 		end
 		if coverage ~= "complete" then
@@ -142,13 +167,13 @@ local function new(parts)
 		for _, go_on in ipairs(waiting or {}) do go_on(); end
 	end
 
-	-- begin: how a task is begun, tasks.start or tasks.later
-	local function begin_reading(room, begin)
+	-- begin: how a task is begun, tasks.start or tasks.later; changed: see `readings`
+	local function begin_reading(room, begin, changed)
 		if not is_loaded or readings[room.jid] then return; end
-		local reading = {};
+		local reading = { changed = changed };
 		readings[room.jid] = reading;
 		reading.task = begin("read the room "..room.jid, function (pause)
-			read(room, pause);
+			read(room, changed, pause);
 			release(room.jid, pause);
 		end, function ()
 			readings[room.jid] = nil;
@@ -176,6 +201,18 @@ local function new(parts)
 		if cancel_reading(room.jid) then
 			begin_reading(room, tasks.later);
 		end
+	end
+
+	-- An affiliation has changed. A reading starts again once for that, and no more: anybody may change them as often as they
+	-- like who may register with the room.
+	local function note_affiliation(room, bare_jid)
+		local reading = readings[room.jid];
+		if reading and reading.changed then
+			table.insert(reading.changed, bare_jid);
+		elseif cancel_reading(room.jid) then
+			begin_reading(room, tasks.later, {});
+		end
+		tell_affiliation(room, bare_jid);
 	end
 
 	-- Reads a room to its end.
@@ -363,7 +400,8 @@ local function new(parts)
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
 		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		hold = hold, look_at = look_at, look_for = look_for, add_late = add_late, registrations_loaded = registrations_loaded;
+		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, look_at = look_at, look_for = look_for;
+		hold = hold, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end
 

@@ -32,22 +32,11 @@ local function may_revise(stanza)
 	return false;
 end
 
--- The affiliation that is in the room's list. Prosody reports its admins as owners of every room; that does not make them
--- members.
-local function listed_affiliation(room, bare_jid)
-	return room._affiliations[bare_jid];
-end
-
 -- parts: { engine; muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room,
 -- stanza_id) = the author of a message, see mod_muc_undelivered; wants_message = whether another module wants to see the
 -- message with each push }
 local function watch(parts)
 	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
-
-	local function affiliation_changed(room, bare_jid, affiliation)
-		local data = room:get_affiliation_data(bare_jid);
-		engine:affiliation_changed(room.jid, bare_jid, is_member[affiliation] or false, data and data.reserved_nickname, consent.is_missing_in(data));
-	end
 
 	-- These users are members of a room, and have a device.
 	local function add_members(room, users)
@@ -58,7 +47,7 @@ local function watch(parts)
 			elseif engine:coverage(room.jid) == "nothing" then
 				room_sync.add_late(room, bare_jid);
 			else
-				affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+				room_sync.tell_affiliation(room, bare_jid);
 			end
 		end
 		if next(users) then
@@ -79,7 +68,7 @@ local function watch(parts)
 	local is_searching, visit = search.is_pending, search.visit;
 	consent.on_consent(function (room, bare_jid)
 		if engine:is_registered(bare_jid) then
-			affiliation_changed(room, bare_jid, listed_affiliation(room, bare_jid));
+			room_sync.tell_affiliation(room, bare_jid);
 		end
 	end);
 
@@ -97,15 +86,14 @@ local function watch(parts)
 	end
 
 	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
-		room_sync.start_again(event.room);
-		affiliation_changed(event.room, event.jid, event.affiliation);
+		room_sync.note_affiliation(event.room, event.jid);
 		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
 			room_sync.look_for(event.room, { [event.jid] = true });
 		end
 	end), 1000);
 
 	module:hook("muc-set-affiliation-data/reserved_nickname", note("take note of a nickname", function (event)
-		affiliation_changed(event.room, event.jid, listed_affiliation(event.room, event.jid));
+		room_sync.tell_affiliation(event.room, event.jid);
 	end), 1000);
 
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
