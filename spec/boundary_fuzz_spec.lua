@@ -5,7 +5,6 @@
 -- added to `kept`.
 
 local monotonic = require "util.time".monotonic;
-local st = require "util.stanza";
 
 local boundary = require "spec.support.boundary";
 local files = require "harness.files";
@@ -258,17 +257,5 @@ describe("boundary, with anything at all", function ()
 		local over = monotonic() + (tonumber(os.getenv("FUZZ_SECONDS")) or 10);
 		print(("SEED=%d"):format(seed));
 		run(seed, function () return monotonic() > over; end);
-	end);
-
-	it("reads of a stanza as much as people write", function ()
-		local engine = boundary.open();
-		boundary.make_absent_member(engine);
-		local function message_after(count)
-			local message = st.message({ type = "groupchat", from = room.."/bob", id = "m1" });
-			for _ = 1, count do message:tag("a", { xmlns = "urn:example" }):up(); end
-			return message:tag("body"):text("Hello"):up();
-		end
-		assert.equal(1, engine:handle_message(boundary.facts(), message_after(1000), 10));
-		assert.equal(0, engine:handle_message(boundary.facts(), message_after(4000), 10));
 	end);
 end);

@@ -54,7 +54,7 @@ versions.describe("a large room", function (version)
 		server:start_again();
 		connect();
 		olga:join(room, "Olga");
-		loop.wait_until(function () return server:log():find(members.." device(s) of "..members, 1, true); end, 30);
+		server:wait_for_log(members.." device(s) of "..members, 30);
 	end);
 
 	after_each(prosody.close_all);

@@ -52,8 +52,10 @@ fn size(snapshot: &Snapshot) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let unread = snapshot.devices.iter().flat_map(|device| &device.unread);
     let pending = unread.clone().filter_map(|unread| unread.pending.as_ref());
-    let messages =
-        snapshot.messages.iter().map(|message| 16 + text(&message.author) + 16 * message.ids.len());
+    let messages = snapshot.messages.iter().map(|message| {
+        let words = text(&message.sender) + text(&message.body);
+        16 + text(&message.author) + 16 * message.ids.len() + words
+    });
     unread.map(|unread| 16 + unread.room.len()).sum::<usize>()
         + pending
             .map(|it| 16 + text(&it.sender) + text(&it.body) + 4 * (it.places.len() + it.mentions.len()))
@@ -97,22 +99,19 @@ fn device(choices: &mut Choices<'_>) -> DeviceState {
         failing_for: choices.one_in(2).then(|| choices.float()),
         pinged: choices.one_in(2),
         unanswered: choices.one_in(2),
-        unread: (0..choices.below(4)).map(|number| unread(choices, number)).collect(),
+        unread: (0..choices.below(4)).map(|_| unread(choices)).collect(),
     }
 }
 
-/// Each is of another room.
-fn unread(choices: &mut Choices<'_>, number: usize) -> UnreadState {
+fn unread(choices: &mut Choices<'_>) -> UnreadState {
     UnreadState {
-        room: [ORCHARD, HALL, "", "nowhere@conference.example"]
-            .get(number)
-            .copied()
-            .unwrap_or_default()
-            .to_owned(),
+        room: choices.pick(&[ORCHARD, HALL, "", "nowhere@conference.example"]).to_owned(),
+        age: if choices.one_in(4) { u32::MAX } else { choices.below(65536) as u32 },
         count: if choices.one_in(6) { u32::MAX } else { choices.below(100) as u32 },
         pending: choices.one_in(2).then(|| PendingState {
             sender: choices.one_in(2).then(|| choices.text(64)),
             body: choices.one_in(2).then(|| choices.text(4096)),
+            words: choices.one_in(2),
             mentioned: choices.one_in(2),
             messages: choices.below(65536) as u32,
             age: choices.float(),
@@ -134,6 +133,8 @@ fn message(choices: &mut Choices<'_>) -> MessageState {
             .map(|_| StanzaIdsState { stanza_id: id(choices), origin_id: id(choices), id: id(choices) })
             .collect(),
         age: choices.float(),
+        sender: choices.one_in(2).then(|| choices.text(64)),
+        body: choices.one_in(2).then(|| choices.text(4096)),
     }
 }
 
