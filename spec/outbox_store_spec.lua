@@ -156,6 +156,15 @@ describe("outbox store", function ()
 		}, logged);
 	end);
 
+	it("stores all texts where that takes no longer than it may", function ()
+		seconds_per_write = 0.011;
+		engine = new_engine(20000, 10);
+		open().save();
+		assert.same({ 20000, 40, 500 }, { stored() });
+		assert.equal("words", records[records[""].parts[40]].detail);
+		assert.same({}, logged);
+	end);
+
 	it("stores the texts of the first and the counts of the others where it gets late", function ()
 		seconds_per_write = 0.02;
 		engine = new_engine(40000, 10);

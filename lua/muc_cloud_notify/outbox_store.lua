@@ -5,7 +5,8 @@
 -- that record.
 --
 -- Bounds: a stop writes for `seconds_to_save` and `bytes_to_save`. What is most valuable comes first: what mentions somebody,
--- what else waits, what only counts. From the half of either bound on, what waits is stored without its texts.
+-- what else waits, what only counts. When half of a bound is used up, and the rest would not fit as it is, what waits is stored
+-- without its texts.
 --
 -- This file is MIT/X11 licensed.
 
@@ -122,11 +123,12 @@ local function new(engine)
 	local function write_parts(names)
 		local started = monotonic();
 		local run = ("%x"):format(math.floor(now() * 1000)); -- names that were never given before
-		local plan, left_before = engine:plan_snapshot();
+		local plan, all = engine:plan_snapshot();
+		local left_before = all;
 		local written, without_texts = 0, 0;
 		local share = 0; -- of the bounds that is used up
 		while true do
-			local is_in_haste = share > 0.5;
+			local is_in_haste = share > 0.5 and share * all > all - left_before;
 			local at_most, detail = devices_per_part, "words";
 			if is_in_haste then at_most, detail = devices_per_part_in_haste, "counts"; end
 			local record, bytes, left = engine:next_part(plan, started, at_most, detail);
