@@ -37,6 +37,23 @@ local store_many = [[
 	end
 ]];
 
+-- Somebody registers with the room, or leaves it, in each turn of the event loop, whenever a part of it was read; ann is
+-- removed, and cyd becomes a member.
+local change_in_each_turn = [[
+	local room_jid, gone, new = ...;
+	local room = room(room_jid);
+	room.save = function () return true; end; -- to store it so often would take all the time
+	local changes = 0;
+	local function change()
+		changes = changes + 1;
+		room:set_affiliation(true, "passer-by"..(changes % 50).."@elsewhere.example", changes % 100 < 50 and "member" or "none");
+		if changes == 3 then room:set_affiliation(true, gone, "none"); end
+		if changes == 4 then room:set_affiliation(true, new, "member"); end
+			return not room.is_calm and 0 or nil;
+	end
+	module:add_timer(0, change);
+]];
+
 local broadcast = [[
 	local room = room(...);
 	room:broadcast_message(st.message({ type = "groupchat", from = room.jid.."/Olga", to = room.jid, id = "held" }):body("Early"));
@@ -93,6 +110,18 @@ versions.describe("slices", function (version)
 		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
 		table.sort(nodes);
 		assert.same({ ann.bare_jid, ben.bare_jid }, nodes);
+	end);
+
+	it("read a room to its end though somebody's affiliation changes in each turn", function ()
+		local cyd = server:user("cyd@users.localhost/desk");
+		cyd:enable { jid = "push.localhost", node = cyd.bare_jid };
+		server:admin(restore_and_broadcast, room);
+		server:admin(change_in_each_turn, room, ann.bare_jid, cyd.bare_jid);
+		local nodes = { app:expect_push(5).node, app:expect_push(5).node };
+		table.sort(nodes);
+		assert.same({ ben.bare_jid, cyd.bare_jid }, nodes);
+		server:admin([[room(...).is_calm = true]], room);
+		app:expect_no_push();
 	end);
 
 	for title, is_taken in pairs { ["know the nickname of a member who has come and gone while the room was read"] = false,
