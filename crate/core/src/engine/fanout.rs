@@ -14,6 +14,7 @@ use crate::ids::{DeviceId, RoomId, UserId};
 use crate::options::Options;
 use crate::room::{Member, Members, Remains, Room};
 
+use super::Engine;
 use super::consent::UnaskedPushes;
 use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
@@ -292,4 +293,27 @@ fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
         }
     }
     remains.is_empty()
+}
+
+/// What comes to the members of a room bit by bit.
+impl Engine {
+    /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
+    /// left: what has not come to a device is in no snapshot.
+    pub fn spread(&mut self) -> bool {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.step(rooms, &mut Told { registrations, devices, unasked, options });
+        !fan_outs.is_empty()
+    }
+
+    /// Something is about to change for a user: they are told what they have yet to hear of.
+    pub(super) fn catch_up(&mut self, user: UserId) {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, unasked, options });
+    }
+
+    /// The same for the owner of a device.
+    pub(super) fn catch_up_device(&mut self, device: DeviceId) {
+        let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
+        fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
+    }
 }

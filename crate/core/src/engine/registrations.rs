@@ -5,18 +5,24 @@ mod shares;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use minidom::Element;
 use slotmap::SlotMap;
 use smallvec::SmallVec;
 
 use crate::app_server::AppServers;
+use crate::change::Change;
 use crate::device::Device;
 use crate::devices::Devices;
 use crate::error::RequestError;
+use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
-use crate::registration::Registration;
+use crate::registration::{Record, Registration};
 use crate::request::EnableFacts;
+use crate::time::UnixTime;
 use shares::{Newcomer, Share, Shares};
+
+use super::Engine;
 
 /// A user who has registered at least one device.
 #[derive(Debug)]
@@ -218,5 +224,91 @@ impl Registrations {
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
             devices.remove(device);
         }
+    }
+}
+
+/// Requests, and what is registered for whom.
+impl Engine {
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
+    ///
+    /// # Errors
+    ///
+    /// A [`RequestError`] to answer with.
+    pub fn prepare_enable(
+        &self,
+        facts: &EnableFacts<'_>,
+        iq: &Element,
+        record: Record,
+        now: UnixTime,
+    ) -> Result<Change, RequestError> {
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
+    }
+
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
+    ///
+    /// # Errors
+    ///
+    /// A [`RequestError`] to answer with. That nothing was registered is none.
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
+    }
+
+    /// A user's record is in the store: from now on it counts. `renewed` is the push identifier of a registration that the
+    /// user has just asked for. Returns whether the user had no device before, and so is in the index of no room.
+    pub fn set_registrations(
+        &mut self,
+        user: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> bool {
+        if let Some(user) = self.registrations.id(user) {
+            self.catch_up(user);
+        }
+        let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
+        self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        registered.is_first_device
+    }
+
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
+    }
+
+    /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
+    /// everything counts, and is kept.
+    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
+        self.registrations.set_suspended(&mut self.devices, user, is_suspended);
+    }
+
+    pub(super) fn disable(&mut self, device: DeviceId, reason: Reason) {
+        let removed = self.registrations.remove_device(&mut self.devices, device);
+        let Some((user, registration)) = removed else { return };
+        let push_identifier = registration.push_identifier().into();
+        let app_server = registration.app_server;
+        self.events.push_back(Event::DeviceDisabled(Disabled { user, push_identifier, app_server, reason }));
+    }
+
+    /// Whether a user has a device.
+    pub fn is_registered(&self, user: &str) -> bool {
+        self.registrations.id(user).is_some()
+    }
+
+    /// The bare JID of a device's owner, and its registration.
+    pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
+        let device = self.devices.get(device)?;
+        Some((self.registrations.user(device.owner())?.jid(), device.registration()))
     }
 }
