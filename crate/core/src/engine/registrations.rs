@@ -127,38 +127,21 @@ impl Registrations {
         let before_share = self.share_of(jid);
         let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
         let is_suspended = self.is_suspended(devices, user_id);
-        let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
-        let mut before: HashMap<Box<str>, DeviceId> = before
-            .into_iter()
-            .flatten()
-            .filter_map(|id| Some((devices.get(id)?.registration().push_identifier().into(), id)))
-            .collect();
+        let mut before = self.take_devices(devices, user_id);
         let mut changed = SmallVec::new();
         let mut after = SmallVec::with_capacity(registrations.len());
         for mut registration in registrations {
             self.app_servers.share(&mut registration.app_server);
             let push_identifier = registration.push_identifier();
             let is_renewed = renewed == Some(&*push_identifier);
-            let Some(id) = before.remove(&*push_identifier) else {
-                let id = devices.insert(user_id, registration);
-                devices.update(id, |device| {
-                    device.set_suspended(is_suspended);
-                    if is_renewed {
-                        device.set_unanswered();
-                    }
-                });
-                after.push(id);
-                continue;
-            };
-            if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
-                after.extend(devices.readdress(id, registration));
-                continue;
+            match before.remove(&*push_identifier) {
+                Some(id) => {
+                    let (id, is_changed) = register_again(devices, id, registration, is_renewed);
+                    changed.extend(id.filter(|_| is_changed));
+                    after.extend(id);
+                }
+                None => after.push(register(devices, user_id, registration, is_suspended, is_renewed)),
             }
-            if is_renewed {
-                devices.update(id, Device::renew);
-            }
-            changed.extend(devices.set_registration(id, registration).then_some(id));
-            after.push(id);
         }
         for id in before.into_values() {
             devices.remove(id);
@@ -168,6 +151,13 @@ impl Registrations {
             self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed }
+    }
+
+    /// Takes a user's devices from them, by push identifier.
+    fn take_devices(&mut self, devices: &Devices, id: UserId) -> HashMap<Box<str>, DeviceId> {
+        let before = self.users.get_mut(id).map(|user| std::mem::take(&mut user.devices));
+        let identified = |id| Some((devices.get(id)?.registration().push_identifier().into(), id));
+        before.into_iter().flatten().filter_map(identified).collect()
     }
 
     /// The account of a user is disabled, or enabled again. Nothing is remembered of somebody without a device.
@@ -225,6 +215,42 @@ impl Registrations {
             devices.remove(device);
         }
     }
+}
+
+/// A device is registered that was not.
+fn register(
+    devices: &mut Devices,
+    owner: UserId,
+    registration: Registration,
+    is_suspended: bool,
+    is_renewed: bool,
+) -> DeviceId {
+    let id = devices.insert(owner, registration);
+    devices.update(id, |device| {
+        device.set_suspended(is_suspended);
+        if is_renewed {
+            device.set_unanswered();
+        }
+    });
+    id
+}
+
+/// A device is registered that was there. Returns what it is now, and whether it still is the same, but its pushes go elsewhere
+/// or with another form.
+fn register_again(
+    devices: &mut Devices,
+    id: DeviceId,
+    registration: Registration,
+    is_renewed: bool,
+) -> (Option<DeviceId>, bool) {
+    if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+        return (devices.readdress(id, registration), false);
+    }
+    if is_renewed {
+        devices.update(id, Device::renew);
+    }
+    let is_changed = devices.set_registration(id, registration);
+    (Some(id), is_changed)
 }
 
 /// Requests, and what is registered for whom.
