@@ -35,7 +35,7 @@ use crate::options::Options;
 use crate::random::Random;
 use crate::time::Instant;
 use awaited_rooms::AwaitedRooms;
-use consent::UnaskedPushes;
+use consent::PushesWithoutConsent;
 use delivery::Delivery;
 use fanout::FanOuts;
 use leases::LeaseCheck;
@@ -94,7 +94,7 @@ pub struct Engine {
     fan_outs: FanOuts,
     delivery: Delivery,
     lease_check: LeaseCheck,
-    unasked: UnaskedPushes,
+    without_consent: PushesWithoutConsent,
     events: VecDeque<Event>,
 }
 
@@ -113,7 +113,7 @@ impl Engine {
             devices,
             digests: Digests::default(),
             lease_check: LeaseCheck::default(),
-            unasked: UnaskedPushes::default(),
+            without_consent: PushesWithoutConsent::default(),
             fan_outs: FanOuts::default(),
             events: VecDeque::new(),
         }

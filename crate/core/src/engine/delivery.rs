@@ -283,9 +283,13 @@ impl Engine {
     /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
     /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
     pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
-        let Engine { rooms, registrations, devices, fan_outs, delivery, unasked, options, .. } = self;
+        let Engine { rooms, registrations, devices, fan_outs, delivery, without_consent, options, .. } = self;
         let catch_up = |devices: &mut Devices, device| {
-            fan_outs.catch_up_device(device, rooms, &mut Told { registrations, devices, unasked, options });
+            fan_outs.catch_up_device(
+                device,
+                rooms,
+                &mut Told { registrations, devices, without_consent, options },
+            );
         };
         delivery.poll_push(devices, catch_up, scope, now, options)
     }

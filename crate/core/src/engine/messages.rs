@@ -258,7 +258,7 @@ impl Engine {
             self.revise(room_id, &broadcast, revision, now);
             return 0;
         }
-        let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
+        let Engine { rooms, registrations, devices, digests, fan_outs, without_consent, options, .. } = self;
         let Some(room) = rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
         let Some(mut audience) = Audience::of(&broadcast, &message, room, registrations) else { return 0 };
@@ -266,7 +266,7 @@ impl Engine {
         let (members, known) = room.members_and_nicknames();
         let mut progress = Progress::begin(members, options, has_to_wait);
         let mut found = Found::default();
-        let mut told = Told { registrations, devices, unasked, options };
+        let mut told = Told { registrations, devices, without_consent, options };
         if !has_to_wait {
             let places = progress.step(members, options);
             found = audience.find(members.at_mut(places), &progress, known, &told);

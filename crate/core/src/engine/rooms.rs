@@ -204,8 +204,8 @@ impl Engine {
         if self.awaited_rooms.remove(id) {
             self.update_waiting(room.members().collect(), |device| device.mark_read(id));
         }
-        let Engine { fan_outs, registrations, devices, unasked, options, .. } = self;
-        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, unasked, options });
+        let Engine { fan_outs, registrations, devices, without_consent, options, .. } = self;
+        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, without_consent, options });
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
