@@ -1,4 +1,4 @@
-//! The rooms of a service, by JID.
+//! The rooms of a service, by JID, and the facts about them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
