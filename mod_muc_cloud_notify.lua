@@ -63,7 +63,11 @@ part "muc_cloud_notify/bounces".watch {
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, may_register = extensions.may_register, accounts = known_accounts, find_memberships = rooms.find_memberships;
+	engine = engine, accounts = known_accounts, find_memberships = rooms.find_memberships;
+};
+part "muc_cloud_notify/requests".watch {
+	engine = engine, registrations = registrations, may_register = extensions.may_register;
+	accounts = known_accounts, find_memberships = rooms.find_memberships;
 };
 local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;

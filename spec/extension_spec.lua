@@ -1,34 +1,12 @@
--- The events for other modules, and three modules of the community that live on them.
-
-local base64 = require "util.encodings".base64;
-local json = require "util.json";
-local st = require "util.stanza";
-local xml = require "util.xml";
+-- The events for other modules.
 
 local prosody = require "harness.prosody";
 
+local requests = require "spec.support.requests";
 local versions = require "spec.support.versions";
 
-local service = "conference.localhost";
 local room = "room@conference.localhost";
-local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
-
--- How often each feature is in the disco#info of the service.
-local function features(user)
-	local reply = user:iq(st.stanza("iq", { type = "get", to = service }):tag("query", { xmlns = xmlns_disco_info }):reset());
-	local found = {};
-	for feature in reply:get_child("query", xmlns_disco_info):childtags("feature") do
-		found[feature.attr.var] = (found[feature.attr.var] or 0) + 1;
-	end
-	return found;
-end
-
--- An enable request with XML in it.
-local function enable(user, node, children)
-	local request = xml.parse(string.format("<enable xmlns='%s' jid='push.localhost' node='%s'>%s</enable>", xmlns_push, node, children or ""));
-	return user:iq(st.stanza("iq", { type = "set", to = service }):add_child(request));
-end
 
 versions.describe("events for other modules", function (version)
 	local server, olga, mary, app;
@@ -80,7 +58,7 @@ versions.describe("events for other modules", function (version)
 		meet();
 		olga:create_room(room, "Olga");
 		olga:affiliate(room, mary.bare_jid, "member", "Mary");
-		assert.equal("result", enable(mary, "mary").attr.type);
+		assert.equal("result", requests.enable(mary, "mary").attr.type);
 	end);
 
 	after_each(function ()
@@ -96,7 +74,7 @@ versions.describe("events for other modules", function (version)
 			seen.push_info = { event.push_info.jid, event.push_info.node, type(event.push_info.timestamp) };
 		]]);
 		local nora = server:user("nora@users.localhost/phone");
-		assert.equal("result", enable(nora, "nora").attr.type);
+		assert.equal("result", requests.enable(nora, "nora").attr.type);
 		local push_info = { "push.localhost", "nora", "number" };
 		assert.same({ stanza = { "iq", nora.jid, "nora" }, can_answer = "function", push_info = push_info }, seen());
 		assert.equal("nora", stored(nora)["push.localhost<nora"].node);
@@ -108,10 +86,10 @@ versions.describe("events for other modules", function (version)
 			event.origin.send(st.error_reply(event.stanza, "auth", "subscription-required", "Not for you"));
 			return false;
 		]]);
-		assert.same({ "auth", "subscription-required", "Not for you" }, { enable(vera, "vera"):get_error() });
+		assert.same({ "auth", "subscription-required", "Not for you" }, { requests.enable(vera, "vera"):get_error() });
 		assert.is_nil(stored(vera));
 		unhook_all();
-		assert.equal("result", enable(vera, "vera").attr.type);
+		assert.equal("result", requests.enable(vera, "vera").attr.type);
 		assert.truthy(stored(vera));
 		vera:disable { jid = app.jid };
 	end);
@@ -120,7 +98,7 @@ versions.describe("events for other modules", function (version)
 		local vera = server:user("vera@users.localhost/phone");
 		hook("cloud_notify/registration", "error('on purpose')");
 		local log_length = #server:log();
-		assert.same({ "wait", "internal-server-error" }, { table.unpack({ enable(vera, "vera"):get_error() }, 1, 2) });
+		assert.same({ "wait", "internal-server-error" }, { table.unpack({ requests.enable(vera, "vera"):get_error() }, 1, 2) });
 		assert.is_nil(stored(vera));
 		assert.equal(1, errors_since(log_length));
 	end);
@@ -128,7 +106,7 @@ versions.describe("events for other modules", function (version)
 	it("keep what others have added to a registration", function ()
 		local kim = server:user("kim@users.localhost/phone");
 		hook("cloud_notify/registration", "event.push_info.extra = { text = 'a', list = { 1, 2.5, true }, deeper = { [7] = { x = 'y' } } };");
-		assert.equal("result", enable(kim, "kim").attr.type);
+		assert.equal("result", requests.enable(kim, "kim").attr.type);
 		olga:affiliate(room, kim.bare_jid, "member");
 		local extra = { text = "a", list = { 1, 2.5, true }, deeper = { [7] = { x = "y" } } };
 		assert.same(extra, stored(kim)["push.localhost<kim"].extra);
@@ -166,7 +144,7 @@ versions.describe("events for other modules", function (version)
 
 	it("show each push with a message of its own", function ()
 		local kim = server:user("kim@users.localhost/phone");
-		enable(kim, "kim");
+		requests.enable(kim, "kim");
 		olga:affiliate(room, kim.bare_jid, "member");
 		hook("cloud_notify/push", [[
 			seen[event.push_info.node] = { event.original_stanza.attr.to, event.original_stanza:get_child("touched") ~= nil };
@@ -186,7 +164,7 @@ versions.describe("events for other modules", function (version)
 		local members = {};
 		for i = 1, 4 do
 			members[i] = server:user(("member-%d@users.localhost/phone"):format(i));
-			for node = 1, 5 do assert.equal("result", enable(members[i], node).attr.type); end
+			for node = 1, 5 do assert.equal("result", requests.enable(members[i], node).attr.type); end
 			olga:affiliate(room, members[i].bare_jid, "member");
 		end
 		hook("cloud_notify/push", [[
@@ -287,149 +265,11 @@ versions.describe("events for other modules", function (version)
 	end);
 
 	it("announce what others say they can do, for as long as they say so", function ()
-		assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
+		assert.same({ 1, nil }, { requests.features(olga)[xmlns_push], requests.features(olga)["urn:example:one"] });
 		hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:example:one' }):up();");
 		hook("account-disco-info", "event.reply:tag('feature', { var = 'urn:xmpp:push:0' }):up();");
-		assert.same({ 1, 1 }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
+		assert.same({ 1, 1 }, { requests.features(olga)[xmlns_push], requests.features(olga)["urn:example:one"] });
 		unhook_all();
-		assert.same({ 1, nil }, { features(olga)[xmlns_push], features(olga)["urn:example:one"] });
-	end);
-end);
-
-versions.describe("community modules", function (version)
-	local key = "AAECAwQFBgcICQoLDA0ODw==";
-	local announced = { "tigase:push:encrypt:0", "tigase:push:encrypt:aes-128-gcm", "tigase:push:filter:groupchat:0",
-		"tigase:push:filter:muted:0", "tigase:push:filter:ignore-unknown:0", "tigase:push:priority:0", xmlns_push };
-	local modules = { "muc_cloud_notify", "cloud_notify_encrypted", "cloud_notify_filters", "cloud_notify_priority_tag" };
-	local server, olga, uma, app;
-
-	local function meet()
-		olga, uma = server:user("olga@users.localhost/phone"), server:user("uma@users.localhost/phone");
-		app = server:app_server("push.localhost");
-	end
-
-	-- mod_cloud_notify_encrypted takes luaossl where Prosody has no util.crypto, but calls it by a wrong name.
-	local function mend_encryption()
-		server:admin("if not pcall(require, 'util.crypto') then rawset(_G, 'ciphers', require 'openssl.cipher'); end");
-	end
-
-	local function decrypt(push)
-		local encrypted = push.notification:get_child("encrypted", "tigase:push:encrypt:0");
-		assert.truthy(encrypted, tostring(push.stanza));
-		return json.decode(server:admin([[
-			local key, iv, data = ...;
-			local has_crypto, crypto = pcall(require, "util.crypto");
-			if has_crypto then return crypto.aes_128_gcm_decrypt(key, iv, data); end
-			return (require "openssl.cipher".new("AES-128-GCM"):decrypt(key, iv):update(data:sub(1, -17)));
-		]], base64.decode(key), base64.decode(encrypted.attr.iv), base64.decode(encrypted:get_text())));
-	end
-
-	local function encrypt_element(algorithm, with_key)
-		return string.format("<encrypt xmlns='tigase:push:encrypt:0' alg='%s'>%s</encrypt>", algorithm, with_key);
-	end
-
-	lazy_setup(function ()
-		server = prosody.start {
-			version = version;
-			community_modules = true;
-			components = { "users.localhost", "push.localhost" };
-			muc = { modules_enabled = modules, muc_room_default_persistent = true, muc_push_default = "always" };
-		};
-		meet();
-		olga:create_room(room, "Olga");
-		olga:affiliate(room, uma.bare_jid, "member");
-	end);
-
-	after_each(function ()
-		assert.equal("result", uma:disable { jid = app.jid }.attr.type);
-		app.component:sync();
-		app:clear();
-	end);
-
-	it("are announced by the service", function ()
-		local function check(expected)
-			local found = features(olga);
-			for _, feature in ipairs(announced) do
-				assert.equal(expected[feature] or 1, found[feature] or 0, feature);
-			end
-		end
-		check {};
-		server:admin("require 'core.modulemanager'.unload(module.host, 'cloud_notify_priority_tag')");
-		check { ["tigase:push:priority:0"] = 0 };
-		server:admin("require 'core.modulemanager'.load(module.host, 'cloud_notify_priority_tag')");
-		check {};
-	end);
-
-	it("encrypt pushes, also after a restart", function ()
-		mend_encryption();
-		assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
-		for count, body in ipairs { "hello everybody", "hello again" } do
-			olga:say(room, body);
-			local push = app:expect_push();
-			assert.is_nil(push.notification:get_child("x", "jabber:x:data"));
-			assert.same({ unread = count, sender = room, type = "groupchat", nickname = "Olga", message = body }, decrypt(push));
-			if count == 1 then
-				app.component:sync();
-				server:stop();
-				server:start_again();
-				meet();
-				mend_encryption();
-				olga:join(room, "Olga");
-			end
-		end
-	end);
-
-	it("never let a push go out in plain that was to be encrypted", function ()
-		assert.equal("result", enable(uma, "uma", encrypt_element("aes-128-gcm", key)).attr.type);
-		server:admin("module:hook('cloud_notify/push', error, 2)");
-		olga:say(room, "hello");
-		app:expect_no_push();
-		server:admin("module:unhook('cloud_notify/push', error)");
-		olga:say(room, "hello");
-		assert.truthy(app:expect_push().notification:get_child("encrypted", "tigase:push:encrypt:0"));
-	end);
-
-	it("refuse what they cannot do", function ()
-		for condition, element in pairs { ["feature-not-implemented"] = encrypt_element("rot13", key),
-			["bad-request"] = encrypt_element("aes-128-gcm", "AAEC") } do
-			assert.same({ "modify", condition }, { table.unpack({ enable(uma, "uma", element):get_error() }, 1, 2) });
-			assert.is_nil(server:admin("return (require 'core.storagemanager'.open(module.host, 'muc_cloud_notify'):get(...))", uma.bare_jid));
-		end
-		olga:say(room, "hello");
-		app:expect_no_push();
-	end);
-
-	it("filter pushes", function ()
-		local function pushes(body, children)
-			olga:say(room, body, children);
-			app.component:sync();
-			local count = #app.pushes;
-			app:clear();
-			return count;
-		end
-		local function rule(allow)
-			return string.format("<groupchat xmlns='tigase:push:filter:groupchat:0'><room jid='%s' allow='%s' nick='Uma'/></groupchat>", room, allow);
-		end
-		local mention = "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:%s'/>";
-		enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='" .. room .. "'/></muted>");
-		assert.equal(0, pushes "hello");
-		enable(uma, "uma", "<muted xmlns='tigase:push:filter:muted:0'><item jid='other@conference.localhost'/></muted>");
-		assert.equal(1, pushes "hello");
-		enable(uma, "uma", rule "never");
-		assert.equal(0, pushes("hello", mention:format(uma.bare_jid)));
-		enable(uma, "uma", rule "mentioned");
-		assert.equal(0, pushes "hello");
-		assert.equal(1, pushes("hello", mention:format(uma.bare_jid)));
-		assert.equal(1, pushes("hello", mention:format(room .. "/Uma")));
-		enable(uma, "uma", "<ignore-unknown xmlns='tigase:push:filter:ignore-unknown:0'/>");
-		assert.equal(1, pushes "hello");
-	end);
-
-	it("mark what is important", function ()
-		enable(uma, "uma");
-		olga:say(room, "hello");
-		assert.equal("high", app:expect_push().notification:get_child_text("priority", "tigase:push:priority:0"));
-		server:admin("module:fire_event('cloud-notify-ping', { user = ... })", uma.bare_jid);
-		assert.is_nil(app:expect_push().notification:get_child("priority", "tigase:push:priority:0"));
+		assert.same({ 1, nil }, { requests.features(olga)[xmlns_push], requests.features(olga)["urn:example:one"] });
 	end);
 end);

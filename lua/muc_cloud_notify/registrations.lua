@@ -1,4 +1,4 @@
--- Enabling and disabling (XEP-0357, sections 5 and 6), and the store behind it.
+-- What is registered: the store, and what the engine knows of it.
 --
 -- Invariant: the store is the truth. A change is in it before it is confirmed, and before the engine counts on it. A record
 -- that cannot be read is never taken for "nothing registered".
@@ -7,74 +7,17 @@
 
 local part = ...;
 
-local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
-local jid_prep = require "util.jid".prep;
-local st = require "util.stanza";
-local now = require "util.time".now;
+local now = require "util.time".now; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 local record_store = part "muc_cloud_notify/record_store";
-local token_buckets = part "shared/token_buckets";
 
-local xmlns_push = "urn:xmpp:push:0";
-
----@type refusal
-local too_long = { type = "modify", condition = "policy-violation", text = "Your registration is too long" };
-
-local function refuse(event, refusal)
-	module:log("debug", "Refused a request of %s: %s", event.stanza.attr.from, refusal.text);
-	event.origin.send(st.error_reply(event.stanza, refusal.type, refusal.condition, refusal.text));
-	return true;
-end
-
-local function store_failed(event)
-	event.origin.send(st.error_reply(event.stanza, "wait", "internal-server-error", "Your registrations cannot be stored at the moment"));
-	return true;
-end
-
--- Requests of a user of each kind: so many at once, and so many a second after that.
-local requests_at_once, requests_per_second = 30, 10 / 60;
-
--- Who is searched for before it is known whether they may have a device; others have to come again.
-local max_searched_for = 1000;
-
--- The most that is stored of a device in all, with what other modules add, in about as many bytes.
-local longest_registration = 65536;
-
-local function rate_exceeded(event)
-	event.origin.send(st.error_reply(event.stanza, "wait", "resource-constraint", "You have sent too many requests, try again in a minute"));
-	return true;
-end
-
--- The app server that a request names, as Prosody prepares it.
-local function app_server_of(stanza, name)
-	local request = stanza:get_child(name, xmlns_push);
-	return request and request.attr.jid and jid_prep(request.attr.jid);
-end
-
--- Whether a value takes no more than so many bytes, about. Returns how many are left, nil where it takes more.
-local function fits(value, left)
-	left = left - 16 - (type(value) == "string" and #value or 0);
-	for key, field in pairs(type(value) == "table" and value or {}) do
-		left = left and left >= 0 and fits(key, left);
-		left = left and fits(field, left);
-		if not left then return nil; end
-	end
-	return left >= 0 and left or nil;
-end
-
--- parts: { engine; may_register(event, push_info) = whether other modules agree; accounts = see accounts.lua;
--- find_memberships = see rooms.lua }
+-- parts: { engine; accounts = see accounts.lua; find_memberships = see rooms.lua }
 local function new(parts)
-	local engine, may_register, accounts, find_memberships = parts.engine, parts.may_register, parts.accounts, parts.find_memberships;
+	local engine, accounts, find_memberships = parts.engine, parts.accounts, parts.find_memberships;
 	local records = record_store.new();
 	local read_record, write_record = records.get, records.set;
-	local enables = token_buckets.new(requests_at_once, requests_per_second);
-	-- Of their own: who may not enable for now can still disable.
-	local disables = token_buckets.new(requests_at_once, requests_per_second);
-	local searched_for = 0;
-
 	-- A user has a device, and had none before. A user of this server is no stranger, nor is a member of a room.
 	local function on_first_device(user)
 		if local_hosts.is_local(user) then
@@ -136,84 +79,6 @@ local function new(parts)
 	local function remove_all(user)
 		remove_former(user, false);
 	end
-
-	local search_and_enable;
-
-	-- is_member: whether the user is a member of a room; nil where that is not known
-	local function answer_enable(event, user, is_member)
-		local stanza = event.stanza;
-		local account = accounts.find(user);
-		local before = without_former(read_record(user), account);
-		local facts = {
-			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member or false;
-		};
-		local change, refusal = engine:prepare_enable(facts, stanza, before, now());
-		if not change then
-			local is_searched = refusal.unless_member and is_member == nil and search_and_enable(event, user);
-			return is_searched or refuse(event, refusal);
-		end
-		local registration = change.record[change.added];
-		if not may_register(event, registration) then
-			return true; -- the module that does not agree has answered
-		end
-		if not fits(registration, longest_registration) then
-			return refuse(event, too_long);
-		end
-		accounts.mark(user, account, change.record);
-		commit(user, before, change);
-		if is_member then engine:establish(user); end
-		module:log("info", "%s is pushed to through %s now", user, registration.jid);
-		if change.removed > 0 then
-			module:log("info", "%s has more than push_max_devices devices, the oldest was removed", user);
-		end
-		event.origin.send(st.reply(stanza));
-		return true;
-	end
-
-	-- The domain of a user has no room for another stranger: so it is found out first whether they are one, and how many of the
-	-- others are. Returns nil where too many are searched for already.
-	function search_and_enable(event, user)
-		if searched_for >= max_searched_for then return nil; end
-		searched_for = searched_for + 1;
-		local answer = guard.answer("enable pushes", function (is_member)
-			return answer_enable(event, user, is_member);
-		end, function () return store_failed(event); end);
-		find_memberships(user, function (is_member)
-			searched_for = searched_for - 1;
-			answer(is_member);
-		end);
-		return true;
-	end
-
-	local function enable(event)
-		local user = jid_bare(event.stanza.attr.from);
-		if not enables.take(user) then return rate_exceeded(event); end
-		return answer_enable(event, user, nil);
-	end
-
-	local function disable(event)
-		local stanza = event.stanza;
-		local user = jid_bare(stanza.attr.from);
-		if not disables.take(user) then return rate_exceeded(event); end
-		local before = read_record(user);
-		local change, refusal = engine:prepare_disable(stanza, app_server_of(stanza, "disable"), before);
-		if not change then
-			return refuse(event, refusal);
-		end
-		if change.removed > 0 then
-			commit(user, before, change); -- the user's other devices are new where the record could not be read before
-			module:log("info", "%s has disabled %d device(s)", user, change.removed);
-		else
-			-- Nothing to write, but the engine may have known another record: that of a store which failed to write it and yet
-			-- did something (storage_internal removes a file that it could not empty), or to read it.
-			set_registrations(user, before);
-		end
-		event.origin.send(st.reply(stanza));
-		return true;
-	end
-
-	module:hook("iq-set/host/"..xmlns_push..":enable", guard.answer("enable pushes", enable, store_failed));
-	module:hook("iq-set/host/"..xmlns_push..":disable", guard.answer("disable pushes", disable, store_failed));
 
 	-- Makes what a user registered before there were markers, or before they were lost, say for which account it is.
 	local function mark(user)
@@ -323,6 +188,7 @@ local function new(parts)
 	end
 
 	return {
+		read = read_record, set = set_registrations, commit = commit, without_former = without_former;
 		list = list, refresh = refresh, expire = expire, load_all = load_all, remove = remove, remove_former = remove_former, remove_all = remove_all;
 	};
 end

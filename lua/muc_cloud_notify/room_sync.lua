@@ -14,7 +14,7 @@ local part = ...;
 local jid_resource = require "util.jid".resource; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
 
-local guard = part "shared/guard";
+local held_messages = part "muc_cloud_notify/held_messages";
 
 -- Of how many members without a device the nickname is told, for each room: of those with more than letters and digits.
 local max_others = 1000;
@@ -31,16 +31,16 @@ local max_seen = 1000;
 local function new(parts)
 	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
 	local is_loaded = parts.is_loaded;
+	local held = held_messages.new {
+		presence = parts.presence;
+		may_have_device = function (bare_jid) return not is_loaded or engine:is_registered(bare_jid); end;
+	};
 
 	-- room JID -> { task, changed = bare JIDs whose affiliation has changed since, nil where none has }, for rooms that are being read
 	local readings = {};
 	-- room JID -> { bare_jid, nick } of those who have entered while it was being read, in their order; and `nicks`, the
 	-- last of each bare JID, with `owners`, the last of each nickname
 	local seen = {};
-	-- room JID -> { room, messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
-	-- who have left since the first was held, in their order }
-	local held = {};
-	local pushers = {}; -- kind of message -> push(room, details, present)
 	local after_reading = {}; -- room JID -> a list of what is to be done once it was read, or is gone
 	-- room JID -> "no devices" or "all present": what a message says to those who are there concerns nobody else
 	local quiet = {};
@@ -139,28 +139,6 @@ local function new(parts)
 		end
 	end
 
-	-- Those with a device who were there when a message was held, and have left since; whoever is there now has read it.
-	local function left_since(of_room, message)
-		if of_room.left_count ~= #of_room.left or of_room.left_from ~= message.left_before then
-			of_room.left_count, of_room.left_from = #of_room.left, message.left_before;
-			of_room.left_then = table.move(of_room.left, message.left_before + 1, #of_room.left, 1, {});
-		end
-		return of_room.left_then;
-	end
-
-	-- Those that come in meanwhile are held too, and follow.
-	local function release(room_jid, pause)
-		local of_room = held[room_jid];
-		while of_room and of_room.messages[of_room.next] do
-			local message = of_room.messages[of_room.next];
-			of_room.messages[of_room.next], of_room.next = nil, of_room.next + 1;
-			guard.attempt("push a message that was held", pushers[message.kind], of_room.room, message.details, left_since(of_room, message));
-			pause(true);
-			if held[room_jid] ~= of_room then return; end -- the room is gone
-		end
-		held[room_jid] = nil;
-	end
-
 	local function go_on_after(room_jid)
 		local waiting = after_reading[room_jid];
 		after_reading[room_jid] = nil;
@@ -174,10 +152,10 @@ local function new(parts)
 		readings[room.jid] = reading;
 		reading.task = begin("read the room "..room.jid, function (pause)
 			read(room, changed, pause);
-			release(room.jid, pause);
+			held.release(room.jid, pause);
 		end, function ()
 			readings[room.jid] = nil;
-			release(room.jid, function () end); -- where it could not be read
+			held.release(room.jid, function () end); -- where it could not be read
 			go_on_after(room.jid);
 		end);
 	end
@@ -234,43 +212,8 @@ local function new(parts)
 		if not is_loaded or engine:coverage(room.jid) == "complete" then return; end
 		if not readings[room.jid] then
 			start(room);
-		elseif not held[room.jid] then
+		elseif not held.is_any(room.jid) then
 			tasks.hurry(readings[room.jid].task);
-		end
-	end
-
-	-- The occupants who have a device, as far as that is known: bare JIDs by occupant JID.
-	local function find_present(room)
-		local present = {};
-		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
-		for nick, occupant in pairs(room._occupants) do
-			if (not is_loaded or engine:is_registered(occupant.bare_jid)) and is_present(occupant) then
-				present[nick] = occupant.bare_jid;
-			end
-		end
-		return present;
-	end
-
-	-- Sets what is done with messages of a kind that were held. push(room, details, present): present are bare JIDs of those
-	-- who were there when it was sent, and are there no more
-	local function on_release(kind, push)
-		pushers[kind] = push;
-	end
-
-	-- Keeps a message until its room is read. details: plain values and stanzas, as they may outlive this module
-	local function hold(room, kind, details)
-		local of_room = held[room.jid] or { room = room, messages = {}, next = 1, count = 0, present = find_present(room), left = {} };
-		held[room.jid] = of_room;
-		of_room.count = of_room.count + 1;
-		of_room.messages[of_room.count] = { kind = kind, details = details, left_before = #of_room.left };
-	end
-
-	-- An occupant has changed while messages are held.
-	local function note_held(of_room, occupant, is_here)
-		local before = of_room.present[occupant.nick];
-		of_room.present[occupant.nick] = is_here and occupant.bare_jid or nil;
-		if before and not is_here then
-			table.insert(of_room.left, before);
 		end
 	end
 
@@ -296,7 +239,8 @@ local function new(parts)
 	local function forget(room_jid)
 		forget_quiet(room_jid);
 		cancel_reading(room_jid);
-		seen[room_jid], held[room_jid] = nil, nil;
+		seen[room_jid] = nil;
+		held.forget(room_jid);
 		go_on_after(room_jid);
 	end
 
@@ -326,7 +270,7 @@ local function new(parts)
 		forget_quiet(room.jid);
 		consent.note_occupant(room, occupant);
 		local is_here = is_present(occupant);
-		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
+		held.note_occupant(room.jid, occupant, is_here);
 		if is_here then
 			note_present(room, occupant);
 		else
@@ -372,42 +316,32 @@ local function new(parts)
 	-- The registrations are loaded: rooms can be read. Returns those where messages are held.
 	local function registrations_loaded()
 		is_loaded = true;
-		local rooms = {};
-		for _, of_room in pairs(held) do table.insert(rooms, of_room.room); end
-		return rooms;
+		return held.rooms();
 	end
 
 	-- Reads the rooms where messages are held, as far as that can be done until a time on the clock of util.time.monotonic.
 	-- Returns how many messages are held still.
 	local function finish(deadline)
-		local room_jids, left = {}, 0;
-		for room_jid in pairs(held) do table.insert(room_jids, room_jid); end
-		for _, room_jid in ipairs(room_jids) do
+		local left = 0;
+		for _, room in ipairs(held.rooms()) do
 			local seconds = deadline - monotonic();
-			if readings[room_jid] and seconds > 0 then
-				tasks.finish(readings[room_jid].task, seconds);
+			if seconds > 0 then
+				begin_reading(room, tasks.later);
+				local reading = readings[room.jid];
+				if reading then tasks.finish(reading.task, seconds); end
 			end
-			local of_room = held[room_jid];
-			left = left + (of_room and of_room.count - of_room.next + 1 or 0);
+			left = left + held.count(room.jid);
 		end
 		return left;
 	end
 
-	-- Messages that are held, for the module that follows this one after a reload.
-	local function hand_over()
-		return held;
-	end
-
-	local function take_over(messages)
-		held = messages;
-	end
-
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
-		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
+		forget = forget, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present, look_at = look_at, look_for = look_for;
-		hold = hold, add_late = add_late, registrations_loaded = registrations_loaded;
+		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present;
+		look_at = look_at, look_for = look_for;
+		hold = held.hold, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end
 

@@ -9,7 +9,7 @@
 
 mod schedule;
 mod standing;
-mod strangers;
+mod untried;
 mod unused;
 
 use std::collections::{HashMap, HashSet};

@@ -1,11 +1,16 @@
 //! The one place that calls the engine: its construction, its clock, its randomness, and the loop that takes what is
 //! due. Tests, simulations and benchmarks go through a [`Driver`], so that a change of the engine's interface is a
-//! change of this file.
+//! change of this module.
+
+mod facts;
+mod publishes;
+
+pub use publishes::{Digest, Disabled, Due, Handling, Outcome, Publish};
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    AgedDevice, Answered, AppServer, Change, Deadline, EnableFacts, Engine, Event, Instant, Membership,
-    Options, PublishOptions, Push, Record, Registration, RequestError, Snapshot, Stats, Summary, UnixTime,
+    AgedDevice, Answered, Change, Deadline, EnableFacts, Engine, Event, Instant, Options, Push, Record,
+    RequestError, Snapshot, Stats, UnixTime,
 };
 
 use crate::names::HOST;
@@ -15,94 +20,6 @@ pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Reason, Sco
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;
-
-/// What an app server answers to a publish, or the server in its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// A result.
-    Delivered,
-    /// An error of type `wait`.
-    Transient,
-    /// The server could not reach the app server.
-    Silent,
-    /// An error of type `cancel`.
-    Rejected,
-}
-
-/// A publish request as it leaves the outbox, with everything that is known of it.
-#[derive(Debug, Clone)]
-pub struct Publish {
-    /// The id of the IQ.
-    pub id: String,
-    /// The bare JID of the user whose device it goes to.
-    pub user: String,
-    /// The app server it is sent to.
-    pub app_server: AppServer,
-    /// The node of the device.
-    pub node: Option<Box<str>>,
-    /// The form that was registered with the device.
-    pub publish_options: Option<PublishOptions>,
-    /// What it says.
-    pub summary: Summary,
-    /// Whether one of the messages it stands for mentions the user.
-    pub mentioned: bool,
-    /// The message that other modules judge it by.
-    pub judged_by: Option<Digest>,
-}
-
-impl Publish {
-    /// The `message-count`.
-    pub fn count(&self) -> u32 {
-        self.summary.message_count
-    }
-
-    /// The `last-message-body`.
-    pub fn body(&self) -> Option<&str> {
-        self.summary.last_message_body.as_deref()
-    }
-}
-
-/// What is kept of a message.
-#[derive(Debug, Clone)]
-pub struct Digest {
-    /// The room's bare JID.
-    pub room: String,
-    /// The message itself, where another module wants to see it.
-    pub original: Option<Element>,
-}
-
-/// A device that was disabled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disabled {
-    /// The bare JID of its user.
-    pub user: String,
-    /// Its push identifier.
-    pub push_identifier: String,
-    /// The app server.
-    pub app_server: AppServer,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// How an answer to a publish was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Handling {
-    /// It answers nothing of ours: no publish has this id, or it went to another JID.
-    Unknown,
-    /// It was expected.
-    Taken,
-    /// It was expected, and it was one error too many.
-    Disabled(Disabled),
-}
-
-/// What was due at one time.
-#[derive(Debug, Default)]
-pub struct Due {
-    /// What is to be sent.
-    pub pushes: Vec<Push>,
-    /// What was disabled.
-    pub disabled: Vec<Disabled>,
-}
 
 /// An engine with its clock and its randomness.
 #[derive(Debug)]
@@ -210,156 +127,6 @@ impl Driver {
     /// The error to answer with.
     pub fn prepare_disable(&self, iq: &Element, record: Record) -> Result<Change, RequestError> {
         self.engine.prepare_disable(iq, app_server_of(iq).as_deref(), record)
-    }
-}
-
-/// Facts.
-impl Driver {
-    /// A user's record is in the store. Returns whether they had no device before.
-    pub fn set_registrations(
-        &mut self,
-        user: &str,
-        registrations: Vec<Registration>,
-        renewed: Option<&str>,
-    ) -> bool {
-        self.engine.set_registrations(user, registrations, renewed)
-    }
-
-    /// A user with a device is no stranger.
-    pub fn establish(&mut self, user: &str) {
-        self.engine.establish(user);
-    }
-
-    /// The account of a user is disabled, or enabled again.
-    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
-        self.engine.set_suspended(user, is_suspended);
-    }
-
-    /// A room's members are read: bare JIDs, with registered nicknames.
-    pub fn set_members<'a>(
-        &mut self,
-        room: &str,
-        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
-    ) {
-        self.set_members_without_consent(room, members, []);
-    }
-
-    /// As [`Driver::set_members`], where some of them have not consented to their membership.
-    pub fn set_members_without_consent<'a>(
-        &mut self,
-        room: &str,
-        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
-        without_consent: impl IntoIterator<Item = &'a str>,
-    ) {
-        self.engine.begin_members(room);
-        self.engine.add_members(room, members, without_consent);
-        while !self.engine.end_members(room) {}
-    }
-
-    /// A room's occupants are read: bare JIDs, with nicknames.
-    pub fn set_occupants<'a>(&mut self, room: &str, occupants: impl IntoIterator<Item = (&'a str, &'a str)>) {
-        self.engine.set_occupants(room, occupants, self.instant());
-    }
-
-    /// What was known of a room may be wrong.
-    pub fn forget_room(&mut self, room: &str) {
-        self.engine.forget_room(room);
-    }
-
-    /// What was known of all rooms may be wrong.
-    pub fn forget_rooms(&mut self) {
-        self.engine.forget_rooms();
-    }
-
-    /// A room is gone.
-    pub fn room_destroyed(&mut self, room: &str) {
-        self.engine.room_destroyed(room);
-    }
-
-    /// An affiliation, or a registered nickname, has changed.
-    pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
-        let membership = if is_member { Membership::Consented } else { Membership::None };
-        self.engine.affiliation_changed(room, user, membership, nick);
-    }
-
-    /// Somebody else has made a user a member.
-    pub fn made_member(&mut self, room: &str, user: &str) {
-        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
-    }
-
-    /// An occupant is there.
-    pub fn occupant_present(&mut self, room: &str, user: &str, nick: &str) {
-        self.engine.occupant_present(room, user, nick);
-    }
-
-    /// An occupant has left, or its sessions hibernate.
-    pub fn occupant_gone(&mut self, room: &str, user: &str, nick: &str) {
-        self.engine.occupant_gone(room, user, nick, self.instant());
-    }
-
-    /// A room broadcasts a message. Returns how many devices get a push for it, so far.
-    pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
-        self.engine.handle_message(message, self.instant())
-    }
-
-    /// A message bounces. Returns how many devices get a push for it.
-    pub fn handle_bounce(&mut self, bounce: Bounce<'_>) -> usize {
-        self.engine.handle_bounce(bounce, self.instant())
-    }
-
-    /// Another module asks for a push without a message. Returns how many devices get one.
-    pub fn handle_ping(&mut self, user: &str) -> usize {
-        self.engine.handle_ping(user)
-    }
-
-    /// An answer to a publish comes in: its id, and the JID it is from.
-    pub fn handle_reply(&mut self, id: &str, from: &str, outcome: Outcome) -> Handling {
-        let now = self.instant();
-        let is_ours = match outcome {
-            Outcome::Delivered => self.engine.handle_result(id, from, now),
-            Outcome::Transient => self.engine.handle_error(id, from, Some("wait"), None, now),
-            Outcome::Silent => {
-                self.engine.handle_error(id, from, Some("cancel"), Some("remote-server-not-found"), now)
-            }
-            Outcome::Rejected => self.engine.handle_error(id, from, Some("cancel"), None, now),
-        };
-        match self.drain_events().pop() {
-            Some(disabled) => Handling::Disabled(disabled),
-            None if is_ours => Handling::Taken,
-            None => Handling::Unknown,
-        }
-    }
-
-    /// A publish could not be sent. Returns the device if that was one failure too many.
-    pub fn handle_send_failure(&mut self, id: &str) -> Option<Disabled> {
-        self.engine.handle_send_failure(id, self.instant());
-        self.drain_events().pop()
-    }
-
-    /// A publish is not sent after all, for a reason that has nothing to do with what it says.
-    pub fn withdraw(&mut self, id: &str) {
-        self.engine.withdraw(id);
-    }
-
-    /// Another module has stopped a publish: what it says does not count.
-    pub fn suppress(&mut self, id: &str) {
-        self.engine.suppress(id);
-    }
-
-    /// What has happened comes to more members. Returns whether there are others that it has yet to come to.
-    pub fn spread(&mut self) -> bool {
-        self.engine.spread()
-    }
-
-    /// Takes up what outlived a restart. Returns the rooms that wait to be read.
-    pub fn restore(&mut self, snapshot: &Snapshot) -> Vec<String> {
-        self.engine.restore(snapshot, self.instant());
-        self.awaited_rooms()
-    }
-
-    /// Takes up a part of what outlived a restart. Returns how many entries made no sense.
-    pub fn restore_part(&mut self, part: &Snapshot) -> usize {
-        self.engine.restore(part, self.instant())
     }
 }
 
@@ -499,16 +266,5 @@ impl Driver {
         }
         self.answered.append(&mut answered);
         disabled
-    }
-}
-
-impl From<muc_cloud_notify_core::Disabled> for Disabled {
-    fn from(disabled: muc_cloud_notify_core::Disabled) -> Self {
-        Disabled {
-            user: disabled.user.as_ref().to_owned(),
-            push_identifier: disabled.push_identifier.into(),
-            app_server: disabled.app_server,
-            reason: disabled.reason,
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::standing::Permit;
-use super::strangers::{Strangers, Ticket};
+use super::untried::{Ticket, UntriedDomains};
 use super::{Domain, DomainId, Domains, Flight, Landing};
 use crate::options::Options;
 use crate::time::Instant;
@@ -33,7 +33,7 @@ pub(super) struct Schedule {
     /// Those that are ready. The one whose turn it is comes first.
     ready: VecDeque<DomainId>,
     until: BTreeSet<(Instant, DomainId)>,
-    strangers: Strangers,
+    untried: UntriedDomains,
 }
 
 impl Schedule {
@@ -45,7 +45,7 @@ impl Schedule {
             Place::Until(at) => {
                 self.until.remove(&(at, id));
             }
-            Place::InLine(ticket) => self.strangers.leave(ticket, &domain.name),
+            Place::InLine(ticket) => self.untried.leave(ticket, &domain.name),
         }
         domain.place = Place::Idle;
     }
@@ -76,7 +76,7 @@ impl Domains {
     /// When the next one has to be woken.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let until = self.schedule.until.first().map(|(at, _)| *at);
-        until.into_iter().chain(self.schedule.strangers.next_deadline()).min()
+        until.into_iter().chain(self.schedule.untried.next_deadline()).min()
     }
 
     /// How many devices wait for their domains.
@@ -99,7 +99,7 @@ impl Domains {
                 self.schedule.ready.pop_front();
                 continue;
             };
-            let place = place(id, domain, &mut self.schedule.strangers, now, options);
+            let place = place(id, domain, &mut self.schedule.untried, now, options);
             if place == Place::Ready {
                 return Some(id);
             }
@@ -138,7 +138,7 @@ impl Domains {
     pub(crate) fn handle_due(&mut self, now: Instant) {
         for _ in 0..WOKEN_AT_ONCE {
             let until = self.schedule.until.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id);
-            let Some(id) = until.or_else(|| self.acquainted(now)) else { break };
+            let Some(id) = until.or_else(|| self.next_to_try(now)) else { break };
             if let Some(domain) = self.domains.get_mut(id.index()) {
                 self.schedule.leave(id, domain);
                 self.schedule.make_ready(id, domain);
@@ -147,18 +147,18 @@ impl Domains {
         }
     }
 
-    /// The next stranger that need not be one any more. One that nobody waits for by now remains one.
-    fn acquainted(&mut self, now: Instant) -> Option<DomainId> {
-        let (ticket, id) = self.schedule.strangers.first(now)?;
+    /// The next untried domain that is to be tried. One that nobody waits for by now stays untried.
+    fn next_to_try(&mut self, now: Instant) -> Option<DomainId> {
+        let (ticket, id) = self.schedule.untried.first(now)?;
         match self.domains.get_mut(id.index()) {
             Some(domain) if domain.place == Place::InLine(ticket) => {
                 if domain.lanes.waiting() > 0 {
-                    self.schedule.strangers.pay(now);
+                    self.schedule.untried.pay(now);
                     domain.standing.set_contacted();
                 }
             }
             // Nobody stands there.
-            _ => self.schedule.strangers.leave(ticket, ""),
+            _ => self.schedule.untried.leave(ticket, ""),
         }
         Some(id)
     }
@@ -168,16 +168,16 @@ impl Domains {
 fn place(
     id: DomainId,
     domain: &mut Domain,
-    strangers: &mut Strangers,
+    untried: &mut UntriedDomains,
     now: Instant,
     options: &Options,
 ) -> Place {
     if domain.lanes.waiting() == 0 {
         return Place::Idle;
     }
-    if domain.standing.is_stranger() {
-        if !strangers.admit(now) {
-            return Place::InLine(strangers.line_up(id, &domain.name));
+    if domain.standing.is_untried() {
+        if !untried.admit(now) {
+            return Place::InLine(untried.line_up(id, &domain.name));
         }
         domain.standing.set_contacted();
     }

@@ -3,7 +3,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::ids::RoomId;
+use crate::device::Device;
+use crate::ids::{RoomId, UserId};
+use crate::room::Room;
+
+use super::Engine;
 
 /// The rooms that are awaited, in the order in which they are to be read.
 #[derive(Debug, Default)]
@@ -38,5 +42,33 @@ impl AwaitedRooms {
     /// The rooms, in the order in which they are to be read.
     pub(super) fn iter(&self) -> impl Iterator<Item = RoomId> {
         self.order.iter().copied().filter(|&room| self.contains(room))
+    }
+}
+
+/// What waits for a room to be read.
+impl Engine {
+    /// The rooms that have to be read, as something waits there since the last run; in the order of its value.
+    pub fn awaited_rooms(&self) -> impl Iterator<Item = &str> {
+        self.awaited_rooms.iter().filter_map(|room| Some(&**self.rooms.get(room)?.jid()))
+    }
+
+    /// A room was read, of which something has waited since the last run: it can be told now.
+    pub(super) fn end_wait(&mut self, room: RoomId) {
+        if self.awaited_rooms.remove(room) {
+            let members = self.rooms.get(room).into_iter().flat_map(Room::members);
+            self.update_waiting(members.collect(), |_| ());
+        }
+    }
+
+    /// Changes those devices of some users that have waited for a room, and lets them go on where it was the last one.
+    pub(super) fn update_waiting(&mut self, users: Vec<UserId>, change: impl Fn(&mut Device)) {
+        for id in users.into_iter().flat_map(|user| self.registrations.devices_of(user)) {
+            if self.devices.get(id).is_some_and(Device::is_waiting) {
+                self.devices.update(id, |device| {
+                    change(device);
+                    device.end_wait(|room| self.awaited_rooms.contains(room));
+                });
+            }
+        }
     }
 }

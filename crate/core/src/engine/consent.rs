@@ -20,19 +20,19 @@ const FIRST_SWEEP: usize = 64;
 
 /// The pushes that users lately got from rooms whose membership they have not consented to. Most have none.
 #[derive(Debug)]
-pub(super) struct UnaskedPushes {
+pub(super) struct PushesWithoutConsent {
     of_users: HashMap<UserId, SmallVec<[(RoomId, Instant); MAX_LATELY]>>,
     /// When there are so many users, those are forgotten who had none lately.
     sweep_at: usize,
 }
 
-impl Default for UnaskedPushes {
+impl Default for PushesWithoutConsent {
     fn default() -> Self {
-        UnaskedPushes { of_users: HashMap::new(), sweep_at: FIRST_SWEEP }
+        PushesWithoutConsent { of_users: HashMap::new(), sweep_at: FIRST_SWEEP }
     }
 }
 
-impl UnaskedPushes {
+impl PushesWithoutConsent {
     /// Which of these may be pushed to now for a mention in a room; of each user the devices stand together. It counts for
     /// those that may.
     pub(super) fn permitted(
@@ -76,14 +76,14 @@ mod tests {
 
     #[test]
     fn users_who_had_none_lately_are_forgotten() {
-        let mut unasked = UnaskedPushes::default();
+        let mut pushes = PushesWithoutConsent::default();
         let room = RoomId::from(KeyData::from_ffi(1 << 32 | 1));
         for number in 0..10_000_u32 {
             let user = UserId::from(KeyData::from_ffi(1 << 32 | u64::from(number)));
             // A hundred users each day.
             let now = Instant::from_seconds(f64::from(number) * LATELY / 100.0);
-            assert!(unasked.permit(user, room, now));
-            assert!(unasked.of_users.len() <= 2 * 101, "{}", unasked.of_users.len());
+            assert!(pushes.permit(user, room, now));
+            assert!(pushes.of_users.len() <= 2 * 101, "{}", pushes.of_users.len());
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
 
+use super::Engine;
+use super::fanout::Told;
 use super::pace::Paces;
 
 /// How many devices are looked at for one push, and how many deadlines are seen to at once. A device can be disabled by its
@@ -274,4 +276,46 @@ pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> 
         room: shown.map(|message| &*message.room),
         original: shown.and_then(|message| message.original.as_ref()?.upgrade()),
     })
+}
+
+/// Pushes that leave the engine.
+impl Engine {
+    /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
+    /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
+    pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
+        let Engine { rooms, registrations, devices, fan_outs, delivery, without_consent, options, .. } = self;
+        let catch_up = |devices: &mut Devices, device| {
+            fan_outs.catch_up_device(
+                device,
+                rooms,
+                &mut Told { registrations, devices, without_consent, options },
+            );
+        };
+        delivery.poll_push(devices, catch_up, scope, now, options)
+    }
+
+    /// What a push says. `None` where it is too long ago.
+    pub fn summary(&self, number: u64) -> Option<&Summary> {
+        self.delivery.summary(number)
+    }
+
+    /// What other modules want to know of a push that was polled. `None` where it is not wanted any more.
+    pub fn push_details(&self, id: &str) -> Option<PushDetails<'_>> {
+        let id = id.parse().ok().filter(|id| self.is_in_demand(*id))?;
+        details(&self.devices, id)
+    }
+
+    /// Whether a push that was polled still is to be sent: its device may be gone by now, and its user back.
+    pub fn is_wanted(&self, id: &str) -> bool {
+        id.parse().is_ok_and(|id| self.is_in_demand(id))
+    }
+
+    fn is_in_demand(&self, id: PushId) -> bool {
+        let in_flight = self.devices.get(id.device()).and_then(|device| device.in_flight(id));
+        in_flight.is_some_and(|in_flight| {
+            // That a room is gone comes to its members bit by bit.
+            in_flight.is_ping
+                || in_flight.notifications.rooms().any(|(room, _)| self.rooms.get(room).is_some())
+        })
+    }
 }

@@ -14,7 +14,8 @@ use crate::ids::{DeviceId, RoomId, UserId};
 use crate::options::Options;
 use crate::room::{Member, Members, Remains, Room};
 
-use super::consent::UnaskedPushes;
+use super::Engine;
+use super::consent::PushesWithoutConsent;
 use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
@@ -84,7 +85,7 @@ pub(super) struct FanOut {
 pub(super) struct Told<'a> {
     pub(super) registrations: &'a Registrations,
     pub(super) devices: &'a mut Devices,
-    pub(super) unasked: &'a mut UnaskedPushes,
+    pub(super) without_consent: &'a mut PushesWithoutConsent,
     pub(super) options: &'a Options,
 }
 
@@ -93,11 +94,12 @@ impl Told<'_> {
     /// Returns how many there are.
     pub(super) fn add_unread(&mut self, room: RoomId, digest: &Arc<MessageDigest>, found: &Found) -> usize {
         self.devices.add_unread(room, digest, &found.devices);
-        let unasked = self.unasked.permitted(room, &found.without_consent, digest.identity.sent);
-        if !unasked.is_empty() {
-            self.devices.add_unread(room, &Arc::new(digest.withheld()), &unasked);
+        let without_consent =
+            self.without_consent.permitted(room, &found.without_consent, digest.identity.sent);
+        if !without_consent.is_empty() {
+            self.devices.add_unread(room, &Arc::new(digest.withheld()), &without_consent);
         }
-        found.devices.len() + unasked.len()
+        found.devices.len() + without_consent.len()
     }
 }
 
@@ -292,4 +294,31 @@ fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
         }
     }
     remains.is_empty()
+}
+
+/// What comes to the members of a room bit by bit.
+impl Engine {
+    /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
+    /// left: what has not come to a device is in no snapshot.
+    pub fn spread(&mut self) -> bool {
+        let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
+        fan_outs.step(rooms, &mut Told { registrations, devices, without_consent, options });
+        !fan_outs.is_empty()
+    }
+
+    /// Something is about to change for a user: they are told what they have yet to hear of.
+    pub(super) fn catch_up(&mut self, user: UserId) {
+        let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
+        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, without_consent, options });
+    }
+
+    /// The same for the owner of a device.
+    pub(super) fn catch_up_device(&mut self, device: DeviceId) {
+        let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
+        fan_outs.catch_up_device(
+            device,
+            rooms,
+            &mut Told { registrations, devices, without_consent, options },
+        );
+    }
 }

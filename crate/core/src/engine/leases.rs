@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use crate::app_server::AppServer;
 use crate::devices::Devices;
+use crate::event::{Answered, Event};
 use crate::ids::DeviceId;
 use crate::options::Options;
 use crate::time::UnixTime;
 
+use super::Engine;
 use super::registrations::Registrations;
 
 /// How many devices are looked at in one call.
@@ -77,5 +79,30 @@ impl LeaseCheck {
             aged.flatten()
         });
         Some(aged.collect())
+    }
+}
+
+/// Leases of devices, which are looked at in slices.
+impl Engine {
+    /// Begins to look at the leases of all devices.
+    pub fn begin_lease_check(&mut self) {
+        self.lease_check.begin(&self.devices);
+    }
+
+    /// Looks at the leases of some devices, and returns those of which there was no sign of life for a while. `None` where all
+    /// were looked at. No lease counts from before `since`. From then on, the next result of such a device is an event.
+    pub fn next_aged_devices(&mut self, now: UnixTime, since: UnixTime) -> Option<Vec<AgedDevice>> {
+        self.lease_check.next(&mut self.devices, &self.registrations, now, since, &self.options)
+    }
+
+    /// A device has had a result: where its lease has aged, that has to be stored.
+    pub(super) fn note_sign_of_life(&mut self, id: DeviceId) {
+        if self.devices.take_aged(id)
+            && let Some((user, registration)) = self.addressee(id)
+        {
+            let push_identifier = registration.push_identifier().into();
+            let answered = Answered { user: user.into(), push_identifier };
+            self.events.push_back(Event::DeviceAnswered(answered));
+        }
     }
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::device::{MessageDigest, MessageIdentity};
+use crate::device::{MessageDigest, MessageIdentity, MessageKey, Notification};
 use crate::ids::{DeviceId, UserId};
 use crate::mention::{KnownNicknames, Mentions};
-use crate::message::{Message, MessageIds};
+use crate::message::{Message, MessageIds, Revision};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
 use crate::originals::Originals;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
 
-use super::fanout::{Progress, Told};
+use super::Engine;
+use super::fanout::{FanOut, Progress, Told};
 use super::registrations::{Registrations, User};
 
 /// A groupchat message that a room broadcasts (XEP-0045, section 7.4).
@@ -242,5 +243,82 @@ impl Digests {
             identity,
             is_outdated: false,
         }
+    }
+}
+
+/// Messages, and those that came back.
+impl Engine {
+    /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
+    /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
+    pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
+        let Some(room_id) = self.rooms.id(broadcast.room).filter(|id| !self.fan_outs.is_full(*id)) else {
+            return 0;
+        };
+        if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
+            self.revise(room_id, &broadcast, revision, now);
+            return 0;
+        }
+        let Engine { rooms, registrations, devices, digests, fan_outs, without_consent, options, .. } = self;
+        let Some(room) = rooms.get_mut(room_id) else { return 0 };
+        let message = Message::read(broadcast.message, broadcast.room);
+        let Some(mut audience) = Audience::of(&broadcast, &message, room, registrations) else { return 0 };
+        let has_to_wait = fan_outs.has_any_of(room_id);
+        let (members, known) = room.members_and_nicknames();
+        let mut progress = Progress::begin(members, options, has_to_wait);
+        let mut found = Found::default();
+        let mut told = Told { registrations, devices, without_consent, options };
+        if !has_to_wait {
+            let places = progress.step(members, options);
+            found = audience.find(members.at_mut(places), &progress, known, &told);
+            found.without_device.iter().for_each(|user| room.remove_member(*user));
+        }
+        if found.is_empty() && progress.is_done() {
+            return 0;
+        }
+        let Broadcast { keep_original, sender, .. } = broadcast;
+        let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
+        let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
+        let devices = told.add_unread(room_id, &digest, &found);
+        if !progress.is_done() {
+            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        }
+        devices
+    }
+
+    /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
+    /// with another session, or were absent then and so were pushed to, or it was taken back meanwhile. One that takes back or
+    /// corrects another does so for its recipient. Returns how many devices are to be pushed to.
+    pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
+        let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
+        let read = |message| Revision::read(message, bounce.room, bounce.sender);
+        if let Some(revision) = bounce.message.and_then(read) {
+            self.revise_bounced(room_id, &bounce, revision, now);
+            return 0;
+        }
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
+        if let Some(user) = self.registrations.id(bounce.user) {
+            room.set_consent(user, true);
+        }
+        let message = bounce.message.map(|message| Message::read(message, bounce.room));
+        let message = message.as_ref();
+        let devices = bounce_recipients(&bounce, message, room, &self.registrations, &self.options);
+        if devices.is_empty() {
+            return 0;
+        }
+        let ids = bounce.message.map(|message| MessageIds::read(message, bounce.room, bounce.sender));
+        let identity = self.digests.bounced_identity(ids.unwrap_or_default(), bounce.sent.unwrap_or(now));
+        let digest = self.digests.digest(message, bounce.keep_original, room, identity, &self.options);
+        let Some(digest) = self.rooms.revised(room_id, digest) else { return 0 };
+        let (digest, key) = (Arc::new(digest), MessageKey::new(bounce.message_key));
+        let mut added = 0;
+        for (id, is_mention) in devices {
+            let notification = Notification::of(&digest, is_mention);
+            let is_new = self.devices.update(id, |device| device.add_bounced(room_id, notification, key));
+            added += usize::from(is_new == Some(true));
+        }
+        if let (Some(room), Some(user)) = (self.rooms.get_mut(room_id), self.registrations.id(bounce.user)) {
+            room.note_bounced(user);
+        }
+        added
     }
 }

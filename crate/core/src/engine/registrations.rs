@@ -5,18 +5,24 @@ mod shares;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use minidom::Element;
 use slotmap::SlotMap;
 use smallvec::SmallVec;
 
 use crate::app_server::AppServers;
+use crate::change::Change;
 use crate::device::Device;
 use crate::devices::Devices;
 use crate::error::RequestError;
+use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
-use crate::registration::Registration;
+use crate::registration::{Record, Registration};
 use crate::request::EnableFacts;
+use crate::time::UnixTime;
 use shares::{Newcomer, Share, Shares};
+
+use super::Engine;
 
 /// A user who has registered at least one device.
 #[derive(Debug)]
@@ -121,38 +127,21 @@ impl Registrations {
         let before_share = self.share_of(jid);
         let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
         let is_suspended = self.is_suspended(devices, user_id);
-        let before = self.users.get_mut(user_id).map(|user| std::mem::take(&mut user.devices));
-        let mut before: HashMap<Box<str>, DeviceId> = before
-            .into_iter()
-            .flatten()
-            .filter_map(|id| Some((devices.get(id)?.registration().push_identifier().into(), id)))
-            .collect();
+        let mut before = self.take_devices(devices, user_id);
         let mut changed = SmallVec::new();
         let mut after = SmallVec::with_capacity(registrations.len());
         for mut registration in registrations {
             self.app_servers.share(&mut registration.app_server);
             let push_identifier = registration.push_identifier();
             let is_renewed = renewed == Some(&*push_identifier);
-            let Some(id) = before.remove(&*push_identifier) else {
-                let id = devices.insert(user_id, registration);
-                devices.update(id, |device| {
-                    device.set_suspended(is_suspended);
-                    if is_renewed {
-                        device.set_unanswered();
-                    }
-                });
-                after.push(id);
-                continue;
-            };
-            if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
-                after.extend(devices.readdress(id, registration));
-                continue;
+            match before.remove(&*push_identifier) {
+                Some(id) => {
+                    let (id, is_changed) = register_again(devices, id, registration, is_renewed);
+                    changed.extend(id.filter(|_| is_changed));
+                    after.extend(id);
+                }
+                None => after.push(register(devices, user_id, registration, is_suspended, is_renewed)),
             }
-            if is_renewed {
-                devices.update(id, Device::renew);
-            }
-            changed.extend(devices.set_registration(id, registration).then_some(id));
-            after.push(id);
         }
         for id in before.into_values() {
             devices.remove(id);
@@ -162,6 +151,13 @@ impl Registrations {
             self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed }
+    }
+
+    /// Takes a user's devices from them, by push identifier.
+    fn take_devices(&mut self, devices: &Devices, id: UserId) -> HashMap<Box<str>, DeviceId> {
+        let before = self.users.get_mut(id).map(|user| std::mem::take(&mut user.devices));
+        let identified = |id| Some((devices.get(id)?.registration().push_identifier().into(), id));
+        before.into_iter().flatten().filter_map(identified).collect()
     }
 
     /// The account of a user is disabled, or enabled again. Nothing is remembered of somebody without a device.
@@ -218,5 +214,127 @@ impl Registrations {
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
             devices.remove(device);
         }
+    }
+}
+
+/// A device is registered that was not.
+fn register(
+    devices: &mut Devices,
+    owner: UserId,
+    registration: Registration,
+    is_suspended: bool,
+    is_renewed: bool,
+) -> DeviceId {
+    let id = devices.insert(owner, registration);
+    devices.update(id, |device| {
+        device.set_suspended(is_suspended);
+        if is_renewed {
+            device.set_unanswered();
+        }
+    });
+    id
+}
+
+/// A device is registered that was there. Returns what it is now, and whether it still is the same, but its pushes go elsewhere
+/// or with another form.
+fn register_again(
+    devices: &mut Devices,
+    id: DeviceId,
+    registration: Registration,
+    is_renewed: bool,
+) -> (Option<DeviceId>, bool) {
+    if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+        return (devices.readdress(id, registration), false);
+    }
+    if is_renewed {
+        devices.update(id, Device::renew);
+    }
+    let is_changed = devices.set_registration(id, registration);
+    (Some(id), is_changed)
+}
+
+/// Requests, and what is registered for whom.
+impl Engine {
+    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
+    ///
+    /// # Errors
+    ///
+    /// A [`RequestError`] to answer with.
+    pub fn prepare_enable(
+        &self,
+        facts: &EnableFacts<'_>,
+        iq: &Element,
+        record: Record,
+        now: UnixTime,
+    ) -> Result<Change, RequestError> {
+        let before = record.registrations.len();
+        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
+        if change.record.registrations.len() > before {
+            self.registrations.admit(facts, before > 0, &self.options)?;
+        }
+        Ok(change)
+    }
+
+    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
+    /// server has prepared it; `None` where that is no JID.
+    ///
+    /// # Errors
+    ///
+    /// A [`RequestError`] to answer with. That nothing was registered is none.
+    pub fn prepare_disable(
+        &self,
+        iq: &Element,
+        app_server: Option<&str>,
+        record: Record,
+    ) -> Result<Change, RequestError> {
+        Change::disable(iq, app_server, record)
+    }
+
+    /// A user's record is in the store: from now on it counts. `renewed` is the push identifier of a registration that the
+    /// user has just asked for. Returns whether the user had no device before, and so is in the index of no room.
+    pub fn set_registrations(
+        &mut self,
+        user: &str,
+        registrations: Vec<Registration>,
+        renewed: Option<&str>,
+    ) -> bool {
+        if let Some(user) = self.registrations.id(user) {
+            self.catch_up(user);
+        }
+        let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
+        self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        registered.is_first_device
+    }
+
+    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
+    pub fn establish(&mut self, user: &str) {
+        if let Some(id) = self.registrations.id(user) {
+            self.registrations.establish(id);
+        }
+    }
+
+    /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
+    /// everything counts, and is kept.
+    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
+        self.registrations.set_suspended(&mut self.devices, user, is_suspended);
+    }
+
+    pub(super) fn disable(&mut self, device: DeviceId, reason: Reason) {
+        let removed = self.registrations.remove_device(&mut self.devices, device);
+        let Some((user, registration)) = removed else { return };
+        let push_identifier = registration.push_identifier().into();
+        let app_server = registration.app_server;
+        self.events.push_back(Event::DeviceDisabled(Disabled { user, push_identifier, app_server, reason }));
+    }
+
+    /// Whether a user has a device.
+    pub fn is_registered(&self, user: &str) -> bool {
+        self.registrations.id(user).is_some()
+    }
+
+    /// The bare JID of a device's owner, and its registration.
+    pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
+        let device = self.devices.get(device)?;
+        Some((self.registrations.user(device.owner())?.jid(), device.registration()))
     }
 }

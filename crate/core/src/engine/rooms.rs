@@ -1,4 +1,4 @@
-//! The rooms of a service, by JID.
+//! The rooms of a service, by JID, and the facts about them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,12 +6,17 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 use crate::device::MessageDigest;
-use crate::ids::RoomId;
+use crate::ids::{RoomId, UserId};
 use crate::message::OwnedRevision;
-use crate::room::{Coverage, Room};
+use crate::room::{Coverage, Membership, Room};
 use crate::time::Instant;
 
+use super::Engine;
+use super::fanout::Told;
 use super::recent_revisions::RecentRevisions;
+
+/// How many absent members are looked at for one that has a device.
+const LOOKED_AT: usize = 1000;
 
 /// The rooms of which anything is known.
 #[derive(Debug, Default)]
@@ -106,5 +111,189 @@ impl Rooms {
         self.revisions.forget(id);
         self.last_read.remove(&id);
         Some((id, self.rooms.remove(id)?))
+    }
+}
+
+/// Facts about rooms, and what is known of them.
+impl Engine {
+    /// A room's members are about to be read.
+    pub fn begin_members(&mut self, room: &str) {
+        let id = self.rooms.id_or_insert(room);
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.begin_members();
+        }
+    }
+
+    /// Some of a room's members, as they are: bare JID and registered nickname of those with an affiliation of member or
+    /// above. Of members without a device only the nickname is of interest: others can be inside of it. `without_consent`
+    /// are those of them who have not consented to their membership.
+    pub fn add_members<'a>(
+        &mut self,
+        room: &str,
+        members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        without_consent: impl IntoIterator<Item = &'a str>,
+    ) {
+        let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) else { return };
+        for (jid, nick) in members {
+            let user = self.registrations.id(jid);
+            if let Some(nick) = nick {
+                room.take_nickname(user, nick);
+            }
+            match user {
+                Some(user) => {
+                    self.registrations.establish(user);
+                    room.read_member(user, nick);
+                }
+                None => room.set_other_nickname(jid, nick),
+            }
+        }
+        for user in without_consent.into_iter().filter_map(|jid| self.registrations.id(jid)) {
+            room.set_consent(user, false);
+        }
+    }
+
+    /// A room's members are read: those who were not among them are members no more. Returns whether that is done; otherwise
+    /// it is to be called again.
+    pub fn end_members(&mut self, room: &str) -> bool {
+        let Some(id) = self.rooms.id(room) else { return true };
+        let Some(room) = self.rooms.get_mut(id) else { return true };
+        let Some(gone) = room.end_members(self.options.members_at_once) else {
+            self.rooms.set_read(id);
+            return true;
+        };
+        gone.into_iter().for_each(|user| self.mark_read(user, id));
+        false
+    }
+
+    /// Takes over a room's occupants as they are at `now`: bare JID and nickname. Users who are there have read everything.
+    pub fn set_occupants<'a>(
+        &mut self,
+        room: &str,
+        occupants: impl IntoIterator<Item = (&'a str, &'a str)>,
+        now: Instant,
+    ) {
+        let id = self.rooms.id_or_insert(room);
+        let users = &self.registrations;
+        let occupants: Vec<(Option<UserId>, &str)> =
+            occupants.into_iter().map(|(jid, nick)| (users.id(jid), nick)).collect();
+        for user in occupants.iter().filter_map(|(user, _)| *user) {
+            self.mark_read(user, id);
+        }
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.set_occupants(occupants, now);
+        if room.coverage() == Coverage::Complete {
+            self.end_wait(id);
+        }
+    }
+
+    /// A room was restored from storage: what was known of it may be wrong.
+    pub fn forget_room(&mut self, room: &str) {
+        if let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) {
+            room.forget();
+        }
+    }
+
+    /// Nobody has looked at the rooms for a while: what was known of them may be wrong.
+    pub fn forget_rooms(&mut self) {
+        self.rooms.forget_all();
+    }
+
+    /// A room is gone, and with it all that is unread there.
+    pub fn room_destroyed(&mut self, room: &str) {
+        let Some((id, room)) = self.rooms.remove(room) else { return };
+        if self.awaited_rooms.remove(id) {
+            self.update_waiting(room.members().collect(), |device| device.mark_read(id));
+        }
+        let Engine { fan_outs, registrations, devices, without_consent, options, .. } = self;
+        fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, without_consent, options });
+    }
+
+    /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
+    pub fn affiliation_changed(
+        &mut self,
+        room: &str,
+        bare_jid: &str,
+        membership: Membership,
+        nick: Option<&str>,
+    ) {
+        let is_member = membership != Membership::None;
+        let user = self.registrations.id(bare_jid);
+        if let Some(user) = user.filter(|_| is_member) {
+            self.registrations.establish(user);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
+        if let Some(room) = self.rooms.get_mut(id) {
+            if let Some(nick) = nick {
+                room.take_nickname(user, nick);
+            }
+            room.set_other_nickname(bare_jid, nick.filter(|_| is_member && user.is_none()));
+            match user {
+                Some(user) if is_member => {
+                    room.add_member(user, nick);
+                    room.set_consent(user, membership == Membership::Consented);
+                    room.forget_without_device(|user| self.registrations.user(user).is_some());
+                }
+                Some(user) => room.remove_member(user),
+                None => {}
+            }
+        }
+        if let (Some(user), false) = (user, is_member) {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// An occupant, one or more sessions of a user under one nickname, is there now.
+    pub fn occupant_present(&mut self, room: &str, bare_jid: &str, nick: &str) {
+        let Some(id) = self.rooms.id(room) else { return };
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.enter(user, nick);
+        }
+        if let Some(user) = user {
+            self.mark_read(user, id);
+        }
+    }
+
+    /// The last session of an occupant is gone at `now`.
+    pub fn occupant_gone(&mut self, room: &str, bare_jid: &str, nick: &str, now: Instant) {
+        let user = self.registrations.id(bare_jid);
+        if let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) {
+            room.leave(user, nick, now);
+        }
+    }
+
+    /// A user is where the room can be read, or may not read it any more.
+    fn mark_read(&mut self, user: UserId, room: RoomId) {
+        for id in self.registrations.devices_of(user) {
+            self.delivery.end_pace(id, room);
+            self.devices.update(id, |device| {
+                device.mark_read(room);
+                device.end_wait(|room| self.awaited_rooms.contains(room));
+            });
+        }
+    }
+
+    /// How much of a room is known: what has to be read before a message can be judged.
+    pub fn coverage(&self, room: &str) -> Coverage {
+        self.rooms.coverage(room)
+    }
+
+    /// Whether any member with a device is absent: if not, no message concerns anybody.
+    pub fn is_anybody_absent(&self, room: &str) -> bool {
+        let mut absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent).zip(0..=LOOKED_AT);
+        // With very many without a device, a message sees to it that they are forgotten.
+        absent.any(|((user, _), looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
+    }
+
+    /// Whether any member has a device, as far as they are known: if not, nothing of the room concerns anybody.
+    pub fn has_devices(&self, room: &str) -> bool {
+        let mut members = self.rooms.by_jid(room).into_iter().flat_map(Room::members).zip(0..=LOOKED_AT);
+        members.any(|(user, looked_at)| looked_at == LOOKED_AT || self.registrations.user(user).is_some())
+    }
+
+    /// The bare JIDs of the members with a device who are absent.
+    pub fn absent_members(&self, room: &str) -> Vec<&str> {
+        let absent = self.rooms.by_jid(room).into_iter().flat_map(Room::absent);
+        absent.filter_map(|(user, _)| Some(&**self.registrations.user(user)?.jid())).collect()
     }
 }

@@ -21,6 +21,7 @@ use crate::devices::Devices;
 use crate::options::Options;
 use crate::time::Instant;
 
+use super::Engine;
 use super::awaited_rooms::AwaitedRooms;
 use super::messages::Digests;
 use super::registrations::Registrations;
@@ -85,4 +86,36 @@ impl Snapshot {
 /// Whether a number can be an age, in seconds.
 fn is_age(seconds: f64) -> bool {
     seconds.is_finite() && seconds >= 0.0
+}
+
+/// What is handed out before a stop, and taken up after it.
+impl Engine {
+    /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
+    /// come in since. What waits in a room is not told before that was read: see [`Engine::awaited_rooms`]. Returns how many
+    /// entries were passed over, as they make no sense.
+    pub fn restore(&mut self, part: &Snapshot, now: Instant) -> usize {
+        let Engine { registrations, rooms, awaited_rooms, devices, digests, options, .. } = self;
+        part.restore(&mut Targets { registrations, rooms, awaited_rooms, devices, digests, options }, now)
+    }
+
+    /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`].
+    pub fn plan_snapshot(&self) -> SnapshotPlan {
+        SnapshotPlan::new(self.snapshot_sources())
+    }
+
+    /// The next part of a snapshot, as it is at `now`, of so many devices at most; `None` where nothing is left.
+    pub fn next_part(
+        &self,
+        plan: &mut SnapshotPlan,
+        devices: usize,
+        detail: Detail,
+        now: Instant,
+    ) -> Option<Snapshot> {
+        plan.next(self.snapshot_sources(), devices, detail, now)
+    }
+
+    fn snapshot_sources(&self) -> Sources<'_> {
+        let Engine { registrations, rooms, devices, options, .. } = self;
+        Sources { registrations, rooms, devices, options }
+    }
 }

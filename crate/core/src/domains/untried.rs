@@ -1,15 +1,15 @@
-//! App server domains that nothing was ever sent to: a few of them a minute become acquainted.
+//! App server domains that nothing was ever sent to: a few of them a minute are tried.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::DomainId;
 use crate::time::Instant;
 
-/// How many may become acquainted at once, and how many a minute.
+/// How many may be tried at once, and how many a minute.
 const AT_ONCE: f64 = 30.0;
 const SECONDS_EACH: f64 = 2.0;
 
-/// Where a stranger stands in line.
+/// Where an untried domain stands in line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket {
     round: u32,
@@ -24,14 +24,14 @@ struct Family {
     waiting: u32,
 }
 
-/// The strangers that a push waits for. In each round there is one of each family.
+/// The untried domains that a push waits for. In each round there is one of each family.
 #[derive(Debug, Default)]
-pub(super) struct Strangers {
+pub(super) struct UntriedDomains {
     line: BTreeMap<Ticket, DomainId>,
     families: HashMap<Box<str>, Family>,
     round: u32,
     number: u32,
-    /// When all that have become acquainted will have been paid for.
+    /// When all that were tried will have been paid for.
     paid: Option<Instant>,
 }
 
@@ -40,13 +40,13 @@ fn family(domain: &str) -> &str {
     domain.rmatch_indices('.').nth(1).map_or(domain, |(dot, _)| &domain[dot + 1..])
 }
 
-impl Strangers {
-    /// When the next one may become acquainted, if there is any.
+impl UntriedDomains {
+    /// When the next one may be tried, if there is any.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         (!self.line.is_empty()).then(|| self.open_from())
     }
 
-    /// One becomes acquainted at once, if it need not wait for others.
+    /// One is tried at once, if it need not wait for others.
     pub(super) fn admit(&mut self, now: Instant) -> bool {
         let is_admitted = self.line.is_empty() && self.open_from() <= now;
         if is_admitted {
@@ -79,14 +79,14 @@ impl Strangers {
         }
     }
 
-    /// The first in line, if one may become acquainted at `now`. It still is in line.
+    /// The first in line, if one may be tried at `now`. It still is in line.
     pub(super) fn first(&mut self, now: Instant) -> Option<(Ticket, DomainId)> {
         let (ticket, id) = self.line.first_key_value().filter(|_| self.open_from() <= now)?;
         self.round = ticket.round;
         Some((*ticket, *id))
     }
 
-    /// One becomes acquainted.
+    /// One is tried.
     pub(super) fn pay(&mut self, now: Instant) {
         let before = self.paid.map_or(now, |paid| paid.max(now));
         self.paid = Some(before + SECONDS_EACH);
@@ -106,38 +106,38 @@ mod tests {
         Instant::from_seconds(seconds)
     }
 
-    fn admitted(strangers: &mut Strangers, now: f64) -> usize {
-        (0..1000).take_while(|_| strangers.admit(at(now))).count()
+    fn admitted(untried: &mut UntriedDomains, now: f64) -> usize {
+        (0..1000).take_while(|_| untried.admit(at(now))).count()
     }
 
     #[test]
     fn thirty_at_once_then_one_every_two_seconds() {
-        let mut strangers = Strangers::default();
-        assert_eq!(admitted(&mut strangers, 1000.0), 30);
-        assert_eq!(admitted(&mut strangers, 1001.9), 0);
-        assert_eq!(admitted(&mut strangers, 1002.0), 1);
-        assert_eq!(admitted(&mut strangers, 1060.0), 29);
-        assert_eq!(admitted(&mut strangers, 1e6), 30, "no more are saved up");
+        let mut untried = UntriedDomains::default();
+        assert_eq!(admitted(&mut untried, 1000.0), 30);
+        assert_eq!(admitted(&mut untried, 1001.9), 0);
+        assert_eq!(admitted(&mut untried, 1002.0), 1);
+        assert_eq!(admitted(&mut untried, 1060.0), 29);
+        assert_eq!(admitted(&mut untried, 1e6), 30, "no more are saved up");
     }
 
     #[test]
     fn who_makes_many_domains_waits_for_themselves_alone() {
-        let mut strangers = Strangers::default();
+        let mut untried = UntriedDomains::default();
         for number in 0..1000 {
-            strangers.line_up(DomainId::from_index(number), &format!("d{number}.evil.example"));
+            untried.line_up(DomainId::from_index(number), &format!("d{number}.evil.example"));
         }
-        strangers.line_up(DomainId::from_index(1000), "push.example");
-        strangers.line_up(DomainId::from_index(1001), "push.other.example");
+        untried.line_up(DomainId::from_index(1000), "push.example");
+        untried.line_up(DomainId::from_index(1001), "push.other.example");
         let mut order = Vec::new();
-        while let Some((ticket, id)) = strangers.first(at(order.len() as f64 * 2.0)) {
-            strangers.pay(at(order.len() as f64 * 2.0));
+        while let Some((ticket, id)) = untried.first(at(order.len() as f64 * 2.0)) {
+            untried.pay(at(order.len() as f64 * 2.0));
             let name = if id.index() < 1000 { "evil.example" } else { "other.example" };
-            strangers.leave(ticket, if id.index() == 1000 { "push.example" } else { name });
+            untried.leave(ticket, if id.index() == 1000 { "push.example" } else { name });
             order.push(id.index());
         }
         assert_eq!(order[..4], [0, 1000, 1001, 1]);
         assert_eq!(order.len(), 1002);
-        assert!(strangers.families.is_empty());
+        assert!(untried.families.is_empty());
     }
 
     #[test]

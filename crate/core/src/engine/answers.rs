@@ -1,0 +1,76 @@
+//! What becomes of a push that was polled: it is answered, could not be sent, or is not sent.
+
+use crate::ids::PushId;
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+use super::Engine;
+
+impl Engine {
+    /// An IQ result with this `id` came from this JID. Returns whether it answers a publish that was sent there.
+    pub fn handle_result(&mut self, id: &str, from: &str, now: Instant) -> bool {
+        self.handle_answer(id, from, Outcome::Delivered, now)
+    }
+
+    /// An IQ error with this `id` came from this JID, with a `type` and a defined condition. Returns whether it answers a
+    /// publish that was sent there.
+    pub fn handle_error(
+        &mut self,
+        id: &str,
+        from: &str,
+        error_type: Option<&str>,
+        condition: Option<&str>,
+        now: Instant,
+    ) -> bool {
+        self.handle_answer(id, from, Outcome::of_error(error_type, condition), now)
+    }
+
+    /// A push that was polled could not be sent, as when an app server in the same process fails: it is tried again later.
+    pub fn handle_send_failure(&mut self, id: &str, now: Instant) {
+        if let Ok(id) = id.parse() {
+            self.handle_outcome(id, Outcome::Silent, now);
+        }
+    }
+
+    /// A push that was polled is not sent, as it has become pointless. What it was about still counts as unread.
+    pub fn withdraw(&mut self, id: &str) {
+        if let Ok(id) = id.parse::<PushId>() {
+            self.catch_up_device(id.device());
+            self.devices.end_push(id, None, |_, in_flight| self.delivery.take_back(id, in_flight));
+        }
+    }
+
+    /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
+    pub fn suppress(&mut self, id: &str) {
+        if let Ok(id) = id.parse() {
+            self.devices.end_push(id, None, |device, in_flight| {
+                self.delivery.take_back(id, in_flight);
+                device.discount(&in_flight.notifications);
+            });
+        }
+    }
+
+    fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
+        let Ok(id) = id.parse::<PushId>() else { return false };
+        let Some(device) = self.devices.get(id.device()) else {
+            self.delivery.handle_orphaned(&mut self.devices, (id, from), outcome, now, &self.options);
+            return false;
+        };
+        if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
+            return false;
+        }
+        if outcome == Outcome::Delivered {
+            self.note_sign_of_life(id.device());
+        }
+        self.catch_up_device(id.device());
+        self.handle_outcome(id, outcome, now);
+        true
+    }
+
+    fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
+        let reason = self.delivery.handle_outcome(&mut self.devices, id, outcome, now, &self.options);
+        if let Some(reason) = reason {
+            self.disable(id.device(), reason);
+        }
+    }
+}

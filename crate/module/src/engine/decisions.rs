@@ -1,0 +1,44 @@
+//! Decisions: what is to be done.
+
+use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table};
+use muc_cloud_notify_core::{Engine, Instant, UnixTime};
+
+use super::super::{input, output};
+use super::LuaEngine;
+
+impl LuaEngine {
+    /// There is one of these calls for every push, so what it returns is in as few values as it takes, and no table.
+    pub(super) fn poll_push(lua: &Lua, this: &Self, (now, scope): (f64, LuaString)) -> Result<MultiValue> {
+        let (now, scope) = (Instant::from_seconds(now), input::scope(&scope)?);
+        match this.with_engine("poll_push", |engine| engine.poll_push(now, scope))? {
+            Some(push) => {
+                let device = output::device_number(push.id.device());
+                (push.id.to_string(), device, push.summary).into_lua_multi(lua)
+            }
+            None => Ok(MultiValue::new()),
+        }
+    }
+
+    pub(super) fn poll_event(lua: &Lua, this: &Self, _: ()) -> Result<Option<Table>> {
+        let event = this.with_engine("poll_event", Engine::poll_event)?;
+        event.map(|event| output::event(lua, &event)).transpose()
+    }
+
+    pub(super) fn begin_lease_check(_: &Lua, this: &Self, _: ()) -> Result<()> {
+        this.with_engine("begin_lease_check", Engine::begin_lease_check)
+    }
+
+    pub(super) fn next_aged_devices(
+        lua: &Lua,
+        this: &Self,
+        (now, since): (f64, f64),
+    ) -> Result<Option<Vec<Table>>> {
+        let (now, since) = (UnixTime::from_seconds(now), UnixTime::from_seconds(since));
+        let aged = this.with_engine("next_aged_devices", |engine| engine.next_aged_devices(now, since))?;
+        aged.map(|aged| aged.iter().map(|device| output::aged_device(lua, device)).collect()).transpose()
+    }
+
+    pub(super) fn next_deadline(_: &Lua, this: &Self, _: ()) -> Result<(Option<f64>, Option<&'static str>)> {
+        this.with_engine("next_deadline", |engine| output::deadline(engine.next_deadline()))
+    }
+}

@@ -1,0 +1,181 @@
+//! Facts: what has happened.
+
+use mlua::{Lua, Result, Table, Value};
+use muc_cloud_notify_core::{Engine, Instant, Membership};
+
+use super::super::input::{self, BounceFacts, MessageFacts};
+use super::super::{record, snapshot};
+use super::LuaEngine;
+
+impl LuaEngine {
+    pub(super) fn set_registrations(
+        _: &Lua,
+        this: &Self,
+        (user, record, renewed): (String, Option<Table>, Option<String>),
+    ) -> Result<bool> {
+        let record = record::read(record)?;
+        this.with_engine("set_registrations", |engine| {
+            engine.set_registrations(&user, record.registrations, renewed.as_deref())
+        })
+    }
+
+    pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
+        this.with_engine("establish", |engine| engine.establish(&user))
+    }
+
+    pub(super) fn set_suspended(_: &Lua, this: &Self, (user, is_suspended): (String, bool)) -> Result<()> {
+        this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
+    }
+
+    pub(super) fn begin_members(_: &Lua, this: &Self, room: String) -> Result<()> {
+        this.with_engine("begin_members", |engine| engine.begin_members(&room))
+    }
+
+    pub(super) fn add_members(
+        _: &Lua,
+        this: &Self,
+        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+    ) -> Result<()> {
+        let members = input::strings(&members)?;
+        let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
+        let without_consent = without_consent.iter().flatten().map(String::as_str);
+        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
+    }
+
+    pub(super) fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
+        this.with_engine("end_members", |engine| engine.end_members(&room))
+    }
+
+    pub(super) fn set_occupants(
+        _: &Lua,
+        this: &Self,
+        (room, occupants, now): (String, Table, f64),
+    ) -> Result<()> {
+        let occupants = input::strings(&occupants)?;
+        let occupants = occupants.iter().filter_map(|(nick, jid)| Some((jid.as_deref()?, nick.as_str())));
+        let now = Instant::from_seconds(now);
+        this.with_engine("set_occupants", |engine| engine.set_occupants(&room, occupants, now))
+    }
+
+    pub(super) fn forget_room(_: &Lua, this: &Self, room: String) -> Result<()> {
+        this.with_engine("forget_room", |engine| engine.forget_room(&room))
+    }
+
+    pub(super) fn forget_rooms(_: &Lua, this: &Self, _: ()) -> Result<()> {
+        this.with_engine("forget_rooms", Engine::forget_rooms)
+    }
+
+    pub(super) fn room_destroyed(_: &Lua, this: &Self, room: String) -> Result<()> {
+        this.with_engine("room_destroyed", |engine| engine.room_destroyed(&room))
+    }
+
+    pub(super) fn affiliation_changed(
+        _: &Lua,
+        this: &Self,
+        (room, bare_jid, is_member, nick, lacks_consent): (
+            String,
+            String,
+            bool,
+            Option<String>,
+            Option<bool>,
+        ),
+    ) -> Result<()> {
+        let membership = match (is_member, lacks_consent) {
+            (false, _) => Membership::None,
+            (true, Some(true)) => Membership::WithoutConsent,
+            (true, _) => Membership::Consented,
+        };
+        this.with_engine("affiliation_changed", |engine| {
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
+        })
+    }
+
+    pub(super) fn occupant_present(
+        _: &Lua,
+        this: &Self,
+        (room, bare_jid, nick): (String, String, String),
+    ) -> Result<()> {
+        this.with_engine("occupant_present", |engine| engine.occupant_present(&room, &bare_jid, &nick))
+    }
+
+    pub(super) fn occupant_gone(
+        _: &Lua,
+        this: &Self,
+        (room, bare_jid, nick, now): (String, String, String, f64),
+    ) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("occupant_gone", |engine| engine.occupant_gone(&room, &bare_jid, &nick, now))
+    }
+
+    pub(super) fn handle_message(
+        lua: &Lua,
+        this: &Self,
+        (facts, message, now): (Value, Table, f64),
+    ) -> Result<usize> {
+        let facts: MessageFacts = input::table(lua, facts)?;
+        let (message, now) = (input::stanza(&message)?, Instant::from_seconds(now));
+        this.with_engine("handle_message", |engine| engine.handle_message(facts.broadcast(&message), now))
+    }
+
+    pub(super) fn handle_bounce(
+        lua: &Lua,
+        this: &Self,
+        (facts, message, now): (Value, Option<Table>, f64),
+    ) -> Result<usize> {
+        let facts: BounceFacts = input::table(lua, facts)?;
+        let message = message.as_ref().map(input::stanza).transpose()?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_bounce", |engine| engine.handle_bounce(facts.bounce(message.as_ref()), now))
+    }
+
+    pub(super) fn handle_ping(_: &Lua, this: &Self, user: String) -> Result<usize> {
+        this.with_engine("handle_ping", |engine| engine.handle_ping(&user))
+    }
+
+    pub(super) fn handle_result(
+        _: &Lua,
+        this: &Self,
+        (id, from, now): (String, String, f64),
+    ) -> Result<bool> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_result", |engine| engine.handle_result(&id, &from, now))
+    }
+
+    pub(super) fn handle_error(
+        _: &Lua,
+        this: &Self,
+        (id, from, error_type, condition, now): (String, String, Option<String>, Option<String>, f64),
+    ) -> Result<bool> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_error", |engine| {
+            engine.handle_error(&id, &from, error_type.as_deref(), condition.as_deref(), now)
+        })
+    }
+
+    pub(super) fn handle_send_failure(_: &Lua, this: &Self, (id, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_send_failure", |engine| engine.handle_send_failure(&id, now))
+    }
+
+    pub(super) fn withdraw(_: &Lua, this: &Self, id: String) -> Result<()> {
+        this.with_engine("withdraw", |engine| engine.withdraw(&id))
+    }
+
+    pub(super) fn suppress(_: &Lua, this: &Self, id: String) -> Result<()> {
+        this.with_engine("suppress", |engine| engine.suppress(&id))
+    }
+
+    pub(super) fn handle_timeout(_: &Lua, this: &Self, now: f64) -> Result<()> {
+        this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
+    }
+
+    pub(super) fn spread(_: &Lua, this: &Self, _: ()) -> Result<bool> {
+        this.with_engine("spread", Engine::spread)
+    }
+
+    pub(super) fn restore(lua: &Lua, this: &Self, (part, now): (Table, f64)) -> Result<usize> {
+        let (part, lost) = snapshot::read(lua, &part)?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("restore", |engine| lost + engine.restore(&part, now))
+    }
+}

@@ -1,0 +1,93 @@
+//! What the numbers mean, and a look inside.
+
+use mlua::{AnyUserData, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table};
+use muc_cloud_notify_core::{Instant, PublishOptions};
+
+use super::super::input;
+use super::super::output::{self, OwnedPushDetails};
+use super::super::snapshot::{self, LuaPlan};
+use super::LuaEngine;
+
+impl LuaEngine {
+    pub(super) fn addressee(lua: &Lua, this: &Self, device: i64) -> Result<MultiValue> {
+        let found = this.with_engine("addressee", |engine| {
+            let (user, registration) = engine.addressee(output::device(device))?;
+            let form = registration.publish_options.as_ref().map(PublishOptions::element);
+            Some((user.to_owned(), registration.app_server.clone(), registration.node.clone(), form))
+        })?;
+        let Some((user, app_server, node, form)) = found else { return Ok(MultiValue::new()) };
+        let form = form.map(|form| this.forms.write(lua, &form)).transpose()?;
+        (user, app_server.as_str(), node.as_deref(), form).into_lua_multi(lua)
+    }
+
+    pub(super) fn summary(lua: &Lua, this: &Self, number: u64) -> Result<Option<Table>> {
+        let summary = this.with_engine("summary", |engine| engine.summary(number).cloned())?;
+        summary.map(|summary| output::summary(lua, &summary)).transpose()
+    }
+
+    pub(super) fn push_details(lua: &Lua, this: &Self, id: String) -> Result<Option<Table>> {
+        let details =
+            this.with_engine("push_details", |engine| engine.push_details(&id).map(OwnedPushDetails::from))?;
+        details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
+    }
+
+    pub(super) fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
+        this.with_engine("is_wanted", |engine| engine.is_wanted(&id))
+    }
+
+    pub(super) fn is_registered(_: &Lua, this: &Self, user: LuaString) -> Result<bool> {
+        let user = user.to_str()?;
+        this.with_engine("is_registered", |engine| engine.is_registered(&user))
+    }
+
+    pub(super) fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {
+        let room = room.to_str()?;
+        this.with_engine("coverage", |engine| {
+            (
+                output::coverage(engine.coverage(&room)),
+                engine.is_anybody_absent(&room),
+                engine.has_devices(&room),
+            )
+        })
+    }
+
+    pub(super) fn absent_members(_: &Lua, this: &Self, room: String) -> Result<Vec<String>> {
+        this.with_engine("absent_members", |engine| {
+            engine.absent_members(&room).into_iter().map(str::to_owned).collect()
+        })
+    }
+
+    pub(super) fn stats(lua: &Lua, this: &Self, _: ()) -> Result<Table> {
+        let stats = this.with_engine("stats", |engine| engine.stats())?;
+        output::stats(lua, &stats)
+    }
+
+    pub(super) fn awaited_room(_: &Lua, this: &Self, _: ()) -> Result<Option<String>> {
+        this.with_engine("awaited_room", |engine| engine.awaited_rooms().next().map(str::to_owned))
+    }
+
+    pub(super) fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<(LuaPlan, usize)> {
+        let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
+        let devices = plan.devices_left();
+        Ok((LuaPlan(plan), devices))
+    }
+
+    pub(super) fn next_part(
+        lua: &Lua,
+        this: &Self,
+        (plan, now, devices, detail): (AnyUserData, f64, usize, LuaString),
+    ) -> Result<(Option<Table>, usize, usize)> {
+        let mut plan = plan.borrow_mut::<LuaPlan>()?;
+        let (now, detail) = (Instant::from_seconds(now), input::detail(&detail)?);
+        let part =
+            this.with_engine("next_part", |engine| engine.next_part(&mut plan.0, devices, detail, now))?;
+        let left = plan.0.devices_left();
+        match part {
+            Some(part) => {
+                let (table, bytes) = snapshot::write(lua, &part)?;
+                Ok((Some(table), bytes, left))
+            }
+            None => Ok((None, 0, left)),
+        }
+    }
+}
