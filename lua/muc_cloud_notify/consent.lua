@@ -73,6 +73,7 @@ local function watch(parts)
 	local stored = {}; -- JID of a room -> when it was stored, if that is not long ago
 	local is_planned = false;
 	local own_registrations = setmetatable({}, { __mode = "k" }); -- what users themselves register -> true
+	local made_by = setmetatable({}, { __mode = "k" }); -- a room that is being made -> the bare JID of its owner
 	local marked_for = setmetatable({}, { __mode = "k" }); -- affiliation data -> { room_jid, bare_jid }
 
 	-- Whether a member's affiliation data says that they have not consented.
@@ -155,7 +156,8 @@ local function watch(parts)
 	end
 
 	local function is_own_doing(event)
-		return event.data and own_registrations[event.data] or event.actor and jid_bare(event.actor) == event.jid;
+		return event.data and own_registrations[event.data] or event.actor and jid_bare(event.actor) == event.jid
+			or made_by[event.room] == event.jid;
 	end
 
 	-- Before the affiliation is stored, and after all who may refuse it.
@@ -174,9 +176,12 @@ local function watch(parts)
 		end
 	end), -1000);
 
-	-- Who makes a room is in it only a moment after they have become its owner.
+	-- The owner of a new room is in it only a moment after becoming that, for which mod_muc has the priority -1.
 	module:hook("muc-room-pre-create", guard.watch("take note of who makes a room", function (event)
-		note_user(event.room, jid_bare(event.stanza.attr.from));
+		made_by[event.room] = jid_bare(event.stanza.attr.from);
+	end), 0);
+	module:hook("muc-room-pre-create", guard.watch("take note of a new room", function (event)
+		made_by[event.room] = nil;
 	end), -2);
 
 	module:hook("muc-registration-submitted", guard.watch("take note of a registration", function (event)

@@ -165,7 +165,7 @@ impl Standing {
                 self.window = self.window.saturating_mul(2).min(most).max(SMALLEST_WINDOW.min(most));
             }
             Some(landing) => {
-                self.window = (self.window / 2).max(SMALLEST_WINDOW);
+                self.window = self.window_after(landing.outcome).max(SMALLEST_WINDOW);
                 if landing.outcome != Outcome::Silent && self.is_known() {
                     self.answered();
                 } else if is_recent {
@@ -174,6 +174,13 @@ impl Standing {
                 }
             }
         }
+    }
+
+    /// The window after a failure. A domain that takes pushes and refuses one is not overloaded: it does not know that node. So
+    /// nodes that somebody has made up do not narrow it for those that there are.
+    fn window_after(&self, failure: Outcome) -> u32 {
+        let is_one_node = failure == Outcome::Rejected && self.is_known();
+        if is_one_node { self.window - self.window / 16 } else { self.window / 2 }
     }
 
     fn answered(&mut self) {
@@ -256,11 +263,31 @@ mod tests {
         }
         for expected in [250, 125, 62, 31, 15, 10, 10] {
             let flight = send(&mut standing, 0.0);
-            end(&mut standing, flight, Outcome::Rejected, 0.0);
+            end(&mut standing, flight, Outcome::Transient, 0.0);
             let flights = room(&mut standing, 0.0);
             assert_eq!(flights.len(), expected);
             flights.into_iter().for_each(|flight| standing.record_ended(flight, None));
         }
+    }
+
+    #[test]
+    fn made_up_nodes_do_not_narrow_the_window_for_others() {
+        let mut standing = Standing::default();
+        // Of eleven pushes one is to a node that there is.
+        for push in 0..11 * 40 {
+            let flight = send(&mut standing, 0.0);
+            let outcome = if push % 11 == 0 { Outcome::Delivered } else { Outcome::Rejected };
+            end(&mut standing, flight, outcome, 0.0);
+        }
+        assert!(room(&mut standing, 0.0).len() > 200);
+        let mut refusing = Standing::default();
+        let first = send(&mut refusing, 0.0);
+        end(&mut refusing, first, Outcome::Delivered, 0.0);
+        for _ in 0..100 {
+            let flight = send(&mut refusing, 0.0);
+            end(&mut refusing, flight, Outcome::Rejected, 0.0);
+        }
+        assert_eq!(room(&mut refusing, 0.0).len(), 15, "where nobody is known, it does not stay wide");
     }
 
     #[test]

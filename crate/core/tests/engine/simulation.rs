@@ -25,9 +25,13 @@ proptest! {
         transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }
+
     #[test]
-    fn no_domain_gets_more_than_it_may_and_nobody_is_forgotten(transitions in sim_domains::transitions()) {
-        let mut simulation = sim_domains::Simulation::new();
+    fn no_domain_gets_more_than_it_may_and_nobody_is_forgotten(
+        transitions in sim_domains::transitions(),
+        push_interval in prop_oneof![Just(0.0), Just(1.0), Just(30.0), Just(300.0)],
+    ) {
+        let mut simulation = sim_domains::Simulation::with_interval(push_interval);
         transitions.into_iter().for_each(|transition| simulation.apply(transition));
         simulation.settle();
     }

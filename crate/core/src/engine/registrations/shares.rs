@@ -1,6 +1,6 @@
 //! What share of a service the users of a domain have, and whether there is any left for one more.
 //!
-//! Nobody who has a device is refused another request: what is bounded is how many there are. A domain is no proof of good
+//! A device that is there can be renewed whatever the shares are: what is bounded is how many there are. A domain is no proof of good
 //! will, so of users nobody has seen in a room, each domain has a few devices only.
 
 use std::collections::HashMap;
