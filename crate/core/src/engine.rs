@@ -357,11 +357,12 @@ impl Engine {
     /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
     /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
-        let Some(room_id) = self.rooms.id(broadcast.room).filter(|id| !self.fan_outs.is_full(*id)) else {
-            return 0;
-        };
+        let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
+            return 0;
+        }
+        if self.fan_outs.is_full(room_id) {
             return 0;
         }
         let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
@@ -517,11 +518,13 @@ impl Engine {
         let Some(room) = rooms.get_mut(id) else { return };
         let digest = revisions::digest(&revision, message, keep_original, room, now, digests, options);
         let revision = OwnedRevision::from(revision);
-        let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
-        let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
-        let mut told = Told { registrations, devices, unasked, options };
-        fan_out.begin(id, room, has_to_wait, &mut told);
-        fan_outs.add(id, fan_out);
+        if !fan_outs.is_full_for_revisions(id) {
+            let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
+            let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
+            let mut told = Told { registrations, devices, unasked, options };
+            fan_out.begin(id, room, has_to_wait, &mut told);
+            fan_outs.add(id, fan_out);
+        }
         rooms.add_revision(id, revision, digest);
     }
 
