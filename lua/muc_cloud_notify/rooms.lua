@@ -103,6 +103,12 @@ local function watch(parts)
 		room_sync.look_at(event.room, event.occupant);
 	end), 1000);
 
+	-- By the time of the presence, Prosody has forgotten the occupant; under which nickname somebody was there who has just got
+	-- a device, nobody could say later.
+	module:hook("muc-occupant-pre-leave", guard.watch("look at who leaves", function (event)
+		visit(event.room);
+	end), 1000);
+
 	module:hook("muc-room-restored", guard.watch("take note of a restored room", function (event)
 		room_sync.forget_quiet(event.room.jid);
 		engine:forget_room(event.room.jid);
