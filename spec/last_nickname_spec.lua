@@ -87,6 +87,30 @@ versions.describe("the nickname used last", function (version)
 		end
 	end);
 
+	-- A user enables and leaves a room before anybody else has a turn.
+	local function enable_and_leave(user, room, nick)
+		server:admin([[
+			local user, room_jid, nick, app_server = ...;
+			local origin = { type = "component", send = function () end };
+			local iq = st.iq({ type = "set", from = user, to = module.host, id = "enable" })
+				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = app_server, node = "n1" });
+			prosody.hosts[module.host].events.fire_event("iq-set/host/urn:xmpp:push:0:enable", { origin = origin, stanza = iq });
+			room(room_jid):handle_normal_presence(origin, st.presence { type = "unavailable", from = user, to = room_jid.."/"..nick });
+		]], user.jid, room, nick, muc.app.jid);
+	end
+
+	for title, is_read in pairs { ["a room that is known"] = true, ["a room where nothing was ever said"] = false } do
+		it("is known of a member who enables and leaves at once " .. title, function ()
+			local user, nick = new_user();
+			local room = muc:new_room { user.bare_jid };
+			if is_read then assert.equal(0, pushed(room, "the room is read")); end
+			user:join(room, nick);
+			enable_and_leave(user, room, nick);
+			assert.equal(0, pushed(room, "hello"));
+			assert.equal(1, pushed(room, nick .. ": hello"));
+		end);
+	end
+
 	it("is known of a member who enters a room that nobody else has entered before", function ()
 		local user, nick = new_user();
 		enable(user);

@@ -16,7 +16,8 @@
 
 local part = ...;
 
-local jid_join = require "util.jid".join; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
@@ -150,7 +151,10 @@ local function new()
 		return ok and is_enabled == false;
 	end
 
-	return { find = find, is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled };
+	return {
+		find = find, is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
+		log_failure = log_failure;
+	};
 end
 
 -- parts: { engine; accounts = as from new(); registrations }
@@ -181,12 +185,22 @@ local function watch(parts)
 
 	local_hosts.watch(watch_host);
 
+	-- A registration may say of no account, as where the markers could not be stored when it was loaded.
+	local function mark_if_need_be(user, account, registration)
+		if not accounts.unmarked(account, { registration })[1] then return; end
+		local ok, err = pcall(registrations.mark, user);
+		if not ok then accounts.log_failure(jid_host(user), err); end
+	end
+
 	-- Also returns whether the store was asked.
 	local function is_current(user, id)
 		local account, is_asked = accounts.find(user);
 		if account then
 			local details = engine:push_details(id);
-			if not details or not accounts.is_former(account, details.push_info) then return true, is_asked; end
+			if not details or not accounts.is_former(account, details.push_info) then
+				if details and account.marker then mark_if_need_be(user, account, details.push_info); end
+				return true, is_asked;
+			end
 		elseif account == nil then
 			return true, is_asked;
 		end

@@ -11,6 +11,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- How long a stop waits for what has happened in large rooms to come to all of their members.
 local seconds_to_spread = 0.2;
@@ -107,7 +108,13 @@ local function start(parts)
 		is_filled = true;
 	end
 
+	-- Before a host is there nothing can be said of its accounts.
+	local function load_host(host)
+		tasks.later("load the registrations of a host", function (pause) registrations.load_host(host, pause); end, function () end);
+	end
+
 	local function begin()
+		local_hosts.watch_new(load_host);
 		if is_new then
 			tasks.start("load the registrations", fill, on_filled);
 		else

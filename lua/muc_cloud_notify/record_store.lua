@@ -9,7 +9,8 @@
 --
 -- This file is MIT/X11 licensed.
 
-local jid_prep = require "util.jid".prep; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local jid_prep = require "util.jid".prep;
 local sha256 = require "util.hashes".sha256;
 
 local longest_file_name = 255 - #".dat~"; -- "~": while it is written
@@ -91,7 +92,14 @@ local function new()
 		return user, record and prepare_app_servers(record);
 	end
 
-	return { get = get, set = set, each_key = each_key, get_by_key = get_by_key, can_list = store.users ~= nil };
+	-- Whether the record under a key may be that of a user of a host.
+	local function may_be_of(key, host)
+		return key:sub(1, #prefix) == prefix or jid_host(key) == host;
+	end
+
+	return {
+		get = get, set = set, each_key = each_key, get_by_key = get_by_key, may_be_of = may_be_of, can_list = store.users ~= nil;
+	};
 end
 
 return { new = new };

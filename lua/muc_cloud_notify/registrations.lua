@@ -103,23 +103,19 @@ local function new(parts)
 		end
 	end
 
-	-- Loads everything that is stored into the engine; pause() is called wherever there may be an interruption.
-	-- Returns false where that is to be tried again.
-	local function load_all(pause)
-		if not records.can_list then
-			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
-			return true;
-		end
-		local gone = {}; -- users -> their accounts, where there are registrations of earlier ones
+	-- Loads what is stored under the keys for which is_wanted(key) holds. Returns whether it could be listed.
+	local function load_where(is_wanted, pause)
+		local gone = {}; -- users, where there are registrations of earlier accounts
 		local unmarked = {}; -- users, where there are registrations that do not say for which account they are
 		local is_listed = guard.attempt("list the registered users", function ()
 			records.each_key(function (key)
 				guard.attempt("load the registrations of "..tostring(key), function ()
+					if not is_wanted(key) then return; end
 					local user, stored = records.get_by_key(key);
 					local account = accounts.find(user);
 					local record, removed = without_former(stored, account);
 					engine:set_registrations(user, record);
-					if removed > 0 then gone[user] = account; end
+					if removed > 0 then table.insert(gone, user); end
 					if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
 					if record and accounts.is_disabled(user, account) then
 						engine:set_suspended(user, true);
@@ -129,18 +125,33 @@ local function new(parts)
 			end);
 		end);
 		-- Not while they are listed: a store may do only one thing at a time.
-		for user, account in pairs(gone) do
-			remove_former(user, account);
+		for _, user in ipairs(gone) do
+			remove_former(user, accounts.find(user)); -- it may have been made anew meanwhile
 			pause(true);
 		end
 		mark_all(unmarked, pause);
-		if not is_listed then
+		return is_listed;
+	end
+
+	-- Loads everything that is stored into the engine; pause() is called wherever there may be an interruption.
+	-- Returns false where that is to be tried again.
+	local function load_all(pause)
+		if not records.can_list then
+			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
+			return true;
+		end
+		if not load_where(function () return true; end, pause) then
 			module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);
 			return false;
 		end
 		local stats = engine:stats();
 		module:log_status("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
 		return true;
+	end
+
+	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at.
+	local function load_host(host, pause)
+		load_where(function (key) return records.may_be_of(key, host); end, pause);
 	end
 
 	-- The engine has disabled a device: takes it out of the store.
@@ -189,7 +200,8 @@ local function new(parts)
 
 	return {
 		read = read_record, set = set_registrations, commit = commit, without_former = without_former;
-		list = list, refresh = refresh, expire = expire, load_all = load_all, remove = remove, remove_former = remove_former, remove_all = remove_all;
+		load_all = load_all, load_host = load_host, list = list, mark = mark, refresh = refresh, expire = expire;
+		remove = remove, remove_former = remove_former, remove_all = remove_all;
 	};
 end
 

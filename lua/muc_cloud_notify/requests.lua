@@ -18,6 +18,8 @@ local token_buckets = part "shared/token_buckets";
 local xmlns_push = "urn:xmpp:push:0";
 
 ---@type refusal
+local no_account = { type = "auth", condition = "registration-required", text = "Your account does not exist any more" };
+---@type refusal
 local too_long = { type = "modify", condition = "policy-violation", text = "Your registration is too long" };
 
 local function refuse(event, refusal)
@@ -78,6 +80,11 @@ local function watch(parts)
 	local function answer_enable(event, user, is_member)
 		local stanza = event.stanza;
 		local account = accounts.find(user);
+		if account == false then
+			-- A session may outlive the account, where another process deletes it; the next account of the name is not theirs.
+			registrations.remove_former(user, account);
+			return refuse(event, no_account);
+		end
 		local before = registrations.without_former(registrations.read(user), account);
 		local facts = {
 			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member or false;

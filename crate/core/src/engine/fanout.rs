@@ -20,9 +20,12 @@ use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 
-/// How many fan-outs of one room may be left. What comes on top of that is not pushed: a room that is so far behind
+/// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
 const KEPT: usize = 1000;
+
+/// The same with those of revisions that come on top: what was said before is not to be told once it was taken back.
+const KEPT_WITH_REVISIONS: usize = 2 * KEPT;
 
 /// How far a fan-out has come: its places are gone through from the last to the first.
 #[derive(Debug)]
@@ -212,9 +215,18 @@ impl FanOuts {
         self.of_rooms.contains_key(&room)
     }
 
-    /// Whether a room has so many that it can have no more.
+    /// Whether a room has so many that it can have no more of a message.
     pub(super) fn is_full(&self, room: RoomId) -> bool {
-        self.of_rooms.get(&room).is_some_and(|fan_outs| fan_outs.len() >= KEPT)
+        self.len_of(room) >= KEPT
+    }
+
+    /// The same of a revision.
+    pub(super) fn is_full_for_revisions(&self, room: RoomId) -> bool {
+        self.len_of(room) >= KEPT_WITH_REVISIONS
+    }
+
+    fn len_of(&self, room: RoomId) -> usize {
+        self.of_rooms.get(&room).map_or(0, VecDeque::len)
     }
 
     /// One that is not done goes on later, after those of the room that are there.

@@ -14,8 +14,8 @@ const KEPT: usize = 32;
 /// How many are kept in all.
 const KEPT_IN_ALL: usize = 2000;
 
-/// The newest revisions of each room. Where there are too many in all, the room with the most loses its oldest: a room in which
-/// much is revised takes nothing from others.
+/// The newest revisions of each room. Where a room has too many, the author with the most loses their oldest; where there are too
+/// many in all, so does an author of the room with the most: who revises much takes nothing from others.
 #[derive(Debug, Default)]
 pub(super) struct RecentRevisions {
     /// Those of a room, the newest last. Most rooms have none.
@@ -70,9 +70,15 @@ impl RecentRevisions {
         self.kept -= self.rooms.remove(&room).map_or(0, |of_room| of_room.len());
     }
 
+    /// Drops the oldest of the author with the most; of authors with as many, the oldest of all.
     fn drop_oldest(&mut self, room: RoomId) {
         let Some(of_room) = self.rooms.get_mut(&room) else { return };
-        self.kept -= usize::from(of_room.pop_front().is_some());
+        let mut by_author: HashMap<Option<&str>, (usize, Reverse<usize>)> = HashMap::new();
+        for (place, recent) in of_room.iter().enumerate() {
+            by_author.entry(recent.revision.author()).or_insert((0, Reverse(place))).0 += 1;
+        }
+        let Some(&(_, Reverse(place))) = by_author.values().max() else { return };
+        self.kept -= usize::from(of_room.remove(place).is_some());
         if of_room.is_empty() {
             self.rooms.remove(&room);
         }

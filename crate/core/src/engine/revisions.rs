@@ -53,11 +53,13 @@ impl Engine {
         let Some(room) = rooms.get_mut(id) else { return };
         let digest = digest(&revision, message, keep_original, room, now, digests, options);
         let revision = OwnedRevision::from(revision);
-        let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
-        let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
-        let mut told = Told { registrations, devices, without_consent, options };
-        fan_out.begin(id, room, has_to_wait, &mut told);
-        fan_outs.add(id, fan_out);
+        if !fan_outs.is_full_for_revisions(id) {
+            let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
+            let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
+            let mut told = Told { registrations, devices, without_consent, options };
+            fan_out.begin(id, room, has_to_wait, &mut told);
+            fan_outs.add(id, fan_out);
+        }
         rooms.add_revision(id, revision, digest);
     }
 

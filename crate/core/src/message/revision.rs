@@ -105,6 +105,13 @@ pub(crate) struct OwnedRevision {
     id: IdHash,
 }
 
+impl OwnedRevision {
+    /// Whose message it is about, and whose it is; `None`: it is the room's.
+    pub(crate) fn author(&self) -> Option<&str> {
+        self.author.as_deref()
+    }
+}
+
 impl From<Revision<'_>> for OwnedRevision {
     fn from(Revision { kind, author, id }: Revision<'_>) -> Self {
         OwnedRevision { kind, author: author.map(Into::into), id }

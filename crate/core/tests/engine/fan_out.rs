@@ -335,6 +335,22 @@ fn a_room_that_is_far_behind_takes_no_more() {
 }
 
 #[test]
+fn what_is_taken_back_in_a_room_that_is_far_behind_is_told_to_nobody() {
+    let mut service = service(30);
+    for number in 0..1000 {
+        say(&mut service, &number.to_string());
+    }
+    retract(&mut service, "999");
+    for _ in 0..2000 {
+        retract(&mut service, "another");
+    }
+    assert_eq!(service.stats().spreading, 2000, "there is a bound for these too");
+    let told = told(&mut service);
+    assert_eq!(told.len(), 30);
+    assert!(told.iter().all(|(_, count, text)| (*count, text.as_str()) == (999, "New Message!")), "{told:?}");
+}
+
+#[test]
 fn a_user_of_another_room_waits_for_nobody() {
     let mut service = service(30);
     service.enable(JULIET, "juliet");

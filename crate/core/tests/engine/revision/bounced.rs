@@ -2,7 +2,7 @@
 
 use muc_cloud_notify_core::{Bounce, Instant};
 use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, PRIVATE, ROMEO};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, ROMEO};
 use muc_cloud_notify_testing::service::{Service, with_body};
 use muc_cloud_notify_testing::stanza::xml;
 
@@ -128,6 +128,25 @@ fn of_each_room_the_newest_revisions_are_known() {
     service.read(ORCHARD, &[JULIET], &[(JULIET, "Juliet")]);
     bounce(&mut service, "secret", sent);
     assert_eq!(told(&mut service), says(1, Some("secret")), "it is another room");
+}
+
+#[test]
+fn who_revises_much_takes_nothing_from_others_in_the_room() {
+    for (is_of_room, of_others) in [(false, 0), (false, 15), (true, 0), (true, 15)] {
+        let mut service = service();
+        say(&mut service, "secret");
+        let sent = service.now;
+        let (sender, content) = if is_of_room { (None, MODERATE) } else { (Some(ROMEO), RETRACT) };
+        for number in 0..of_others {
+            send(&mut service, ORCHARD, Some(&format!("user{number}@example")), "revision", RETRACT);
+        }
+        revise(&mut service, sender, content, "s-secret");
+        for number in 0..100 {
+            revise(&mut service, Some(NURSE), CORRECT, &number.to_string());
+        }
+        bounce(&mut service, "secret", sent);
+        assert_eq!(told(&mut service), None, "{sender:?} {of_others}");
+    }
 }
 
 #[test]
