@@ -260,10 +260,11 @@ impl Engine {
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
         if self.awaited_rooms.remove(id) {
-            self.update_waiting(room.members().collect(), |device| device.mark_read(id));
+            self.awaited_rooms.release(room.members().collect());
         }
         let Engine { fan_outs, registrations, devices, unasked, options, .. } = self;
         fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, unasked, options });
+        self.go_on_releasing();
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
@@ -334,19 +335,17 @@ impl Engine {
     /// A room was read, of which something has waited since the last run: it can be told now.
     fn end_wait(&mut self, room: RoomId) {
         if self.awaited_rooms.remove(room) {
-            let members = self.rooms.get(room).into_iter().flat_map(Room::members);
-            self.update_waiting(members.collect(), |_| ());
+            self.awaited_rooms.release(self.rooms.get(room).into_iter().flat_map(Room::members).collect());
+            self.go_on_releasing();
         }
     }
 
-    /// Changes those devices of some users that have waited for a room, and lets them go on where it was the last one.
-    fn update_waiting(&mut self, users: Vec<UserId>, change: impl Fn(&mut Device)) {
+    /// Lets those devices of some users go on that have waited for a room, where it was the last one.
+    fn go_on_releasing(&mut self) {
+        let users = self.awaited_rooms.next_released(self.options.members_at_once);
         for id in users.into_iter().flat_map(|user| self.registrations.devices_of(user)) {
             if self.devices.get(id).is_some_and(Device::is_waiting) {
-                self.devices.update(id, |device| {
-                    change(device);
-                    device.end_wait(|room| self.awaited_rooms.contains(room));
-                });
+                self.devices.update(id, |device| device.end_wait(|room| self.awaited_rooms.contains(room)));
             }
         }
     }
@@ -357,11 +356,15 @@ impl Engine {
     /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
     /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
-        let Some(room_id) = self.rooms.id(broadcast.room).filter(|id| !self.fan_outs.is_full(*id)) else {
+        let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
+        if self.fan_outs.is_full_of_revisions(room_id) {
             return 0;
-        };
+        }
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
+            return 0;
+        }
+        if self.fan_outs.is_full(room_id) {
             return 0;
         }
         let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;
@@ -493,9 +496,14 @@ impl Engine {
     /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
     /// left: what has not come to a device is in no snapshot.
     pub fn spread(&mut self) -> bool {
+        self.go_on_releasing();
         let Engine { rooms, registrations, devices, fan_outs, unasked, options, .. } = self;
         fan_outs.step(rooms, &mut Told { registrations, devices, unasked, options });
-        !fan_outs.is_empty()
+        self.is_anything_left()
+    }
+
+    fn is_anything_left(&self) -> bool {
+        !self.fan_outs.is_empty() || self.awaited_rooms.is_releasing()
     }
 
     /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
@@ -632,7 +640,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let deadline = self.devices.next_deadline();
-        let is_spreading = deadline != Some(Deadline::PushWaiting) && !self.fan_outs.is_empty();
+        let is_spreading = deadline != Some(Deadline::PushWaiting) && self.is_anything_left();
         if is_spreading { Some(Deadline::MessageSpreading) } else { deadline }
     }
 }

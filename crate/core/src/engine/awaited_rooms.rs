@@ -2,8 +2,9 @@
 //! there, or be no member any more.
 
 use std::collections::{HashSet, VecDeque};
+use std::vec;
 
-use crate::ids::RoomId;
+use crate::ids::{RoomId, UserId};
 
 /// The rooms that are awaited, in the order in which they are to be read.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(super) struct AwaitedRooms {
     awaited: HashSet<RoomId>,
     /// Those that have been read since are still in it, unless they were its first.
     order: VecDeque<RoomId>,
+    /// The members of rooms that are not awaited any more, whose devices have yet to be looked at: there may be very many.
+    released: VecDeque<vec::IntoIter<UserId>>,
 }
 
 impl AwaitedRooms {
@@ -28,6 +31,28 @@ impl AwaitedRooms {
             self.order.pop_front();
         }
         was_awaited
+    }
+
+    /// These members of a room have waited for it, and need not any more: their devices are to be looked at, bit by bit.
+    pub(super) fn release(&mut self, members: Vec<UserId>) {
+        if !members.is_empty() {
+            self.released.push_back(members.into_iter());
+        }
+    }
+
+    /// The next of those who were released, so many at most.
+    pub(super) fn next_released(&mut self, count: usize) -> Vec<UserId> {
+        let Some(first) = self.released.front_mut() else { return Vec::new() };
+        let users = first.take(count).collect();
+        if first.len() == 0 {
+            self.released.pop_front();
+        }
+        users
+    }
+
+    /// Whether any who were released have yet to be looked at.
+    pub(super) fn is_releasing(&self) -> bool {
+        !self.released.is_empty()
     }
 
     /// Whether a room is awaited.
