@@ -14,7 +14,7 @@ local share_left = 0.9;
 
 -- options: { memory; seconds = for how long; limit = how many; forget(entry) = called when one goes }
 --
--- An entry is a table with the fields owner (see shares.lua), room (any value), weight, and those that are set here, `kept_at`
+-- An entry is a table with the fields owner (see shares.lua), room (any value), weight, and those that are set here, `kept_at`,
 -- `place` and `holding`.
 local function new(options)
 	local memory, forget = options.memory, options.forget;
@@ -22,13 +22,18 @@ local function new(options)
 	local tally = shares.new_tally();
 	local account;
 
+	-- bytes, number: how many more there are, or fewer
+	local function count_in(holding, bytes, number, weight_before)
+		tally.add(holding, bytes, number);
+		memory.add(account, bytes + tally.weight - weight_before);
+	end
+
 	local function remove(entry)
 		if not entry.place then return; end
-		tally.add(entry.holding, -entry.weight, -1);
+		count_in(entry.holding, -entry.weight, -1, tally.weight);
 		entries[entry.place] = false;
 		entry.place, entry.holding = nil, nil;
 		count = count - 1;
-		memory.add(account, -entry.weight);
 		forget(entry);
 	end
 
@@ -84,10 +89,10 @@ local function new(options)
 	local function insert(entry)
 		last = last + 1;
 		entries[last], entry.place = entry, last;
-		entry.holding = tally.find(entry.owner, entry.room);
 		count = count + 1;
-		tally.add(entry.holding, entry.weight, 1);
-		memory.add(account, entry.weight);
+		local weight_before = tally.weight;
+		entry.holding = tally.find(entry.owner, entry.room);
+		count_in(entry.holding, entry.weight, 1, weight_before);
 		if count > options.limit then give_way(count - options.limit * share_left, "count"); end
 		if last - first > 2 * count + 1000 then close_up(); end
 	end
@@ -101,9 +106,9 @@ local function new(options)
 
 	-- An entry weighs more than it did.
 	local function grow(entry, bytes)
+		if not entry.place then return; end
 		entry.weight = entry.weight + bytes;
-		if entry.place then tally.add(entry.holding, bytes, 0); end
-		memory.add(account, bytes);
+		count_in(entry.holding, bytes, 0, tally.weight);
 		memory.check();
 	end
 

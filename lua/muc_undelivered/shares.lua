@@ -80,17 +80,22 @@ local function cuts(collect, needed)
 	return found;
 end
 
+-- In bytes: what is counted of an owner, or of an owner in a room, with its places in tables.
+local weight_of_holder = 350;
+
 -- Who holds how much, counted as it comes and goes: with very many holders, to count it when space is short would hold up
 -- everybody. A holding is what an owner has in a room: { owner = the owner's holder; bytes; count; cut = how much it has to give
--- up, nil for nothing }.
+-- up, nil for nothing }. What is counted weighs something, too.
 local function new_tally()
 	local owners = {}; -- a list that is also by its owners, which are no numbers
+	local tally = { weight = 0 };
 
 	local function open(holders, key)
 		local holder = holders[key];
 		if not holder then
 			holder = { key = key, bytes = 0, count = 0, place = #holders + 1 };
 			holders[key], holders[holder.place] = holder, holder;
+			tally.weight = tally.weight + weight_of_holder;
 		end
 		return holder;
 	end
@@ -99,6 +104,7 @@ local function new_tally()
 		local last = holders[#holders];
 		holders[holder.place], last.place = last, holder.place;
 		holders[#holders], holders[holder.key] = nil, nil;
+		tally.weight = tally.weight - weight_of_holder;
 	end
 
 	-- key of the room: no number
@@ -136,7 +142,8 @@ local function new_tally()
 		return holdings;
 	end
 
-	return { find = find, add = add, cut = cut };
+	tally.find, tally.add, tally.cut = find, add, cut;
+	return tally;
 end
 
 return { owner_of = owner_of, cuts = cuts, new_tally = new_tally };
