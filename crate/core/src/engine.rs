@@ -356,15 +356,11 @@ impl Engine {
     /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
     /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
-        let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
-        if self.fan_outs.is_full_of_revisions(room_id) {
+        let Some(room_id) = self.rooms.id(broadcast.room).filter(|id| !self.fan_outs.is_full(*id)) else {
             return 0;
-        }
+        };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
-            return 0;
-        }
-        if self.fan_outs.is_full(room_id) {
             return 0;
         }
         let Engine { rooms, registrations, devices, digests, fan_outs, unasked, options, .. } = self;

@@ -19,13 +19,9 @@ use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 
-/// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
+/// How many fan-outs of one room may be left. What comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
 const KEPT: usize = 1000;
-
-/// How many there may be with what takes back or corrects an earlier message, which is of more value then: a push would say
-/// what nobody is to read.
-const KEPT_WITH_REVISIONS: usize = 2 * KEPT;
 
 /// How far a fan-out has come: its places are gone through from the last to the first.
 #[derive(Debug)]
@@ -214,18 +210,9 @@ impl FanOuts {
         self.of_rooms.contains_key(&room)
     }
 
-    /// Whether a room has so many that it can have no more of messages.
+    /// Whether a room has so many that it can have no more.
     pub(super) fn is_full(&self, room: RoomId) -> bool {
-        self.has_as_many(room, KEPT)
-    }
-
-    /// Whether a room has so many that it can have no more at all.
-    pub(super) fn is_full_of_revisions(&self, room: RoomId) -> bool {
-        self.has_as_many(room, KEPT_WITH_REVISIONS)
-    }
-
-    fn has_as_many(&self, room: RoomId, count: usize) -> bool {
-        self.of_rooms.get(&room).is_some_and(|fan_outs| fan_outs.len() >= count)
+        self.of_rooms.get(&room).is_some_and(|fan_outs| fan_outs.len() >= KEPT)
     }
 
     /// One that is not done goes on later, after those of the room that are there.

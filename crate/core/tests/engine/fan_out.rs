@@ -335,29 +335,6 @@ fn a_room_that_is_far_behind_takes_no_more() {
 }
 
 #[test]
-fn in_a_room_that_is_far_behind_what_is_taken_back_is_not_told() {
-    let mut service = service(30);
-    for number in 0..1010 {
-        say(&mut service, &number.to_string());
-    }
-    retract(&mut service, "999");
-    let told = told(&mut service);
-    assert_eq!(told.len(), 30);
-    assert!(told.iter().all(|(_, count, text)| *count == 999 && text != "999"), "{told:?}");
-}
-
-#[test]
-fn a_room_that_is_far_behind_takes_no_more_revisions_than_messages() {
-    let mut service = service(30);
-    for number in 0..2010 {
-        retract(&mut service, &number.to_string());
-    }
-    assert_eq!(service.stats().spreading, 2000);
-    assert_eq!(told(&mut service), []);
-    assert_eq!(service.say(ORCHARD, "Again"), AT_ONCE);
-}
-
-#[test]
 fn a_user_of_another_room_waits_for_nobody() {
     let mut service = service(30);
     service.enable(JULIET, "juliet");
