@@ -41,8 +41,8 @@ local function find_members(room, group)
 	return found;
 end
 
--- parts: { muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; on_members(room, users) = is told which of those
--- searched for are members of a room, as keys; it does not raise errors }
+-- parts: { muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; on_members(room, users, occupant) = is told which of
+-- those searched for are members of a room, as keys, see visit() for `occupant`; it does not raise errors }
 local function new(parts)
 	local muc, tasks, on_members = parts.muc, parts.tasks, parts.on_members;
 
@@ -50,8 +50,8 @@ local function new(parts)
 	-- their order; found = bare JID -> true for those who are a member anywhere; visited = room JID -> true; is_begun }
 	local groups = {};
 
-	-- Returns whether any of the users is a member.
-	local function visit_for(group, room)
+	-- Returns whether any of the users is a member. occupant: see visit()
+	local function visit_for(group, room, occupant)
 		if group.visited[room.jid] then return false; end
 		group.visited[room.jid] = true;
 		local members = find_members(room, group);
@@ -59,14 +59,15 @@ local function new(parts)
 		for bare_jid in pairs(members) do
 			group.found[bare_jid] = true;
 		end
-		on_members(room, members);
+		on_members(room, members, occupant);
 		return true;
 	end
 
-	-- Tells at once who of those that are searched for is a member of a room.
-	local function visit(room)
+	-- Tells at once who of those that are searched for is a member of a room. occupant: one who has changed, and may be gone from
+	-- the room by now; nil for none
+	local function visit(room, occupant)
 		for _, group in ipairs(groups) do
-			visit_for(group, room);
+			visit_for(group, room, occupant);
 		end
 	end
 

@@ -348,20 +348,26 @@ local function new(parts)
 		entered.nicks[bare_jid], entered.owners[nick] = nick, bare_jid;
 	end
 
-	-- The sessions of an occupant may have changed. A room that has not been read, as it has just been made, is read when a
-	-- user with a device enters: nobody could say later under which nickname they were there.
+	-- An occupant is there. A room that has not been read, as it has just been made, is read when a user with a device
+	-- enters: nobody could say later under which nickname they were there.
+	local function note_present(room, occupant)
+		local nick = jid_resource(occupant.nick);
+		if engine:coverage(room.jid) == "nothing" then
+			enter_unread(room, occupant.bare_jid, nick);
+		end
+		engine:occupant_present(room.jid, occupant.bare_jid, nick);
+	end
+
+	-- The sessions of an occupant may have changed.
 	local function look_at(room, occupant)
 		forget_quiet(room.jid);
 		consent.note_occupant(room, occupant);
-		local nick, is_here = jid_resource(occupant.nick), is_present(occupant);
+		local is_here = is_present(occupant);
 		if held[room.jid] then note_held(held[room.jid], occupant, is_here); end
 		if is_here then
-			engine:occupant_present(room.jid, occupant.bare_jid, nick);
-			if engine:coverage(room.jid) == "nothing" then
-				enter_unread(room, occupant.bare_jid, nick);
-			end
+			note_present(room, occupant);
 		else
-			engine:occupant_gone(room.jid, occupant.bare_jid, nick, monotonic());
+			engine:occupant_gone(room.jid, occupant.bare_jid, jid_resource(occupant.nick), monotonic());
 		end
 	end
 
@@ -442,7 +448,7 @@ local function new(parts)
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
 		forget = forget, on_release = on_release, hand_over = hand_over, take_over = take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
-		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, look_at = look_at, look_for = look_for;
+		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present, look_at = look_at, look_for = look_for;
 		hold = hold, add_late = add_late, registrations_loaded = registrations_loaded;
 	};
 end

@@ -37,8 +37,8 @@ end
 local function watch(parts)
 	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
 
-	-- These users are members of a room, and have a device.
-	local function add_members(room, users)
+	-- These users are members of a room, and have a device. occupant: one who may be gone by now, nil for none
+	local function add_members(room, users, occupant)
 		room_sync.forget_quiet(room.jid);
 		for bare_jid in pairs(users) do
 			if not engine:is_registered(bare_jid) then
@@ -52,12 +52,15 @@ local function watch(parts)
 		if next(users) then
 			room_sync.look_for(room, users);
 		end
+		if occupant and users[occupant.bare_jid] then
+			room_sync.note_present(room, occupant); -- until now
+		end
 	end
 
 	local search = room_search.new {
 		muc = muc, tasks = parts.tasks;
-		on_members = function (room, users)
-			if not guard.attempt("take note of members of "..room.jid, add_members, room, users) then
+		on_members = function (room, users, occupant)
+			if not guard.attempt("take note of members of "..room.jid, add_members, room, users, occupant) then
 				-- They are registered, whatever happens here: so the room is read again.
 				engine:forget_room(room.jid);
 				room_sync.start_again(room);
@@ -98,7 +101,7 @@ local function watch(parts)
 	-- The one event that follows every change of an occupant's sessions: muc-occupant-left is also fired for
 	-- a change of nickname, and muc-occupant-joined is not.
 	module:hook("muc-broadcast-presence", note("take note of a presence", function (event)
-		visit(event.room);
+		visit(event.room, event.occupant);
 		room_sync.look_at(event.room, event.occupant);
 	end), 1000);
 
