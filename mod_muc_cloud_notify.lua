@@ -52,7 +52,7 @@ local rooms = part "muc_cloud_notify/rooms".watch {
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
-	engine = engine, live_rooms = live_rooms, room_sync = room_sync, presence = presence;
+	engine = engine, tasks = tasks, live_rooms = live_rooms, room_sync = room_sync, presence = presence;
 };
 part "muc_cloud_notify/bounces".watch {
 	engine = engine, room_sync = room_sync, presence = presence, consent = consent, hibernation = hibernation;

@@ -189,10 +189,10 @@ describe("boundary", function ()
 
 	-- What is looked at are its first 5,000 elements, attributes and texts.
 	describe("a message that has its body after many other elements", function ()
-		local function body_after(count)
+		local function body_after(count, attr)
 			make_absent_member(engine);
 			local stanza = st.message({ type = "groupchat", from = room.."/bob", id = "m1" });
-			for _ = 1, count do stanza:tag("a", { xmlns = "urn:example" }):up(); end
+			for _ = 1, count do stanza:tag("a", attr or { xmlns = "urn:example" }):up(); end
 			return engine:handle_message(facts(), stanza:tag("body"):text("Hello"):up(), 10);
 		end
 
@@ -203,5 +203,15 @@ describe("boundary", function ()
 		it("is read no further", function ()
 			assert.equal(0, body_after(2600));
 		end);
+
+		for what, attr in pairs { elements = { xmlns = ("n"):rep(2560) }, attributes = { [("n"):rep(2560) .. "\1a"] = "" } } do
+			it("is read less far where a long namespace is that of many "..what, function ()
+				assert.equal(1, body_after(300, attr));
+			end);
+
+			it("is not read to its end where a long namespace is that of very many "..what, function ()
+				assert.equal(0, body_after(600, attr));
+			end);
+		end
 	end);
 end);

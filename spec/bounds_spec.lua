@@ -10,7 +10,7 @@ local clock = { now = 0 };
 local environment = setmetatable({ module = { host = "conference.localhost" }, prosody = {} }, { __index = _G });
 
 function environment.require(name)
-	return name == "util.time" and { monotonic = function () return clock.now; end } or require(name);
+	return name == "util.time" and { monotonic = function () return clock.now; end, now = os.time } or require(name);
 end
 
 local function part(name)
@@ -125,5 +125,40 @@ describe("the addressees of pushes", function ()
 		assert.is_true(most < 9000, most .. " kB");
 		publish.addressee(2000);
 		assert.equal(2000, asked.count);
+	end);
+end);
+
+describe("a look at the leases", function ()
+	it("searches for the rooms of so many users at once, and for all of them in the end", function ()
+		local users, waiting, most, expired = 2300, {}, 0, {};
+		local engine = { is_handed_out = false };
+		function engine:begin_lease_check() self.is_handed_out = false; end
+		function engine:next_aged_devices()
+			if self.is_handed_out then return nil; end
+			self.is_handed_out = true;
+			local aged = {};
+			for i = 1, users do
+				aged[i] = { user = "user-" .. i .. "@users.localhost", push_identifier = "p", app_server = "push.localhost", is_over = true };
+			end
+			return aged;
+		end
+		environment.module = {
+			host = "conference.localhost", name = "muc_cloud_notify", log = function () end;
+			open_store = function () return { get = function () return nil; end, set = function () return true; end }; end;
+		};
+		part "muc_cloud_notify/leases".new {
+			engine = engine, lease = 90 * 86400;
+			tasks = { later = function (_, func, on_end) func(function () end); on_end(); end };
+			registrations = { expire = function (user) table.insert(expired, user); return true; end };
+			find_memberships = function (_, on_found)
+				table.insert(waiting, on_found);
+				most = math.max(most, #waiting);
+			end;
+		}.look();
+		while waiting[1] do
+			table.remove(waiting, 1)(false);
+		end
+		assert.equal(500, most);
+		assert.equal(users, #expired);
 	end);
 end);

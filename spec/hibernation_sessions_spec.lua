@@ -122,4 +122,54 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		say "three";
 		assert.same({ "ann 1 three" }, muc:take_pushes());
 	end);
+
+	-- Fires the event of a session that has lost its connection, with what it has not acknowledged.
+	local lose = [[
+		local function lose(session, queue)
+			prosody.full_sessions[session.full_jid] = session;
+			prosody.hosts.localhost.events.fire_event("smacks-hibernation-start", { origin = session, queue = queue });
+			prosody.full_sessions[session.full_jid] = nil;
+		end
+	]];
+
+	it("is looked at in slices where it has sent its presence to very many", function ()
+		say "hello"; -- the room is read
+		local at_once, ordinary = server:admin(lose .. [[
+			local room, looks = room(...), 0;
+			local get_occupant_by_real_jid = room.get_occupant_by_real_jid;
+			function room:get_occupant_by_real_jid(...)
+				looks = looks + 1;
+				room.looks = looks;
+				return get_occupant_by_real_jid(self, ...);
+			end
+			local function lose_one_in(count)
+				local before, directed = looks, {};
+				for i = 1, count do directed[room.jid .. "/" .. i] = true; end
+				lose({ full_jid = "many-" .. count .. "@localhost/x", directed = directed, hibernating = os.time() }, {});
+				return looks - before;
+			end
+			local ordinary = lose_one_in(400);
+			return lose_one_in(3000), ordinary;
+		]], room);
+		assert.equal(400, ordinary);
+		assert.equal(1000, at_once);
+		server:settle();
+		assert.equal(3400, server:admin("return room(...).looks", room));
+	end);
+
+	it("is remembered by what can come back, and not by very long ids", function ()
+		local kilobytes = server:admin(lose .. [[
+			local room_jid = ...;
+			local session, queue = { full_jid = "long@localhost/x", hibernating = os.time() }, {};
+			for i = 1, 100 do
+				queue[i] = st.message { type = "groupchat", from = room_jid .. "/Bob", id = i .. ("y"):rep(100000) };
+			end
+			collectgarbage(); collectgarbage();
+			local before = collectgarbage "count";
+			lose(session, queue);
+			collectgarbage(); collectgarbage();
+			return collectgarbage "count" - before + (#queue + #session.full_jid) * 0;
+		]], room);
+		assert.is_true(kilobytes < 1000, kilobytes .. " kB");
+	end);
 end);

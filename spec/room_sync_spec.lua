@@ -196,6 +196,56 @@ versions.describe("slices", function (version)
 		app:expect_no_push();
 	end);
 
+	it("hold no more than they may, and leave space for another room", function ()
+		local other = "hall@conference.localhost";
+		olga:create_room(other, "Olga");
+		olga:affiliate(other, ann.bare_jid, "member");
+		-- What is on its way to an occupant would be counted too.
+		olga:leave(room);
+		olga:leave(other);
+		olga.component:sync();
+		local log_length = #server:log();
+		local kilobytes = server:admin([[
+			local first, second = ...;
+			local function restore(jid)
+				local room = room(jid);
+				room:set_historylength(0);
+				for number = 1, 20000 do room._affiliations["user"..number.."@elsewhere.example"] = "member"; end
+				module:fire_event("muc-room-restored", { jid = jid, room = room });
+			end
+			local function say(jid, text)
+				room(jid):broadcast_message(st.message({ type = "groupchat", from = jid.."/Olga", to = jid, id = text:sub(-9) }):body(text));
+			end
+			local function count()
+				collectgarbage(); collectgarbage();
+				return collectgarbage "count";
+			end
+			restore(first); restore(second);
+			say(second, "First");
+			local before = count();
+			for i = 1, 300 do say(first, ("x"):rep(60000)..i); end
+			local elements = st.message({ type = "groupchat", from = first.."/Olga", to = first, id = "elements" }):body("x");
+			for _ = 1, 600 do elements:tag("a"):up(); end
+			room(first):broadcast_message(elements);
+			local kept = count() - before;
+			say(second, "Hello");
+			return kept;
+		]], room, other);
+		-- Of 18 MB. The room itself keeps some as its history.
+		assert.is_true(kilobytes < 12000, kilobytes .. " kB");
+		server:wait_for_log("A message in " .. other .. " is pushed to", 10);
+		server:settle();
+		local _, told = server:log(log_length):gsub("A message in " .. other:gsub("%p", "%%%0") .. " is pushed to", "");
+		assert.equal(2, told);
+		local _, in_full = server:log(log_length):gsub("A message in " .. room:gsub("%p", "%%%0") .. " is pushed to", "");
+		assert.is_true(in_full > 50 and in_full < 80, in_full);
+		-- When they are told there is space again.
+		app:clear();
+		server:admin(restore_and_broadcast, room);
+		server:settle();
+		app:expect_push(5);
+	end);
+
 	it("push a message that came in before the registrations were loaded", function ()
 		server:admin(store_many);
 		server:stop();

@@ -203,6 +203,21 @@ laboratory.describe("the bounds of mod_muc_undelivered", function (lab)
 			assert.truthy(work <= 5000, work);
 		end);
 
+		it("are not counted anew when space is short, whoever has been in a room", function ()
+			local work = lab:try(nil, [[
+				local own_room = { jid = "own@" .. host, _data = { occupant_id_salt = "salt" }, get_occupant_jid = function () end };
+				lab.say({ jid = own_room.jid, _occupants = {}, _data = { history_length = 0 } }, st.message { id = "m" });
+				local function leave(i)
+					lab.tell_of_leaving(own_room, own_room.jid .. "/x", "m@server-" .. i .. ".example", { ["m@server-" .. i .. ".example/x"] = {} });
+				end
+				for i = 1, 8000 do leave(i); end
+				local most = 0;
+				for i = 8001, 10500 do most = math.max(most, lab.work(function () leave(i); end)); end
+				return most;
+			]]);
+			assert.truthy(work > 100000 and work <= 1300000, work);
+		end);
+
 		it("leave a session its visit when somebody enters and leaves all the time", function ()
 			lab:meet();
 			local id = undelivered.say(lab.bob, lab.room, "lunch?");

@@ -91,7 +91,7 @@ local function watch(parts)
 			facts.gone_nick = nick_that_goes(room, event.real_jid);
 			push(room, { facts = facts, stanza = message });
 		else
-			room_sync.hold(room, "bounce", { facts = facts, stanza = message });
+			room_sync.hold(room, "bounce", facts, message);
 		end
 	end));
 end

@@ -3,6 +3,9 @@
 --
 -- What is remembered of a session here goes when it resumes, or with the session itself.
 --
+-- Bounds: `looked_at_once` occupants of a session are looked at in one go, and the rest in slices; of an id longer than `max_id`
+-- nothing is remembered.
+--
 -- This file is MIT/X11 licensed.
 
 local part = ...;
@@ -17,6 +20,12 @@ local local_hosts = part "muc_cloud_notify/local_hosts";
 
 local full_sessions, hosts = prosody.full_sessions, prosody.hosts;
 
+-- More than the rooms that people are in.
+local looked_at_once = 1000;
+
+-- In bytes: a bounce with a longer id is not found, see mod_muc_undelivered.
+local max_id = 256;
+
 -- What an occupant's message is known by, and is addressed to when it bounces.
 local function address_of(occupant_jid, id)
 	return ("%s %s"):format(occupant_jid, id);
@@ -26,16 +35,16 @@ local function messages_in(queue)
 	local addresses = {};
 	for _, stanza in ipairs(queue or {}) do
 		local attr = stanza.attr;
-		if attr.type == "groupchat" and attr.from and jid_host(attr.from) == module.host then
+		if attr.type == "groupchat" and attr.from and jid_host(attr.from) == module.host and #(attr.id or "") <= max_id then
 			addresses[address_of(attr.from, attr.id)] = true;
 		end
 	end
 	return addresses;
 end
 
--- parts: { engine; live_rooms; room_sync; presence }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; live_rooms; room_sync; presence }
 local function watch(parts)
-	local engine, live_rooms, room_sync, presence = parts.engine, parts.live_rooms, parts.room_sync, parts.presence;
+	local engine, tasks, live_rooms, room_sync, presence = parts.engine, parts.tasks, parts.live_rooms, parts.room_sync, parts.presence;
 
 	-- By session: when it began to hibernate, on the clock of util.time.monotonic; what it had not acknowledged by then, see
 	-- address_of(); whether it was left to its own server then.
@@ -52,18 +61,33 @@ local function watch(parts)
 		end
 	end
 
-	-- Looks at the occupants of a session. mod_presence knows where the session has sent its presence to, other than to those
-	-- of the roster who get it anyway.
+	-- The JIDs in the service that a session has sent its presence to: mod_presence knows them, other than those of the roster who
+	-- get it anyway.
+	local function occupants_of(session)
+		local jids = {};
+		local function add(jid)
+			if jid_host(jid) == module.host then table.insert(jids, jid); end
+		end
+		for jid in pairs(session.directed or {}) do add(jid); end
+		for jid, contact in pairs(session.roster or {}) do
+			if jid and (contact.subscription == "both" or contact.subscription == "from") then add(jid); end
+		end
+		return jids;
+	end
+
+	-- Looks at the occupants of a session.
 	local function look_at_session(session)
 		if not presence.counts_hibernating then return; end
-		local function look(jid)
-			if jid_host(jid) == module.host then
-				look_into(jid_bare(jid), session.full_jid);
+		local jids = occupants_of(session);
+		local function look(from, to, pause)
+			for i = from, to do
+				look_into(jid_bare(jids[i]), session.full_jid);
+				if pause then pause(); end
 			end
 		end
-		for jid in pairs(session.directed or {}) do look(jid); end
-		for jid, contact in pairs(session.roster or {}) do
-			if jid and (contact.subscription == "both" or contact.subscription == "from") then look(jid); end
+		look(1, math.min(#jids, looked_at_once));
+		if #jids > looked_at_once then
+			tasks.later("look at a session in very many rooms", function (pause) look(looked_at_once + 1, #jids, pause); end, function () end);
 		end
 	end
 

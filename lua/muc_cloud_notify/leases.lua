@@ -21,6 +21,9 @@ local seconds_before_first = 3600;
 -- After that long without a look, leases begin anew.
 local longest_gap = 2 * seconds_between_looks;
 
+-- How many users are searched for at a time: whatever happens in a room meanwhile, it is looked into for all of them.
+local users_at_once = 500;
+
 -- parts: { engine; tasks = see lua/shared/tasks.lua; registrations; find_memberships = see rooms.lua; lease = in seconds }
 local function new(parts)
 	local engine, tasks, registrations, lease = parts.engine, parts.tasks, parts.registrations, parts.lease;
@@ -89,24 +92,38 @@ local function new(parts)
 		end
 	end
 
-	-- Looks at all leases, from the next turn on.
-	local function look()
-		note_look(true);
-		local users = {}; -- bare JID -> aged devices
-		tasks.later("look at the leases", function (pause)
-			look_at_devices(pause, function (device)
-				users[device.user] = users[device.user] or {};
-				table.insert(users[device.user], device);
-			end);
-			for user, devices in pairs(users) do
-				parts.find_memberships(user, function (is_member)
-					for _, device in ipairs(devices) do
+	-- users: bare JIDs; devices_of: bare JID -> aged devices
+	local function judge_all(users, devices_of)
+		local last = 0;
+		local function go_on()
+			local first, left = last + 1, math.min(users_at_once, #users - last);
+			last = last + left;
+			for i = first, last do
+				parts.find_memberships(users[i], function (is_member)
+					left = left - 1;
+					if left == 0 then go_on(); end
+					for _, device in ipairs(devices_of[users[i]]) do
 						judge(device, is_member);
 					end
 				end);
-				pause();
 			end
-		end, function () end);
+		end
+		go_on();
+	end
+
+	-- Looks at all leases, from the next turn on.
+	local function look()
+		note_look(true);
+		local users, devices_of = {}, {};
+		tasks.later("look at the leases", function (pause)
+			look_at_devices(pause, function (device)
+				if not devices_of[device.user] then
+					devices_of[device.user] = {};
+					table.insert(users, device.user);
+				end
+				table.insert(devices_of[device.user], device);
+			end);
+		end, function () judge_all(users, devices_of); end);
 	end
 
 	local function look_daily()

@@ -7,7 +7,6 @@
 local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
-local st = require "util.stanza";
 
 local guard = part "shared/guard";
 local replied_id = part "muc_cloud_notify/reply".replied_id;
@@ -176,7 +175,7 @@ local function watch(parts)
 		if is_complete then
 			push(room, { facts = facts, stanza = stanza });
 		else
-			room_sync.hold(room, "message", { facts = facts, stanza = st.clone(stanza) });
+			room_sync.hold(room, "message", facts, stanza);
 		end
 	end);
 

@@ -1,19 +1,23 @@
 -- How a message is kept, and what that weighs.
 --
--- A stanza of Lua tables weighs more than its text: 340 bytes an element, 98 an attribute, whatever is in them. An ordinary
--- message is kept as it is, for that costs nothing. One of many elements or attributes is kept as its text. Of one that
--- is larger than any honest one nothing is kept but what it is found by.
---
--- Weights are estimates of what collectgarbage("count") would say, rather too high: names of attributes are mostly shared.
+-- A stanza of Lua tables weighs more than its text, see stanza_weight.lua. An ordinary message is kept as it is, for that costs
+-- nothing. One of many elements or attributes is kept as its text. Of one that is larger than any honest one nothing is kept
+-- but what it is found by.
 --
 -- Bounds: `max_length` bytes of text and attributes in a message, and `max_elements` elements.
 --
 -- This file is MIT/X11 licensed.
 
-local next, tostring, type = next, tostring, type;
+local part = ...;
+
+local tostring, type = tostring, type;
 
 local sha1 = require "util.hashes".sha1; -- COMPAT 0.12: no prosody.* names
 local parse = require "util.xml".parse;
+
+local stanza_weight = part "shared/stanza_weight";
+
+local measure = stanza_weight.measure;
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 
@@ -22,37 +26,6 @@ local max_elements = 500;
 
 -- Structure in bytes, beside the texts, from which on the text of a message is kept. An ordinary message has some 3 kB.
 local max_structure = 8 * 1024;
-
--- A table with its hash part for the fields of a stanza, the tables of its attributes and children, its places in its parent's.
-local weight_of_element = 400;
--- An entry of a hash part that is half empty, and the heads of two strings.
-local weight_of_attribute = 98;
-local weight_of_string = 25;
-
--- elements: how many there were before. Returns how many there are with this one and those in it, what their structure weighs,
--- and the length of their texts and attributes. It stops where there are too many elements, which are more than `max_elements`.
-local function measure(element, elements)
-	local attributes, strings, length = 0, 0, 0;
-	local structure = weight_of_element;
-	elements = elements + 1;
-	for name, value in next, element.attr do
-		attributes = attributes + 1;
-		length = length + #name + #value;
-	end
-	for i = 1, #element do
-		local child = element[i];
-		if type(child) == "string" then
-			strings = strings + 1;
-			length = length + #child;
-		else
-			local its_structure, its_length;
-			elements, its_structure, its_length = measure(child, elements);
-			if elements > max_elements then break; end
-			structure, length = structure + its_structure, length + its_length;
-		end
-	end
-	return elements, structure + attributes * weight_of_attribute + strings * weight_of_string, length;
-end
 
 -- What a bounce may say of a message whose stanza is not at hand.
 local function describe(stanza)
@@ -63,15 +36,15 @@ end
 -- Returns what is to be kept of a stanza, which is itself, its text, or false for nothing; its weight; and what has to be
 -- known of it, nil where it is kept as it is.
 local function pack(stanza)
-	local elements, structure, length = measure(stanza, 0);
+	local elements, structure, length = measure(stanza, max_elements);
 	if elements <= max_elements and length <= max_length then
 		if structure <= max_structure then return stanza, structure + length; end
 		local text = tostring(stanza);
 		if #text <= max_length then
-			return text, #text + weight_of_string + weight_of_element, describe(stanza);
+			return text, #text + stanza_weight.of_string + stanza_weight.of_element, describe(stanza);
 		end
 	end
-	return false, weight_of_element, describe(stanza);
+	return false, stanza_weight.of_element, describe(stanza);
 end
 
 -- The stanza that was packed, nil where it was not kept. Not a copy.

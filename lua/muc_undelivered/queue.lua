@@ -14,19 +14,26 @@ local share_left = 0.9;
 
 -- options: { memory; seconds = for how long; limit = how many; forget(entry) = called when one goes }
 --
--- An entry is a table with the fields owner (see shares.lua), room (any value), weight, and those that are set here, `kept_at`
--- and `place`.
+-- An entry is a table with the fields owner (see shares.lua), room (any value), weight, and those that are set here, `kept_at`,
+-- `place` and `holding`.
 local function new(options)
 	local memory, forget = options.memory, options.forget;
 	local entries, first, last, count = {}, 1, 0, 0; -- `false` where one has been removed
+	local tally = shares.new_tally();
 	local account;
+
+	-- bytes, number: how many more there are, or fewer
+	local function count_in(holding, bytes, number, weight_before)
+		tally.add(holding, bytes, number);
+		memory.add(account, bytes + tally.weight - weight_before);
+	end
 
 	local function remove(entry)
 		if not entry.place then return; end
+		count_in(entry.holding, -entry.weight, -1, tally.weight);
 		entries[entry.place] = false;
-		entry.place = nil;
+		entry.place, entry.holding = nil, nil;
 		count = count - 1;
-		memory.add(account, -entry.weight);
 		forget(entry);
 	end
 
@@ -57,42 +64,37 @@ local function new(options)
 		end
 	end
 
-	-- Forgets what is in the way of others, the oldest first. amount_of(entry): in the unit of `needed`
-	local function give_way(needed, amount_of)
-		local cuts = shares.cuts(function (add)
-			for place = first, last do
-				local entry = entries[place];
-				if entry then add(entry.owner, entry.room, amount_of(entry)); end
-			end
-		end, needed);
-		for place = first, last do
+	-- Forgets what is in the way of others, the oldest first. unit: that of `needed`, "bytes" or "count"
+	local function give_way(needed, unit)
+		local cut = tally.cut(needed, unit);
+		local place = first;
+		while needed > 0 and place <= last do
 			local entry = entries[place];
-			local of_rooms = entry and cuts[entry.owner];
-			local cut = of_rooms and of_rooms[entry.room];
-			if needed > 0 and cut and cut > 0 then
-				local amount = amount_of(entry);
-				of_rooms[entry.room] = cut - amount;
+			local holding = entry and entry.holding;
+			if holding and holding.cut and holding.cut > 0 then
+				local amount = unit == "bytes" and entry.weight or 1;
+				holding.cut = holding.cut - amount;
 				needed = needed - amount;
 				remove(entry);
 			end
+			place = place + 1;
 		end
-		close_up();
+		for _, holding in ipairs(cut) do holding.cut = nil; end
 	end
 
 	account = memory.open(function (bytes)
-		give_way(bytes, function (entry) return entry.weight; end);
+		give_way(bytes, "bytes");
 	end);
 
 	local function insert(entry)
 		last = last + 1;
 		entries[last], entry.place = entry, last;
 		count = count + 1;
-		memory.add(account, entry.weight);
-		if count > options.limit then
-			give_way(count - options.limit * share_left, function () return 1; end);
-		elseif last - first > 2 * count + 1000 then
-			close_up();
-		end
+		local weight_before = tally.weight;
+		entry.holding = tally.find(entry.owner, entry.room);
+		count_in(entry.holding, entry.weight, 1, weight_before);
+		if count > options.limit then give_way(count - options.limit * share_left, "count"); end
+		if last - first > 2 * count + 1000 then close_up(); end
 	end
 
 	local function add(entry)
@@ -104,8 +106,9 @@ local function new(options)
 
 	-- An entry weighs more than it did.
 	local function grow(entry, bytes)
+		if not entry.place then return; end
 		entry.weight = entry.weight + bytes;
-		memory.add(account, bytes);
+		count_in(entry.holding, bytes, 0, tally.weight);
 		memory.check();
 	end
 

@@ -19,18 +19,28 @@ end
 
 -- Halvings of the range in which the level is looked for: a level need not be exact.
 local steps = 12;
+-- How much more than needed may become free.
+local tolerance = 0.2;
 
--- To what amount all have to be brought down, at most, for that much to become free.
-local function level_of(holders, needed)
-	if #holders == 1 then return math.max(0, holders[1].amount - needed); end
-	local low, high = 0, 0;
-	for _, holder in ipairs(holders) do high = math.max(high, holder.amount); end
+-- To what amount all have to be brought down, at most, for that much to become free. unit: the field of a holder that has
+-- its amount
+local function level_of(holders, needed, unit)
+	local count = #holders;
+	if count == 1 then return math.max(0, holders[1][unit] - needed); end
+	local low, high, most = 0, 0, needed * (1 + tolerance);
+	for i = 1, count do high = math.max(high, holders[i][unit]); end
 	for _ = 1, steps do
 		local level, free = (low + high) / 2, 0;
-		for _, holder in ipairs(holders) do
-			if holder.amount > level then free = free + holder.amount - level; end
+		for i = 1, count do
+			local amount = holders[i][unit];
+			if amount > level then free = free + amount - level; end
 		end
-		if free >= needed then low = level; else high = level; end
+		if free < needed then
+			high = level;
+		else
+			low = level;
+			if free <= most then break; end
+		end
 	end
 	return low;
 end
@@ -56,11 +66,11 @@ local function cuts(collect, needed)
 		hold(holder.rooms, room, amount);
 	end);
 	local found = {};
-	local level = level_of(owners, needed);
+	local level = level_of(owners, needed, "amount");
 	for _, owner in ipairs(owners) do
 		if owner.amount > level then
 			local of_rooms = {};
-			local level_of_rooms = level_of(owner.rooms, owner.amount - level);
+			local level_of_rooms = level_of(owner.rooms, owner.amount - level, "amount");
 			for _, room in ipairs(owner.rooms) do
 				if room.amount > level_of_rooms then of_rooms[room.key] = room.amount - level_of_rooms; end
 			end
@@ -70,4 +80,70 @@ local function cuts(collect, needed)
 	return found;
 end
 
-return { owner_of = owner_of, cuts = cuts };
+-- In bytes: what is counted of an owner, or of an owner in a room, with its places in tables.
+local weight_of_holder = 350;
+
+-- Who holds how much, counted as it comes and goes: with very many holders, to count it when space is short would hold up
+-- everybody. A holding is what an owner has in a room: { owner = the owner's holder; bytes; count; cut = how much it has to give
+-- up, nil for nothing }. What is counted weighs something, too.
+local function new_tally()
+	local owners = {}; -- a list that is also by its owners, which are no numbers
+	local tally = { weight = 0 };
+
+	local function open(holders, key)
+		local holder = holders[key];
+		if not holder then
+			holder = { key = key, bytes = 0, count = 0, place = #holders + 1 };
+			holders[key], holders[holder.place] = holder, holder;
+			tally.weight = tally.weight + weight_of_holder;
+		end
+		return holder;
+	end
+
+	local function close(holders, holder)
+		local last = holders[#holders];
+		holders[holder.place], last.place = last, holder.place;
+		holders[#holders], holders[holder.key] = nil, nil;
+		tally.weight = tally.weight - weight_of_holder;
+	end
+
+	-- key of the room: no number
+	local function find(owner_key, room)
+		local owner = open(owners, owner_key);
+		owner.rooms = owner.rooms or {};
+		local holding = open(owner.rooms, room);
+		holding.owner = owner;
+		return holding;
+	end
+
+	local function add(holding, bytes, count)
+		local owner = holding.owner;
+		holding.bytes, holding.count = holding.bytes + bytes, holding.count + count;
+		owner.bytes, owner.count = owner.bytes + bytes, owner.count + count;
+		if holding.count == 0 then close(owner.rooms, holding); end
+		if owner.count == 0 then close(owners, owner); end
+	end
+
+	-- Sets the cuts, for that much to become free. unit: "bytes" or "count". Returns a list of the holdings that have one.
+	local function cut(needed, unit)
+		local holdings = {};
+		local level = level_of(owners, needed, unit);
+		for _, owner in ipairs(owners) do
+			if owner[unit] > level then
+				local level_of_rooms = level_of(owner.rooms, owner[unit] - level, unit);
+				for _, holding in ipairs(owner.rooms) do
+					if holding[unit] > level_of_rooms then
+						holding.cut = holding[unit] - level_of_rooms;
+						table.insert(holdings, holding);
+					end
+				end
+			end
+		end
+		return holdings;
+	end
+
+	tally.find, tally.add, tally.cut = find, add, cut;
+	return tally;
+end
+
+return { owner_of = owner_of, cuts = cuts, new_tally = new_tally };

@@ -153,7 +153,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] and [`Engine::poll_push`] are to be called next; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let deadline = self.devices.next_deadline();
-        let is_spreading = deadline != Some(Deadline::PushWaiting) && !self.fan_outs.is_empty();
+        let is_spreading = deadline != Some(Deadline::PushWaiting) && self.is_anything_left();
         if is_spreading { Some(Deadline::MessageSpreading) } else { deadline }
     }
 

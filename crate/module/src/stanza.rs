@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 64;
 /// nobody to wait for. What comes after them is left out.
 const MAX_PARTS: usize = 5000;
 
+/// So many bytes of a namespace count as one more part: it is sent once, and every element has it.
+const NAMESPACE_PART: usize = 256;
+
 /// The prefix of `xml:lang` and its like, which Prosody keeps in the attribute's name.
 const XML_PREFIX: &str = "xml:";
 
@@ -43,10 +46,13 @@ fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Re
     };
     let own_ns: Option<String> = attr.raw_get("xmlns")?;
     let own_ns = own_ns.as_deref().unwrap_or(parent_ns);
+    take(left, own_ns.len() / NAMESPACE_PART);
     let mut element = Element::bare(name.to_string_lossy(), own_ns);
     for pair in attr.pairs::<Value, Value>() {
         let (key, value) = pair?;
-        if !take(left) {
+        let namespaces =
+            if let Value::String(key) = &key { key.as_bytes().len() / NAMESPACE_PART } else { 0 };
+        if !take(left, 1 + namespaces) {
             break;
         }
         if let (Value::String(key), Some(value)) = (key, text(&value))
@@ -57,7 +63,7 @@ fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Re
     }
     if depth < MAX_DEPTH {
         for index in 1..=table.raw_len() {
-            if !take(left) {
+            if !take(left, 1) {
                 break;
             }
             match table.raw_get(index)? {
@@ -73,9 +79,9 @@ fn element(table: &Table, parent_ns: &str, depth: usize, left: &mut usize) -> Re
     Ok(Some(element))
 }
 
-/// Takes one part of a stanza out of those that are left. Returns whether there was any.
-fn take(left: &mut usize) -> bool {
-    let after = left.checked_sub(1);
+/// Takes some parts of a stanza out of those that are left. Returns whether there were so many.
+fn take(left: &mut usize, parts: usize) -> bool {
+    let after = left.checked_sub(parts);
     *left = after.unwrap_or(0);
     after.is_some()
 }

@@ -2,6 +2,7 @@
 //! there, or be no member any more.
 
 use std::collections::{HashSet, VecDeque};
+use std::vec;
 
 use crate::device::Device;
 use crate::ids::{RoomId, UserId};
@@ -15,6 +16,8 @@ pub(super) struct AwaitedRooms {
     awaited: HashSet<RoomId>,
     /// Those that have been read since are still in it, unless they were its first.
     order: VecDeque<RoomId>,
+    /// The members of rooms that are not awaited any more, whose devices have yet to be looked at: there may be very many.
+    released: VecDeque<vec::IntoIter<UserId>>,
 }
 
 impl AwaitedRooms {
@@ -32,6 +35,28 @@ impl AwaitedRooms {
             self.order.pop_front();
         }
         was_awaited
+    }
+
+    /// These members of a room have waited for it, and need not any more: their devices are to be looked at, bit by bit.
+    pub(super) fn release(&mut self, members: Vec<UserId>) {
+        if !members.is_empty() {
+            self.released.push_back(members.into_iter());
+        }
+    }
+
+    /// The next of those who were released, so many at most.
+    pub(super) fn next_released(&mut self, count: usize) -> Vec<UserId> {
+        let Some(first) = self.released.front_mut() else { return Vec::new() };
+        let users = first.take(count).collect();
+        if first.len() == 0 {
+            self.released.pop_front();
+        }
+        users
+    }
+
+    /// Whether any who were released have yet to be looked at.
+    pub(super) fn is_releasing(&self) -> bool {
+        !self.released.is_empty()
     }
 
     /// Whether a room is awaited.
@@ -55,19 +80,17 @@ impl Engine {
     /// A room was read, of which something has waited since the last run: it can be told now.
     pub(super) fn end_wait(&mut self, room: RoomId) {
         if self.awaited_rooms.remove(room) {
-            let members = self.rooms.get(room).into_iter().flat_map(Room::members);
-            self.update_waiting(members.collect(), |_| ());
+            self.awaited_rooms.release(self.rooms.get(room).into_iter().flat_map(Room::members).collect());
+            self.go_on_releasing();
         }
     }
 
-    /// Changes those devices of some users that have waited for a room, and lets them go on where it was the last one.
-    pub(super) fn update_waiting(&mut self, users: Vec<UserId>, change: impl Fn(&mut Device)) {
+    /// Lets those devices of some users go on that have waited for a room, where it was the last one.
+    pub(super) fn go_on_releasing(&mut self) {
+        let users = self.awaited_rooms.next_released(self.options.members_at_once);
         for id in users.into_iter().flat_map(|user| self.registrations.devices_of(user)) {
             if self.devices.get(id).is_some_and(Device::is_waiting) {
-                self.devices.update(id, |device| {
-                    change(device);
-                    device.end_wait(|room| self.awaited_rooms.contains(room));
-                });
+                self.devices.update(id, |device| device.end_wait(|room| self.awaited_rooms.contains(room)));
             }
         }
     }

@@ -313,9 +313,15 @@ impl Engine {
     /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
     /// left: what has not come to a device is in no snapshot.
     pub fn spread(&mut self) -> bool {
+        self.go_on_releasing();
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
         fan_outs.step(rooms, &mut Told { registrations, devices, without_consent, options });
-        !fan_outs.is_empty()
+        self.is_anything_left()
+    }
+
+    /// Whether anything has not come to all members of a room.
+    pub(super) fn is_anything_left(&self) -> bool {
+        !self.fan_outs.is_empty() || self.awaited_rooms.is_releasing()
     }
 
     /// Something is about to change for a user: they are told what they have yet to hear of.

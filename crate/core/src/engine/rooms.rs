@@ -202,10 +202,11 @@ impl Engine {
     pub fn room_destroyed(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
         if self.awaited_rooms.remove(id) {
-            self.update_waiting(room.members().collect(), |device| device.mark_read(id));
+            self.awaited_rooms.release(room.members().collect());
         }
         let Engine { fan_outs, registrations, devices, without_consent, options, .. } = self;
         fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, without_consent, options });
+        self.go_on_releasing();
     }
 
     /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.

@@ -276,3 +276,46 @@ fn nicknames_come_last_and_in_parts() {
     assert_eq!(sizes[0].0, 1);
     assert!(sizes.iter().all(|(_, nicknames)| *nicknames <= 1000), "{sizes:?}");
 }
+
+#[test]
+fn no_call_lets_more_members_of_a_room_go_on_than_are_told_at_once() {
+    for is_gone in [false, true] {
+        let (mut service, users) = with_members(35);
+        service.say(if is_gone { HALL } else { ORCHARD }, "1");
+        if is_gone {
+            service.say(ORCHARD, "2");
+        }
+        let options = Options { members_at_once: 10, ..with_body() };
+        let mut restarted = Service::restarted(5.0, options, service.store.clone());
+        restarted.restore(&service.snapshot());
+        let members: Vec<&str> = users.iter().map(String::as_str).collect();
+        restarted.read(ORCHARD, &members, &[]);
+        if is_gone {
+            assert_eq!(restarted.stats().queued, 0, "they wait for the hall");
+            restarted.room_destroyed(HALL);
+        }
+        let mut queued = vec![restarted.stats().queued];
+        while restarted.spread() {
+            queued.push(restarted.stats().queued);
+        }
+        queued.push(restarted.stats().queued);
+        assert!(queued.windows(2).all(|each| each[1] - each[0] <= 10), "{queued:?}");
+        assert!(is_gone || queued[0] == 10, "some at once: {queued:?}");
+        assert_eq!(queued.last(), Some(&35), "all in the end");
+    }
+}
+
+#[test]
+fn who_comes_back_before_their_turn_has_read_it() {
+    let (mut service, users) = with_members(35);
+    service.say(ORCHARD, "1");
+    let options = Options { members_at_once: 10, ..with_body() };
+    let mut restarted = Service::restarted(5.0, options, service.store.clone());
+    restarted.restore(&service.snapshot());
+    let members: Vec<&str> = users.iter().map(String::as_str).collect();
+    restarted.read(ORCHARD, &members, &[]);
+    for user in &users {
+        restarted.occupant_present(ORCHARD, user, user);
+    }
+    restarted.assert_quiet("all are there");
+}
