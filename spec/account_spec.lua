@@ -81,6 +81,13 @@ versions.describe_storages("an account", function (version, storage)
 		]], bare_jid, account);
 	end
 
+	-- Restarts the server, until all that is stored is loaded.
+	local function restart(finish)
+		local length = #server:log();
+		muc:restart(finish);
+		server:wait_for_log(server.muc_host:gsub("%p", "%%%0") .. ":muc_cloud_notify[^\n]*are registered", nil, length);
+	end
+
 	-- The next push is looked at, as it is once a while.
 	local function let_time_pass()
 		muc:manage "reload";
@@ -193,10 +200,10 @@ versions.describe_storages("an account", function (version, storage)
 	it("that is given to somebody else while the server is down has no devices", function ()
 		local bare_jid, room = new_device();
 		replace_account(bare_jid);
-		muc:restart "stop";
+		restart "stop";
 		assert.same({}, stored(bare_jid));
 		assert.same({}, pushed(room));
-		muc:restart "kill";
+		restart "kill";
 		assert.same({}, stored(bare_jid));
 		assert.same({}, pushed(room));
 	end);
@@ -227,10 +234,10 @@ versions.describe_storages("an account", function (version, storage)
 			local bare_jid, room = new_device();
 			local other, other_room = new_device((bare_jid:gsub("ann", "eve")));
 			lose_markers({ bare_jid, other }, fields_too);
-			muc:restart "stop";
+			restart "stop";
 			assert.same({ "old" }, pushed(room));
 			replace_account(bare_jid);
-			muc:restart "stop";
+			restart "stop";
 			assert.same({}, pushed(room));
 			assert.same({}, stored(bare_jid));
 			assert.same({ "old" }, pushed(other_room));
@@ -292,7 +299,7 @@ versions.describe_storages("an account", function (version, storage)
 		local bare_jid, room = new_device();
 		local other, other_room = new_device((bare_jid:gsub("ann", "eve")));
 		store_account(bare_jid, nil);
-		muc:restart "stop";
+		restart "stop";
 		assert.same({}, stored(bare_jid));
 		assert.same({ "old" }, stored(other));
 		manage("create_user", bare_jid, "harness");
@@ -338,7 +345,7 @@ versions.describe_storages("an account", function (version, storage)
 			local bare_jid, room = new_device();
 			store_account(bare_jid, { password = "harness", created = os.time() + 1 });
 			server:admin("local wait, done = async.waiter(); timer.add_task(2.1, done); wait()");
-			muc:restart "stop";
+			restart "stop";
 			assert.same({}, stored(bare_jid));
 			assert.same({}, pushed(room));
 		end);
@@ -360,7 +367,7 @@ versions.describe_storages("an account", function (version, storage)
 			manage("disable_user", bare_jid);
 			let_time_pass();
 			assert.same({}, pushed(room));
-			muc:restart "stop";
+			restart "stop";
 			assert.same({}, pushed(room));
 			assert.same({ "other" }, pushed(other_room));
 			manage("enable_user", bare_jid);
@@ -502,7 +509,7 @@ versions.describe_storages("an account", function (version, storage)
 	it("that nobody needs, as any login is let in, gets its pushes", function ()
 		local bare_jid, room = new_device(("ann-%d@open.localhost"):format(count));
 		assert.same({ "old" }, pushed(room));
-		muc:restart "stop";
+		restart "stop";
 		assert.same({ "old" }, pushed(room));
 		assert.same({ "old" }, stored(bare_jid));
 	end);
