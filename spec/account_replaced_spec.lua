@@ -49,10 +49,10 @@ support.describe("an account", function (accounts, version)
 	it("that is given to somebody else while the server is down has no devices", function ()
 		local bare_jid, room = accounts:new_device();
 		accounts:replace_account(bare_jid);
-		accounts.muc:restart "stop";
+		accounts:restart "stop";
 		assert.same({}, accounts:stored(bare_jid));
 		assert.same({}, accounts:pushed(room));
-		accounts.muc:restart "kill";
+		accounts:restart "kill";
 		assert.same({}, accounts:stored(bare_jid));
 		assert.same({}, accounts:pushed(room));
 	end);
@@ -83,10 +83,10 @@ support.describe("an account", function (accounts, version)
 			local bare_jid, room = accounts:new_device();
 			local other, other_room = accounts:new_device((bare_jid:gsub("ann", "eve")));
 			lose_markers({ bare_jid, other }, fields_too);
-			accounts.muc:restart "stop";
+			accounts:restart "stop";
 			assert.same({ "old" }, accounts:pushed(room));
 			accounts:replace_account(bare_jid);
-			accounts.muc:restart "stop";
+			accounts:restart "stop";
 			assert.same({}, accounts:pushed(room));
 			assert.same({}, accounts:stored(bare_jid));
 			assert.same({ "old" }, accounts:pushed(other_room));
@@ -107,7 +107,7 @@ support.describe("an account", function (accounts, version)
 		local bare_jid, room = accounts:new_device();
 		local other, other_room = accounts:new_device((bare_jid:gsub("ann", "eve")));
 		accounts:store_account(bare_jid, nil);
-		accounts.muc:restart "stop";
+		accounts:restart "stop";
 		assert.same({}, accounts:stored(bare_jid));
 		assert.same({ "old" }, accounts:stored(other));
 		accounts:manage("create_user", bare_jid, "harness");
@@ -153,7 +153,7 @@ support.describe("an account", function (accounts, version)
 			local bare_jid, room = accounts:new_device();
 			accounts:store_account(bare_jid, { password = "harness", created = os.time() + 1 });
 			accounts.server:admin("local wait, done = async.waiter(); timer.add_task(2.1, done); wait()");
-			accounts.muc:restart "stop";
+			accounts:restart "stop";
 			assert.same({}, accounts:stored(bare_jid));
 			assert.same({}, accounts:pushed(room));
 		end);

@@ -76,7 +76,7 @@ support.describe("an account", function (accounts, version)
 			accounts:manage("disable_user", bare_jid);
 			accounts:let_time_pass();
 			assert.same({}, accounts:pushed(room));
-			accounts.muc:restart "stop";
+			accounts:restart "stop";
 			assert.same({}, accounts:pushed(room));
 			assert.same({ "other" }, accounts:pushed(other_room));
 			accounts:manage("enable_user", bare_jid);
@@ -95,7 +95,7 @@ support.describe("an account", function (accounts, version)
 	it("that nobody needs, as any login is let in, gets its pushes", function ()
 		local bare_jid, room = accounts:new_device(("ann-%d@open.localhost"):format(accounts.count));
 		assert.same({ "old" }, accounts:pushed(room));
-		accounts.muc:restart "stop";
+		accounts:restart "stop";
 		assert.same({ "old" }, accounts:pushed(room));
 		assert.same({ "old" }, accounts:stored(bare_jid));
 	end);

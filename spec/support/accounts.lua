@@ -77,6 +77,13 @@ function Accounts:store_account(bare_jid, account)
 	]], bare_jid, account);
 end
 
+-- Restarts the server, until all that is stored is loaded.
+function Accounts:restart(finish)
+	local length = #self.server:log();
+	self.muc:restart(finish);
+	self.server:wait_for_log(self.server.muc_host:gsub("%p", "%%%0") .. ":muc_cloud_notify[^\n]*are registered", nil, length);
+end
+
 -- The next push is looked at, as it is once a while.
 function Accounts:let_time_pass()
 	self.muc:manage "reload";

@@ -83,6 +83,10 @@ table.insert(storages, sql);
 local function execute(server, statement, ...)
 	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
 	connection:autocommit(true);
+	-- The server may be writing just now.
+	local wait = assert(connection:prepare("PRAGMA busy_timeout = 5000"));
+	assert(wait:execute());
+	wait:close();
 	local prepared = assert(connection:prepare(statement));
 	assert(prepared:execute(...));
 	local rows = {};
