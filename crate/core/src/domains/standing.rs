@@ -103,7 +103,7 @@ impl Standing {
     }
 
     /// Nothing was ever sent to it, and nobody has vouched for it.
-    pub(super) fn is_untried(&self) -> bool {
+    pub(super) fn is_stranger(&self) -> bool {
         !self.is_contacted && !self.is_named
     }
 
@@ -180,7 +180,7 @@ impl Standing {
     /// nodes that somebody has made up do not narrow it for those that there are.
     fn window_after(&self, failure: Outcome) -> u32 {
         let is_one_node = failure == Outcome::Rejected && self.is_known();
-        if is_one_node { self.window - (self.window / 16).max(1) } else { self.window / 2 }
+        if is_one_node { self.window - self.window / 16 } else { self.window / 2 }
     }
 
     fn answered(&mut self) {
