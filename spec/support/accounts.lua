@@ -1,5 +1,6 @@
 -- A server with accounts, and blocks of tests of what becomes of them.
 
+local assert = require "luassert";
 local busted = require "busted";
 
 local muc_service = require "spec.support.muc_service";

@@ -1,5 +1,6 @@
 -- A server in which mod_muc_undelivered is measured: its weight in bytes, and its work in instructions of the Lua machine.
 
+local assert = require "luassert";
 local busted = require "busted";
 
 local prosody = require "harness.prosody";
