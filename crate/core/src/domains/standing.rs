@@ -103,7 +103,7 @@ impl Standing {
     }
 
     /// Nothing was ever sent to it, and nobody has vouched for it.
-    pub(super) fn is_stranger(&self) -> bool {
+    pub(super) fn is_untried(&self) -> bool {
         !self.is_contacted && !self.is_named
     }
 
