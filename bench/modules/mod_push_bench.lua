@@ -51,14 +51,14 @@ function make_hostile_room(node, prefix, count, host)
 end
 
 -- Empty rooms, and away with them.
-function make_rooms(node, count)
-	for i = 1, count do
+function make_rooms(node, first, last)
+	for i = first, last do
 		assert(muc.create_room(node..i.."@"..module.host));
 	end
 end
 
-function destroy_rooms(node, count)
-	for i = 1, count do
+function destroy_rooms(node, first, last)
+	for i = first, last do
 		muc.get_room_from_jid(node..i.."@"..module.host):destroy();
 	end
 end

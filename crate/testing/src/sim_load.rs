@@ -70,8 +70,10 @@ pub struct SimLoad {
 impl SimLoad {
     /// A service where all have registered, and nothing is known of any room.
     pub fn new(devices: usize) -> Self {
-        let mut driver = Driver::starting_at(0.0, Options::default());
-        driver.configure_all(Options::default());
+        // One more user is measured at the limit.
+        let options = Options { max_users: usize::MAX, ..Options::default() };
+        let mut driver = Driver::starting_at(0.0, options.clone());
+        driver.configure_all(options);
         driver.set_fraction(0.5);
         let mut load = SimLoad { driver, devices, room: 0, renewals: 0, newcomers: 0 };
         for user in 0..devices {
