@@ -155,7 +155,7 @@ local function bounces(results, server, rooms)
 end
 
 -- Prosody takes two milliseconds for a room, and the console waits for no more than so many of them.
-local rooms_at_once = 500;
+local rooms_at_once = 50;
 
 local function for_many_rooms(server, action, count)
 	for first = 1, count, rooms_at_once do
