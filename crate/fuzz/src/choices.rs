@@ -147,7 +147,12 @@ impl<'a> Choices<'a> {
                 self.bytes = rest;
                 // What cannot be in XML cannot be in a stanza.
                 let raw = String::from_utf8_lossy(raw).into_owned();
-                raw.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ")
+                raw.replace(
+                    |c: char| {
+                        c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}')
+                    },
+                    " ",
+                )
             } else {
                 let count = 1 + self.below(3);
                 (0..count).map(|_| self.pick(&FRAGMENTS)).collect()
