@@ -41,7 +41,7 @@ local function traces(path)
 	local text, found = assert(files.read(path)), {};
 	local folders = { prosody.root, os.getenv("HOME") or "/home/", os.getenv("CARGO_HOME") or ".cargo" };
 	for i, name in ipairs(folders) do folders[i] = name:gsub("/*$", "/"); end
-	for _, name in ipairs { folders[1], folders[2], folders[3], "/registry/", "/.rustup/", "crates.io" } do
+	for _, name in ipairs { folders[1], folders[2], folders[3], "/registry/", "/.rustup/" } do
 		if text:find(name, 1, true) then table.insert(found, name); end
 	end
 	return found;
