@@ -58,7 +58,7 @@ describe("a token bucket", function ()
 	end
 
 	it("holds so many tokens, and is refilled at its rate", function ()
-		local buckets = part "shared/token_buckets".new(30, 10 / 60);
+		local buckets = part "shared/token_buckets".new(30, 10 / 60, 10000);
 		assert.equal(30, taken(buckets, "ann", 100));
 		assert.equal(30, taken(buckets, "ben", 100));
 		for _, case in ipairs { { 5.9, 0 }, { 0.2, 1 }, { 60, 10 }, { 3600, 30 } } do
@@ -73,7 +73,7 @@ describe("a token bucket", function ()
 	end);
 
 	it("is one of a bounded number", function ()
-		local buckets = part "shared/token_buckets".new(2, 1);
+		local buckets = part "shared/token_buckets".new(2, 1, 10000);
 		collectgarbage();
 		local before = collectgarbage "count";
 		for i = 1, 100000 do buckets.take("somebody-" .. i .. "@elsewhere.example"); end

@@ -35,6 +35,7 @@ end
 
 -- Requests of a user of each kind: so many at once, and so many a second after that.
 local requests_at_once, requests_per_second = 30, 10 / 60;
+local buckets_kept = 10000;
 
 -- Who is searched for before it is known whether they may have a device; others have to come again.
 local max_searched_for = 1000;
@@ -69,9 +70,9 @@ end
 local function watch(parts)
 	local engine, registrations, may_register = parts.engine, parts.registrations, parts.may_register;
 	local accounts, find_memberships = parts.accounts, parts.find_memberships;
-	local enables = token_buckets.new(requests_at_once, requests_per_second);
+	local enables = token_buckets.new(requests_at_once, requests_per_second, buckets_kept);
 	-- Of their own: who may not enable for now can still disable.
-	local disables = token_buckets.new(requests_at_once, requests_per_second);
+	local disables = token_buckets.new(requests_at_once, requests_per_second, buckets_kept);
 	local searched_for = 0;
 
 	local search_and_enable;

@@ -11,13 +11,15 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local archives = part "muc_undelivered/archive";
-local paces = part "muc_undelivered/pace";
+local token_buckets = part "shared/token_buckets";
 local queues = part "muc_undelivered/queue";
 
 -- How long the archive of a room is left alone once it was read for an author: that happens inside a broadcast.
 local seconds_between_reads = 60;
 
 local max_pages = 1000;
+-- Of rooms, and of shares.
+local max_buckets = 1000;
 
 local function is_left_alone(record)
 	return record.read_at ~= nil and monotonic() < record.read_at + seconds_between_reads;
@@ -33,9 +35,10 @@ local function new(limit, memory)
 	local queue = queues.new { memory = memory, seconds = math.huge, limit = max_pages, forget = forget };
 
 	-- For bounces: from a room, from a share (see shares.lua), and in all.
-	local in_room, of_owner, in_all = paces.new(10, 0.1), paces.new(20, 1), paces.new(60, 2);
+	local in_room, of_owner = token_buckets.new(10, 0.1, max_buckets), token_buckets.new(20, 1, max_buckets);
+	local in_all = token_buckets.new(60, 2, 1);
 	-- For authors of messages that are replied to, in all; in a room there is `seconds_between_reads`.
-	local for_authors = paces.new(30, 0.5);
+	local for_authors = token_buckets.new(30, 0.5, 1);
 
 	local function drop(record)
 		if record.page then queue.remove(record.page); end
@@ -53,10 +56,10 @@ local function new(limit, memory)
 		local history = record.history;
 		if record.page and record.page.number == history.number then return record.page; end
 		local room_jid = history.room_jid;
-		if not (in_room.may(room_jid) and of_owner.may(owner) and in_all.may(true)) then return nil; end
-		in_room.note(room_jid);
-		of_owner.note(owner);
-		in_all.note(true);
+		if not (in_room.has(room_jid) and of_owner.has(owner) and in_all.has(true)) then return nil; end
+		in_room.take(room_jid);
+		of_owner.take(owner);
+		in_all.take(true);
 		keep(record, archive.read_page(history));
 		return record.page;
 	end
@@ -64,8 +67,7 @@ local function new(limit, memory)
 	-- A page for what is said of an author, nil where there is none.
 	local function for_author(record)
 		local is_enough = archives.covers_what_is_forgotten(record.page, record.history);
-		if not is_enough and not is_left_alone(record) and for_authors.may(true) then
-			for_authors.note(true);
+		if not is_enough and not is_left_alone(record) and for_authors.take(true) then
 			record.read_at = monotonic();
 			keep(record, archive.read_page(record.history));
 		end

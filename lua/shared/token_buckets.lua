@@ -12,24 +12,32 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local bounded_cache = part "shared/bounded_cache";
 
-local buckets_kept = 10000;
-
--- size: how many tokens a bucket holds; per_second: how many it gets
-local function new(size, per_second)
+-- size: how many tokens a bucket holds; per_second: how many it gets; buckets_kept: how many buckets there are at most
+local function new(size, per_second, buckets_kept)
 	-- By what it is for, the time at which the bucket is full again. It is never so far away that the bucket holds less than
 	-- nothing.
 	local full_at = bounded_cache.new(buckets_kept);
 
-	-- Takes a token out of a bucket. Returns whether there was one.
-	local function take(key)
+	-- When a bucket is full again once a token is taken out of it, nil where there is none in it.
+	local function full_after(key)
 		local now = monotonic();
 		local full = math.max(now, full_at.get(key) or now) + 1 / per_second;
-		if full - now > size / per_second + 1e-6 then return false; end
-		full_at.set(key, full);
-		return true;
+		if full - now <= size / per_second + 1e-6 then return full; end
 	end
 
-	return { take = take };
+	-- Whether there is a token in a bucket.
+	local function has(key)
+		return full_after(key) ~= nil;
+	end
+
+	-- Takes a token out of a bucket. Returns whether there was one.
+	local function take(key)
+		local full = full_after(key);
+		if full then full_at.set(key, full); end
+		return full ~= nil;
+	end
+
+	return { has = has, take = take };
 end
 
 return { new = new };
