@@ -35,6 +35,10 @@ local undelivered = module:depends "muc_undelivered";
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
 
+local outbox_stores = part "muc_cloud_notify/outbox_store";
+local outbox_records, has_journal = outbox_stores.open(options.journal);
+options.engine.journal = has_journal;
+
 local engine, is_new = engines.open(native, options.engine);
 local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
@@ -73,8 +77,10 @@ local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
 };
 local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
+local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
+	engine = engine, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
+	seconds_per_turn = seconds_per_turn;
 };
 
 engine:on_event("device-disabled", registrations.remove);
@@ -84,7 +90,7 @@ engine:on_due(outbox.turn);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
+	registrations = registrations, leases = leases, outbox_store = outbox_store;
 };
 
 module:add_feature("urn:xmpp:push:0");

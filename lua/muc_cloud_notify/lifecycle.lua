@@ -1,5 +1,5 @@
 -- What is done between the load of the module and its end: the registrations are loaded, what the last run has left is
--- taken up, and a clean stop stores what is still to be pushed. None of it keeps the server waiting for long.
+-- taken up, and a clean stop stores what is still to be pushed and is not stored yet. None of it keeps the server waiting for long.
 --
 -- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Until it is, messages
 -- are held, and what the last run has left stays in the store as it is.
@@ -19,8 +19,8 @@ local seconds_to_spread = 0.2;
 -- For how long a stop reads rooms in which messages are held.
 local seconds_to_read = 0.2;
 
--- What the last run has left is needed until it is told: a server that is killed before that is to find it again. It is
--- looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
+-- Without a journal, what the last run has left is needed until it is told: a server that is killed before that is to find it
+-- again. It is looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
 -- stored says less and less.
 local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
@@ -32,6 +32,9 @@ local function start(parts)
 	local tasks, room_sync, registrations, outbox_store = parts.tasks, parts.room_sync, parts.registrations, parts.outbox_store;
 
 	local is_filled, is_reload = not is_new, false;
+	local handed_over; -- by the module before a reload
+	local seconds_to_wait; -- until the rest of what the last run has left can be read
+	local on_filled;
 
 	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
 	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
@@ -55,6 +58,7 @@ local function start(parts)
 	end
 
 	local function clear_when_told()
+		if not outbox_store.clear then return; end
 		local time_is_up = monotonic() + seconds_to_tell;
 		local function look()
 			local _, reason = engine:next_deadline();
@@ -89,8 +93,26 @@ local function start(parts)
 		end, function () end);
 	end
 
-	local function on_filled()
-		if not is_filled then
+	-- What cannot be read now is read later.
+	local function take_up(pause)
+		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
+		seconds_to_wait = ok and seconds or nil;
+		if seconds_to_wait then return; end
+		outbox_store.begin();
+		is_filled = true;
+	end
+
+	local function take_up_later()
+		module:add_timer(seconds_to_wait, guard.watch("take up the outbox of the last run", function ()
+			tasks.start("take up the outbox of the last run", take_up, on_filled);
+		end));
+	end
+
+	function on_filled()
+		if seconds_to_wait then
+			take_up_later();
+			return;
+		elseif not is_filled then
 			-- The next reload gets a new engine, and what the last run has left is still there for it.
 			native.close(module.host);
 			return;
@@ -104,8 +126,7 @@ local function start(parts)
 
 	local function fill(pause)
 		if not registrations.load_all(pause) then return; end
-		guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
-		is_filled = true;
+		take_up(pause);
 	end
 
 	-- Before a host is there nothing can be said of its accounts.
@@ -118,6 +139,7 @@ local function start(parts)
 		if is_new then
 			tasks.start("load the registrations", fill, on_filled);
 		else
+			outbox_store.begin(handed_over);
 			on_filled();
 			tasks.later("list the registered users", registrations.list, function () end);
 		end
@@ -149,10 +171,11 @@ local function start(parts)
 		if not is_filled then
 			native.close(module.host); -- the one that follows is filled from the start
 		end
-		return { held = room_sync.hand_over() };
+		return { held = room_sync.hand_over(), outbox = is_filled and outbox_store.hand_over() or nil };
 	end
 
 	function module.restore(saved)
+		handed_over = saved and saved.outbox;
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);
