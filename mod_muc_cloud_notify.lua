@@ -86,7 +86,7 @@ local outbox = part "muc_cloud_notify/outbox".new {
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);
 engine:on_event("addressee-changed", function (event) publish.forget_addressee(event.device); end);
-engine:on_due(outbox.turn);
+engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;

@@ -7,7 +7,7 @@ local minute = 60;
 
 -- An engine that only knows how much is unread: a number for each name. What has changed is written by batches.
 local function new_engine(lab)
-	local engine = { unread = {}, dirty = {}, stored = {}, most = math.huge, restored_at = {}, calls = {} };
+	local engine = { unread = {}, dirty = {}, stored = {}, most = math.huge, prepared = 3, restored_at = {}, calls = {} };
 	local under_way;
 
 	function engine:change(name, count)
@@ -21,14 +21,12 @@ local function new_engine(lab)
 
 	local function make_batch()
 		assert(not under_way, "the last batch is not done");
-		local list, left = {}, 0;
+		local list = {};
 		under_way = {};
 		for name in pairs(engine.dirty) do
 			if #list < engine.most then
 				table.insert(list, text_of(name));
 				under_way[name] = engine.unread[name] or 0;
-			else
-				left = left + 1;
 			end
 		end
 		if not list[1] then
@@ -37,7 +35,7 @@ local function new_engine(lab)
 		end
 		for name in pairs(under_way) do engine.dirty[name] = nil; end
 		local text = table.concat(list);
-		return { unread = text }, engine.bytes or #text, #list, left;
+		return { unread = text }, engine.bytes or #text;
 	end
 
 	function engine.poll_batch()
@@ -77,7 +75,19 @@ local function new_engine(lab)
 		return list[1] and { unread = text } or {}, #text, #plan;
 	end
 
+	function engine:stats()
+		local count = 0;
+		for _ in pairs(self.dirty) do count = count + 1; end
+		return { unstored = count };
+	end
+
+	function engine:prepare_restore()
+		self.prepared = self.prepared - 1;
+		return self.prepared < 0;
+	end
+
 	function engine:restore(record, time)
+		assert(self.prepared < 0, "it is not prepared");
 		assert(not record.is_broken, "it is broken");
 		table.insert(self.restored_at, time - lab.time);
 		for name, count in (record.unread or ""):gmatch("(%w+)=(%d+)\n") do
@@ -184,7 +194,7 @@ describe("journal", function ()
 		for i = 1, 20 do engine:change("user" .. i, 1); end
 		store.save();
 		assert.equal(3, #lab:names());
-		assert.equal(1, lab:count_logged("error: The outbox of 14 device(s) could not be stored"));
+		assert.equal(1, lab:count_logged("error: The outbox could not be stored: 14 change(s) of what is unread or waits are lost"));
 	end);
 
 	it("says that it cannot write, once, with a number, and when it can again", function ()
@@ -192,7 +202,7 @@ describe("journal", function ()
 		for i = 1, 5 do say("user" .. i, 1); end
 		assert.same({ "failed", "failed", "failed", "failed", "failed" }, engine.calls);
 		assert.equal(1, lab:count_logged("error: "));
-		assert.equal(1, lab:count_logged("error: The outbox of 1 device(s) could not be stored: it is in memory alone, and is tried again"));
+		assert.equal(1, lab:count_logged("error: The outbox cannot be stored: 1 change(s) of what is unread or waits are in memory alone"));
 		lab.refuses = nil;
 		say("ann", 1);
 		say("bob", 1);
@@ -203,7 +213,7 @@ describe("journal", function ()
 		lab.refuses = "the disk is full";
 		engine:change("ann", 2);
 		store.save();
-		assert.equal(1, lab:count_logged("error: The outbox of 1 device(s) could not be stored: what has happened to them"));
+		assert.equal(1, lab:count_logged("error: The outbox could not be stored: 1 change(s)"));
 	end);
 
 	it("tells the engine that nothing was stored where the engine fails", function ()
@@ -217,10 +227,13 @@ describe("journal", function ()
 		say("ann", 1);
 		engine = new_engine(lab);
 		store = lab:open(engine, { has_journal = true });
-		say("bob", 1);
-		assert.same({ "failed" }, engine.calls);
+		assert.is_false(store.has_begun());
+		engine:change("bob", 1);
+		assert.is_false(store.turn(lab.time));
+		assert.same({}, engine.calls);
 		assert.equal(1, #lab:names());
 		lab:restore(store);
+		assert.is_true(store.has_begun());
 		store.turn(lab.time);
 		assert.equal(2, #lab:names());
 	end);

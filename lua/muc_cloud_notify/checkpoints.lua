@@ -117,7 +117,7 @@ local function new(parts)
 
 	local function write_end()
 		local name, first = names.next_end(current.mark);
-		if not records.write(name, { parts = current.parts, bytes = current.bytes, time = now() }) then
+		if not records.write(name, { parts = current.parts, bytes = current.bytes, has_past = true, time = now() }) then
 			give_up();
 			return;
 		end

@@ -28,7 +28,6 @@ local function new(parts)
 	local names; -- nil: what the last run has left was not taken up yet
 	local checkpoint;
 	local is_failing = false;
-	local is_finished = false; -- this run writes nothing any more
 
 	-- The names of a run that follows on others of which nothing else is known.
 	local function names_after_all()
@@ -50,21 +49,21 @@ local function new(parts)
 		checkpoint.look();
 	end
 
-	local function on_failure(devices)
+	local function on_failure()
 		if is_failing then return; end
 		is_failing = true;
-		module:log("error", "The outbox of %d device(s) could not be stored: it is in memory alone, and is tried again; pushes are sent all the same",
-			devices);
+		module:log("error", "The outbox cannot be stored: %d change(s) of what is unread or waits are in memory alone. That is tried again;"
+			.." pushes are sent all the same", engine:stats().unstored);
 	end
 
 	local function on_success()
 		if not is_failing then return; end
 		is_failing = false;
-		module:log("info", "The outbox can be stored again, and what could not be is stored now");
+		module:log("info", "The outbox can be stored again");
 	end
 
 	-- Stores a batch, and tells the engine whether that could be done.
-	local function store(batch, bytes, devices)
+	local function store(batch, bytes)
 		local started = monotonic();
 		batch.time = now();
 		local ok = records.write(names.next(), batch);
@@ -74,25 +73,26 @@ local function new(parts)
 			on_success();
 		else
 			engine:batch_failed(finished);
-			on_failure(devices);
+			on_failure();
 		end
 		return ok;
 	end
 
 	local function write_due(time)
-		local batch, bytes, devices = engine:poll_batch(time);
-		if not batch then return false; end
+		local batch, bytes = engine:poll_batch(time);
+		if batch then store(batch, bytes); end
+		return batch ~= nil;
+	end
+
+	-- Whether batches are written. Until then what is due for one waits.
+	local function has_begun()
 		if not is_new then begin(); end
-		if names and not is_finished then
-			store(batch, bytes, devices);
-		else
-			engine:batch_failed(time); -- what has to be stored is, by and by
-		end
-		return true;
+		return names ~= nil;
 	end
 
 	-- Writes a batch, if one is due. Returns whether there was one.
 	local function turn(time)
+		if not has_begun() then return false; end
 		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
@@ -100,26 +100,24 @@ local function new(parts)
 		return not ok or was_due;
 	end
 
-	-- Stores all that is not stored yet, as far as there is time. Returns of how many devices something was not.
+	-- Stores all that is not stored yet, as far as there is time.
 	local function finish()
-		if not names then return 0; end
-		checkpoint.stop();
 		local started, written = monotonic(), 0;
-		while true do
-			local time = monotonic();
-			local batch, bytes, devices, left = engine:finish_batch(time);
-			if not batch then return 0; end
-			if not store(batch, bytes, devices) then return devices + left; end
+		repeat
+			local batch, bytes = engine:finish_batch(monotonic());
+			if not batch or not store(batch, bytes) then return; end
 			written = written + bytes;
-			if monotonic() - started > seconds_to_finish or written > bytes_to_finish then return left; end
-		end
+		until monotonic() - started > seconds_to_finish or written > bytes_to_finish;
 	end
 
 	-- The end of a run.
 	local function save()
-		local left = finish();
+		if not names then return; end
+		checkpoint.stop();
+		finish();
+		local left = engine:stats().unstored;
 		if left > 0 then
-			module:log("error", "The outbox of %d device(s) could not be stored: what has happened to them since it was last stored is lost", left);
+			module:log("error", "The outbox could not be stored: %d change(s) of what is unread or waits are lost", left);
 		end
 	end
 
@@ -127,11 +125,10 @@ local function new(parts)
 	local function hand_over()
 		if not names then return nil; end
 		checkpoint.stop();
-		is_finished = true;
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
 end
 
 return { new = new };

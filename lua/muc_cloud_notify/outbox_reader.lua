@@ -150,7 +150,7 @@ local function new(parts)
 			if names_of.read(name) then table.insert(given, name); end
 		end
 		local checkpoint = newest_checkpoint(given);
-		local is_whole = checkpoint and checkpoint.missing == 0;
+		local is_whole = checkpoint and (checkpoint.missing == 0 or not checkpoint.record.has_past);
 		local earlier, single = {}, nil;
 		if not is_whole then earlier, single = earlier_names(checkpoint and {} or listed); end
 		local newest = given[1] and read(given[#given]);
@@ -168,8 +168,14 @@ local function new(parts)
 		return monotonic() - (elapsed > 0 and elapsed or 0); -- the clock may have been set
 	end
 
-	local function take_up(name, record)
-		local ok, result = pcall(engine.restore, engine, record, time_of(record));
+	local function prepare_and_restore(record, pause)
+		while not engine:prepare_restore(record) do pause(true); end
+		pause(true);
+		return engine:restore(record, time_of(record));
+	end
+
+	local function take_up(name, record, pause)
+		local ok, result = pcall(prepare_and_restore, record, pause);
 		if ok then
 			plan.passed_over = plan.passed_over + result;
 		else
@@ -182,14 +188,14 @@ local function new(parts)
 	-- From before there were parts. Its devices refer to all of its messages.
 	local function take_up_in_slices(record, pause)
 		if type(record.devices) ~= "table" then
-			take_up(nil, record);
+			take_up(nil, record, pause);
 			return;
 		end
-		if not take_up(nil, { nicknames = record.nicknames, domains = record.domains }) then return; end
+		if not take_up(nil, { nicknames = record.nicknames, domains = record.domains }, pause) then return; end
 		for first = 1, #record.devices, devices_at_once do
 			local last = math.min(first + devices_at_once - 1, #record.devices);
 			local devices = table.move(record.devices, first, last, 1, {});
-			if not take_up(nil, { devices = devices, messages = record.messages }) then return; end
+			if not take_up(nil, { devices = devices, messages = record.messages }, pause) then return; end
 			pause(true);
 		end
 	end
@@ -207,9 +213,9 @@ local function new(parts)
 		if not (meaning and meaning.first) then
 			record = read_listed(name); -- which may have to wait: then it is still the next one
 			pause(true);
-			if record and take_up(name, record) then
+			if record and take_up(name, record, pause) then
 				if is_after then plan.records, plan.bytes = plan.records + 1, plan.bytes + size(record); end
-			elseif meaning and meaning.is_part and not is_after and checkpoint.missing == 0 then
+			elseif meaning and meaning.is_part and not is_after and checkpoint.missing == 0 and checkpoint.record.has_past then
 				plan = nil; -- and in the next one that checkpoint is not whole
 				return;
 			end
