@@ -272,12 +272,10 @@ fn what_is_taken_back_or_corrected_is_so_after_a_kill() {
             let pushes = killed.pushes();
             let told: Vec<_> = pushes.iter().map(|push| (push.count(), push.body().unwrap())).collect();
             assert_eq!(told, Vec::from_iter(expected), "{revision}");
-            killed.read(ORCHARD, &[JULIET], &[]);
-            killed.say(HALL, "in the hall");
+            pushes.iter().for_each(|push| drop(killed.reply(push, Outcome::Delivered)));
             killed.read(HALL, &[JULIET], &[]);
             killed.say(HALL, "in the hall");
-            let count = if expected.is_some() { 3 } else { 2 };
-            assert_eq!(killed.pushes_written().iter().map(|push| push.count()).max(), Some(count));
+            assert_eq!(killed.push_written().count(), if expected.is_some() { 3 } else { 2 });
         }
     }
 }
@@ -338,13 +336,13 @@ fn a_device_with_another_address_keeps_what_is_unread() {
     for is_written in [false, true] {
         let mut service = Journaled::new(Service::new(with_body()), with_body());
         // The push identifier is the same text.
-        service.enable_at(JULIET, "push.example/a<b", "c");
+        service.enable_at(JULIET, "push.example/a&lt;b", "c");
         service.read(ORCHARD, &[JULIET], &[]);
         service.say(ORCHARD, "1");
         if is_written {
             service.write_all();
         }
-        service.enable_at(JULIET, "push.example/a", "b<c");
+        service.enable_at(JULIET, "push.example/a", "b&lt;c");
         if !is_written {
             service.assert_quiet("it is not in the store");
         }
@@ -428,7 +426,8 @@ fn words_that_members_without_consent_do_not_hear_are_not_told_after_a_kill() {
     service.mention(ORCHARD, NURSE, "secret");
     service.write_all();
     let mut killed = service.killed_and_read(&[JULIET, NURSE]);
-    let pushes = killed.pushes();
+    let mut pushes = killed.pushes();
+    pushes.sort_by(|one, other| one.node.cmp(&other.node));
     let told: Vec<_> =
         pushes.iter().map(|push| (push.node.as_deref(), push.body(), push.mentioned)).collect();
     assert_eq!(

@@ -71,6 +71,7 @@ fn a_batch_that_is_lost_costs_what_was_in_it_and_nothing_else() {
     for text in ["1", "2", "3"] {
         service.say(ORCHARD, text);
         assert!(service.write());
+        service.wait(1.0);
     }
     service.stored.remove(1);
     let push = service.killed_and_read(&[JULIET]).push();

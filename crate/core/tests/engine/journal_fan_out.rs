@@ -81,7 +81,7 @@ fn a_hundred_thousand_are_all_in_the_store_before_the_first_push() {
 #[test]
 fn a_device_waits_for_all_rooms_that_it_was_told_of() {
     let (mut service, jids) = service(35, 10);
-    read(&mut service, HALL, &jids[..5]);
+    read(&mut service, HALL, &jids[30..]);
     service.say(ORCHARD, "1");
     service.spread();
     service.spread();
@@ -118,11 +118,6 @@ fn members_who_come_back_or_leave_in_the_middle_hold_nobody_up() {
     service.disable(&jids[32], None);
     service.write_all();
     assert_eq!(service.stats().queued, 31);
-    let pushes = service.take_pushes(100, Scope::AllRooms);
-    for push in &pushes {
-        service.reply(push, Outcome::Delivered);
-    }
-    assert_eq!(pushes.len(), 31);
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn the_deadline_says_when_one_is_due() {
     let mut service = juliet();
     for _ in 0..20 {
         service.say(ORCHARD, "text");
+        for push in service.pushes() {
+            service.reply(&push, Outcome::Delivered);
+        }
         while service.poll_batch().is_none() {
             let before = service.now;
             service.wait_for_deadline();
@@ -65,6 +68,7 @@ fn what_cannot_be_written_is_pushed_and_written_later() {
         for failure in 0..failures {
             while service.poll_batch().is_none() {
                 service.wait_for_deadline();
+                service.assert_quiet("all is told");
             }
             service.batch_failed();
             if failure == 0 {
@@ -82,6 +86,7 @@ fn what_cannot_be_written_is_pushed_and_written_later() {
         while !service.write() {
             let before = service.now;
             service.wait_for_deadline();
+            service.assert_quiet("all is told");
             waited += service.now - before;
         }
         assert!((0.9..=60.0).contains(&waited), "{waited} s after {failures}");
