@@ -105,8 +105,7 @@ impl Unread {
         let newer = std::mem::take(&mut rare.apart);
         self.tidy();
         let mut rooms = newer.rooms();
-        let is_urgent =
-            rooms.any(|(room, newer)| newer.is_mention() || self.pending.of_room(room).is_none());
+        let is_urgent = rooms.any(|(room, newer)| newer.is_mention() || self.pending.of_room(room).is_none());
         drop(rooms);
         let older = std::mem::replace(&mut self.pending, newer);
         self.pending.absorb(older);

@@ -63,7 +63,10 @@ impl Engine {
                 return batch;
             }
         }
-        let mut rest = self.recovery.take_rest().unwrap_or_else(|| SnapshotPlan::without_devices(self.snapshot_sources()));
+        let mut rest = self
+            .recovery
+            .take_rest()
+            .unwrap_or_else(|| SnapshotPlan::without_devices(self.snapshot_sources()));
         let part = rest.next(self.snapshot_sources(), 0, super::Detail::Words, now);
         self.recovery.set_rest(rest);
         part

@@ -15,8 +15,8 @@ pub use domains::DomainState;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;
 pub use plan::{Detail, SnapshotPlan};
-pub use unread::UnreadEntry;
 pub(super) use unread::Entries;
+pub use unread::UnreadEntry;
 
 use serde::{Deserialize, Serialize};
 

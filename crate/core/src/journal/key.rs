@@ -16,7 +16,10 @@ impl Key {
     }
 
     /// What the device of a user is called; its push identifier comes in pieces.
-    #[expect(deprecated, reason = "it is the only hasher here that is the same in all versions, and takes a key")]
+    #[expect(
+        deprecated,
+        reason = "it is the only hasher here that is the same in all versions, and takes a key"
+    )]
     pub(crate) fn hash<'a>(self, user: &str, push_identifier: impl IntoIterator<Item = &'a str>) -> NameHash {
         let mut hasher = std::hash::SipHasher::new_with_keys((self.0 >> 64) as u64, self.0 as u64);
         hasher.write(user.as_bytes());

@@ -20,8 +20,7 @@ impl LuaEngine {
     }
 
     pub(super) fn poll_batch(lua: &Lua, this: &Self, now: f64) -> Result<(Option<Table>, usize)> {
-        let batch =
-            this.with_engine("poll_batch", |engine| engine.poll_batch(Instant::from_seconds(now)))?;
+        let batch = this.with_engine("poll_batch", |engine| engine.poll_batch(Instant::from_seconds(now)))?;
         batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
     }
 

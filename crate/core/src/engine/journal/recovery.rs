@@ -64,7 +64,8 @@ impl Engine {
             }
         };
         let some = index.left.split_off(index.left.len().saturating_sub(LOOKED_AT));
-        let names = some.into_iter().filter_map(|id| Some((self.name_under(key, self.devices.get(id)?)?, id)));
+        let names =
+            some.into_iter().filter_map(|id| Some((self.name_under(key, self.devices.get(id)?)?, id)));
         index.found.extend(names);
         let is_done = index.left.is_empty();
         self.recovery.index = Some(index);

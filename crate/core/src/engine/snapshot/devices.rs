@@ -138,7 +138,8 @@ impl DeviceState {
         }
         unread.sort_by_key(|(order, _)| *order);
         let unread: Vec<UnreadState> = unread.into_iter().map(|(_, state)| state).collect();
-        let has_state = !unread.is_empty() || device.delivery().failures().is_some() || device.is_ping_wanted();
+        let has_state =
+            !unread.is_empty() || device.delivery().failures().is_some() || device.is_ping_wanted();
         has_state.then(|| DeviceState { unread, ..Self::without_rooms(device, sources, now) })
     }
 
@@ -188,7 +189,12 @@ fn found(notifications: &[(RoomId, &Notification)], room: RoomId) -> Option<Noti
 
 impl PendingState {
     /// What of a notification app servers may know.
-    pub(super) fn of(notification: &Notification, messages: &Messages, options: &Options, now: Instant) -> Self {
+    pub(super) fn of(
+        notification: &Notification,
+        messages: &Messages,
+        options: &Options,
+        now: Instant,
+    ) -> Self {
         let newest = notification.newest();
         let words = messages.tells(newest);
         let inline = Some(newest).filter(|_| !words && !messages.is_empty());

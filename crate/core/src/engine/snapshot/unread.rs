@@ -131,8 +131,7 @@ impl Entries {
         self.messages.sort();
         let messages = &self.messages;
         let entry = |Group { room, messages: count, pending, devices }: Group| {
-            let pending =
-                pending.map(|pending| PendingState::of(&pending, messages, sources.options, now));
+            let pending = pending.map(|pending| PendingState::of(&pending, messages, sources.options, now));
             let age = sources.rooms.seconds_unread(room, now) as u32;
             let room = sources.rooms.get(room)?.jid().to_string();
             Some(UnreadEntry { room, count, age, pending, gone: false, devices })
@@ -193,8 +192,8 @@ impl Targets<'_> {
         let unread = self.unread(device.owner(), state, messages, now);
         let room = unread.as_ref().map(|unread| unread.room).or_else(|| self.rooms.id(&state.room));
         let Some(room) = room else { return };
-        let is_waiting = unread.as_ref().is_some_and(|it| it.pending.is_some())
-            && self.awaited_rooms.contains(room);
+        let is_waiting =
+            unread.as_ref().is_some_and(|it| it.pending.is_some()) && self.awaited_rooms.contains(room);
         let unread = unread.unwrap_or(UnreadInRoom { room, messages: 0, pending: None });
         self.withdraw(id, room);
         let awaited_rooms = &*self.awaited_rooms;
