@@ -92,7 +92,7 @@ function server.open(version, rooms, timeout)
 			component_ports = { port };
 			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
 		};
-		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always" };
+		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always", muc_push_journal = true };
 		mucs = { [plain_service] = {} };
 	};
 	local path = read_template(self);

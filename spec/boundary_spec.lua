@@ -29,7 +29,7 @@ describe("boundary", function ()
 				with_body = false; with_sender = false; important_body = "New Message!"; max_body_bytes = 1024; max_errors = 16;
 				max_devices = 5; default_level = "auto"; max_in_flight = 500; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
 				push_interval = 1; time_to_live = 172800; give_up_after = 1209600; max_users_per_domain = 10000; max_users = 1000000;
-				lease = 7776000;
+				lease = 7776000; journal = true;
 			}, native.default_options);
 			native.open("x.localhost", native.default_options, st.stanza_mt);
 			native.close("x.localhost");

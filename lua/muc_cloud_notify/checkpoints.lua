@@ -147,6 +147,7 @@ local function new(parts)
 	end
 
 	local function begin()
+		module:log("debug", "A checkpoint of the outbox is begun");
 		current = {
 			plan = engine:plan_snapshot(), mark = names.mark(), parts = 0, bytes = 0;
 			batches_before = batches, bytes_before = bytes; -- which it replaces

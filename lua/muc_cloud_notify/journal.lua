@@ -70,6 +70,7 @@ local function new(parts)
 		local finished = monotonic();
 		if ok then
 			engine:batch_stored(finished, checkpoint.written(bytes, finished - started));
+			module:log("debug", "A batch of %d byte(s) is stored", bytes);
 			on_success();
 		else
 			engine:batch_failed(finished);

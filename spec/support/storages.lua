@@ -43,6 +43,11 @@ function internal.write(server, user, record)
 	internal.write_raw(server, user, "return " .. serialization.serialize(record) .. ";\n");
 end
 
+-- Writes many: records by user.
+function internal.write_all(server, records)
+	for user, record in pairs(records) do internal.write(server, user, record); end
+end
+
 function internal.break_reads(server, user)
 	local before = internal.read_raw(server, user);
 	local broken = (before or "return {};") .. "}";
@@ -109,6 +114,19 @@ function sql.read(server, user)
 		record[row.key] = row.type == "json" and assert(json.decode(row.value)) or row.value;
 	end
 	return record;
+end
+
+-- Writes many, while the server is stopped.
+function sql.write_all(server, records)
+	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
+	local insert = assert(connection:prepare([[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value")
+		VALUES (?, 'muc_cloud_notify', ?, ?, 'json', ?)]]));
+	for user, record in pairs(records) do
+		for key, value in pairs(record) do assert(insert:execute(service, user, key, json.encode(value))); end
+	end
+	insert:close();
+	assert(connection:commit());
+	connection:close();
 end
 
 function sql.write(server, user, record)
