@@ -6,6 +6,7 @@
 -- Exposed functions:
 --
 -- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
+-- stats() -> how much there is at the moment, by names: see engine_types.lua
 -- look_at_leases() -> removes the devices whose lease is over, as is done once a day
 
 local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
@@ -102,6 +103,10 @@ function absent_members(room_jid)
 	rooms.visit(room);
 	room_sync.read_now(room);
 	return engine:absent_members(room_jid);
+end
+
+function stats()
+	return engine:stats();
 end
 
 function look_at_leases()

@@ -21,6 +21,11 @@ local names_of = part "muc_cloud_notify/outbox_names";
 local seconds_to_finish = 0.5;
 local bytes_to_finish = 64 * 1024 * 1024;
 
+-- The store is left alone for ten times as long as it took, which the engine sees to; but not after it took no more than this, of
+-- which a tenth of the time that goes by is taken: what comes up alone waits for nobody.
+local seconds_in_a_row = 0.05;
+local share = 0.1;
+
 -- parts: { engine; records = see outbox_records.lua; is_new = whether the engine has to be filled }
 local function new(parts)
 	local engine, records, is_new = parts.engine, parts.records, parts.is_new;
@@ -28,6 +33,7 @@ local function new(parts)
 	local names; -- nil: what the last run has left was not taken up yet
 	local checkpoint;
 	local is_failing = false;
+	local seconds_used, last_used = 0, 0; -- and when
 
 	-- The names of a run that follows on others of which nothing else is known.
 	local function names_after_all()
@@ -62,6 +68,13 @@ local function new(parts)
 		module:log("info", "The outbox can be stored again");
 	end
 
+	-- The store took so long until `time`. Returns how much of that was too long.
+	local function use(seconds, time)
+		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		last_used = time;
+		return math.max(0, seconds_used - seconds_in_a_row);
+	end
+
 	-- Stores a batch, and tells the engine whether that could be done.
 	local function store(batch, bytes)
 		local started = monotonic();
@@ -69,7 +82,7 @@ local function new(parts)
 		local ok = records.write(names.next(), batch);
 		local finished = monotonic();
 		if ok then
-			engine:batch_stored(finished, checkpoint.written(bytes, finished - started));
+			engine:batch_stored(finished, use(checkpoint.written(bytes, finished - started), finished));
 			module:log("debug", "A batch of %d byte(s) is stored", bytes);
 			on_success();
 		else

@@ -77,6 +77,7 @@ function crowd_methods:start_again(answer)
 	self.log_length = #self.server:log();
 	self.server:start_again();
 	if answer == "away" then
+		self.muc.app = nil;
 		self.muc.bob = self.server:user("bob@users.localhost/desk");
 	else
 		self.muc:connect();
@@ -90,14 +91,20 @@ end
 
 -- Returns at once, whatever the server has done by then.
 function crowd_methods:say()
-	self.said = self.said + 1;
+	self.said, self.said_at = self.said + 1, #self.server:log();
 	self.server:admin(say, self.room, "text " .. self.said);
 end
 
 -- Ends the server so many seconds from now, as a crash would.
 function crowd_methods:kill(seconds)
 	loop.wait_until(function () return false; end, seconds or 0);
+	if self.muc.app then self:watch("silence"); end -- nobody takes an answer any more
 	self.server:kill();
+end
+
+-- Whether anything was stored or pushed since the last message.
+function crowd_methods:has_begun_to_push()
+	return self.pushes > 0 or self.server:log(self.said_at):find("is stored", 1, true) ~= nil;
 end
 
 -- How many members were told, how many of them more than twice, and how many whose last count is another one.
@@ -123,11 +130,14 @@ function crowd_methods:wait_until_told(count, timeout)
 	return told;
 end
 
+-- What the module says of itself, see stats() in engine_types.lua.
+function crowd_methods:stats()
+	return self.server:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats()");
+end
+
 -- Waits until all that has happened by now is in the store.
 function crowd_methods:wait_until_stored()
-	self.server:settle();
-	local length = #self.server:log();
-	self.server:wait_for_log("is stored", 5, length);
+	assert(loop.wait_until(function () return self:stats().unstored == 0; end, 5, 0.01), "not everything is stored");
 end
 
 return crowd;

@@ -81,6 +81,39 @@ function internal.break_lists(server)
 	end
 end
 
+function internal.record_path(server, store, name)
+	return string.format("%s/%s/%s/%s.dat", server.data_dir, encode(service), store, encode(name));
+end
+
+-- The names of all records of a store, in their order.
+function internal.names(server, store)
+	local names = {};
+	for file in lfs.dir(string.format("%s/%s/%s", server.data_dir, encode(service), store)) do
+		local name = file:match("^(.*)%.dat$");
+		if name then
+			table.insert(names, (name:gsub("%%(%x%x)", function (code) return string.char(tonumber(code, 16)); end)));
+		end
+	end
+	table.sort(names);
+	return names;
+end
+
+-- What is in a record, as it is; nil where there is none.
+function internal.record(server, store, name)
+	return files.read(internal.record_path(server, store, name));
+end
+
+-- Makes a record what it may be after a power cut.
+function internal.damage(server, store, name)
+	local path = internal.record_path(server, store, name);
+	local before = assert(files.read(path));
+	files.write(path, "");
+	return function ()
+		assert(files.read(path) == "", "what is empty was replaced");
+		files.write(path, before);
+	end
+end
+
 local sql = { name = "sql", global = { storage = "sql", sql = { driver = "SQLite3", database = "prosody.sqlite" } } };
 table.insert(storages, sql);
 
@@ -103,6 +136,28 @@ local function execute(server, statement, ...)
 	prepared:close();
 	connection:close();
 	return rows;
+end
+
+function sql.names(server, store)
+	local names = {};
+	for _, row in ipairs(execute(server, [[SELECT DISTINCT "user" FROM "prosody" WHERE "host" = ? AND "store" = ?]], service, store)) do
+		table.insert(names, row.user);
+	end
+	table.sort(names);
+	return names;
+end
+
+function sql.record(server, store, name)
+	local rows = execute(server, [[SELECT "value" FROM "prosody" WHERE "host" = ? AND "store" = ? AND "user" = ?]], service, store, name);
+	return rows[1] and rows[1].value;
+end
+
+function sql.damage(server, store, name)
+	local where = [[ WHERE "host" = ? AND "store" = ? AND "user" = ? AND "type" = ?]];
+	execute(server, [[UPDATE "prosody" SET "type" = 'broken']] .. where, service, store, name, "string");
+	return function ()
+		execute(server, [[UPDATE "prosody" SET "type" = 'string']] .. where, service, store, name, "broken");
+	end
 end
 
 function sql.read(server, user)

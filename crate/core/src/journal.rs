@@ -259,13 +259,9 @@ impl Journal {
         !self.groups.is_empty() || self.changed_since.is_some() || !self.states.is_empty()
     }
 
-    /// How many changes have yet to be written.
+    /// How many changes of what is unread or waits have yet to be written.
     pub(crate) fn unstored(&self) -> usize {
-        self.groups.unstored()
-            + self.changed.len()
-            + self.states.len()
-            + self.gone_rooms.len()
-            + self.gone_devices.len()
+        self.groups.unstored() + self.changed.len() + self.gone_rooms.len() + self.gone_devices.len()
     }
 
     /// A batch is begun.

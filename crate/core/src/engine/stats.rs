@@ -20,7 +20,7 @@ pub struct Stats {
     pub in_flight: usize,
     /// Messages, and other things that have happened in rooms, that have not come to all members.
     pub spreading: usize,
-    /// Changes that have yet to be written into the journal.
+    /// Changes of what is unread or waits that have yet to be written into the journal.
     pub unstored: usize,
     /// When the engine is to be asked again, and why.
     pub next_deadline: Option<Deadline>,
