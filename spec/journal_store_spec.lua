@@ -472,12 +472,12 @@ describe("journal", function ()
 		it("keeps what is empty or cannot be read aside, says so with its name, and takes up all else", function ()
 			for i = 1, 5 do say("user" .. i, 1); end
 			local names = lab:names();
-			lab.damaged[names[2]], lab.damaged[names[3]] = "empty", "unreadable";
+			lab.damaged[names[2]], lab.damaged[names[5]] = "empty", "unreadable";
 			lab.records[names[4]] = { is_broken = true };
 			start();
-			assert.same({ user1 = 1, user5 = 1 }, engine.unread);
+			assert.same({ user1 = 1, user3 = 1 }, engine.unread);
 			assert.equal(1, lab:count_logged(("error: The record %s of the outbox is empty or not there: it is kept aside"):format(names[2])));
-			assert.equal(1, lab:count_logged(("error: The record %s of the outbox cannot be read: it is kept aside"):format(names[3])));
+			assert.equal(1, lab:count_logged(("error: The record %s of the outbox cannot be read: it is kept aside"):format(names[5])));
 			assert.equal(1, lab:count_logged(("error: The record %s of the outbox makes no sense: it is kept aside"):format(names[4])));
 			assert.is_false(lab:tells("secret"));
 			lab.logged = {};
@@ -487,7 +487,7 @@ describe("journal", function ()
 			lab:advance(3 * minute);
 			assert.equal(5, #lab:names(), "what is kept aside is not removed");
 			store.save();
-			for i = 2, 4 do assert.truthy(lab.records[names[i]]); end
+			for _, i in ipairs { 2, 4, 5 } do assert.truthy(lab.records[names[i]]); end
 		end);
 
 		it("is read once the store answers, however long that takes, and nothing is kept aside", function ()
