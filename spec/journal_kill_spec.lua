@@ -8,7 +8,7 @@ local versions = require "spec.support.versions";
 local members = 2000;
 
 -- How long after a message the server is killed, in milliseconds.
-local moments = { internal = { 5, 50, 150, 400 }, sql = { 50, 150 } };
+local moments = { internal = { 5, 50, 150, 400 }, sql = { 50 } };
 
 -- The next start makes a checkpoint, in the place of what it takes for that of an earlier version.
 local make_checkpoint_due = [[
