@@ -27,6 +27,7 @@ local account_markers = part "muc_cloud_notify/account_markers";
 local bounded_cache = part "shared/bounded_cache";
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
+local turn_cache = part "shared/turn_cache";
 
 -- Whatever number of users there are, a store that fails is told of no more often, for each host.
 local seconds_between_errors = 60;
@@ -47,6 +48,7 @@ local function new()
 	local markers = account_markers.new();
 	local stores = {}; -- host -> its store of accounts
 	local failed = {}; -- host -> when the log last said that its store had failed
+	local found_in_turn = turn_cache.new(users_kept); -- bare JID -> as from find(), where there is an account
 
 	local function read_account(username, host)
 		stores[host] = stores[host] or module:context(host):open_store("accounts");
@@ -86,6 +88,16 @@ local function new()
 		return { created = account.created, disabled = account.disabled, marker = is_known and marker or nil }, true;
 	end
 
+	-- The same as it was found out in this turn of the event loop: clients may enable several nodes in a row, and a store may be slow.
+	local function find_in_turn(user)
+		local account = found_in_turn.get(user);
+		if not account then
+			account = find(user);
+			if account then found_in_turn.set(user, account); end
+		end
+		return account;
+	end
+
 	-- Whether something from before that time was registered for an account of that name that is gone. account: see find()
 	local function is_older(account, timestamp)
 		local created = account.created; -- nil on Prosody 0.12
@@ -96,8 +108,11 @@ local function new()
 	local function is_former(account, registration)
 		if account == false then return true; end
 		if not account or type(registration) ~= "table" then return false; end
-		return is_older(account, registration.timestamp)
-			or account.marker ~= nil and markers.is_former(account.marker, registration[marker_field]);
+		if is_older(account, registration.timestamp) then return true; end
+		if not account.marker then return false; end
+		local is_known, has_former_marker = pcall(markers.is_former, account.marker, registration[marker_field]);
+		if not is_known then log_failure(account.marker.host, has_former_marker); end
+		return is_known and has_former_marker;
 	end
 
 	-- The push identifiers of those registrations of a record that are not those of the account.
@@ -152,7 +167,8 @@ local function new()
 	end
 
 	return {
-		find = find, is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
+		find = find, find_in_turn = find_in_turn, forget = found_in_turn.forget;
+		is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
 		log_failure = log_failure;
 	};
 end
@@ -168,6 +184,7 @@ local function watch(parts)
 
 	-- An account is deleted, or new: nobody can have registered anything for it.
 	local function forget_user(event)
+		accounts.forget(user_of(event));
 		registrations.remove_all(user_of(event));
 	end
 

@@ -29,7 +29,7 @@ local facts = {
 };
 local others = {
 	"prepare_enable", "prepare_disable", "without_registration", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";
-	"addressee", "summary", "push_details", "is_wanted", "is_registered", "coverage", "absent_members", "stats", "awaited_room";
+	"addressee", "summary", "push_details", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats", "awaited_room";
 	"plan_snapshot", "next_part";
 };
 

@@ -394,6 +394,13 @@ function engine:is_wanted(id) end
 ---@return boolean
 function engine:is_registered(user) end
 
+---Whether a message counts as unread for members who are absent, and want to hear of all messages.
+---@param room string
+---@param sender string? the bare JID of the author; nil: the room itself, or not known
+---@param message stanza as the room sends it, from an occupant JID
+---@return boolean
+function engine:is_important(room, sender, message) end
+
 ---How much is known of a room: nothing, its members, or also which of them are there.
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage

@@ -34,6 +34,10 @@ function internal.write_raw(server, user, text)
 	files.write(internal.path(server, user), text);
 end
 
+function internal.remove(server, user)
+	assert(os.remove(internal.path(server, user)));
+end
+
 function internal.read(server, user)
 	local text = internal.read_raw(server, user);
 	return text and assert(load(text, "=record", "t", {}))();

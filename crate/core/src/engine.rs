@@ -77,6 +77,7 @@ use rooms::Rooms;
 /// - What the numbers mean: [`addressee`](Self::addressee), [`summary`](Self::summary).
 /// - Pushes: [`push_details`](Self::push_details), [`is_wanted`](Self::is_wanted).
 /// - Users: [`is_registered`](Self::is_registered).
+/// - Messages: [`is_important`](Self::is_important).
 /// - Rooms: [`coverage`](Self::coverage), [`is_anybody_absent`](Self::is_anybody_absent),
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).

@@ -111,6 +111,7 @@ impl UserData for LuaEngine {
         methods.add_method("push_details", Self::push_details);
         methods.add_method("is_wanted", Self::is_wanted);
         methods.add_method("is_registered", Self::is_registered);
+        methods.add_method("is_important", Self::is_important);
         methods.add_method("coverage", Self::coverage);
         methods.add_method("absent_members", Self::absent_members);
         methods.add_method("stats", Self::stats);

@@ -295,6 +295,11 @@ impl Engine {
         })
     }
 
+    /// Whether a message of a room counts as unread for members who are absent, and want to hear of all messages.
+    pub fn is_important(room: &str, sender: Option<&str>, message: &Element) -> bool {
+        Revision::read(message, room, sender).is_none() && Message::read(message, room).is_important()
+    }
+
     /// Messages were broadcast of which nothing else is known any more: they count as unread. Returns how many devices are to be
     /// pushed to so far, as [`Engine::handle_message`] does.
     pub fn handle_forgotten(&mut self, forgotten: Forgotten<'_>, now: Instant) -> usize {

@@ -129,8 +129,8 @@ fn left_of_two(times: &[f64]) -> Vec<String> {
     let mut record = Record::default();
     for (&now, node) in times.iter().zip(1..) {
         let engine = Driver::starting_at(now, Options { max_devices: 2, ..Options::default() });
-        record =
-            engine.prepare_enable(JULIET, &enable_iq("p.example", &node.to_string()), record).unwrap().record;
+        let iq = enable_iq("p.example", &node.to_string());
+        record = engine.prepare_enable(JULIET, &iq, record).expect("a request in order").record;
     }
     keys(&record)
 }
