@@ -12,6 +12,11 @@ local files = require "harness.files";
 
 local service = "conference.localhost";
 
+-- What the server has read in a turn of its event loop, it may keep until the turn is over.
+local function let_turn_end(server)
+	if server:is_running() then server:admin "settle(2)"; end
+end
+
 local function encode(text)
 	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
 end
@@ -32,6 +37,7 @@ end
 function internal.write_raw(server, user, text)
 	lfs.mkdir((internal.path(server, user):gsub("/[^/]*$", "")));
 	files.write(internal.path(server, user), text);
+	let_turn_end(server);
 end
 
 function internal.remove(server, user)
@@ -125,6 +131,7 @@ end
 
 function sql.break_reads(server)
 	execute(server, [[ALTER TABLE "prosody" RENAME TO "elsewhere"]]);
+	let_turn_end(server);
 	return function ()
 		execute(server, [[ALTER TABLE "elsewhere" RENAME TO "prosody"]]);
 	end
