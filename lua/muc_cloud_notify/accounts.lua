@@ -25,9 +25,9 @@ local usermanager = require "core.usermanager";
 
 local account_markers = part "muc_cloud_notify/account_markers";
 local bounded_cache = part "shared/bounded_cache";
+local brief_cache = part "shared/brief_cache";
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
-local turn_cache = part "shared/turn_cache";
 
 -- Whatever number of users there are, a store that fails is told of no more often, for each host.
 local seconds_between_errors = 60;
@@ -41,6 +41,9 @@ local users_kept = 10000;
 -- Providers (mod_auth_*) that keep accounts in the store "accounts". With mod_auth_insecure users need none.
 local has_accounts_store = { internal_hashed = true, internal_plain = true };
 
+-- What was just found out of accounts.
+local accounts_kept = 100;
+
 -- The field of a stored registration that says for which account it is.
 local marker_field = "account";
 
@@ -48,7 +51,7 @@ local function new()
 	local markers = account_markers.new();
 	local stores = {}; -- host -> its store of accounts
 	local failed = {}; -- host -> when the log last said that its store had failed
-	local found_in_turn = turn_cache.new(users_kept); -- bare JID -> as from find(), where there is an account
+	local found_just_now = brief_cache.new(accounts_kept); -- bare JID -> as from find(), where there is an account
 
 	local function read_account(username, host)
 		stores[host] = stores[host] or module:context(host):open_store("accounts");
@@ -88,12 +91,12 @@ local function new()
 		return { created = account.created, disabled = account.disabled, marker = is_known and marker or nil }, true;
 	end
 
-	-- The same as it was found out in this turn of the event loop: clients may enable several nodes in a row, and a store may be slow.
-	local function find_in_turn(user)
-		local account = found_in_turn.get(user);
+	-- The same as it was found out just now: clients may enable several nodes in a row, and a store may be slow.
+	local function find_just_now(user)
+		local account = found_just_now.get(user);
 		if not account then
 			account = find(user);
-			if account then found_in_turn.set(user, account); end
+			if account then found_just_now.set(user, account); end
 		end
 		return account;
 	end
@@ -167,7 +170,7 @@ local function new()
 	end
 
 	return {
-		find = find, find_in_turn = find_in_turn, forget = found_in_turn.forget;
+		find = find, find_just_now = find_just_now, forget = found_just_now.forget;
 		is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
 		log_failure = log_failure;
 	};

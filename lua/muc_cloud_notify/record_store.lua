@@ -10,8 +10,7 @@
 -- Invariant: a record that cannot be read is never taken for none. Internal storage says of an empty file that there is
 -- nothing: so the keys that were listed are remembered until their records were read.
 --
--- What was read or written is kept for the rest of the turn of the event loop: clients may enable several nodes in a row, and a store
--- may be slow.
+-- What was read or written just now is not read again: clients may enable several nodes in a row, and a store may be slow.
 --
 -- This file is MIT/X11 licensed.
 
@@ -21,7 +20,7 @@ local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
 local jid_prep = require "util.jid".prep;
 local sha256 = require "util.hashes".sha256;
 
-local turn_cache = part "shared/turn_cache";
+local brief_cache = part "shared/brief_cache";
 
 local longest_file_name = 255 - #".dat~"; -- "~": while it is written
 local prefix = "sha-256 ";
@@ -59,7 +58,7 @@ local function new()
 	local long_keys = {}; -- long JID -> true, where it is a key
 	local expected = {}; -- keys that were listed, and whose records were not read since -> true
 	local empty = {}; -- those of them of which the store says that there is nothing -> true
-	local kept = turn_cache.new(records_kept); -- key -> { record }, which is nil for none
+	local kept = brief_cache.new(records_kept); -- key -> { record }, which is nil for none
 	local readable_key; -- one that could be read
 
 	-- Also returns whether it is a hash.

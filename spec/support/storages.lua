@@ -9,12 +9,13 @@ local lfs = require "lfs";
 local serialization = require "util.serialization";
 
 local files = require "harness.files";
+local loop = require "harness.loop";
 
 local service = "conference.localhost";
 
--- What the server has read in a turn of its event loop, it may keep until the turn is over.
-local function let_turn_end(server)
-	if server:is_running() then server:admin "settle(2)"; end
+-- What the server has read just now it may keep for a moment.
+local function let_a_moment_pass(server)
+	if server:is_running() then loop.wait_until(function () end, 0.02); end
 end
 
 local function encode(text)
@@ -37,7 +38,7 @@ end
 function internal.write_raw(server, user, text)
 	lfs.mkdir((internal.path(server, user):gsub("/[^/]*$", "")));
 	files.write(internal.path(server, user), text);
-	let_turn_end(server);
+	let_a_moment_pass(server);
 end
 
 function internal.remove(server, user)
@@ -131,7 +132,7 @@ end
 
 function sql.break_reads(server)
 	execute(server, [[ALTER TABLE "prosody" RENAME TO "elsewhere"]]);
-	let_turn_end(server);
+	let_a_moment_pass(server);
 	return function ()
 		execute(server, [[ALTER TABLE "elsewhere" RENAME TO "prosody"]]);
 	end
