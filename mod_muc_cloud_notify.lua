@@ -40,15 +40,15 @@ local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
-local consent = part "muc_cloud_notify/consent".watch { muc = muc, is_asked_for = options.consent };
 
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
+local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {

@@ -76,14 +76,15 @@ local function start(parts)
 		end, clear_when_told);
 	end
 
-	local function read_live(rooms)
-		local place = 0;
+	-- first: those that are read before the others
+	local function read_live(first)
+		local place, next_room = 0, live_rooms.each();
 		room_sync.read_each("read the live rooms", function (pause)
 			local room;
 			repeat
 				pause();
 				place = place + 1;
-				room = rooms[place];
+				room = first[place] or next_room();
 			until not room or live_rooms.find(room.jid) == room and engine:coverage(room.jid) ~= "complete";
 			return room;
 		end, function () end);
@@ -96,7 +97,6 @@ local function start(parts)
 			return;
 		end
 		local rooms = room_sync.registrations_loaded();
-		for room in muc.live_rooms() do table.insert(rooms, room); end
 		read_awaited();
 		read_live(rooms);
 		guard.attempt("begin to look at the leases", parts.leases.start);
