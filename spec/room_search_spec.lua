@@ -31,6 +31,13 @@ local prelude = [[
 			return each_affiliation(self, ...);
 		end
 	end
+	local function make_rooms(how_many)
+		for number = 1, how_many do
+			local new_room = muc.new_room("many-" .. number .. "@" .. service, {});
+			muc.track_room(new_room);
+			prosody.hosts[service].events.fire_event("muc-room-created", { room = new_room });
+		end
+	end
 	local function fill(of_room, affiliations)
 		for number = 1, affiliations do
 			of_room._affiliations["user" .. number .. "@elsewhere.example"] = "member";
@@ -47,7 +54,7 @@ versions.describe("the rooms of somebody who has a device now", function (versio
 			components = { "users.localhost", "push.localhost" };
 			muc = {
 				modules_enabled = { "muc_cloud_notify" }; muc_push_slice = 0.1; muc_push_default = "always";
-				muc_room_default_persistent = true, muc_room_cache_size = 1000;
+				muc_room_default_persistent = true, muc_room_cache_size = 10000;
 			};
 		};
 		app, olga, rooms = server:app_server("push.localhost"), server:user("olga@users.localhost/desk"), {};
@@ -159,6 +166,29 @@ versions.describe("the rooms of somebody who has a device now", function (versio
 		]], rooms[1]);
 		assert.equal(1, passes);
 		assert.is_true(looked_at > 0 and looked_at <= 2 * 300 + 1, looked_at);
+	end);
+
+	it("are found without a list of all rooms, or notes of each", function ()
+		local walks, bytes = run([[
+			make_rooms(5000);
+			settle(5);
+			local last = room("many-5000@" .. service);
+			local is_found = false;
+			last._affiliations = setmetatable({}, { __pairs = function () is_found = true; return next, {}; end });
+			local live_rooms, walks = muc.live_rooms, 0;
+			function muc.live_rooms() walks = walks + 1; return live_rooms(); end
+			collectgarbage();
+			collectgarbage("stop");
+			local before = collectgarbage "count";
+			enable("ann@users.localhost");
+			repeat settle(1); until is_found;
+			local bytes = (collectgarbage "count" - before) * 1024;
+			collectgarbage("restart");
+			muc.live_rooms = live_rooms;
+			return walks, bytes;
+		]], rooms[1]);
+		assert.equal(0, walks);
+		assert.is_true(bytes < 40 * 5000, bytes);
 	end);
 
 	it("are found where their place in a room that is being read was passed already", function ()
