@@ -2,8 +2,6 @@
 
 local prosody = require "harness.prosody";
 
-local versions = require "spec.support.versions";
-
 -- A MUC service of which only the rooms are there. Each look at a room's JID is counted.
 local function new_service()
 	local service = { handlers = {}, looks = 0, rooms = {} };
