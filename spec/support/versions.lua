@@ -23,6 +23,7 @@ end
 function versions.describe_storages(title, block)
 	for _, storage in ipairs(storages) do
 		versions.describe(string.format("%s with %s storage", title, storage.name), function (version)
+			if storage.prepare then busted.lazy_setup(storage.prepare); end
 			block(version, storage);
 		end);
 	end
