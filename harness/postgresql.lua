@@ -32,9 +32,9 @@ local cluster_mt = { __index = cluster_methods };
 local open_clusters = {};
 local shared; -- see postgresql.shared()
 
--- Nothing of a test is to outlive the machine.
+-- Nothing of a test is to outlive the machine; what was committed outlives PostgreSQL.
 local settings = {
-	autovacuum = "off", fsync = "off", full_page_writes = "off", jit = "off", synchronous_commit = "off";
+	autovacuum = "off", fsync = "off", full_page_writes = "off", jit = "off";
 	listen_addresses = address, unix_socket_directories = "", log_min_messages = "warning", max_connections = "50";
 };
 

@@ -34,9 +34,10 @@ end
 
 -- Everything in the stores of this module but who serves, as one text.
 function database_methods:contents()
-	local rows = self:execute([[SELECT md5(string_agg(concat_ws('|', "host", "user", "store", "key", "value"), E'\n' ORDER BY "sort_id")) AS digest
-		FROM "prosody" WHERE "store" LIKE 'muc_cloud_notify%' AND "store" <> 'muc_cloud_notify_standby']]);
-	return rows[1].digest;
+	local rows = self:execute([[SELECT concat_ws(' ', "host", "user", "store", "key", "value") AS line FROM "prosody"
+		WHERE "store" LIKE 'muc_cloud_notify%' AND "store" <> 'muc_cloud_notify_standby' ORDER BY line]]);
+	for i, row in ipairs(rows) do rows[i] = row.line; end
+	return table.concat(rows, "\n");
 end
 
 -- Starts a Prosody that stores everything in it. options: those of prosody.start(), and global_modules. Returns server and service.
