@@ -128,6 +128,10 @@ local function new(parts)
 		return list;
 	end
 
+	local function forget_all()
+		held, weight_held = {}, 0;
+	end
+
 	-- For the module that follows this one after a reload.
 	local function hand_over()
 		return held;
@@ -143,7 +147,7 @@ local function new(parts)
 	end
 
 	return {
-		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget;
+		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_all = forget_all;
 		is_any = is_any, count = count, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};
 end
