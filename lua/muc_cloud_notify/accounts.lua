@@ -176,7 +176,7 @@ local function new()
 	};
 end
 
--- parts: { engine; accounts = as from new(); registrations }
+-- parts: { engine; standby; accounts = as from new(); registrations }
 local function watch(parts)
 	local engine, accounts, registrations = parts.engine, parts.accounts, parts.registrations;
 	local looked_at = bounded_cache.new(users_kept); -- bare JID -> when that is too long ago
@@ -185,8 +185,10 @@ local function watch(parts)
 		return jid_join(event.username, event.host);
 	end
 
-	-- An account is deleted, or new: nobody can have registered anything for it.
+	-- An account is deleted, or new: nobody can have registered anything for it. A process that does not serve writes nothing:
+	-- the one that does finds it out.
 	local function forget_user(event)
+		if not parts.standby.is_serving() then return; end
 		accounts.forget(user_of(event));
 		registrations.remove_all(user_of(event));
 	end

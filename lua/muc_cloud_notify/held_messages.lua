@@ -212,6 +212,10 @@ local function new(parts)
 		return list;
 	end
 
+	local function forget_all()
+		held, weight_held = {}, 0;
+	end
+
 	-- For the module that follows this one after a reload.
 	local function hand_over()
 		return held;
@@ -226,7 +230,7 @@ local function new(parts)
 	end
 
 	return {
-		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget;
+		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_all = forget_all;
 		is_any = is_any, count = count_held, take_untold = take_untold, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};
 end

@@ -28,10 +28,11 @@ local seconds_after_failure = 30;
 local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
--- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
+-- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
 -- room_sync; registrations; loading; leases; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
+	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
 
 	local is_filled, is_reload = not is_new, false;
@@ -80,14 +81,15 @@ local function start(parts)
 		end, clear_when_told);
 	end
 
-	local function read_live(rooms)
-		local place = 0;
+	-- first: those that are read before the others
+	local function read_live(first)
+		local place, next_room = 0, live_rooms.each();
 		room_sync.read_each("read the live rooms", function (pause)
 			local room;
 			repeat
 				pause();
 				place = place + 1;
-				room = rooms[place];
+				room = first[place] or next_room();
 			until not room or live_rooms.find(room.jid) == room and engine:coverage(room.jid) ~= "complete";
 			return room;
 		end, function () end);
@@ -95,7 +97,6 @@ local function start(parts)
 
 	local function on_filled()
 		local rooms = room_sync.registrations_loaded();
-		for room in muc.live_rooms() do table.insert(rooms, room); end
 		read_awaited();
 		read_live(rooms);
 		guard.attempt("begin to look at the leases", parts.leases.start);
@@ -148,42 +149,51 @@ local function start(parts)
 		if held > 0 then
 			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
 		end
-		if is_filled then
+		if is_filled and standby.is_serving() then
 			spread();
 			outbox_store.save();
 		end
 	end
 
+	local function stop()
+		guard.attempt("store the outbox", save_outbox);
+		guard.attempt("say that this process does not serve any more", standby.give_up);
+	end
+
 	function module.save()
 		is_reload = true;
 		parts.registrations.finish(monotonic() + seconds_to_remove);
-		if not is_filled then
+		if not is_filled or standby.is_over() then
 			native.close(module.host); -- the one that follows is filled from the start
 		end
-		return { held = room_sync.hand_over(), unreadable = is_filled and loading.hand_over() or {} };
+		return {
+			held = not standby.is_over() and room_sync.hand_over() or nil, tenure = standby.hand_over();
+			unreadable = is_filled and loading.hand_over() or {};
+		};
 	end
 
 	function module.restore(saved)
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);
+		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
 	end
 
 	function module.unload()
 		if is_reload then return; end
-		guard.attempt("store the outbox", save_outbox);
+		stop();
 		native.close(module.host);
 	end
 
 	-- After mod_muc has saved its rooms.
-	module:hook_global("server-stopping", guard.watch("store the outbox", save_outbox), -310);
+	module:hook_global("server-stopping", stop, -310);
 
 	-- Rooms may have changed while the module was not there.
 	engine:forget_rooms();
 
 	-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-	module:add_timer(0, guard.watch("begin", begin));
+	module:add_timer(0, guard.watch("begin", function () standby.start(begin); end));
 end
 
 return { start = start };

@@ -31,11 +31,10 @@ local function may_revise(stanza)
 	return false;
 end
 
--- parts: { engine; muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room,
--- stanza_id) = the author of a message, see mod_muc_undelivered; wants_message = whether another module wants to see the
--- message with each push }
+-- parts: { engine; live_rooms; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room, stanza_id) = the author of a
+-- message, see mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
-	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
+	local engine, room_sync, consent, wants_message = parts.engine, parts.room_sync, parts.consent, parts.wants_message;
 
 	-- These users are members of a room, and have a device. occupant: one who may be gone by now, nil for none
 	local function add_members(room, users, occupant)
@@ -58,7 +57,7 @@ local function watch(parts)
 	end
 
 	local search = room_search.new {
-		muc = muc, tasks = parts.tasks;
+		live_rooms = parts.live_rooms, tasks = parts.tasks;
 		on_members = function (room, users, occupant)
 			if not guard.attempt("take note of members of "..room.jid, add_members, room, users, occupant) then
 				-- They are registered, whatever happens here: so the room is read again.
@@ -110,6 +109,7 @@ local function watch(parts)
 		engine:forget_room(event.room.jid);
 		room_sync.start_again(event.room);
 		room_sync.start(event.room);
+		visit(event.room); -- whoever goes through all rooms may have passed its place
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)

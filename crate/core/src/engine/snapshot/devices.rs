@@ -285,7 +285,11 @@ impl Targets<'_> {
         now: Instant,
     ) -> Option<UnreadInRoom> {
         let oldest = now - self.options.time_to_live;
-        let pending = state.pending.as_ref().filter(|pending| now - pending.age >= oldest);
+        // The two ages may differ in what is stored, and that of the message is the one that counts from now on.
+        let sent = |pending: &PendingState| {
+            messages.newest(&pending.places).map_or_else(|| now - pending.age, |newest| newest.sent)
+        };
+        let pending = state.pending.as_ref().filter(|pending| sent(pending) >= oldest);
         if state.count == 0 && pending.is_none() {
             return None;
         }
