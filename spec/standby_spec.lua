@@ -1,6 +1,9 @@
 -- Two processes that have one MUC domain and one database: one serves, the other waits, and takes over.
 
+local lfs = require "lfs";
+
 local loop = require "harness.loop";
+local postgresql = require "harness.postgresql";
 local prosody = require "harness.prosody";
 
 local databases = require "spec.support.databases";
@@ -120,13 +123,15 @@ end);
 -- What takes 15 s: both versions at the same time.
 describe("a process that is not heard of any more", function ()
 	local cases = {};
+	local cluster; -- that goes away
 
 	local function start(database, version)
-		local server, muc = database:start(version);
+		local server, muc = database:start(version, { global = { modules_enabled = { "keep_database_connections" } } });
 		return { server = server, muc = muc };
 	end
 
 	lazy_setup(function ()
+		cluster = postgresql.start();
 		for _, version in ipairs(prosody.versions) do
 			local case = { version = version, database = databases.new(), copy = databases.new() };
 			case.one = start(case.database, version);
@@ -140,11 +145,21 @@ describe("a process that is not heard of any more", function ()
 			case.three.server:kill();
 			case.copy:execute([[UPDATE "prosody" SET "value" = ? WHERE "store" = ?]],
 				[[{"id":"another","counter":7,"machine":"elsewhere","kernel":"another","pid_space":1,"pid":1,"started":1}]], store);
+			local outage = databases.new(cluster);
+			case.four = start(outage, version);
+			case.user_in_outage, case.room_in_outage = case.four.muc:new_member();
+			assert.equal("result", case.four.muc:enable(case.user_in_outage, "n1"));
+			assert.same({ "n1" }, (case.four.muc:pushed(case.room_in_outage)));
+			case.five = start(outage, version);
+			case.five.server:wait_for_log("Another process serves " .. host .. ": process " .. case.four.server.pid, 10);
 			table.insert(cases, case);
 		end
 	end);
 
-	lazy_teardown(prosody.close_all);
+	lazy_teardown(function ()
+		prosody.close_all();
+		cluster:close();
+	end);
 
 	it("is given up after 15 s, and what was said meanwhile is told", function ()
 		for _, case in ipairs(cases) do
@@ -158,6 +173,7 @@ describe("a process that is not heard of any more", function ()
 			case.since = loop.now();
 			case.one.muc.bob:say(case.room, "to the one that is frozen");
 		end
+		cluster:stop();
 		for _, case in ipairs(cases) do
 			case.two.muc:say(case.room, "to the one that waits");
 			case.three.muc:say(case.room_of_copy, "to the copy");
@@ -171,6 +187,23 @@ describe("a process that is not heard of any more", function ()
 			assert.same({ n1 = { "1" } }, databases.counts(case.two.muc.app, 1));
 			assert.same({ n1 = { "1" } }, databases.counts(case.three.muc.app, 1));
 			assert.equal("result", (case.two.muc:enable(case.two.server:user(case.user.jid), "n2")));
+		end
+	end);
+
+	it("goes on if it is the database that has been away for so long", function ()
+		local seconds = loop.now() - cases[1].since;
+		assert.is_true(seconds > 15, ("it was away for %.1f s"):format(seconds));
+		for _, case in ipairs(cases) do
+			assert.same({ "n1" }, (case.four.muc:pushed(case.room_in_outage)));
+			case.length = #case.five.server:log();
+		end
+		cluster:start_again();
+		for _, case in ipairs(cases) do
+			case.five.server:wait_for_log("Another process serves " .. host .. ": process " .. case.four.server.pid, 20, case.length);
+			assert.equal("result", (case.four.muc:enable(case.user_in_outage, "n2")));
+			assert.same({ "n1", "n2" }, (case.four.muc:pushed(case.room_in_outage)));
+			assert.is_nil(case.four.server:log():find(" serves " .. host .. " now", 1, true));
+			assert.is_nil(case.five.server:log():find("are registered", 1, true));
 		end
 	end);
 
@@ -198,6 +231,38 @@ describe("a process that is not heard of any more", function ()
 			case.three.server:wait_for_log("warn\tprocess 1 on elsewhere served " .. host, 5, case.length);
 			assert.same({}, (case.three.muc:pushed(case.room_of_copy)));
 		end
+	end);
+end);
+
+-- What a server has written down of who serves, in internal storage.
+local function internal_tenure(server)
+	return lfs.attributes(server.data_dir .. "/conference%2elocalhost/" .. store .. ".dat");
+end
+
+versions.describe("internal storage", function (version)
+	after_each(prosody.close_all);
+
+	it("has no standby unless that is asked for", function ()
+		local server, muc = muc_service.start(version, { muc = muc_service.with_body() });
+		local user = muc:new_member();
+		assert.equal("result", muc:enable(user, "n1"));
+		muc:restart("stop");
+		assert.is_nil(internal_tenure(server));
+	end);
+
+	it("may have one, which its own Prosody does not wait for", function ()
+		local server, muc = muc_service.start(version, {
+			muc = muc_service.with_body { muc_push_standby = true, muc_push_default = "always", muc_room_default_persistent = true };
+		});
+		local user, room = muc:new_member();
+		assert.equal("result", muc:enable(user, "n1"));
+		assert.truthy(internal_tenure(server));
+		for _, finish in ipairs { "kill", "stop" } do
+			muc:restart(finish);
+			assert.equal("result", muc:enable(server:user(user.jid), "n1"));
+			assert.same({ "n1" }, (muc:pushed(room)));
+		end
+		assert.same({}, complaints(server, 0));
 	end);
 end);
 

@@ -52,7 +52,11 @@ end
 local function open_store(setting)
 	local driver, driver_name = storagemanager.get_driver(module.host, module.name);
 	if setting == false or driver_name == "null" or setting == "auto" and not is_shared(driver_name) then return nil; end
-	return assert(driver:open(module.name.."_standby", "keyval"));
+	local store, err = driver:open(module.name.."_standby", "keyval");
+	if not store then
+		module:log("error", "The storage %s cannot hold who serves %s (%s), so this process does not wait for others", driver_name, module.host, err);
+	end
+	return store;
 end
 
 -- parts: { setting = see `muc_push_standby`; forget_held = forgets the messages that are held }
