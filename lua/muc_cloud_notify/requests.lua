@@ -86,7 +86,7 @@ local function watch(parts)
 	-- is_member: whether the user is a member of a room; nil where that is not known
 	local function answer_enable(event, user, is_member)
 		local stanza = event.stanza;
-		local account = accounts.find(user);
+		local account = accounts.find_just_now(user);
 		if account == false then
 			-- A session may outlive the account, where another process deletes it; the next account of the name is not theirs.
 			registrations.remove_former(user, account);

@@ -78,7 +78,8 @@ local function new(parts)
 	local function say(level, text)
 		if said == text then return; end
 		said = text;
-		module:log_status(level, "%s", text);
+		module:log(level, "%s", text);
+		module:set_status(level, text, true); -- Prosody keeps an error there, unless it is told to do otherwise
 	end
 
 	-- Returns whether the store could be read, and the tenure, nil where there is none.

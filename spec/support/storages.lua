@@ -10,9 +10,15 @@ local lfs = require "lfs";
 local serialization = require "util.serialization";
 
 local files = require "harness.files";
+local loop = require "harness.loop";
 local postgresql = require "harness.postgresql";
 
 local service = "conference.localhost";
+
+-- What the server has read just now it may keep for a moment.
+local function let_a_moment_pass(server)
+	if server:is_running() then loop.wait_until(function () end, 0.02); end
+end
 
 local function encode(text)
 	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
@@ -34,6 +40,11 @@ end
 function internal.write_raw(server, user, text)
 	lfs.mkdir((internal.path(server, user):gsub("/[^/]*$", "")));
 	files.write(internal.path(server, user), text);
+	let_a_moment_pass(server);
+end
+
+function internal.remove(server, user)
+	assert(os.remove(internal.path(server, user)));
 end
 
 function internal.read(server, user)
@@ -106,6 +117,7 @@ local function new_sql(name, dialect)
 
 	function storage.break_reads(server)
 		execute(server, [[ALTER TABLE "prosody" RENAME TO "elsewhere"]]);
+		let_a_moment_pass(server);
 		return function ()
 			execute(server, [[ALTER TABLE "elsewhere" RENAME TO "prosody"]]);
 		end
