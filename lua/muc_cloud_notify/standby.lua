@@ -30,6 +30,8 @@ local processes = part "muc_cloud_notify/processes";
 
 local seconds_between_renewals = 5;
 local seconds_between_looks = 1;
+-- While the store cannot be read; that doubles with each look, up to `seconds_between_renewals`.
+local seconds_after_failure = 0.25;
 
 -- For how long a counter stands still before another process takes over.
 local seconds_until_vacant = 15;
@@ -71,6 +73,7 @@ local function new(parts)
 	local next_attempt = -math.huge; -- to raise the counter, where that has failed
 	local is_failing = false;
 	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at }
+	local next_pause = seconds_after_failure;
 	local said; -- the last thing that was said of the state
 	local deferred = {};
 	local begin;
@@ -256,9 +259,12 @@ local function new(parts)
 		local is_read, tenure = read();
 		if not is_read then
 			begin_to_see_anew();
-			wait("error", "The store cannot be read, so nobody who registered before is known; it is tried again until it can");
-			return seconds_between_renewals;
+			wait("error", "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again");
+			local pause = next_pause;
+			next_pause = math.min(2 * pause, seconds_between_renewals);
+			return pause;
 		end
+		next_pause = seconds_after_failure;
 		if not tenure then return take(time, nil); end
 		if tenure.is_given_up or processes.is_gone(tenure, this_process) then
 			module:log(state == "waiting" and "info" or "debug", "%s, which served %s, has ended: this process takes over",
