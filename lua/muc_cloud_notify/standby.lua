@@ -61,9 +61,9 @@ local function open_store(setting)
 	return store;
 end
 
--- parts: { setting = see `muc_push_standby`; forget_held = forgets the messages that are held }
-local function new(parts)
-	local store = open_store(parts.setting);
+-- setting: see `muc_push_standby`
+local function new(setting)
+	local store = open_store(setting);
 
 	-- "undecided": it is not known yet; "waiting"; "serving"; "over": it has served, and never will again.
 	local state = store and "undecided" or "serving";
@@ -72,11 +72,11 @@ local function new(parts)
 	local certain_until, certain_until_now = -math.huge, -math.huge; -- on the clocks of monotonic() and of now()
 	local next_attempt = -math.huge; -- to raise the counter, where that has failed
 	local is_failing = false;
-	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at }
+	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at = until when; looked = when }
 	local next_pause = seconds_after_failure;
 	local said; -- the last thing that was said of the state
 	local deferred = {};
-	local begin;
+	local begin, note_other; -- see start()
 
 	local function say(level, text)
 		if said == text then return; end
@@ -241,14 +241,14 @@ local function new(parts)
 			wait("warn", ("%s served %s when it was last heard of, and may still do so: this one waits, for %d s if nothing more is heard of it")
 				:format(name, module.host, seconds_until_vacant));
 		elseif tenure.id ~= seen.id or tenure.counter ~= seen.counter then
+			-- When it was raised is not known, but that this was since the last look.
 			seen.seconds = 0;
-			-- What is said here meanwhile is not for this process to push.
-			parts.forget_held();
+			note_other(seen.looked);
 			wait("warn", ("Another process serves %s: %s. This one waits until that is gone"):format(module.host, name));
 		elseif seen.at then
 			seen.seconds = seen.seconds + math.min(time - seen.at, 2 * seconds_between_looks);
 		end
-		seen.id, seen.counter, seen.at = tenure.id, tenure.counter, time;
+		seen.id, seen.counter, seen.at, seen.looked = tenure.id, tenure.counter, time, time;
 		return seen.seconds >= seconds_until_vacant;
 	end
 
@@ -278,9 +278,10 @@ local function new(parts)
 		return take(time, nil);
 	end
 
-	-- Calls func() once this process is to serve, at once where there is no standby.
-	local function start(func)
-		begin = func;
+	-- Calls on_turn() once this process is to serve, at once where there is no standby; and on_other(time) each time that it is seen
+	-- that another one does: it did at that time, on the clock of monotonic(), and may not since.
+	local function start(on_turn, on_other)
+		begin, note_other = on_turn, on_other;
 		if not store then
 			begin();
 		elseif state == "serving" then -- since before a reload
