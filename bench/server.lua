@@ -180,8 +180,7 @@ function server_methods:start(options)
 	for _, name in ipairs { "pid", "exit", "console.port", "prosody.log" } do
 		os.remove(child.folder .. "/" .. name);
 	end
-	assert(child.guard:write("start\n"));
-	assert(child.guard:flush());
+	child.process:start();
 	self.started = loop.now();
 	self:connect_app(function ()
 		return files.read(child.folder .. "/exit");

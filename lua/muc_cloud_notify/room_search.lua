@@ -82,7 +82,7 @@ local function new(parts)
 		for _, callback in ipairs(group.callbacks) do
 			local bare_jid = callback.bare_jid;
 			guard.attempt("take note of the rooms of "..bare_jid, callback.on_found, group.found[bare_jid] or false);
-			pause();
+			pause(true); -- it may have looked into a store
 		end
 	end
 

@@ -136,18 +136,29 @@ local function watch(parts)
 		return author;
 	end
 
-	-- message: { facts; stanza }. present: see room_sync.on_release
+	-- message: { facts; stanza; sent }. present: see room_sync.on_release
 	local function push(room, message, present)
 		local facts = message.facts;
 		facts.present = present;
 		facts.reply_author = find_reply_author(room, message.stanza);
-		local devices = engine:handle_message(facts, message.stanza, monotonic());
+		local devices = engine:handle_message(facts, message.stanza, message.sent);
 		if devices > 0 then
 			module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
 		end
 	end
 
+	-- forgotten: { facts; messages = how many; sent = when the last one was }
+	local function push_forgotten(room, forgotten, present)
+		local facts = forgotten.facts;
+		facts.present = present;
+		local devices = engine:handle_forgotten(facts, forgotten.messages, forgotten.sent);
+		if devices > 0 then
+			module:log("debug", "%d message(s) in %s of which nothing else is known are pushed to %d device(s)", forgotten.messages, room.jid, devices);
+		end
+	end
+
 	room_sync.on_release("message", push);
+	room_sync.on_release("forgotten", push_forgotten);
 
 	-- Where everybody is there, what is taken back or corrected may still come back from a session of somebody who only
 	-- seems to be.
@@ -173,7 +184,7 @@ local function watch(parts)
 		local facts = facts_of(room);
 		facts.sender = sender and sender.bare_jid;
 		if is_complete then
-			push(room, { facts = facts, stanza = stanza });
+			push(room, { facts = facts, stanza = stanza, sent = monotonic() });
 		else
 			room_sync.hold(room, "message", facts, stanza);
 		end
