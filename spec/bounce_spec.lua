@@ -59,6 +59,20 @@ versions.describe("a bounced message", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
+	it("is pushed without its text if it was too large to be kept, unless it is of a kind that nobody needs a push for", function ()
+		local keys = ("<key rid='1'>a</key>"):rep(600);
+		local encrypted = "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys>"..keys.."</keys></header>%s</encrypted>";
+		local reactions = "<reactions xmlns='urn:xmpp:reactions:0' id='m1'>"..("<reaction>a</reaction>"):rep(600).."</reactions>";
+		for _, extra in ipairs { encrypted:format "", reactions, chat_state..("<a/>"):rep(600) } do
+			bounce(ann, say(nil, extra));
+		end
+		assert.same({ "ann 1 "..contentless }, muc:take_pushes()); -- of the last one there is no outline
+		bounce(ann, say(nil, encrypted:format "<payload>a</payload>"));
+		bounce(ann, say("hello", reactions));
+		bounce(ann, say(("word "):rep(15000), chat_state));
+		assert.same({ "ann 2 "..contentless, "ann 3 "..contentless, "ann 4 "..contentless }, muc:take_pushes());
+	end);
+
 	it("is pushed if its recipient has left meanwhile, and the messages since are not pushed again", function ()
 		local before = say "before";
 		ann:leave(room);
