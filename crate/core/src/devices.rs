@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use slotmap::SlotMap;
 
+use crate::app_server::AppServer;
+use crate::circuit_breaker::PROBE_TIMEOUT;
 use crate::device::{Device, Due, InFlight, MessageDigest, Notification, Revising};
-use crate::domains::{Domains, Landing};
+use crate::domains::{Concern, DomainId, Domains, Landing};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::options::Options;
 use crate::outbox::Outbox;
+use crate::outcome::Outcome;
 use crate::registration::Registration;
 use crate::time::Instant;
 
@@ -55,6 +58,7 @@ impl Devices {
         if is_changed {
             let domain = self.outbox.domains_mut().enter(device.registration().app_server.domain());
             self.outbox.dequeue(device);
+            self.outbox.end_back_off(device);
             self.outbox.domains_mut().leave(device.domain());
             device.set_domain(domain);
             self.outbox.update(id, device);
@@ -75,7 +79,7 @@ impl Devices {
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
-        self.outbox.remove(id, &mut device);
+        self.outbox.remove(&mut device);
         Some(device)
     }
 
@@ -145,22 +149,33 @@ impl Devices {
     }
 
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
-    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
+    /// it finds nothing for has only changed. It is told whether the app server has taken anything before. At most so many devices
+    /// are looked at, each after a call of before().
     pub(crate) fn poll<T>(
         &mut self,
         at_most: usize,
         now: Instant,
         options: &Options,
         mut before: impl FnMut(&mut Self, DeviceId),
-        mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
+        mut prepare: impl FnMut(DeviceId, &mut Device, bool) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
             let id = self.outbox.pop_queue(now, options)?;
+            if let Some(device) = self.devices.get_mut(id) {
+                device.leave_back_offs();
+            }
             before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
-            let sent = prepare(id, device).map(|(mut in_flight, result)| {
-                in_flight.flight = self.outbox.domains_mut().record_sent(device.domain(), now, options);
+            let domains = self.outbox.domains();
+            let is_known = domains.is_known_app_server(device.domain(), &device.registration().app_server);
+            let sent = prepare(id, device, is_known).map(|(mut in_flight, result)| {
+                let failing = (id, device.failing_since());
+                in_flight.flight =
+                    self.outbox.domains_mut().record_sent(device.domain(), failing, now, options);
+                if in_flight.flight.is_some_and(|flight| flight.is_probe) {
+                    in_flight.deadline = in_flight.deadline.min(now + PROBE_TIMEOUT);
+                }
                 device.send(self.outbox.boxed(in_flight));
                 result
             });
@@ -178,13 +193,31 @@ impl Devices {
         &mut self,
         id: PushId,
         landing: Option<&Landing<'_>>,
-        change: impl FnOnce(&mut Device, &mut InFlight) -> T,
+        change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
-        let result = change(device, &mut in_flight);
+        let app_server = &device.registration().app_server;
+        let concern = match landing.map(|landing| landing.outcome) {
+            Some(Outcome::Silent) => {
+                let since = device.failing_since().unwrap_or(in_flight.sent);
+                self.outbox.domains().concern(device.domain(), app_server, since)
+            }
+            Some(Outcome::Delivered) => {
+                self.outbox.domains_mut().add_app_server(device.domain(), app_server);
+                Concern::Device
+            }
+            _ => Concern::Device,
+        };
+        let result = change(device, &mut in_flight, concern);
         if let Some(flight) = in_flight.flight {
-            self.outbox.domains_mut().record_ended(flight, landing);
+            let answered_until = landing.map(|landing| in_flight.sent + landing.options.reply_timeout);
+            match answered_until.zip(landing).filter(|(until, landing)| landing.now < *until) {
+                Some((until, landing)) if in_flight.deadline <= landing.now => {
+                    self.outbox.add_late(id, device, flight, until, landing);
+                }
+                _ => self.outbox.domains_mut().record_ended(flight, landing),
+            }
         }
         self.outbox.update(id.device(), device);
         in_flight.notifications = Default::default();
@@ -192,10 +225,51 @@ impl Devices {
         Some(result)
     }
 
-    /// Ends a publish to a device that is gone, if it is one that this JID may answer.
-    pub(crate) fn end_orphan(&mut self, id: PushId, from: &str, landing: &Landing<'_>) {
-        if let Some(orphan) = self.outbox.take_orphan(id, from) {
-            self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+    /// Ends a publish that no device waits for any more, if it is one that this JID may answer. Returns the app server, and its
+    /// domain.
+    pub(crate) fn end_orphan(
+        &mut self,
+        id: PushId,
+        from: &str,
+        landing: &Landing<'_>,
+    ) -> Option<(AppServer, DomainId)> {
+        let orphan = self.outbox.take_orphan(id, from)?;
+        self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        Some((orphan.app_server, orphan.flight.domain))
+    }
+
+    /// The link to a domain that has taken pushes is lost, and with it all that was on its way: lost() is told of each publish to a
+    /// device that is there still.
+    pub(crate) fn lose_link(
+        &mut self,
+        domain: &str,
+        now: Instant,
+        options: &Options,
+        mut lost: impl FnMut(&mut Device, &mut InFlight),
+    ) {
+        let Some(domain) = self.domains().find_known(domain) else { return };
+        let mut is_any_lost = false;
+        while let Some(id) = self.domains().first_in_flight(domain) {
+            is_any_lost = true;
+            let push = self.devices.get(id).and_then(|device| device.delivery().in_flight());
+            let is_there = |push: &&InFlight| push.flight.is_some_and(|flight| flight.domain == domain);
+            if let Some(push) = push.filter(is_there).map(|in_flight| in_flight.id) {
+                self.end_push(push, None, |device, in_flight, _| lost(device, in_flight));
+            } else if let Some(orphan) = self.outbox.take_any_orphan(id) {
+                self.outbox.domains_mut().record_ended(orphan.flight, None);
+            } else {
+                break;
+            }
+        }
+        if is_any_lost {
+            self.outbox.domains_mut().lose_link(domain, now, options);
+        }
+    }
+
+    /// The link to a domain is there again.
+    pub(crate) fn restore_link(&mut self, domain: &str, now: Instant, options: &Options) {
+        if let Some(domain) = self.domains().find_known(domain) {
+            self.outbox.domains_mut().restore_link(domain, now, options);
         }
     }
 
@@ -205,7 +279,7 @@ impl Devices {
         &mut self,
         at_most: usize,
         silence: &Landing<'_>,
-        mut end: impl FnMut(&mut Device, &mut InFlight) -> T,
+        mut end: impl FnMut(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Vec<(DeviceId, T)> {
         let now = silence.now;
         let mut ended = Vec::new();
@@ -214,17 +288,18 @@ impl Devices {
                 break;
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
-            let Some(device) = self.devices.get_mut(id) else {
-                if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                    self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
-                }
-                continue;
-            };
+            if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
+                self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+            }
+            let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {
                 continue;
             }
             match device.delivery().due().filter(|(time, _)| *time <= now) {
-                Some((_, Due::Retry)) => device.resume(),
+                Some((_, Due::Retry)) => {
+                    self.outbox.end_back_off(device);
+                    device.end_pace();
+                }
                 Some((_, Due::AnswerOverdue(push))) => {
                     let result = self.end_push(push, Some(silence), &mut end);
                     ended.extend(result.map(|result| (id, result)));
@@ -267,6 +342,7 @@ impl Devices {
             for &(id, is_mention) in some {
                 if let Some(device) = self.devices.get_mut(id) {
                     device.add_unread(room, Notification::of(message, is_mention));
+                    self.outbox.hasten(device);
                     // It sets no deadline: a device that waits goes on waiting.
                     self.outbox.enqueue(id, device, Some(room));
                 }

@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod event;
 mod ids;
+mod lists;
 mod mention;
 mod message;
 mod notify_level;

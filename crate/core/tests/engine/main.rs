@@ -18,6 +18,7 @@ mod message_count;
 mod message_kinds;
 mod nickname_restart;
 mod originals;
+mod outage;
 mod outbox;
 mod outcome;
 mod pace;
