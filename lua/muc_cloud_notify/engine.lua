@@ -25,7 +25,7 @@ local facts = {
 	"set_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
 	"forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "spread", "restore";
+	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout", "spread", "restore";
 };
 local others = {
 	"prepare_enable", "prepare_disable", "without_registration", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";

@@ -156,10 +156,12 @@ impl CircuitBreaker {
         self.trips = self.trips.saturating_add(1);
     }
 
-    /// The app server may be back: it is probed at this time at the latest, if it is spared.
-    pub(crate) fn hasten(&mut self, at: Instant) {
+    /// The app server may be back: it is probed at this time at the latest, if it is spared, and then as if it had been spared so
+    /// often.
+    pub(crate) fn hasten(&mut self, at: Instant, trips: u32) {
         if let Some(until) = self.until() {
             self.state = State::Open { until: until.min(at) };
+            self.trips = self.trips.min(trips);
         }
     }
 }
@@ -318,14 +320,16 @@ mod tests {
     fn who_may_be_back_is_probed_at_once() {
         let options = Options::default();
         let mut breaker = CircuitBreaker::default();
-        breaker.hasten(at(1.0));
+        breaker.hasten(at(1.0), 0);
         assert_eq!(breaker.permit(at(0.0)), GRANTED, "it was not spared");
         breaker.open(at(0.0), 0.0, true, &options);
         breaker.open(at(0.0), 0.0, true, &options);
         assert_eq!(breaker.permit(at(0.0)), denied(2.0));
-        breaker.hasten(at(5.0));
+        breaker.hasten(at(5.0), 9);
         assert_eq!(breaker.permit(at(0.0)), denied(2.0), "no later");
-        breaker.hasten(at(0.5));
+        breaker.hasten(at(0.5), 0);
         assert_eq!(breaker.permit(at(0.5)), Permit::Probe);
+        breaker.record_sent(at(0.5), true, &options);
+        assert_eq!(breaker.permit(at(0.5)), denied(1.5), "and then soon");
     }
 }

@@ -197,27 +197,15 @@ impl Devices {
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
-        let app_server = &device.registration().app_server;
-        let concern = match landing.map(|landing| landing.outcome) {
-            Some(Outcome::Silent) => {
-                let since = device.failing_since().unwrap_or(in_flight.sent);
-                self.outbox.domains().concern(device.domain(), app_server, since)
-            }
-            Some(Outcome::Delivered) => {
-                self.outbox.domains_mut().add_app_server(device.domain(), app_server);
-                Concern::Device
-            }
-            _ => Concern::Device,
-        };
+        let late = landing.and_then(|landing| late_until(&in_flight, landing));
+        let concern = self.outbox.concern(device, &in_flight, landing, late.is_some());
         let result = change(device, &mut in_flight, concern);
-        if let Some(flight) = in_flight.flight {
-            let answered_until = landing.map(|landing| in_flight.sent + landing.options.reply_timeout);
-            match answered_until.zip(landing).filter(|(until, landing)| landing.now < *until) {
-                Some((until, landing)) if in_flight.deadline <= landing.now => {
-                    self.outbox.add_late(id, device, flight, until, landing);
-                }
-                _ => self.outbox.domains_mut().record_ended(flight, landing),
+        match (in_flight.flight, late, landing) {
+            (Some(flight), Some(until), Some(landing)) => {
+                self.outbox.add_late(id, device, flight, until, landing);
             }
+            (Some(flight), ..) => self.outbox.domains_mut().record_ended(flight, landing),
+            (None, ..) => {}
         }
         self.outbox.update(id.device(), device);
         in_flight.notifications = Default::default();
@@ -364,4 +352,11 @@ impl Devices {
         black_box(found().filter(|device| device.has_pending()).count());
         black_box(found().map(|device| u64::from(device.unread().touch())).sum::<u64>());
     }
+}
+
+/// Until when a publish may be answered still that its device does not wait for any longer, if it is one.
+fn late_until(in_flight: &InFlight, landing: &Landing<'_>) -> Option<Instant> {
+    let until = in_flight.sent + landing.options.reply_timeout;
+    let is_late = landing.outcome == Outcome::Silent && in_flight.deadline <= landing.now;
+    (is_late && landing.now < until).then_some(until)
 }

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 
 use crate::app_server::AppServer;
 use crate::device::{Device, InFlight};
-use crate::domains::{DomainId, Domains, Flight, Landing};
+use crate::domains::{Concern, DomainId, Domains, Flight, Landing};
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
+use crate::outcome::Outcome;
 use crate::time::Instant;
 use deadlines::{Deadlines, Entry};
 use queue::Queue;
@@ -118,12 +119,38 @@ impl Outbox {
         self.end_back_off(device);
         if let Some(&InFlight { id: push, flight: Some(flight), deadline, .. }) =
             device.delivery().in_flight()
+            && let Some(earlier) = self.add_orphan(push, device, flight, deadline)
         {
-            if let Some(earlier) = self.add_orphan(push, device, flight, deadline) {
-                self.domains.record_ended(earlier.flight, None);
-            }
+            self.domains.record_ended(earlier.flight, None);
         }
         self.domains.leave(device.domain());
+    }
+
+    /// What the end of a publish has to do with, which its device has not waited for the answer to for as long as it may take if
+    /// it is late.
+    pub(crate) fn concern(
+        &mut self,
+        device: &Device,
+        in_flight: &InFlight,
+        landing: Option<&Landing<'_>>,
+        is_late: bool,
+    ) -> Concern {
+        let (domain, app_server) = (device.domain(), &device.registration().app_server);
+        match landing.map(|landing| landing.outcome) {
+            Some(Outcome::Silent) => {
+                let is_probe = is_late && in_flight.flight.is_some_and(|flight| flight.is_probe);
+                if is_probe && self.domains.has_taken_since(domain, in_flight.sent) {
+                    return Concern::Past;
+                }
+                let since = device.failing_since().unwrap_or(in_flight.sent);
+                self.domains.concern(domain, app_server, since)
+            }
+            Some(Outcome::Delivered) => {
+                self.domains.add_app_server(domain, app_server);
+                Concern::Device
+            }
+            _ => Concern::Device,
+        }
     }
 
     /// A device does not wait for the answer to its publish any more, which may yet come. Of an earlier one it may not.

@@ -21,6 +21,8 @@ pub(crate) enum Concern {
     },
     /// The whole domain of its app server, where nobody has taken anything since the device began to fail.
     Domain,
+    /// Nothing any more: it was a probe, and the domain is back.
+    Past,
 }
 
 impl Domains {
@@ -87,6 +89,11 @@ impl Domains {
             Some(domain) => Concern::AppServer { is_known: domain.app_servers.contains(app_server) },
             None => Concern::Device,
         }
+    }
+
+    /// Whether a domain has taken a publish since this time.
+    pub(crate) fn has_taken_since(&self, id: DomainId, since: Instant) -> bool {
+        self.domains.get(id.index()).is_some_and(|domain| domain.standing.has_taken_since(since))
     }
 
     /// A device backs off. `None` where no memory can hold any more.

@@ -190,7 +190,12 @@ impl Standing {
     /// Whether it has not taken any publish since this time, though it has before: so that one was not answered is not a matter
     /// of the device it was for.
     pub(super) fn is_away_since(&self, since: Instant) -> bool {
-        self.is_known() && self.last_result.is_none_or(|result| result <= since)
+        self.is_known() && !self.has_taken_since(since)
+    }
+
+    /// Whether it has taken a publish since this time.
+    pub(super) fn has_taken_since(&self, since: Instant) -> bool {
+        self.last_result.is_some_and(|result| result > since)
     }
 
     /// Whether a publish may leave at `now`.
@@ -336,10 +341,11 @@ impl Standing {
         if !self.is_known() || self.failures == 0 && !self.is_troubled {
             return false;
         }
-        let delay = self.returns.checked_sub(1).map_or(0.0, |before| probe_delay(before, options));
-        self.returns = self.returns.saturating_add(1);
+        let before = self.returns;
+        let delay = before.checked_sub(1).map_or(0.0, |before| probe_delay(before, options));
+        self.returns = before.saturating_add(1);
         self.is_troubled = true;
-        self.breaker.hasten(now + delay);
+        self.breaker.hasten(now + delay, before);
         true
     }
 

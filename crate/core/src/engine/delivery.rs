@@ -251,6 +251,11 @@ impl Delivery {
         landing: &Landing<'_>,
     ) -> Option<Reason> {
         let &Landing { outcome, now, options, .. } = landing;
+        if concern == Concern::Past {
+            self.take_back(in_flight.id, in_flight);
+            device.requeue(in_flight);
+            return None;
+        }
         // On first contact the domain stands for all that is at it.
         let is_first_contact = in_flight.flight.is_none_or(|flight| flight.is_first_contact);
         if outcome == Outcome::Silent

@@ -115,8 +115,8 @@ impl World {
             let next = self.service.next_deadline().into_iter().chain(of_answer).min_by(f64::total_cmp);
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.service.now = self.service.now.max(next);
-            while self.answers.front().is_some_and(|(at, ..)| *at <= self.service.now) {
-                let (_, push, outcome) = self.answers.pop_front().unwrap();
+            let now = self.service.now;
+            while let Some((_, push, outcome)) = self.answers.pop_front_if(|(at, ..)| *at <= now) {
                 self.service.reply(&push, outcome);
             }
         }
