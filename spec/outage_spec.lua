@@ -1,7 +1,7 @@
 -- An app server is away, and comes back: as an external component of the server, and as one of another server. Everybody who
 -- waits for it is told soon, once, and it is not overrun.
 --
--- OUTAGE_MEMBERS says how many wait; OUTAGE_FIGURES, if set, has the figures printed.
+-- OUTAGE_MEMBERS says how many wait, and OUTAGE_SECONDS for how long; OUTAGE_FIGURES, if set, has the figures printed.
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
@@ -9,7 +9,8 @@ local prosody = require "harness.prosody";
 local versions = require "spec.support.versions";
 
 local room = "den@conference.localhost";
-local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 600;
+local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 400;
+local seconds_away = tonumber(os.getenv "OUTAGE_SECONDS") or 2;
 local most_after_return = 200;
 local seconds_to_answer = 0.03;
 
@@ -35,15 +36,19 @@ end
 local function answer_slowly(app)
 	local tally = { peak = 0, told = {}, count = 0, total = 0 };
 	local waiting = {};
-	app.answer = function (push)
-		table.insert(waiting, { push = push, at = loop.now() + seconds_to_answer });
-		tally.peak = math.max(tally.peak, #waiting);
+	local function take_note(push)
 		tally.first = tally.first or loop.now();
 		tally.total = tally.total + 1;
 		if not tally.told[push.node] then
 			tally.told[push.node], tally.count, tally.last = 0, tally.count + 1, loop.now();
 		end
 		tally.told[push.node] = tally.told[push.node] + 1;
+	end
+	for _, push in ipairs(app.pushes) do take_note(push); end -- which were answered
+	app.answer = function (push)
+		table.insert(waiting, { push = push, at = loop.now() + seconds_to_answer });
+		tally.peak = math.max(tally.peak, #waiting);
+		take_note(push);
 	end;
 	function tally.go_on()
 		while waiting[1] and waiting[1].at <= loop.now() do
@@ -60,8 +65,8 @@ local function answer_slowly(app)
 	function tally.settle()
 		loop.wait_until(function () tally.go_on(); return not waiting[1]; end, 5, 0.005);
 		app.component:sync();
+		app:clear();
 	end
-	app:clear();
 	return tally;
 end
 
@@ -147,7 +152,7 @@ for _, place in ipairs { "a component of this server", "a component of another s
 		it("tells everybody once who has waited for it, and of what is new at once", function ()
 			stop_app_server();
 			say "one";
-			pause(is_far and 4 or 6);
+			pause(seconds_away);
 			start_app_server();
 			local back, tally = loop.now(), answer_slowly(app);
 			assert(tally.wait_until_told(members, longest + 30), tally.count);
@@ -162,6 +167,7 @@ for _, place in ipairs { "a component of this server", "a component of another s
 		end);
 
 		it("tells everybody within seconds when it died with pushes that it had not answered", function ()
+			app:clear();
 			app.answer = "silence";
 			local before = app.count;
 			say "three";
@@ -180,7 +186,7 @@ for _, place in ipairs { "a component of this server", "a component of another s
 			it("tells everybody when it is back at a server that was there all the time", function ()
 				app.component:close();
 				say "four";
-				pause(4);
+				pause(seconds_away);
 				connect_app();
 				local back, tally = loop.now(), answer_slowly(app);
 				assert(tally.wait_until_told(members, 40), tally.count);
@@ -190,3 +196,60 @@ for _, place in ipairs { "a component of this server", "a component of another s
 		end
 	end);
 end
+
+versions.describe("an app server that answers nothing", function (version)
+	local most = 50;
+	local server, app, olga;
+
+	local function connect(answer)
+		app = server:app_server("push.localhost");
+		app.answer = answer;
+		olga = server:user("olga@users.localhost/desk");
+	end
+
+	lazy_setup(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost", "push.localhost" };
+			muc = {
+				modules_enabled = { "muc_cloud_notify" }; muc_push_default = "always"; muc_room_default_persistent = true;
+				muc_push_interval = 0; muc_push_max_in_flight = most; muc_push_reply_timeout = 2; muc_push_retry_delay = 1;
+			};
+		};
+		connect "result";
+		olga:create_room(room, "Olga");
+		server:admin(make_members, room, members, "push.localhost");
+	end);
+
+	lazy_teardown(prosody.close_all);
+
+	local function restart(answer)
+		server:stop();
+		server:start_again();
+		connect(answer);
+		olga:join(room, "Olga");
+		server:wait_for_log(members.." device(s) of "..members, 60);
+	end
+
+	it("never has more on its way than it may, also after a restart and when its link is back", function ()
+		restart "result";
+		olga:say(room, "it is known");
+		assert(loop.wait_until(function () return app.count >= members; end, 60), app.count);
+		for _, again in ipairs { "nothing", "restart", "link" } do
+			local before = app.count;
+			app.answer = "silence";
+			if again == "restart" then
+				restart "silence";
+				before = 0;
+			elseif again == "link" then
+				app.component:close();
+				connect "silence";
+				before = 0;
+			end
+			olga:say(room, again);
+			olga.component:sync();
+			loop.wait_until(function () return app.count - before > most; end, 0.7);
+			assert.is_true(app.count - before <= most, ("%s: %d"):format(again, app.count - before));
+		end
+	end);
+end);

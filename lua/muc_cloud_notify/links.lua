@@ -12,6 +12,9 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local guard = part "shared/guard";
 
+-- mod_smacks returns what was not acknowledged with errors, which say less.
+local before_smacks = 10;
+
 -- Whether there is a session that another server has opened, and that it sends us stanzas on.
 local function has_incoming(domain, except)
 	for session in pairs(prosody.incoming_s2s) do
@@ -47,7 +50,7 @@ local function watch(parts)
 
 	module:hook("s2sout-destroyed", guard.watch("take note of a lost link to a server", function (event)
 		lost(event.session.to_host);
-	end));
+	end), before_smacks);
 
 	-- The answers come on it. On a bidirectional one (XEP-0288) what is to be answered leaves too.
 	module:hook("s2sin-destroyed", guard.watch("take note of a lost link from a server", function (event)
@@ -55,7 +58,7 @@ local function watch(parts)
 		if session.outgoing or not has_incoming(session.from_host, session) then
 			lost(session.from_host);
 		end
-	end));
+	end), before_smacks);
 
 	-- The hosts of this server, external components among them.
 

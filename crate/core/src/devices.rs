@@ -8,7 +8,7 @@ use slotmap::SlotMap;
 use crate::app_server::AppServer;
 use crate::circuit_breaker::PROBE_TIMEOUT;
 use crate::device::{Device, Due, InFlight, MessageDigest, Notification, Revising};
-use crate::domains::{Concern, DomainId, Domains, Landing};
+use crate::domains::{Concern, DomainId, Domains, Landing, Relation};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -149,15 +149,14 @@ impl Devices {
     }
 
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
-    /// it finds nothing for has only changed. It is told whether the app server has taken anything before. At most so many devices
-    /// are looked at, each after a call of before().
+    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
     pub(crate) fn poll<T>(
         &mut self,
         at_most: usize,
         now: Instant,
         options: &Options,
         mut before: impl FnMut(&mut Self, DeviceId),
-        mut prepare: impl FnMut(DeviceId, &mut Device, bool) -> Option<(InFlight, T)>,
+        mut prepare: impl FnMut(DeviceId, &mut Device, Relation) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
             let id = self.outbox.pop_queue(now, options)?;
@@ -167,12 +166,12 @@ impl Devices {
             before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
-            let domains = self.outbox.domains();
-            let is_known = domains.is_known_app_server(device.domain(), &device.registration().app_server);
-            let sent = prepare(id, device, is_known).map(|(mut in_flight, result)| {
+            let (domain, app_server) = (device.domain(), &device.registration().app_server);
+            let relation = self.outbox.domains().relation(domain, app_server, options);
+            let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
                 let failing = (id, device.failing_since());
-                in_flight.flight =
-                    self.outbox.domains_mut().record_sent(device.domain(), failing, now, options);
+                let domains = self.outbox.domains_mut();
+                in_flight.flight = domains.record_sent(domain, failing, relation, now, options);
                 if in_flight.flight.is_some_and(|flight| flight.is_probe) {
                     in_flight.deadline = in_flight.deadline.min(now + PROBE_TIMEOUT);
                 }

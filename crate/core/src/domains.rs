@@ -28,7 +28,7 @@ use crate::options::Options;
 use crate::outbox::Lanes;
 use crate::time::Instant;
 
-pub(crate) use links::Concern;
+pub(crate) use links::{Concern, Relation};
 pub use standing::DomainState;
 pub(crate) use standing::{Flight, Landing};
 
@@ -70,6 +70,8 @@ struct Domain {
     /// It is counted among those that are away.
     is_away: bool,
     app_servers: KnownAppServers,
+    /// How many of the publishes on their way go to other app servers than those, where there are any.
+    strangers_in_flight: u32,
 }
 
 /// All domains that a device has its app server at, and some that had.
@@ -256,7 +258,8 @@ mod tests {
     fn visit(domains: &mut Domains, name: &str, outcome: Outcome, now: f64) {
         let options = Options::default();
         let id = domains.enter(name);
-        let flight = domains.record_sent(id, (DeviceId::default(), None), at(now), &options).unwrap();
+        let flight =
+            domains.record_sent(id, (DeviceId::default(), None), Relation::First, at(now), &options).unwrap();
         let landing = Landing { outcome, now: at(now), spread: 0.0, options: &options };
         domains.record_ended(flight, Some(&landing));
         domains.leave(id);
@@ -280,7 +283,8 @@ mod tests {
     fn what_is_on_its_way_keeps_a_domain() {
         let (mut domains, options) = (Domains::default(), Options::default());
         let id = domains.enter("push.example");
-        let flight = domains.record_sent(id, (DeviceId::default(), None), at(0.0), &options).unwrap();
+        let flight =
+            domains.record_sent(id, (DeviceId::default(), None), Relation::First, at(0.0), &options).unwrap();
         domains.leave(id);
         assert_ne!(domains.enter("other.example"), id);
         domains.record_ended(flight, None);

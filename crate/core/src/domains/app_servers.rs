@@ -17,11 +17,12 @@ pub(super) struct KnownAppServers {
 }
 
 impl KnownAppServers {
-    /// An app server has taken a publish.
-    pub(super) fn add(&mut self, app_server: &AppServer) {
+    /// An app server has taken a publish. Returns whether it is one more.
+    pub(super) fn add(&mut self, app_server: &AppServer) -> bool {
         if self.is_latest(app_server) {
-            return;
+            return false;
         }
+        let is_new = !self.all.contains(app_server);
         if let Some(before) = self.latest.replace(app_server.clone()) {
             for known in [before, app_server.clone()] {
                 if self.all.len() < REMEMBERED {
@@ -29,6 +30,12 @@ impl KnownAppServers {
                 }
             }
         }
+        is_new
+    }
+
+    /// Whether none has.
+    pub(super) fn is_empty(&self) -> bool {
+        self.latest.is_none()
     }
 
     /// Whether it has taken one, as far as that is remembered.
@@ -51,7 +58,8 @@ mod tests {
         let mut known = KnownAppServers::default();
         let name = |number: usize| AppServer::prepared(&format!("push.example/{number}"));
         assert!(!known.contains(&name(0)));
-        (0..1000).for_each(|number| known.add(&name(number)));
+        assert!(known.is_empty() && (0..1000).all(|number| known.add(&name(number))));
+        assert!(!known.add(&name(999)) && !known.is_empty());
         assert!((0..100).chain([999]).all(|number| known.contains(&name(number))));
         assert!(!known.contains(&name(500)));
         assert!(known.is_latest(&name(999)) && !known.is_latest(&name(998)));

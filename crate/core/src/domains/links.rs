@@ -9,6 +9,20 @@ use crate::time::Instant;
 
 use super::{DomainId, Domains, canonical};
 
+/// What an app server is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It has taken a publish.
+    Known,
+    /// It has taken none, in contrast to others of its domain.
+    Stranger {
+        /// Whether one may be on its way to it, among those to others of this kind.
+        has_share: bool,
+    },
+    /// It has taken none, as far as is known, and neither has any other of its domain.
+    First,
+}
+
 /// What the end of a publish has to do with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Concern {
@@ -67,16 +81,25 @@ impl Domains {
         self.schedule.make_ready(id, domain);
     }
 
-    /// An app server of a domain has taken a publish.
+    /// An app server of a domain has taken a publish: no device need wait any longer for that.
     pub(crate) fn add_app_server(&mut self, id: DomainId, app_server: &AppServer) {
-        if let Some(domain) = self.domains.get_mut(id.index()) {
-            domain.app_servers.add(app_server);
+        if let Some(domain) = self.domains.get_mut(id.index())
+            && domain.app_servers.add(app_server)
+        {
+            domain.back_offs.wake();
         }
     }
 
-    /// Whether an app server of a domain has taken a publish before.
-    pub(crate) fn is_known_app_server(&self, id: DomainId, app_server: &AppServer) -> bool {
-        self.domains.get(id.index()).is_some_and(|domain| domain.app_servers.contains(app_server))
+    /// What an app server of a domain is to us.
+    pub(crate) fn relation(&self, id: DomainId, app_server: &AppServer, options: &Options) -> Relation {
+        match self.domains.get(id.index()) {
+            Some(domain) if domain.app_servers.contains(app_server) => Relation::Known,
+            Some(domain) if domain.standing.is_known() && !domain.app_servers.is_empty() => {
+                let has_share = domain.strangers_in_flight < domain.standing.share_of_strangers(options);
+                Relation::Stranger { has_share }
+            }
+            _ => Relation::First,
+        }
     }
 
     /// What it has to do with that a device of an app server, which has failed since this time, gets no answer.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::standing::{Ending, Permit};
 use super::untried::{Ticket, UntriedDomains};
-use super::{Domain, DomainId, Domains, Flight, Landing};
+use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
 use crate::ids::DeviceId;
 use crate::options::Options;
 use crate::time::Instant;
@@ -129,16 +129,19 @@ impl Domains {
         }
     }
 
-    /// A publish leaves for a device of a domain, which has failed since the time that is given if it has.
+    /// A publish leaves for a device of a domain, which has failed since the time that is given if it has, and to whose app server
+    /// we stand so.
     pub(crate) fn record_sent(
         &mut self,
         id: DomainId,
         (device, failing_since): (DeviceId, Option<Instant>),
+        relation: Relation,
         now: Instant,
         options: &Options,
     ) -> Option<Flight> {
         let domain = self.domains.get_mut(id.index())?;
-        let mut flight = domain.standing.record_sent(id, failing_since, now, options);
+        let mut flight = domain.standing.record_sent(id, failing_since, relation, now, options);
+        domain.strangers_in_flight += u32::from(flight.is_to_stranger);
         flight.place = self.devices.push(&mut domain.in_flight, device);
         Some(flight)
     }
@@ -147,6 +150,7 @@ impl Domains {
     pub(crate) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
         let id = flight.domain;
         let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        domain.strangers_in_flight = domain.strangers_in_flight.saturating_sub(flight.is_to_stranger.into());
         if let Some(place) = flight.place {
             self.devices.remove(&mut domain.in_flight, place);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DomainId;
+use super::{DomainId, Relation};
 use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
 use crate::lists::Slot;
 use crate::options::Options;
@@ -27,8 +27,11 @@ pub(crate) struct Flight {
     pub(super) place: Option<Slot>,
     /// Whether the domain had never taken a publish before.
     pub(crate) is_first_contact: bool,
-    /// Whether its device has failed before while the domain took others: silence says nothing of the domain.
+    /// Whether its device has failed before while the domain took others, or its app server is a stranger among others: silence
+    /// says nothing of the domain.
     is_of_device: bool,
+    /// Whether its app server is a stranger among others.
+    pub(super) is_to_stranger: bool,
     /// Whether the domain had taken some before, and is not known to be there.
     pub(crate) is_probe: bool,
 }
@@ -224,11 +227,17 @@ impl Standing {
         if self.is_recovering(now) { most.min(WINDOW_AFTER_RETURN) } else { most }
     }
 
+    /// How many may be on their way to app servers that have taken none, where others have: so many are left for those.
+    pub(super) fn share_of_strangers(&self, options: &Options) -> u32 {
+        (self.window.min(options.max_in_flight) / 2).max(1)
+    }
+
     /// A publish leaves at `now`, for a device that has failed since the time that is given if it has.
     pub(super) fn record_sent(
         &mut self,
         domain: DomainId,
         failing_since: Option<Instant>,
+        relation: Relation,
         now: Instant,
         options: &Options,
     ) -> Flight {
@@ -236,7 +245,9 @@ impl Standing {
         self.in_flight = self.in_flight.saturating_add(1);
         self.breaker.record_sent(now, self.is_wanted_back(), options);
         let is_known = self.is_known();
-        let is_of_device = is_known && failing_since.is_some_and(|since| !self.is_away_since(since));
+        let is_to_stranger = matches!(relation, Relation::Stranger { .. });
+        let is_failing = is_known && failing_since.is_some_and(|since| !self.is_away_since(since));
+        let is_of_device = is_failing || is_to_stranger;
         let is_in_doubt = self.failures > 0 || self.is_troubled;
         Flight {
             domain,
@@ -244,6 +255,7 @@ impl Standing {
             place: None,
             is_first_contact: !is_known,
             is_of_device,
+            is_to_stranger,
             is_probe: self.is_wanted_back() && is_in_doubt && !is_of_device,
         }
     }
@@ -402,7 +414,7 @@ mod tests {
     }
 
     fn send(standing: &mut Standing, now: f64) -> Flight {
-        standing.record_sent(DOMAIN(), None, Instant::from_seconds(now), &Options::default())
+        standing.record_sent(DOMAIN(), None, Relation::First, Instant::from_seconds(now), &Options::default())
     }
 
     /// How many publishes leave at once.

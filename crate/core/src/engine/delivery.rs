@@ -8,7 +8,7 @@ use minidom::Element;
 use crate::circuit_breaker::{CircuitBreakers, PROBE_PAUSE, PROBE_TIMEOUT, Permit};
 use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
-use crate::domains::{Concern, Landing};
+use crate::domains::{Concern, Landing, Relation};
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
@@ -107,9 +107,9 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, now, options, before, |device_id, device, is_known| {
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device, relation| {
             let (notifications, is_ping, known, patience) =
-                self.take_pending((device_id, device), is_known, scope, now, options)?;
+                self.take_pending((device_id, device), relation, scope, now, options)?;
             self.paces.start(device_id, device.has_answered(), &notifications, now, options);
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
@@ -124,7 +124,7 @@ impl Delivery {
     fn take_pending(
         &mut self,
         (id, device): (DeviceId, &mut Device),
-        is_known: bool,
+        relation: Relation,
         scope: Scope,
         now: Instant,
         options: &Options,
@@ -138,6 +138,11 @@ impl Delivery {
             device.pace(until);
             return None;
         }
+        if relation == (Relation::Stranger { has_share: false }) {
+            device.back_off(now + options.retry_delay * (0.5 + self.random.fraction() / 2.0));
+            return None;
+        }
+        let is_known = relation == Relation::Known;
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
         match self.breakers.ask(&device.registration().app_server, is_known, now, options) {

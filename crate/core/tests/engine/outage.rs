@@ -484,3 +484,41 @@ fn many_domains_of_one_owner_that_are_away_are_not_asked_every_few_seconds() {
     // Of each of ten every 20 to 25 seconds.
     assert!((1000..=10 * 180 + 190 * 4).contains(&sent), "{sent}");
 }
+
+#[test]
+fn app_servers_that_are_silent_leave_half_of_a_domain_to_those_that_answer() {
+    let mut world = World::with_app_servers(220, Options::default(), |user| match user {
+        0..20 => PUSHER.to_owned(),
+        _ => format!("{user}@{PUSHER}"),
+    });
+    // The window is as narrow as it gets.
+    world.exception = |push| {
+        let is_silent = push.app_server.as_str() != PUSHER;
+        Some(if is_silent { AppServer::Lost } else { AppServer::Answers(Outcome::Transient) })
+    };
+    world.say();
+    world.run(1.0);
+    world.exception = |push| (push.app_server.as_str() != PUSHER).then_some(AppServer::Lost);
+    world.run(HOUR);
+    world.told.clear();
+    for message in 0..120 {
+        world.say();
+        let now = world.service.now;
+        world.run(30.0);
+        assert_eq!(world.told.len(), 20, "{message}");
+        assert!(world.first_and_last(now).1 < 1.0, "{message}: {:?}", world.first_and_last(now));
+        world.told.clear();
+    }
+}
+
+#[test]
+fn an_app_server_that_is_new_at_a_domain_is_at_full_speed_with_its_first_answer() {
+    let mut world = World::with_app_servers(5000, Options::default(), |user| {
+        if user == 0 { PUSHER.to_owned() } else { format!("new@{PUSHER}") }
+    });
+    let now = world.service.now;
+    world.say();
+    world.run(5.0);
+    assert_eq!(world.told.len(), 5000);
+    assert!(world.first_and_last(now).1 < 2.0, "{:?}", world.first_and_last(now));
+}
