@@ -16,6 +16,7 @@ mod back_offs;
 mod links;
 mod schedule;
 mod standing;
+mod state;
 mod untried;
 mod unused;
 
@@ -29,8 +30,8 @@ use crate::outbox::Lanes;
 use crate::time::Instant;
 
 pub(crate) use links::{Concern, Relation};
-pub use standing::DomainState;
 pub(crate) use standing::{Flight, Landing};
+pub use state::DomainState;
 
 use app_servers::KnownAppServers;
 use away::Away;

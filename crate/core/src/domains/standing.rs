@@ -1,7 +1,5 @@
 //! Where we stand with an app server domain: how much may be on its way to it.
 
-use serde::{Deserialize, Serialize};
-
 use super::{DomainId, Relation};
 use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
 use crate::lists::Slot;
@@ -10,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::time::Instant;
 
 /// How many publishes may be on their way to a domain that has never answered, and to any that is not probed.
-const SMALLEST_WINDOW: u32 = 10;
+pub(super) const SMALLEST_WINDOW: u32 = 10;
 
 /// How many may be on their way to a domain that was away, for so many seconds after its return.
 const WINDOW_AFTER_RETURN: u32 = 200;
@@ -80,21 +78,21 @@ pub(super) enum Permit {
 #[derive(Debug)]
 pub(super) struct Standing {
     /// Something was sent to it once.
-    is_contacted: bool,
+    pub(super) is_contacted: bool,
     /// It has answered with a result once.
-    has_answered: bool,
+    pub(super) has_answered: bool,
     /// The operator has named it.
     is_named: bool,
     /// How many publishes may be on their way.
-    window: u32,
-    in_flight: u32,
+    pub(super) window: u32,
+    pub(super) in_flight: u32,
     /// Counts its answers, and how often its breaker has opened.
     epoch: u32,
-    breaker: CircuitBreaker,
+    pub(super) breaker: CircuitBreaker,
     /// How often it was not reached, or wanted to be spared, since it has last taken a publish.
     failures: u32,
     /// It was away, or still is: with its next result it is back.
-    is_troubled: bool,
+    pub(super) is_troubled: bool,
     /// Too many of its family are away.
     is_one_of_many: bool,
     /// How often its link has come back since it has last answered.
@@ -123,25 +121,6 @@ impl Default for Standing {
             recovers_until: None,
         }
     }
-}
-
-/// What outlives a clean stop of what is known of an app server domain.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DomainState {
-    /// The domain.
-    pub domain: String,
-    /// Whether it has answered with a result once.
-    pub answered: bool,
-    /// How many publishes may be on their way to it.
-    pub window: u32,
-    /// Publishes in a row that failed.
-    pub failures: u32,
-    /// How often in a row it was given up for a while.
-    pub trips: u32,
-    /// For how many seconds it is not to be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wait: Option<f64>,
 }
 
 impl Standing {
@@ -205,9 +184,9 @@ impl Standing {
     pub(super) fn permit(&self, now: Instant, options: &Options) -> Permit {
         match self.breaker.permit(now) {
             BreakerPermit::Denied { until } => Permit::Denied { until },
-            BreakerPermit::Probe => Permit::Granted,
+            BreakerPermit::Probe if self.in_flight < options.max_in_flight.max(1) => Permit::Granted,
             BreakerPermit::Granted if self.has_space(now, options) => Permit::Granted,
-            BreakerPermit::Granted => Permit::Full,
+            BreakerPermit::Granted | BreakerPermit::Probe => Permit::Full,
         }
     }
 
@@ -360,40 +339,6 @@ impl Standing {
         self.breaker.hasten(now + delay, before);
         true
     }
-
-    /// What outlives a clean stop. Answers to what is on its way are going to be missed: a domain that has never answered
-    /// does not get as many again.
-    pub(super) fn state(&self, domain: &str, now: Instant) -> DomainState {
-        let missed = if self.is_known() { 0 } else { self.in_flight };
-        DomainState {
-            domain: domain.to_owned(),
-            answered: self.has_answered,
-            window: self.window,
-            failures: self.breaker.failures().saturating_add(missed),
-            trips: self.breaker.trips(),
-            wait: self.breaker.until().map(|until| until.seconds_since(now).max(0.0)),
-        }
-    }
-
-    /// Takes up what a snapshot says, unless more is known by now.
-    pub(super) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
-        if self.is_contacted {
-            return;
-        }
-        self.is_contacted = true;
-        self.has_answered = state.answered;
-        self.window = state.window.clamp(SMALLEST_WINDOW, options.max_in_flight.max(SMALLEST_WINDOW));
-        // A wait that is no number, or one that no breaker would have set, is none.
-        let longest = options.max_retry_delay + options.retry_delay + options.reply_timeout;
-        let wait = state.wait.filter(|wait| *wait >= 0.0).map(|wait| wait.min(longest));
-        let is_given_up = !self.is_known() && state.failures >= FAILURES;
-        let wait = wait.or_else(|| is_given_up.then(|| options.back_off(state.trips)));
-        // One that has taken pushes is probed soon, whatever has been.
-        let wait =
-            wait.map(|wait| if self.is_known() { wait.min(probe_delay(state.trips, options)) } else { wait });
-        self.is_troubled = wait.is_some();
-        self.breaker = CircuitBreaker::restored(state.failures, state.trips, wait.map(|wait| now + wait));
-    }
 }
 
 #[cfg(test)]
@@ -492,21 +437,5 @@ mod tests {
         assert_eq!(standing.breaker.trips(), 1);
         end(&mut standing, probe[0], Outcome::Silent, 130.0);
         assert_eq!((room(&mut standing, 149.9).len(), room(&mut standing, 150.0).len()), (0, 1));
-    }
-
-    #[test]
-    fn a_snapshot_that_is_wrong_does_no_harm() {
-        for wait in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
-            let state = DomainState {
-                window: u32::MAX,
-                failures: u32::MAX,
-                trips: u32::MAX,
-                wait: Some(wait),
-                ..DomainState::default()
-            };
-            let mut standing = Standing::default();
-            standing.restore(&state, Instant::from_seconds(0.0), &Options::default());
-            assert_eq!(room(&mut standing, 4000.0).len(), 1, "{wait}: a probe, within reason");
-        }
     }
 }
