@@ -55,6 +55,8 @@ function native.close(host) end
 ---@field max_retry_delay number
 ---@field time_to_live number
 ---@field give_up_after number
+---@field journal boolean whether what is new waits until it is in the store, see poll_batch(). Where it is set in the course of a run,
+---what waits by then is in no batch: a snapshot is to be taken
 
 ---A stanza of util.stanza, or its preserialized form.
 ---@class stanza: table
@@ -124,6 +126,13 @@ function engine:without_registration(record, push_identifier) end
 ---@param renewed string? the push identifier of the registration that the user has just asked for
 ---@return boolean is_first_device the user had no device before, and so is in the index of no room
 function engine:set_registrations(user, record, renewed) end
+
+---Something is stored of a user, but it cannot be read so far. Until set_registrations() says what it is, the user counts as one
+---with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed to the devices that
+---they turn out to have. It is no device in stats(). Nothing changes where the user has a device.
+---@param user string
+---@return boolean is_first_device as from set_registrations()
+function engine:await_registrations(user) end
 
 ---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
 ---who is a member of the rooms that it is told of.
@@ -211,6 +220,14 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---with handle_timeout(); 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
 
+---Messages that a room has broadcast, and of which nothing else is kept. They count as unread, and are told without words, where a
+---message counts that mentions nobody.
+---@param facts message_facts of which only `room`, `sender`, `members_only`, `public` and `present` matter
+---@param messages integer how many there were
+---@param now number
+---@return integer devices as from handle_message()
+function engine:handle_forgotten(facts, messages, now) end
+
 ---The facts about a message that bounced from a session it was sent to.
 ---@class bounce_facts
 ---@field room string
@@ -290,16 +307,48 @@ function engine:handle_timeout(now) end
 ---@return boolean is_anything_left true: there is more, for another call
 function engine:spread() end
 
----Takes up a part of a snapshot, for the devices that are registered: it adds to what is known by now. Nothing that waits in
----a room is pushed before that was read, see awaited_room().
+---Makes ready to take up a part of a snapshot: where it names devices by hashes, all devices are hashed, some at each call. For
+---parts that follow on each other this takes long but once. restore() does it too, all at once.
 ---@param part snapshot_part
----@param now number
+---@return boolean is_done false: there are more to be hashed, by another call with this part
+function engine:prepare_restore(part) end
+
+---Takes up a part of a snapshot, for the devices that are registered. A part with a key belongs to a journal: it stands in the
+---place of what the parts before it have said, which is why they are taken up in the order in which they were made, and before
+---anything is told. A part without one adds to what is known by now. Nothing that waits in a room is pushed before that was read,
+---see awaited_room(); which rooms that are is known when all parts are taken up.
+---@param part snapshot_part
+---@param now number ages in it are as of then
 ---@return integer passed_over how many entries cannot be read, or make no sense
 function engine:restore(part, now) end
+
+---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
+---@param now number
+---@param seconds number how long it took to write it: the store is left alone for ten times as long
+function engine:batch_stored(now, seconds) end
+
+---That batch could not be stored. What it holds is in another one, some time later; until one is stored, pushes wait for none.
+---@param now number
+function engine:batch_failed(now) end
 
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
 ---------------------------------------------------------------------------------------------------
+
+---The next batch of the journal, where one is due: to be stored as it is, under a name that comes after those of all earlier batches
+---and parts of snapshots. There is no other one before batch_stored() or batch_failed() was called. It is not to be asked for before
+---all that the last run has left is taken up. Nothing where none is due, or there is no journal.
+---@param now number
+---@return snapshot_part? batch
+---@return integer bytes the length of its texts
+function engine:poll_batch(now) end
+
+---The same before a stop: all that is not in the store, whatever the pace; batch by batch until there is none. What is still on its
+---way through large rooms is in them as far as it has come: see spread(). Nicknames and domains are in the last ones.
+---@param now number
+---@return snapshot_part? batch nil: all is stored, or there is no journal
+---@return integer bytes
+function engine:finish_batch(now) end
 
 ---The next push, which counts as sent from now on. Nothing where there is none at the moment. It makes no events.
 ---@param now number
@@ -347,10 +396,10 @@ function engine:begin_lease_check() end
 ---@return aged_device[]? devices nil: all were looked at
 function engine:next_aged_devices(unix_time, since) end
 
----When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
+---When handle_timeout(), poll_batch() and poll_push() are to be called next; a time that is past means at once, nil not before something
 ---happens. The reason is for people.
 ---@return number? time on the clock of `now`
----@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|nil reason
+---@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|"batch due"|nil reason
 function engine:next_deadline() end
 
 ---------------------------------------------------------------------------------------------------
@@ -392,6 +441,13 @@ function engine:is_wanted(id) end
 ---@return boolean
 function engine:is_registered(user) end
 
+---Whether a message counts as unread for members who are absent, and want to hear of all messages.
+---@param room string
+---@param sender string? the bare JID of the author; nil: the room itself, or not known
+---@param message stanza as the room sends it, from an occupant JID
+---@return boolean
+function engine:is_important(room, sender, message) end
+
 ---How much is known of a room: nothing, its members, or also which of them are there.
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
@@ -430,6 +486,8 @@ function engine:awaited_room() end
 ---@field messages string|table[]|nil which the devices of this part refer to by their places
 ---@field nicknames string|table[]|nil
 ---@field domains string|table[]|nil
+---@field unread string|nil what is unread in a room for many devices, by hashes of their names; or that a room or devices are gone
+---@field key string? what those hashes were made with. A part that has a key belongs to a journal: see restore()
 
 ---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
 ---then what only counts, then nicknames.

@@ -8,6 +8,7 @@ mod awaited_rooms;
 mod consent;
 mod delivery;
 mod fanout;
+mod journal;
 mod leases;
 mod messages;
 mod pace;
@@ -20,10 +21,10 @@ mod stats;
 
 pub use delivery::{Push, PushDetails};
 pub use leases::AgedDevice;
-pub use messages::{Bounce, Broadcast};
+pub use messages::{Bounce, Broadcast, Forgotten};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
-    StanzaIdsState, UnreadState,
+    StanzaIdsState, UnreadEntry, UnreadState,
 };
 pub use stats::Stats;
 
@@ -31,6 +32,7 @@ use std::collections::VecDeque;
 
 use crate::devices::{Deadline, Devices};
 use crate::event::Event;
+use crate::journal::Key;
 use crate::options::Options;
 use crate::random::Random;
 use crate::time::Instant;
@@ -38,6 +40,7 @@ use awaited_rooms::AwaitedRooms;
 use consent::PushesWithoutConsent;
 use delivery::Delivery;
 use fanout::FanOuts;
+use journal::Recovery;
 use leases::LeaseCheck;
 use messages::Digests;
 use registrations::Registrations;
@@ -54,22 +57,24 @@ use rooms::Rooms;
 /// another deadline.
 ///
 /// - Options: [`configure`](Self::configure).
-/// - Users: [`set_registrations`](Self::set_registrations), [`establish`](Self::establish),
-///   [`set_suspended`](Self::set_suspended).
+/// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
+///   [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
 /// - What happens in them: [`room_destroyed`](Self::room_destroyed), [`affiliation_changed`](Self::affiliation_changed),
 ///   [`occupant_present`](Self::occupant_present), [`occupant_gone`](Self::occupant_gone).
-/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_bounce`](Self::handle_bounce),
-///   [`handle_ping`](Self::handle_ping).
+/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_forgotten`](Self::handle_forgotten),
+///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
 /// - Links to app servers: [`link_lost`](Self::link_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
-/// - The last run: [`restore`](Self::restore).
+/// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
+/// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).
 ///
-/// **Decisions** are taken out: [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
+/// **Decisions** are taken out: [`poll_batch`](Self::poll_batch), [`finish_batch`](Self::finish_batch),
+/// [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
 /// [`begin_lease_check`](Self::begin_lease_check) and [`next_aged_devices`](Self::next_aged_devices).
 /// [`next_deadline`](Self::next_deadline) says when to ask again.
 ///
@@ -78,6 +83,7 @@ use rooms::Rooms;
 /// - What the numbers mean: [`addressee`](Self::addressee), [`summary`](Self::summary).
 /// - Pushes: [`push_details`](Self::push_details), [`is_wanted`](Self::is_wanted).
 /// - Users: [`is_registered`](Self::is_registered).
+/// - Messages: [`is_important`](Self::is_important).
 /// - Rooms: [`coverage`](Self::coverage), [`is_anybody_absent`](Self::is_anybody_absent),
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).
@@ -96,14 +102,16 @@ pub struct Engine {
     delivery: Delivery,
     lease_check: LeaseCheck,
     without_consent: PushesWithoutConsent,
+    recovery: Recovery,
     events: VecDeque<Event>,
 }
 
 impl Engine {
     /// The engine of the service `host`, with nobody registered.
-    pub fn new(host: &str, options: Options, random: impl Random + 'static) -> Self {
-        let mut devices = Devices::default();
+    pub fn new(host: &str, options: Options, mut random: impl Random + 'static) -> Self {
+        let mut devices = Devices::new(Key::new(random.secret()));
         devices.domains_mut().configure(options.app_server_domains());
+        devices.journal_mut().configure(options.journal);
         Engine {
             host: host.into(),
             delivery: Delivery::new(&options, Box::new(random)),
@@ -116,6 +124,7 @@ impl Engine {
             lease_check: LeaseCheck::default(),
             without_consent: PushesWithoutConsent::default(),
             fan_outs: FanOuts::default(),
+            recovery: Recovery::default(),
             events: VecDeque::new(),
         }
     }
@@ -124,6 +133,7 @@ impl Engine {
     pub fn configure(&mut self, options: Options) {
         self.delivery.configure(&options);
         self.devices.domains_mut().configure(options.app_server_domains());
+        self.devices.journal_mut().configure(options.journal);
         self.options = options;
     }
 
@@ -132,7 +142,7 @@ impl Engine {
         let Some(user) = self.registrations.id(user) else { return 0 };
         let devices = self.registrations.devices_of(user);
         for &id in &devices {
-            self.devices.update(id, |device| device.ping());
+            self.devices.ping(id);
         }
         devices.len()
     }
@@ -140,6 +150,7 @@ impl Engine {
     /// Sees to what is due at `now`: publishes without an answer, retries, and what has not come to all members of a room.
     /// Where much is due it does a part of it, and the next deadline is past.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.devices.journal_mut().set_now(now);
         self.spread();
         for (id, reason) in self.delivery.handle_timeout(&mut self.devices, now, &self.options) {
             self.disable(id, reason);

@@ -23,10 +23,10 @@ impl MessageKey {
 }
 
 /// The messages that have bounced since their recipient was last in the room.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Bounces(HashMap<RoomId, OfRoom>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct OfRoom {
     keys: HashSet<MessageKey>,
     /// How many of them count as unread: not those that were taken back.
@@ -66,9 +66,13 @@ impl Bounces {
         }
     }
 
-    /// Its recipient is in the room again. Returns whether nothing is left of any room.
-    pub(super) fn forget(&mut self, room: RoomId) -> bool {
+    /// Its recipient is in the room again.
+    pub(super) fn forget(&mut self, room: RoomId) {
         self.0.remove(&room);
+    }
+
+    /// Whether none is known of any room.
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -17,7 +17,7 @@ use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
-use crate::registration::{Record, Registration};
+use crate::registration::{Record, Registration, STAND_IN};
 use crate::request::EnableFacts;
 use crate::time::UnixTime;
 use shares::{Newcomer, Share, Shares};
@@ -136,21 +136,39 @@ impl Registrations {
             let is_renewed = renewed == Some(&*push_identifier);
             match before.remove(&*push_identifier) {
                 Some(id) => {
-                    let (id, is_changed) = register_again(devices, id, registration, is_renewed);
+                    let (id, is_changed) = register_again(devices, jid, id, registration, is_renewed);
                     changed.extend(id.filter(|_| is_changed));
                     after.extend(id);
                 }
-                None => after.push(register(devices, user_id, registration, is_suspended, is_renewed)),
+                None => {
+                    let id = register(devices, user_id, registration, is_suspended, is_renewed);
+                    if let Some(stand_in) = before.get(STAND_IN) {
+                        devices.inherit(id, *stand_in);
+                    }
+                    after.push(id);
+                }
             }
         }
         for id in before.into_values() {
-            devices.remove(id);
+            remove(devices, jid, id);
         }
         if let Some(user) = self.users.get_mut(user_id) {
             user.devices = after;
             self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed }
+    }
+
+    /// The record of a user cannot be read so far. Where they have no device, something stands for those that they may have.
+    /// Returns whether that is new.
+    pub(super) fn stand_in(&mut self, devices: &mut Devices, jid: &str) -> bool {
+        let before = self.share_of(jid);
+        let (user_id, is_new) = self.id_or_insert(jid, true);
+        if let Some(user) = self.users.get_mut(user_id).filter(|_| is_new) {
+            user.devices.push(register(devices, user_id, Registration::stand_in(), true, false));
+            self.shares.update(&user.jid, before, user.share());
+        }
+        is_new
     }
 
     /// Takes a user's devices from them, by push identifier.
@@ -171,7 +189,8 @@ impl Registrations {
     /// Whether the account of a user is disabled: their devices know, all of them.
     fn is_suspended(&self, devices: &Devices, id: UserId) -> bool {
         let user = self.user(id).map_or(&[][..], User::devices);
-        user.iter().any(|&device| devices.get(device).is_some_and(Device::is_suspended))
+        let mut devices = user.iter().filter_map(|&device| devices.get(device));
+        devices.any(|device| device.is_suspended() && !device.registration().is_stand_in())
     }
 
     /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
@@ -180,8 +199,9 @@ impl Registrations {
         devices: &mut Devices,
         id: DeviceId,
     ) -> Option<(Arc<str>, Registration)> {
-        let device = devices.remove(id)?;
-        let user = self.users.get_mut(device.owner())?;
+        let owner = devices.get(id)?.owner();
+        let user = self.users.get_mut(owner)?;
+        let device = remove(devices, &user.jid, id)?;
         let before = user.share();
         user.devices.retain(|other| *other != id);
         let jid = user.jid.clone();
@@ -212,8 +232,22 @@ impl Registrations {
         let Some(id) = self.ids.remove(jid) else { return };
         self.shares.update(jid, before, Share::default());
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
-            devices.remove(device);
+            remove(devices, jid, device);
         }
+    }
+}
+
+/// A device of a user is registered no more. Should it be registered again, nothing is left of what was unread.
+fn remove(devices: &mut Devices, jid: &str, id: DeviceId) -> Option<Device> {
+    let device = devices.remove(id)?;
+    note_gone(devices, jid, device.registration());
+    Some(device)
+}
+
+fn note_gone(devices: &mut Devices, jid: &str, registration: &Registration) {
+    let journal = devices.journal_mut();
+    if journal.is_on() {
+        journal.note_device_gone(journal.key().hash(jid, registration.push_identifier_pieces()));
     }
 }
 
@@ -232,6 +266,9 @@ fn register(
             device.set_unanswered();
         }
     });
+    if is_renewed {
+        devices.journal_mut().note_changed((id, None));
+    }
     id
 }
 
@@ -239,15 +276,19 @@ fn register(
 /// or with another form.
 fn register_again(
     devices: &mut Devices,
+    jid: &str,
     id: DeviceId,
     registration: Registration,
     is_renewed: bool,
 ) -> (Option<DeviceId>, bool) {
     if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+        // All that is unread is written anew.
+        note_gone(devices, jid, &registration);
         return (devices.readdress(id, registration), false);
     }
     if is_renewed {
         devices.update(id, Device::renew);
+        devices.journal_mut().note_changed((id, None));
     }
     let is_changed = devices.set_registration(id, registration);
     (Some(id), is_changed)
@@ -303,7 +344,17 @@ impl Engine {
         }
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        if let Some(user) = self.registrations.id(user) {
+            self.note_registered(user);
+        }
         registered.is_first_device
+    }
+
+    /// Something is stored of a user, but it cannot be read so far. Until [`Engine::set_registrations`] says what it is, the user
+    /// counts as one with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed
+    /// to the devices that they turn out to have. Returns whether the user had no device before, and so is in the index of no room.
+    pub fn await_registrations(&mut self, user: &str) -> bool {
+        self.registrations.stand_in(&mut self.devices, user)
     }
 
     /// A user with a device is no stranger: they have an account on this server, or are a member of a room.

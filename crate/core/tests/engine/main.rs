@@ -38,5 +38,6 @@ mod snapshot_parts;
 mod summary;
 mod suspended;
 mod turns;
+mod unreadable;
 mod words_off;
 mod world;

@@ -19,6 +19,10 @@ impl LuaEngine {
         })
     }
 
+    pub(super) fn await_registrations(_: &Lua, this: &Self, user: String) -> Result<bool> {
+        this.with_engine("await_registrations", |engine| engine.await_registrations(&user))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
@@ -117,6 +121,16 @@ impl LuaEngine {
         this.with_engine("handle_message", |engine| engine.handle_message(facts.broadcast(&message), now))
     }
 
+    pub(super) fn handle_forgotten(
+        lua: &Lua,
+        this: &Self,
+        (facts, messages, now): (Value, u32, f64),
+    ) -> Result<usize> {
+        let facts: MessageFacts = input::table(lua, facts)?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_forgotten", |engine| engine.handle_forgotten(facts.forgotten(messages), now))
+    }
+
     pub(super) fn handle_bounce(
         lua: &Lua,
         this: &Self,
@@ -181,6 +195,19 @@ impl LuaEngine {
 
     pub(super) fn spread(_: &Lua, this: &Self, _: ()) -> Result<bool> {
         this.with_engine("spread", Engine::spread)
+    }
+
+    pub(super) fn batch_stored(_: &Lua, this: &Self, (now, seconds): (f64, f64)) -> Result<()> {
+        this.with_engine("batch_stored", |engine| engine.batch_stored(Instant::from_seconds(now), seconds))
+    }
+
+    pub(super) fn batch_failed(_: &Lua, this: &Self, now: f64) -> Result<()> {
+        this.with_engine("batch_failed", |engine| engine.batch_failed(Instant::from_seconds(now)))
+    }
+
+    pub(super) fn prepare_restore(_: &Lua, this: &Self, part: Table) -> Result<bool> {
+        let key = snapshot::key(&part)?;
+        this.with_engine("prepare_restore", |engine| key.is_none_or(|key| engine.prepare_restore(&key)))
     }
 
     pub(super) fn restore(lua: &Lua, this: &Self, (part, now): (Table, f64)) -> Result<usize> {

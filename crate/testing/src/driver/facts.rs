@@ -1,6 +1,6 @@
 //! The facts that a driver tells its engine.
 
-use muc_cloud_notify_core::{Bounce, Broadcast, Membership, Registration, Snapshot};
+use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Membership, Registration, Snapshot};
 
 use super::{Disabled, Driver, Handling, Outcome};
 
@@ -13,6 +13,11 @@ impl Driver {
         renewed: Option<&str>,
     ) -> bool {
         self.engine.set_registrations(user, registrations, renewed)
+    }
+
+    /// The record of a user cannot be read so far. Returns whether they had no device before.
+    pub fn await_registrations(&mut self, user: &str) -> bool {
+        self.engine.await_registrations(user)
     }
 
     /// A user with a device is no stranger.
@@ -92,6 +97,11 @@ impl Driver {
         self.engine.handle_message(message, self.instant())
     }
 
+    /// A room has broadcast messages of which nothing else is kept. Returns how many devices get a push for them, so far.
+    pub fn handle_forgotten(&mut self, messages: Forgotten<'_>) -> usize {
+        self.engine.handle_forgotten(messages, self.instant())
+    }
+
     /// A message bounces. Returns how many devices get a push for it.
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>) -> usize {
         self.engine.handle_bounce(bounce, self.instant())
@@ -160,5 +170,20 @@ impl Driver {
     /// Takes up a part of what outlived a restart. Returns how many entries made no sense.
     pub fn restore_part(&mut self, part: &Snapshot) -> usize {
         self.engine.restore(part, self.instant())
+    }
+
+    /// The batch that was polled is in the store, which took so many seconds.
+    pub fn batch_stored(&mut self, seconds: f64) {
+        self.engine.batch_stored(self.instant(), seconds);
+    }
+
+    /// The batch that was polled could not be stored.
+    pub fn batch_failed(&mut self) {
+        self.engine.batch_failed(self.instant());
+    }
+
+    /// Makes ready to take up parts with this key. Returns whether that is done.
+    pub fn prepare_restore(&mut self, key: &str) -> bool {
+        self.engine.prepare_restore(key)
     }
 }

@@ -8,6 +8,7 @@ use crate::device::{Device, Failures, MessageDigest, Notification, UnreadInRoom}
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
 use crate::options::Options;
+use crate::registration::{Registration, STAND_IN};
 use crate::room::Coverage;
 use crate::time::Instant;
 
@@ -91,12 +92,12 @@ pub struct PendingState {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !*value
 }
 
@@ -120,9 +121,7 @@ impl DeviceState {
         messages: &Messages,
         now: Instant,
     ) -> Option<Self> {
-        let Sources { registrations, rooms, .. } = sources;
-        let in_flight = device.delivery().in_flight();
-        let failures = device.delivery().failures();
+        let rooms = sources.rooms;
         let notifications = notifications(device);
         let mut unread: Vec<(Option<u64>, UnreadState)> = Vec::new();
         for (room, count) in device.unread().counts() {
@@ -140,19 +139,25 @@ impl DeviceState {
         }
         unread.sort_by_key(|(order, _)| *order);
         let unread: Vec<UnreadState> = unread.into_iter().map(|(_, state)| state).collect();
-        let pinged = device.is_pinged() || in_flight.is_some_and(|in_flight| in_flight.is_ping);
-        let has_state = !unread.is_empty() || failures.is_some() || pinged;
-        let failures = failures.copied().unwrap_or_default();
-        has_state.then(|| DeviceState {
-            user: registrations.user(device.owner()).map_or_else(String::new, |user| user.jid().to_string()),
+        let has_state =
+            !unread.is_empty() || device.delivery().failures().is_some() || device.is_ping_wanted();
+        has_state.then(|| DeviceState { unread, ..Self::without_rooms(device, sources, now) })
+    }
+
+    /// The same without what is unread, if it has any state or not.
+    pub(in crate::engine) fn without_rooms(device: &Device, sources: Sources<'_>, now: Instant) -> Self {
+        let user = sources.registrations.user(device.owner());
+        let failures = device.delivery().failures().copied().unwrap_or_default();
+        DeviceState {
+            user: user.map_or_else(String::new, |user| user.jid().to_string()),
             push_identifier: device.registration().push_identifier().into_owned(),
             errors: failures.errors,
             attempts: failures.attempts,
             failing_for: failures.since.map(|since| now.seconds_since(since).max(0.0)),
-            pinged,
+            pinged: device.is_ping_wanted(),
             unanswered: !device.has_answered(),
-            unread,
-        })
+            unread: Vec::new(),
+        }
     }
 
     /// What had gone wrong with the device.
@@ -187,7 +192,12 @@ fn found(notifications: &[(RoomId, &Notification)], room: RoomId) -> Option<Noti
 
 impl PendingState {
     /// What of a notification app servers may know.
-    fn of(notification: &Notification, messages: &Messages, options: &Options, now: Instant) -> Self {
+    pub(super) fn of(
+        notification: &Notification,
+        messages: &Messages,
+        options: &Options,
+        now: Instant,
+    ) -> Self {
         let newest = notification.newest();
         let words = messages.tells(newest);
         let inline = Some(newest).filter(|_| !words && !messages.is_empty());
@@ -208,15 +218,33 @@ impl PendingState {
     }
 }
 
+/// What an entry is about.
+enum Found {
+    /// A device.
+    Device(DeviceId),
+    /// Its owner's record cannot be read: this stands for it and for the owner's other devices.
+    StandIn(DeviceId),
+    /// Something that stood for these devices, as their record could not be read.
+    Represented(Vec<DeviceId>),
+}
+
 impl Targets<'_> {
-    /// Takes up the state of a device, if that is registered still.
+    /// Takes up the state of a device, if that is registered still: in the place of what is known, or in addition to it.
     pub(super) fn restore_device(
         &mut self,
         state: &DeviceState,
+        is_replaced: bool,
         messages: &mut RestoredMessages<'_>,
         now: Instant,
     ) {
-        let Some((owner, id)) = self.find_device(state) else { return };
+        let Some((owner, found)) = self.find_devices(state) else { return };
+        if let (true, Found::Device(id)) = (is_replaced, &found) {
+            let id = *id;
+            state.unread.iter().for_each(|unread| self.replace(id, unread, messages, now));
+            let failures = state.failures(now);
+            self.devices.update(id, |device| device.replace_state(failures, state.pinged, !state.unanswered));
+            return;
+        }
         let mut unread = Vec::with_capacity(state.unread.len());
         let mut is_waiting = false;
         for of_room in &state.unread {
@@ -224,27 +252,51 @@ impl Targets<'_> {
             is_waiting |= of_room.pending.is_some() && self.awaited_rooms.contains(of_room.room);
             unread.push(of_room);
         }
-        self.devices.update(id, |device| {
-            device.restore_unread(unread);
-            device.restore(state.failures(now), state.pinged, is_waiting);
-            if state.unanswered {
-                device.set_unanswered();
+        match found {
+            Found::Device(id) => self.devices.update(id, |device| {
+                device.restore_unread(unread);
+                device.restore(state.failures(now), state.pinged, is_waiting);
+                if state.unanswered {
+                    device.set_unanswered();
+                }
+            }),
+            Found::StandIn(id) => self.restore_once(id, &unread, is_waiting),
+            Found::Represented(ids) => {
+                ids.into_iter().for_each(|id| _ = self.restore_once(id, &unread, is_waiting));
+                None
             }
-        });
+        };
     }
 
-    fn find_device(&self, state: &DeviceState) -> Option<(UserId, DeviceId)> {
+    /// What is unread according to several devices, or one that stood for them, is so once.
+    fn restore_once(&mut self, id: DeviceId, unread: &[UnreadInRoom], is_waiting: bool) -> Option<()> {
+        self.devices.update(id, |device| {
+            let is_new = |of_room: &&UnreadInRoom| !device.unread().has_any_of(of_room.room);
+            let unread = unread.iter().filter(is_new).cloned().collect();
+            device.restore_unread(unread);
+            device.restore(None, false, is_waiting);
+        })
+    }
+
+    fn find_devices(&self, state: &DeviceState) -> Option<(UserId, Found)> {
         let owner = self.registrations.id(&state.user)?;
-        let mut devices = self.registrations.user(owner)?.devices().iter().copied();
-        let device = devices.find(|&id| {
-            let device = self.devices.get(id);
-            device.is_some_and(|device| device.registration().push_identifier() == state.push_identifier)
-        })?;
-        Some((owner, device))
+        let devices = self.registrations.user(owner)?.devices();
+        let find = |is_it: &dyn Fn(&Registration) -> bool| {
+            let mut devices = devices.iter().copied();
+            devices.find(|&id| self.devices.get(id).is_some_and(|device| is_it(device.registration())))
+        };
+        let found = if let Some(stand_in) = find(&Registration::is_stand_in) {
+            Found::StandIn(stand_in)
+        } else if state.push_identifier == STAND_IN {
+            Found::Represented(devices.to_vec())
+        } else {
+            Found::Device(find(&|registration| registration.push_identifier() == state.push_identifier)?)
+        };
+        Some((owner, found))
     }
 
     /// What is unread in a room, as far as that is known not to have been read meanwhile.
-    fn unread(
+    pub(super) fn unread(
         &mut self,
         owner: UserId,
         state: &UnreadState,
@@ -252,7 +304,11 @@ impl Targets<'_> {
         now: Instant,
     ) -> Option<UnreadInRoom> {
         let oldest = now - self.options.time_to_live;
-        let pending = state.pending.as_ref().filter(|pending| now - pending.age >= oldest);
+        // The two ages may differ in what is stored, and that of the message is the one that counts from now on.
+        let sent = |pending: &PendingState| {
+            messages.newest(&pending.places).map_or_else(|| now - pending.age, |newest| newest.sent)
+        };
+        let pending = state.pending.as_ref().filter(|pending| sent(pending) >= oldest);
         if state.count == 0 && pending.is_none() {
             return None;
         }
