@@ -91,6 +91,8 @@ local outbox = part "muc_cloud_notify/outbox".new {
 	seconds_per_turn = seconds_per_turn;
 };
 
+part "muc_cloud_notify/links".watch { engine = engine };
+
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);
 engine:on_event("addressee-changed", function (event) publish.forget_addressee(event.device); end);
