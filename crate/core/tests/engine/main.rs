@@ -14,6 +14,7 @@ mod journal;
 mod journal_chain;
 mod journal_fan_out;
 mod journal_pace;
+mod journal_state;
 mod leases;
 mod longest_nickname;
 mod many_rooms;
