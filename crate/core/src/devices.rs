@@ -94,6 +94,15 @@ impl Devices {
         Some(id)
     }
 
+    /// A device is one of those that another one stood for, and has yet to hear of all that this one had.
+    pub(crate) fn inherit(&mut self, id: DeviceId, stand_in: DeviceId) {
+        let Some([device, stand_in]) = self.devices.get_disjoint_mut([id, stand_in]) else { return };
+        let is_unstored = stand_in.is_unstored();
+        device.inherit(stand_in);
+        self.note_all(id, is_unstored);
+        self.update(id, |_| ());
+    }
+
     /// A device has an id that the journal does not know: all that is unread is written anew. What waited for that still does.
     fn note_all(&mut self, id: DeviceId, is_unstored: bool) {
         let Devices { devices, journal, .. } = self;
@@ -162,6 +171,11 @@ impl Devices {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.devices.len()
+    }
+
+    /// How many of them stand for those of users whose records cannot be read.
+    pub(crate) fn stand_ins(&self) -> usize {
+        self.iter().filter(|device| device.registration().is_stand_in()).count()
     }
 
     /// How many wait for an answer.
