@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 4;
-local digest = "067aa035b11a86b974b04caa184aed1990d6187a36e2beeba053d4c5171d75e2";
+local digest = "aa351ab61cfa47c4f99eadf32df14cab22dae86ad933ceb2c5a5983c987b0766";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

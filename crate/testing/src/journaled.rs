@@ -121,6 +121,12 @@ impl Journaled {
         }
     }
 
+    /// As [`Journaled::compact`], where nothing is to be written.
+    pub fn compact_when_written(&mut self) {
+        self.write_all();
+        self.compact();
+    }
+
     /// What is in the store is replaced by what is known.
     pub fn compact(&mut self) {
         self.stored = self.snapshot_parts(500, crate::driver::Detail::Words);

@@ -5,7 +5,7 @@ use muc_cloud_notify_testing::driver::{Outcome, Scope};
 use muc_cloud_notify_testing::journaled::Journaled;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, ROMEO};
 use muc_cloud_notify_testing::service::{ALL, Service, nodes, with_body};
-use muc_cloud_notify_testing::stanza::groupchat;
+use muc_cloud_notify_testing::stanza::{enable_iq, groupchat};
 
 fn juliet() -> Journaled {
     Journaled::with_juliet(with_body())
@@ -333,22 +333,33 @@ fn a_device_that_is_registered_again_begins_anew_after_a_kill_too() {
 
 #[test]
 fn a_device_with_another_address_keeps_what_is_unread() {
+    let enable = |service: &mut Journaled, jid: &str, node: &str| {
+        let iq = enable_iq(&jid.replace('<', "&lt;"), &node.replace('<', "&lt;"));
+        service.request_enable(JULIET, &iq).expect("a request in order")
+    };
     for is_written in [false, true] {
         let mut service = Journaled::new(Service::new(with_body()), with_body());
-        // The push identifier is the same text.
-        service.enable_at(JULIET, "push.example/a&lt;b", "c");
+        enable(&mut service, "push.example/a<b", "c");
         service.read(ORCHARD, &[JULIET], &[]);
+        service.read(HALL, &[JULIET], &[]);
+        service.say(HALL, "0");
+        service.write_all();
+        service.occupant_present(HALL, JULIET, "Juliet");
         service.say(ORCHARD, "1");
         if is_written {
             service.write_all();
         }
-        service.enable_at(JULIET, "push.example/a", "b&lt;c");
+        // The push identifier is the same text.
+        enable(&mut service, "push.example/a", "b<c");
         if !is_written {
             service.assert_quiet("it is not in the store");
         }
         let push = service.push_written();
         assert_eq!((push.count(), push.node.as_deref()), (1, Some("b<c")));
-        let again = service.killed_and_read(&[JULIET]).push();
+        let mut killed = service.killed();
+        assert_eq!(killed.awaited_rooms(), [ORCHARD], "what was read is so");
+        killed.read(ORCHARD, &[JULIET], &[]);
+        let again = killed.push();
         assert_eq!((again.count(), again.body()), (1, Some("1")));
     }
 }
