@@ -344,6 +344,22 @@ describe("journal", function ()
 			assert.equal(501, #lab:names());
 		end);
 
+		it("is made an hour after the first batch since the last one, so that what is told does not stay in the store", function ()
+			say("ann", 1);
+			say("ann", nil);
+			lab:advance(62 * minute);
+			assert.equal(1, #lab:names());
+			assert.equal(1, #names_with("-from-"));
+			lab:advance(300 * minute);
+			assert.equal(1, #lab:names(), "and no other one where nothing happens");
+			say("bob", 1);
+			lab:advance(10 * minute);
+			start();
+			lab:advance(62 * minute);
+			assert.equal(2, #lab:names(), "after a start too");
+			assert.equal(1, #names_with("-part"));
+		end);
+
 		it("counts what a start has read", function ()
 			say_often(300);
 			start();
