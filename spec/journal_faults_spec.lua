@@ -12,10 +12,8 @@ local members = 60;
 
 -- The driver that fails on demand, in front of another one.
 local function in_front_of(storage, options)
-	local all = {
-		storage = { muc_cloud_notify_outbox = "harness" };
-		default_storage = storage.name, harness_storage = storage.name;
-	};
+	local driver = storage.name == "internal" and "internal" or "sql";
+	local all = { storage = { muc_cloud_notify_outbox = "harness" }, default_storage = driver, harness_storage = driver };
 	for name, value in pairs(options or {}) do all[name] = value; end
 	return all;
 end

@@ -35,6 +35,7 @@ function crowd.start(version, options)
 		muc_push_app_servers = { "push.localhost" };
 	};
 	for name, value in pairs(options.muc or {}) do muc_options[name] = value; end
+	if options.storage.prepare then options.storage.prepare(); end -- each has a database of its own
 	local global = {};
 	for _, set in ipairs { options.storage.global or {}, options.global or {} } do
 		for name, value in pairs(set) do global[name] = value; end
