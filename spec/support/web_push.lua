@@ -124,6 +124,12 @@ function methods:publish(user, options) -- luacheck: ignore 212/self
 	return reply:get_error();
 end
 
+-- What the token in a header `Authorization` claims.
+function web_push.claims(authorization)
+	local text = authorization:match("%.([^.]+)%."):gsub("[-_]", { ["-"] = "+", ["_"] = "/" });
+	return json.decode(base64.decode(text..("="):rep(-#text % 4)));
+end
+
 -- What requests say to the browser: a list of texts, and one of their lengths.
 function web_push.decrypt(requests)
 	local path = os.tmpname();
