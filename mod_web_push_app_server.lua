@@ -52,8 +52,13 @@ module:depends "disco";
 -- Not with the feature urn:xmpp:push:0 besides: Converse would take it for that of every MUC service.
 module:add_identity("pubsub", "push", module:get_option_string("name", "Web Push"));
 
+local files, missing_file = part "web_push_app_server/files".read();
+if not files then
+	module:log("error", "The file web_push/%s is missing in the module's folder: web pages have to get it from elsewhere", missing_file);
+end
+
 local subscriptions = part "web_push_app_server/subscriptions";
-subscriptions.serve_http { app_server = app_server, origins = options.origins };
+subscriptions.serve_http { app_server = app_server, origins = options.origins, files = files or {} };
 subscriptions.serve_command(app_server);
 
 part "web_push_app_server/publishes".watch {

@@ -30,7 +30,7 @@ versions.describe("make install", function (version)
 			"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/lua/muc_undelivered/visits.lua",
 			"mod_muc_undelivered/lua/shared/guard.lua",
 			"mod_web_push_app_server/mod_web_push_app_server.lua", "mod_web_push_app_server/web_push_app_server.so",
-			"mod_web_push_app_server/lua/web_push_app_server/publishes.lua", "mod_web_push_app_server/lua/shared/guard.lua",
+			"mod_web_push_app_server/web_push/worker.js", "mod_web_push_app_server/lua/web_push_app_server/publishes.lua", "mod_web_push_app_server/lua/shared/guard.lua",
 		} do
 			assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);
 		end
@@ -69,7 +69,8 @@ versions.describe("make install", function (version)
 	end);
 
 	it("installs mod_web_push_app_server as a module of its own", function ()
-		local server, path = start_alone("web_push_app_server", { http = true, internal = { ["web.localhost"] = { module = "web_push_app_server" } } });
+		local component = { module = "web_push_app_server" };
+		local server, path = start_alone("web_push_app_server", { http = true, internal = { ["web.localhost"] = component } });
 		assert.equal(path, server:admin [[ return prosody.hosts["web.localhost"].modules.web_push_app_server.module.path ]]);
 		assert.equal(87, server:admin [[ return #prosody.hosts["web.localhost"].modules.web_push_app_server.vapid_public_key() ]]);
 		assert.log_is_clean(server);

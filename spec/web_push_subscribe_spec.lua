@@ -3,6 +3,9 @@
 local json = require "util.json";
 local st = require "util.stanza";
 
+local files = require "harness.files";
+local prosody = require "harness.prosody";
+
 local versions = require "spec.support.versions";
 local web_push = require "spec.support.web_push";
 
@@ -155,6 +158,18 @@ versions.describe("subscribing to Web Push", function (version)
 		assert.equal(1000, given + refused_ones);
 		-- It still can be asked how to subscribe.
 		assert.equal(200, (app:http("GET")));
+	end);
+
+	it("serves what a page needs", function ()
+		for _, name in ipairs { "converse.js", "web_push.js", "worker.js" } do
+			local status, headers, body = app:http("GET", nil, { origin = page }, "/web_push/"..name);
+			assert.equal(200, status);
+			assert.matches("^text/javascript", headers["content-type"]);
+			assert.equal(page, headers["access-control-allow-origin"]);
+			assert.equal(files.read(prosody.root.."/web_push/"..name), body);
+		end
+		assert.equal(404, (app:http("GET", nil, nil, "/web_push/keys.js")));
+		assert.equal(404, (app:http("GET", nil, nil, "/web_push/../mod_web_push_app_server.lua")));
 	end);
 
 	local function command(fields, from)

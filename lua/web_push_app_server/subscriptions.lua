@@ -42,7 +42,7 @@ local function refuse(event, status, reason, text)
 	return respond(event, status, { error = reason, text = text });
 end
 
--- parts: { app_server; origins = those of other web pages that may use this }
+-- parts: { app_server; origins = those of other web pages that may use this; files = further routes }
 local function serve_http(parts)
 	local app_server = parts.app_server;
 	local buckets = token_buckets.new(subscriptions_at_once, subscriptions_per_second, subscribers_kept);
@@ -71,16 +71,16 @@ local function serve_http(parts)
 		return refuse(event, 500, "failed", "this has failed on the server");
 	end
 
+	local routes = parts.files;
+	routes.GET = guard.answer("say how to subscribe", function (event)
+		return respond(event, 200, { jid = module.host, vapid_public_key = app_server:public_key() });
+	end, failed);
+	routes.POST = guard.answer("subscribe a browser", subscribe, failed);
+
 	module:depends "http";
 	module:provides("http", {
-		name = "web_push";
+		name = "web_push", route = routes;
 		cors = { enabled = true, credentials = false, headers = { ["Content-Type"] = true }, origins = parts.origins };
-		route = {
-			GET = guard.answer("say how to subscribe", function (event)
-				return respond(event, 200, { jid = module.host, vapid_public_key = app_server:public_key() });
-			end, failed);
-			POST = guard.answer("subscribe a browser", subscribe, failed);
-		};
 	});
 end
 
