@@ -30,7 +30,8 @@ versions.describe("make install", function (version)
 			"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/lua/muc_undelivered/visits.lua",
 			"mod_muc_undelivered/lua/shared/guard.lua",
 			"mod_web_push_app_server/mod_web_push_app_server.lua", "mod_web_push_app_server/web_push_app_server.so",
-			"mod_web_push_app_server/web_push/worker.js", "mod_web_push_app_server/lua/web_push_app_server/publishes.lua", "mod_web_push_app_server/lua/shared/guard.lua",
+			"mod_web_push_app_server/web_push/worker.js", "mod_web_push_app_server/lua/web_push_app_server/publishes.lua",
+			"mod_web_push_app_server/lua/shared/guard.lua",
 		} do
 			assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);
 		end
