@@ -88,12 +88,16 @@ function verbs.membership(options)
 	return { affiliation = affiliation, nick = nick };
 end
 
--- The session of somebody: "connected", "hibernating" (XEP-0198), or "none".
+-- The session of somebody, that which is best connected: "connected", "hibernating" (XEP-0198), or "none".
 function verbs.session(options)
 	return server:admin([[
 		local user = prosody.hosts[jid.host((...))].sessions[jid.node((...))];
-		local _, session = next(user and user.sessions or {});
-		return session and (session.hibernating and "hibernating" or "connected") or "none";
+		local state = "none";
+		for _, session in pairs(user and user.sessions or {}) do
+			if not session.hibernating then return "connected"; end
+			state = "hibernating";
+		end
+		return state;
 	]], options.jid);
 end
 

@@ -112,7 +112,7 @@ for (const version of versions) {
 			assert.equal(pushService.channels.size, 0);
 			await firefox.agree(server.origin);
 			await button.click();
-			const { jid, node } = await isRegistered(user);
+			const { jid, node, since } = await isRegistered(user);
 			assert.equal(jid, appServer);
 			assert.ok(node.length <= 1024);
 			await closeTab(user);
@@ -126,8 +126,7 @@ for (const version of versions) {
 
 			// Who comes back is the same device, and is not asked again.
 			await openTab(user);
-			await session(user, "connected");
-			await eventually("it is known", () => user.page.evaluate(() => Object.keys(localStorage).some((key) => key.startsWith("web-push-"))));
+			await eventually("it is registered anew", async () => (await registrations(user))[0].since > since);
 			assert.equal(await user.page.$(".web-push-offer"), null);
 			assert.deepEqual((await registrations(user)).map((device) => device.node), [node]);
 			assert.equal(pushService.channels.size, 1);
