@@ -4,7 +4,7 @@ cache = false
 exclude_files = { "target", ".test", "**/node_modules" }
 
 read_globals = { "prosody" }
-files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members", "look_at_leases" } }
+files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members", "look_at_leases", "read_records" } }
 files["mod_muc_undelivered.lua"] = { globals = { "module", "author_of" } }
 files["mod_web_push_app_server.lua"] = { globals = { "module", "vapid_public_key" } }
 files["lua"] = { globals = { "module" } }

@@ -7,6 +7,7 @@
 --
 -- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
 -- look_at_leases() -> removes the devices whose lease is over, as is done once a day
+-- read_records() -> reads the records again that could not be read, as is done once in a while
 
 local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
 
@@ -40,15 +41,16 @@ local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
-local consent = part "muc_cloud_notify/consent".watch { muc = muc, is_asked_for = options.consent };
 
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
+local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
+local standby = part "muc_cloud_notify/standby".new { setting = options.standby, forget_held = room_sync.forget_held };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
@@ -62,19 +64,25 @@ part "muc_cloud_notify/bounces".watch {
 -- What devices there are, and what is sent to them.
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
+local records = part "muc_cloud_notify/record_store".new();
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, accounts = known_accounts, find_memberships = rooms.find_memberships;
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, find_memberships = rooms.find_memberships;
+};
+local loading = part "muc_cloud_notify/loading".new {
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, registrations = registrations;
 };
 part "muc_cloud_notify/requests".watch {
-	engine = engine, registrations = registrations, may_register = extensions.may_register;
+	engine = engine, standby = standby, registrations = registrations, may_register = extensions.may_register;
 	accounts = known_accounts, find_memberships = rooms.find_memberships;
 };
 local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
 };
-local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
+local may_push = accounts.watch {
+	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
+}.may_push;
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
+	engine = engine, standby = standby, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
 };
 
 engine:on_event("device-disabled", registrations.remove);
@@ -83,8 +91,8 @@ engine:on_event("addressee-changed", function (event) publish.forget_addressee(e
 engine:on_due(outbox.turn);
 
 part "muc_cloud_notify/lifecycle".start {
-	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
+	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
+	registrations = registrations, loading = loading, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
 };
 
 module:add_feature("urn:xmpp:push:0");
@@ -99,5 +107,9 @@ function absent_members(room_jid)
 end
 
 function look_at_leases()
-	leases.look();
+	if standby.is_serving() then leases.look(); end
+end
+
+function read_records()
+	loading.retry();
 end

@@ -125,6 +125,13 @@ function engine:without_registration(record, push_identifier) end
 ---@return boolean is_first_device the user had no device before, and so is in the index of no room
 function engine:set_registrations(user, record, renewed) end
 
+---Something is stored of a user, but it cannot be read so far. Until set_registrations() says what it is, the user counts as one
+---with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed to the devices that
+---they turn out to have. It is no device in stats(). Nothing changes where the user has a device.
+---@param user string
+---@return boolean is_first_device as from set_registrations()
+function engine:await_registrations(user) end
+
 ---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
 ---who is a member of the rooms that it is told of.
 ---@param user string
@@ -210,6 +217,14 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---@return integer devices how many devices are to be pushed to, so far: in a large room the message comes to the others
 ---with handle_timeout(); 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
+
+---Messages that a room has broadcast, and of which nothing else is kept. They count as unread, and are told without words, where a
+---message counts that mentions nobody.
+---@param facts message_facts of which only `room`, `sender`, `members_only`, `public` and `present` matter
+---@param messages integer how many there were
+---@param now number
+---@return integer devices as from handle_message()
+function engine:handle_forgotten(facts, messages, now) end
 
 ---The facts about a message that bounced from a session it was sent to.
 ---@class bounce_facts
@@ -379,6 +394,13 @@ function engine:is_wanted(id) end
 ---@return boolean
 function engine:is_registered(user) end
 
+---Whether a message counts as unread for members who are absent, and want to hear of all messages.
+---@param room string
+---@param sender string? the bare JID of the author; nil: the room itself, or not known
+---@param message stanza as the room sends it, from an occupant JID
+---@return boolean
+function engine:is_important(room, sender, message) end
+
 ---How much is known of a room: nothing, its members, or also which of them are there.
 ---@param room string
 ---@return "nothing"|"members"|"complete" coverage
@@ -437,4 +459,4 @@ function engine:plan_snapshot() end
 ---@return integer left how many devices are left after it
 function engine:next_part(plan, now, devices, detail) end
 
-return { contract = 3 };
+return { contract = 4 };

@@ -25,12 +25,13 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; publish; extensions; may_push(user, id, time) = whether a push may go to that user, and whether that
+-- parts: { engine; standby; publish; extensions; may_push(user, id, time) = whether a push may go to that user, and whether that
 -- took a look into a store, see accounts.lua; seconds_per_turn = how long the other users of the event loop are kept
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
+	local is_serving = parts.standby.is_serving;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
 	local function is_let_through(stanza, id, user, summary)
@@ -49,8 +50,10 @@ local function new(parts)
 		return false;
 	end
 
-	-- Does what is due, as much of it as a turn may take. Returns false where the engine could not tell what to push.
+	-- Does what is due, as much of it as a turn may take. Returns false where the engine could not tell what to push, or where
+	-- that is not for this process to push.
 	local function turn()
+		if not is_serving() then return false; end
 		local now = monotonic();
 		local end_of_turn = now + seconds_per_turn;
 		local scope;

@@ -225,7 +225,14 @@ impl Device {
 
     /// The account of its owner is disabled, or enabled again. Until then nothing is pushed.
     pub(crate) fn set_suspended(&mut self, is_suspended: bool) {
-        self.is_suspended = is_suspended;
+        self.is_suspended = is_suspended || self.registration.is_stand_in();
+    }
+
+    /// It is one of the devices that another one stood for.
+    pub(crate) fn inherit(&mut self, stand_in: &Device) {
+        self.unread = stand_in.unread.clone();
+        self.is_pinged = stand_in.is_pinged;
+        self.is_waiting = stand_in.is_waiting;
     }
 
     /// Whether the account of its owner is disabled.

@@ -72,6 +72,14 @@ impl Devices {
         Some(id)
     }
 
+    /// A device is one of those that another one stood for, and has yet to hear of all that this one had.
+    pub(crate) fn inherit(&mut self, id: DeviceId, stand_in: DeviceId) {
+        if let Some([device, stand_in]) = self.devices.get_disjoint_mut([id, stand_in]) {
+            device.inherit(stand_in);
+            self.outbox.update(id, device);
+        }
+    }
+
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
@@ -124,6 +132,11 @@ impl Devices {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.devices.len()
+    }
+
+    /// How many of them stand for those of users whose records cannot be read.
+    pub(crate) fn stand_ins(&self) -> usize {
+        self.iter().filter(|device| device.registration().is_stand_in()).count()
     }
 
     /// How many wait for an answer.

@@ -20,7 +20,7 @@ mod stats;
 
 pub use delivery::{Push, PushDetails};
 pub use leases::AgedDevice;
-pub use messages::{Bounce, Broadcast};
+pub use messages::{Bounce, Broadcast, Forgotten};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
     StanzaIdsState, UnreadState,
@@ -54,15 +54,15 @@ use rooms::Rooms;
 /// another deadline.
 ///
 /// - Options: [`configure`](Self::configure).
-/// - Users: [`set_registrations`](Self::set_registrations), [`establish`](Self::establish),
-///   [`set_suspended`](Self::set_suspended).
+/// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
+///   [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
 /// - What happens in them: [`room_destroyed`](Self::room_destroyed), [`affiliation_changed`](Self::affiliation_changed),
 ///   [`occupant_present`](Self::occupant_present), [`occupant_gone`](Self::occupant_gone).
-/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_bounce`](Self::handle_bounce),
-///   [`handle_ping`](Self::handle_ping).
+/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_forgotten`](Self::handle_forgotten),
+///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
@@ -77,6 +77,7 @@ use rooms::Rooms;
 /// - What the numbers mean: [`addressee`](Self::addressee), [`summary`](Self::summary).
 /// - Pushes: [`push_details`](Self::push_details), [`is_wanted`](Self::is_wanted).
 /// - Users: [`is_registered`](Self::is_registered).
+/// - Messages: [`is_important`](Self::is_important).
 /// - Rooms: [`coverage`](Self::coverage), [`is_anybody_absent`](Self::is_anybody_absent),
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).

@@ -106,7 +106,7 @@ fn device(choices: &mut Choices<'_>) -> DeviceState {
 fn unread(choices: &mut Choices<'_>) -> UnreadState {
     UnreadState {
         room: choices.pick(&[ORCHARD, HALL, "", "nowhere@conference.example"]).to_owned(),
-        age: choices.below(65536) as u32,
+        age: if choices.one_in(4) { u32::MAX } else { choices.below(65536) as u32 },
         count: if choices.one_in(6) { u32::MAX } else { choices.below(100) as u32 },
         pending: choices.one_in(2).then(|| PendingState {
             sender: choices.one_in(2).then(|| choices.text(64)),

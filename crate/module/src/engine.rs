@@ -74,6 +74,7 @@ impl UserData for LuaEngine {
         methods.add_method("without_registration", Self::without_registration);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
+        methods.add_method("await_registrations", Self::await_registrations);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("begin_members", Self::begin_members);
@@ -87,6 +88,7 @@ impl UserData for LuaEngine {
         methods.add_method("occupant_present", Self::occupant_present);
         methods.add_method("occupant_gone", Self::occupant_gone);
         methods.add_method("handle_message", Self::handle_message);
+        methods.add_method("handle_forgotten", Self::handle_forgotten);
         methods.add_method("handle_bounce", Self::handle_bounce);
         methods.add_method("handle_ping", Self::handle_ping);
         methods.add_method("handle_result", Self::handle_result);
@@ -109,6 +111,7 @@ impl UserData for LuaEngine {
         methods.add_method("push_details", Self::push_details);
         methods.add_method("is_wanted", Self::is_wanted);
         methods.add_method("is_registered", Self::is_registered);
+        methods.add_method("is_important", Self::is_important);
         methods.add_method("coverage", Self::coverage);
         methods.add_method("absent_members", Self::absent_members);
         methods.add_method("stats", Self::stats);

@@ -46,6 +46,8 @@ pub(crate) struct MessageDigest {
     pub(crate) original: Option<Original>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
+    /// How many messages it stands for, where nothing is known of the others.
+    pub(crate) messages: u32,
     /// Newer messages were already pushed, so its words are not pushed.
     pub(crate) is_outdated: bool,
 }
@@ -76,6 +78,7 @@ impl MessageDigest {
             body: None,
             original: None,
             identity: identity.clone(),
+            messages: 1,
             is_outdated: false,
         }
     }
@@ -93,10 +96,11 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    /// That of one message.
+    /// That of one message, with those of which nothing is known.
     pub(crate) fn of(message: &Arc<MessageDigest>, is_mention: bool) -> Self {
         let mention = is_mention.then(|| message.clone());
-        Notification { newest: message.clone(), mention, earlier: None }
+        let earlier = Earlier::restored(message.messages.saturating_sub(1), &[], &[]);
+        Notification { newest: message.clone(), mention, earlier: earlier.map(Box::new) }
     }
 
     /// What a snapshot says: of the newest message, and of so many earlier ones which of them they are and which mention

@@ -13,14 +13,14 @@ use crate::ids::RoomId;
 use crate::time::Instant;
 
 /// How many messages of one room are unread.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct UnreadCount {
     room: RoomId,
     messages: u32,
 }
 
 /// What is unread in a room according to a snapshot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct UnreadInRoom {
     /// The room.
     pub(crate) room: RoomId,
@@ -41,7 +41,7 @@ pub enum Scope {
 }
 
 /// What the owner of a device has not read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Unread {
     /// The rooms in which something is unread, in the order of their ids.
     counts: Vec<UnreadCount>,
@@ -55,7 +55,8 @@ pub(crate) struct Unread {
 impl Unread {
     /// A message was sent while the owner was absent. Returns whether nothing of the room was pending before.
     pub(super) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
-        self.count(room);
+        let count = self.count_mut(room);
+        *count = count.saturating_add(notification.messages());
         self.pending.add(room, notification)
     }
 
@@ -179,6 +180,11 @@ impl Unread {
             let pending = pending.map_or(0, |(_, notification)| notification.messages());
             sum.saturating_add(unread.messages.saturating_sub(pending))
         })
+    }
+
+    /// Whether anything of a room is unread.
+    pub(crate) fn has_any_of(&self, room: RoomId) -> bool {
+        self.place(room).is_ok()
     }
 
     /// Something of what will be changed when a message is added: looking at it fetches it into the cache.

@@ -31,9 +31,10 @@ impl Stats {
         fan_outs: &FanOuts,
         next_deadline: Option<Deadline>,
     ) -> Self {
+        let stand_ins = devices.stand_ins(); // one for a user
         Stats {
-            users: registrations.len(),
-            devices: devices.len(),
+            users: registrations.len() - stand_ins,
+            devices: devices.len() - stand_ins,
             queued: devices.queued(),
             parked: devices.domains().parked(),
             in_flight: devices.in_flight(),

@@ -36,4 +36,5 @@ mod snapshot_parts;
 mod summary;
 mod suspended;
 mod turns;
+mod unreadable;
 mod words_off;

@@ -19,6 +19,10 @@ impl LuaEngine {
         })
     }
 
+    pub(super) fn await_registrations(_: &Lua, this: &Self, user: String) -> Result<bool> {
+        this.with_engine("await_registrations", |engine| engine.await_registrations(&user))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
@@ -115,6 +119,16 @@ impl LuaEngine {
         let facts: MessageFacts = input::table(lua, facts)?;
         let (message, now) = (input::stanza(&message)?, Instant::from_seconds(now));
         this.with_engine("handle_message", |engine| engine.handle_message(facts.broadcast(&message), now))
+    }
+
+    pub(super) fn handle_forgotten(
+        lua: &Lua,
+        this: &Self,
+        (facts, messages, now): (Value, u32, f64),
+    ) -> Result<usize> {
+        let facts: MessageFacts = input::table(lua, facts)?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_forgotten", |engine| engine.handle_forgotten(facts.forgotten(messages), now))
     }
 
     pub(super) fn handle_bounce(

@@ -1,6 +1,6 @@
 //! The facts that a driver tells its engine.
 
-use muc_cloud_notify_core::{Bounce, Broadcast, Membership, Registration, Snapshot};
+use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Membership, Registration, Snapshot};
 
 use super::{Disabled, Driver, Handling, Outcome};
 
@@ -13,6 +13,11 @@ impl Driver {
         renewed: Option<&str>,
     ) -> bool {
         self.engine.set_registrations(user, registrations, renewed)
+    }
+
+    /// The record of a user cannot be read so far. Returns whether they had no device before.
+    pub fn await_registrations(&mut self, user: &str) -> bool {
+        self.engine.await_registrations(user)
     }
 
     /// A user with a device is no stranger.
@@ -90,6 +95,11 @@ impl Driver {
     /// A room broadcasts a message. Returns how many devices get a push for it, so far.
     pub fn handle_message(&mut self, message: Broadcast<'_>) -> usize {
         self.engine.handle_message(message, self.instant())
+    }
+
+    /// A room has broadcast messages of which nothing else is kept. Returns how many devices get a push for them, so far.
+    pub fn handle_forgotten(&mut self, messages: Forgotten<'_>) -> usize {
+        self.engine.handle_forgotten(messages, self.instant())
     }
 
     /// A message bounces. Returns how many devices get a push for it.
