@@ -83,6 +83,7 @@ local may_push = accounts.watch {
 }.may_push;
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
+	confidants = part "muc_cloud_notify/confidants".watch(engine);
 };
 
 engine:on_event("device-disabled", registrations.remove);

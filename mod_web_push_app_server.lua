@@ -69,6 +69,21 @@ part "web_push_app_server/publishes".watch {
 	};
 };
 
+-- What is said to this app server stays in this process, and only browsers can read what it makes of that: mod_muc_cloud_notify
+-- tells it more than others. See lua/muc_cloud_notify/confidants.lua.
+local app_servers = module:shared("/*/web_push_app_server/app_servers");
+
+local function announce(is_there)
+	app_servers[module.host] = is_there or nil;
+	prosody.events.fire_event("web-push-app-servers-changed");
+end
+
+announce(true);
+
+function module.unload()
+	announce(false);
+end
+
 -- Global in this module's environment, for the shell and for other modules.
 function vapid_public_key()
 	return app_server:public_key();

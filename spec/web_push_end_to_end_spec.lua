@@ -3,19 +3,13 @@
 
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local tables = require "harness.tables";
 
-local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 local web_push = require "spec.support.web_push";
 
-local muc_options = {
-	modules_enabled = { "muc_cloud_notify" };
-	muc_push_default = "always";
-	muc_push_retry_delay = 0.1;
-	push_max_errors = 1;
-	push_notification_with_body = true;
-	push_notification_with_sender = true;
-};
+local muc_options = { modules_enabled = { "muc_cloud_notify" }, muc_push_default = "always", muc_push_retry_delay = 0.1, push_max_errors = 1 };
+local telling = { push_notification_with_body = true, push_notification_with_sender = true };
 
 versions.describe("a message in a room", function (version)
 	local app, server, bob;
@@ -93,23 +87,102 @@ versions.describe("a message in a room", function (version)
 
 	after_each(function () app.service:clear(); end);
 
+	-- What is said does not leave the server, so it is told whatever the options say.
 	describe("with an app server in the same Prosody", function ()
 		lazy_setup(function ()
-			app = web_push.start(version, { muc = muc_service.with_body(muc_options) });
+			app = web_push.start(version, { muc = muc_options, components = { "users.localhost", "other.localhost" } });
 			server = app.server;
 			bob = server:user("bob@users.localhost/desk");
 		end);
 		lazy_teardown(function () app:close(); end);
 		it_all_works();
+
+		it("is told to no other app server, also where both hear of it", function ()
+			local other = server:app_server("other.localhost");
+			local room, carol = new_member "/push/5";
+			assert.equal("result", carol:enable({ jid = "other.localhost", node = "other" }).attr.type);
+			local function is_told_once(count)
+				local push = other:expect_push();
+				assert.same({ FORM_TYPE = "urn:xmpp:push:summary", ["message-count"] = count, ["last-message-body"] = "New Message!" }, push.summary);
+				assert.is_nil(tostring(push.stanza):find("secret", 1, true));
+			end
+			bob:say(room, "a secret");
+			is_told_once "1";
+			assert.equal("a secret", app:expect_push().text);
+			-- Nor later, when it stands for more than one message.
+			other.answer = { type = "wait", condition = "resource-constraint" };
+			bob:say(room, "another secret");
+			is_told_once "2";
+			app:expect_push();
+			bob:say(room, "a third secret");
+			app:expect_push();
+			other.answer = "result";
+			assert.truthy(loop.wait_until(function ()
+				local push = other:next_push(0.1);
+				assert.is_nil(push and tostring(push.stanza):find("secret", 1, true));
+				return push and push.count == "3";
+			end, 10));
+			assert.is_nil(server:log():find("secret", 1, true));
+		end);
+
+		it("is told in a publish that mentions somebody as such", function ()
+			local room, carol = new_member "/push/6";
+			bob:say(room, "carol, are you there?", ("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:%s'/>"):format(carol.bare_jid));
+			local text, request = app:expect_push();
+			assert.is_true(text.important);
+			assert.equal("high", request.headers.urgency);
+			bob:say(room, "hello");
+			text, request = app:expect_push();
+			assert.is_nil(text.important);
+			assert.equal("normal", request.headers.urgency);
+		end);
+
+		it("is told no more once the app server is no module of this Prosody any more, and again when it is", function ()
+			local room = new_member "/push/7";
+			local function words_are_kept()
+				bob:say(room, "a secret");
+				local text = app:expect_push();
+				return text.text == "a secret";
+			end
+			assert.is_true(words_are_kept());
+			server:reload_module("web_push_app_server", web_push.host);
+			assert.is_true(words_are_kept());
+			server:reload_module("muc_cloud_notify");
+			assert.is_true(words_are_kept());
+			local shared = "local m = prosody.hosts[module.host].modules.muc_cloud_notify.module; "
+				.."return next(m:shared('/*/web_push_app_server/app_servers'))";
+			assert.equal(web_push.host, server:admin(shared));
+			server:admin("require 'core.modulemanager'.unload(..., 'web_push_app_server')", web_push.host);
+			assert.is_nil(server:admin(shared));
+			server:admin("require 'core.modulemanager'.load(..., 'web_push_app_server')", web_push.host);
+			assert.is_true(words_are_kept());
+		end);
 	end);
 
-	describe("with an app server in another Prosody", function ()
+	describe("with an app server in another Prosody that is not told what is said", function ()
+		lazy_setup(function ()
+			app = web_push.start(version, {
+				s2s = "dialback", muc_host = "rooms.elsewhere.localhost", hosts = { ["elsewhere.localhost"] = {} }, components = {};
+			});
+			server = prosody.start { version = version, s2s = "dialback", components = { "users.localhost" }, muc = muc_options };
+			bob = server:user("bob@users.localhost/desk");
+		end);
+		lazy_teardown(function () app:close(); server:close(); end);
+
+		it("comes as something that is there", function ()
+			local room = new_member "/push/1";
+			bob:say(room, "a secret");
+			assert.same({ service = server.muc_host, count = 1, text = "New Message!" }, (app:expect_push()));
+		end);
+	end);
+
+	describe("with an app server in another Prosody that is told", function ()
 		lazy_setup(function ()
 			app = web_push.start(version, {
 				s2s = "dialback", muc_host = "rooms.elsewhere.localhost", hosts = { ["elsewhere.localhost"] = {} }, components = {};
 			});
 			server = prosody.start {
-				version = version, s2s = "dialback", components = { "users.localhost" }, muc = muc_service.with_body(muc_options);
+				version = version, s2s = "dialback", components = { "users.localhost" }, muc = tables.merge(tables.merge({}, muc_options), telling);
 			};
 			bob = server:user("bob@users.localhost/desk");
 		end);

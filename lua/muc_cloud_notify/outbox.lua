@@ -30,6 +30,7 @@ end
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
+	local confidants = parts.confidants;
 	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
 	local is_serving = parts.standby.is_serving;
 
@@ -80,6 +81,9 @@ local function new(parts)
 			if scope == "one-room" or in_process[app_server] then
 				-- Another module, or an app server in this process, may change a stanza: it gets one of its own.
 				stanza = clone(stanza);
+			end
+			if in_process[app_server] then
+				confidants.tell(stanza, id, app_server);
 			end
 			if scope == "one-room" and not is_let_through(stanza, id, to.user, summary) then return; end
 			module:log("debug", "Pushing to %s through %s", to.user, app_server);

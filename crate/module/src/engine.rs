@@ -99,6 +99,7 @@ impl UserData for LuaEngine {
         methods.add_method("handle_timeout", Self::handle_timeout);
         methods.add_method("spread", Self::spread);
         methods.add_method("restore", Self::restore);
+        methods.add_method("keep_words", Self::keep_words);
         // Decisions
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
@@ -109,6 +110,7 @@ impl UserData for LuaEngine {
         methods.add_method("addressee", Self::addressee);
         methods.add_method("summary", Self::summary);
         methods.add_method("push_details", Self::push_details);
+        methods.add_method("push_words", Self::push_words);
         methods.add_method("is_wanted", Self::is_wanted);
         methods.add_method("is_registered", Self::is_registered);
         methods.add_method("is_important", Self::is_important);

@@ -37,4 +37,5 @@ mod summary;
 mod suspended;
 mod turns;
 mod unreadable;
+mod words_kept;
 mod words_off;
