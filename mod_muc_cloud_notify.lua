@@ -36,6 +36,10 @@ local undelivered = module:depends "muc_undelivered";
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
 
+local outbox_stores = part "muc_cloud_notify/outbox_store";
+local outbox_records, has_journal = outbox_stores.open(options.journal);
+options.engine.journal = has_journal;
+
 local engine, is_new = engines.open(native, options.engine);
 local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
@@ -81,9 +85,10 @@ local leases = part "muc_cloud_notify/leases".new {
 local may_push = accounts.watch {
 	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
 }.may_push;
+local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, standby = standby, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
-	confidants = part "muc_cloud_notify/confidants".watch(engine);
+	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
+	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
 engine:on_event("device-disabled", registrations.remove);
@@ -93,7 +98,7 @@ engine:on_due(outbox.turn);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, loading = loading, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
+	registrations = registrations, loading = loading, leases = leases, outbox_store = outbox_store;
 };
 
 module:add_feature("urn:xmpp:push:0");

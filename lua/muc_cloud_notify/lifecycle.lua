@@ -1,5 +1,5 @@
 -- What is done between the load of the module and its end: the registrations are loaded, what the last run has left is
--- taken up, and a clean stop stores what is still to be pushed. None of it keeps the server waiting for long.
+-- taken up, and a clean stop stores what is still to be pushed and is not stored yet. None of it keeps the server waiting for long.
 --
 -- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Until it is, messages
 -- are held, and what the last run has left stays in the store as it is.
@@ -22,8 +22,8 @@ local seconds_to_read, seconds_to_remove = 0.2, 0.2;
 -- When the registrations are tried again that could not be loaded for another reason than the store.
 local seconds_after_failure = 30;
 
--- What the last run has left is needed until it is told: a server that is killed before that is to find it again. It is
--- looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
+-- Without a journal, what the last run has left is needed until it is told: a server that is killed before that is to find it
+-- again. It is looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
 -- stored says less and less.
 local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
@@ -35,8 +35,9 @@ local function start(parts)
 	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
 
-	local is_filled, is_reload = not is_new, false;
-	local seconds_to_wait; -- until more can be loaded; nil while that is being done
+	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
+	local handed_over; -- by the module before a reload
+	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
 	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
 	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
@@ -60,6 +61,7 @@ local function start(parts)
 	end
 
 	local function clear_when_told()
+		if not outbox_store.clear then return; end
 		local time_is_up = monotonic() + seconds_to_tell;
 		local function look()
 			local _, reason = engine:next_deadline();
@@ -95,6 +97,15 @@ local function start(parts)
 		end, function () end);
 	end
 
+	-- What cannot be read now is read later.
+	local function take_up(pause)
+		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
+		seconds_to_wait = ok and seconds or nil;
+		if seconds_to_wait then return; end
+		outbox_store.begin();
+		is_filled = true;
+	end
+
 	local function on_filled()
 		local rooms = room_sync.registrations_loaded();
 		read_awaited();
@@ -103,11 +114,14 @@ local function start(parts)
 	end
 
 	local function fill(pause)
-		seconds_to_wait = seconds_after_failure; -- if this fails
-		seconds_to_wait = loading.go_on(pause);
-		if seconds_to_wait then return; end
-		guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
-		is_filled = true;
+		if not is_loaded then
+			seconds_to_wait = seconds_after_failure; -- if this fails
+			seconds_to_wait = loading.go_on(pause);
+			if seconds_to_wait then return; end
+			is_loaded = true;
+		end
+		seconds_to_wait = seconds_after_failure;
+		take_up(pause);
 	end
 
 	-- begin: how a task is begun, tasks.start or tasks.later
@@ -128,6 +142,7 @@ local function start(parts)
 		if is_new then
 			begin_to_fill(tasks.start);
 		else
+			outbox_store.begin(handed_over);
 			on_filled();
 			tasks.later("list the registered users", loading.find_keys, function () end);
 		end
@@ -168,11 +183,12 @@ local function start(parts)
 		end
 		return {
 			held = not standby.is_over() and room_sync.hand_over() or nil, tenure = standby.hand_over();
-			unreadable = is_filled and loading.hand_over() or {};
+			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
 		};
 	end
 
 	function module.restore(saved)
+		handed_over = saved and saved.outbox;
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);

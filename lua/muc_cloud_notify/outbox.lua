@@ -25,13 +25,13 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; standby; publish; extensions; may_push(user, id, time) = whether a push may go to that user, and whether that
+-- parts: { engine; standby; publish; extensions; outbox_store; may_push(user, id, time) = whether a push may go to that user, and whether that
 -- took a look into a store, see accounts.lua; seconds_per_turn = how long the other users of the event loop are kept
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
+	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
 	local confidants = parts.confidants;
-	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
 	local is_serving = parts.standby.is_serving;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
@@ -60,6 +60,7 @@ local function new(parts)
 		local scope;
 		local polled = 0;
 		local has_waited = false; -- the last push, for a store
+		local has_stored = false; -- what has to be before it is pushed: once in a turn
 		local polled_id, app_server; -- of the push that is being sent
 		local in_process = {};
 
@@ -100,6 +101,13 @@ local function new(parts)
 						if now > end_of_turn then return; end
 					end
 					engine:handle_timeout(now);
+					if not has_stored then
+						has_stored = true;
+						if outbox_store.turn(now) then
+							now = monotonic();
+							if now > end_of_turn then return; end
+						end
+					end
 					scope = extensions.is_listening() and "one-room" or "all-rooms";
 				end
 				local id, device, summary = engine:poll_push(now, scope);

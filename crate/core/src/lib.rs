@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod event;
 mod ids;
+mod journal;
 mod mention;
 mod message;
 mod notify_level;
@@ -60,7 +61,7 @@ mod api {
     pub use crate::engine::{
         AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, Forgotten, MessageState,
         NicknameState, PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats,
-        UnreadState, Words,
+        UnreadEntry, UnreadState, Words,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

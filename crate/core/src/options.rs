@@ -50,6 +50,8 @@ pub struct Options {
     /// are told by [`Engine::words`](crate::Engine::words). It is not the operator's.
     #[serde(skip)]
     pub keep_words: bool,
+    /// `muc_push_journal`: what is new is in the store before it is pushed, for a run that ends without a stop.
+    pub journal: bool,
     /// How many members of a room are told of something at once. It is not the operator's: so many take a fraction of a
     /// millisecond, and the rest goes on later.
     #[serde(skip, default = "members_at_once")]
@@ -82,6 +84,7 @@ impl Default for Options {
             time_to_live: 2.0 * 86400.0,
             give_up_after: 14.0 * 86400.0,
             keep_words: false,
+            journal: true,
             members_at_once: members_at_once(),
         }
     }

@@ -69,7 +69,7 @@ fn snapshot(choices: &mut Choices<'_>) -> Snapshot {
     let messages = (0..choices.below(6)).map(|_| message(choices)).collect();
     let nicknames = (0..choices.below(4)).map(|_| nickname(choices)).collect();
     let domains = (0..choices.below(4)).map(|_| domain(choices)).collect();
-    Snapshot { devices, messages, nicknames, domains }
+    Snapshot { devices, messages, nicknames, domains, ..Snapshot::default() }
 }
 
 fn domain(choices: &mut Choices<'_>) -> DomainState {

@@ -120,6 +120,29 @@ fn none_of_them_are_stored_that_the_options_do_not_allow() {
 }
 
 #[test]
+fn nor_are_they_in_the_journal() {
+    for (options, with_body, with_sender) in cases() {
+        let mut service = Service::with_juliet(options.clone());
+        service.configure_journal(Options { journal: true, ..options });
+        service.keep_words(true);
+        service.say(ORCHARD, "But soft!");
+        let batches: Vec<_> = std::iter::from_fn(|| {
+            let batch = service.finish_batch()?;
+            service.batch_stored(0.0);
+            Some(format!("{batch:?}"))
+        })
+        .take(100)
+        .collect();
+        let text = batches.concat();
+        assert!(text.contains(ORCHARD), "{text}");
+        assert_eq!((text.contains("But soft!"), text.contains("/Romeo")), (with_body, with_sender));
+        let push = service.push();
+        assert_told(&push, "But soft!", (with_body, with_sender));
+        assert_eq!(kept(&service, &push), romeo("But soft!", false));
+    }
+}
+
+#[test]
 fn who_has_not_consented_to_a_membership_hears_none() {
     let mut service = Service::new(Options::default());
     service.keep_words(true);
