@@ -23,7 +23,9 @@ type Unread = (u32, Option<(u32, bool, Option<String>)>);
 
 /// What a snapshot says, but for the order and for ages: of each device the errors, the attempts, whether it is pinged, and what
 /// is unread.
-fn known(snapshot: &Snapshot) -> BTreeMap<(String, String), (u32, u32, bool, BTreeMap<String, Unread>)> {
+type Known = BTreeMap<(String, String), (u32, u32, bool, BTreeMap<String, Unread>)>;
+
+fn known(snapshot: &Snapshot) -> Known {
     let words = |pending: &muc_cloud_notify_core::PendingState| {
         let of_message =
             pending.places.last().filter(|_| pending.words).map(|place| &snapshot.messages[place - 1]);
@@ -104,7 +106,7 @@ impl World {
             }
             16 => drop(service.enable(jid, if room == ORCHARD { "phone" } else { "tablet" })),
             17 => drop(service.disable(jid, Some("phone"))),
-            18 => service.affiliation_changed(room, jid, self.said % 2 == 0, None),
+            18 => service.affiliation_changed(room, jid, self.said.is_multiple_of(2), None),
             19 if user == 0 => {
                 service.room_destroyed(room);
                 service.read(room, &USERS, &[]);
