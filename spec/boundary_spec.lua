@@ -19,6 +19,39 @@ describe("boundary", function ()
 
 	after_each(boundary.close);
 
+	describe("the arrival of a device", function ()
+		local function enable(record, node)
+			return assert(boundary.prepare_enable(engine, enable_iq("jid='push.localhost' node='"..node.."'"), record, 1)).record;
+		end
+
+		it("is a number in its registration, whatever the others say of theirs", function ()
+			local record = enable(enable(nil, "n1"), "n2");
+			assert.same({ 1, 2 }, { record["push.localhost<n1"].arrival, record["push.localhost<n2"].arrival });
+			assert.equal("integer", math.type(record["push.localhost<n1"].arrival));
+			for _, nonsense in ipairs { "first", -1, 0/0, 1e300, math.mininteger, math.maxinteger, {}, true } do
+				local two = enable(nil, "n1");
+				two["push.localhost<n1"].arrival = nonsense;
+				two = enable(two, "n2");
+				assert.same({ nil, 1 }, { two["push.localhost<n1"].arrival, two["push.localhost<n2"].arrival });
+			end
+			record["push.localhost<n2"].arrival = 7.0; -- as some stores have it
+			assert.equal(8, enable(record, "n3")["push.localhost<n3"].arrival);
+		end);
+
+		it("says which is the oldest, and not the clock", function ()
+			boundary.close();
+			engine = open { max_devices = 2 };
+			local record;
+			for i, time in ipairs { 1000, 2000, 3, 4 } do
+				record = assert(boundary.prepare_enable(engine, enable_iq(("jid='push.localhost' node='n%d'"):format(i)), record, time)).record;
+			end
+			local nodes = {};
+			for _, registration in pairs(record) do table.insert(nodes, registration.node); end
+			table.sort(nodes);
+			assert.same({ "n3", "n4" }, nodes);
+		end);
+	end);
+
 	describe("open", function ()
 		it("gives the number of the contract", function ()
 			assert.equal("integer", math.type(native.contract));
@@ -155,6 +188,26 @@ describe("boundary", function ()
 			engine:occupant_present(room, user, "alice");
 			assert.is_nil(engine:push_details(id));
 			assert.is_nil(engine:push_details("another"));
+		end);
+
+		it("has words for those who may know them, and for nobody else", function ()
+			make_absent_member(engine);
+			local function words_of(text)
+				engine:handle_message(facts(), message(text), 10);
+				local sent = push(engine);
+				assert.is_nil(sent.summary["last-message-sender"]);
+				assert.equal("New Message!", sent.summary["last-message-body"]);
+				local is_mention, sender, body = engine:push_words(sent.id);
+				engine:handle_result(sent.id, sent.app_server, 11);
+				assert.equal(0, select("#", engine:push_words(sent.id)));
+				return is_mention, sender, body;
+			end
+			assert.same({ false, nil, nil }, { words_of "nobody asks for it" });
+			engine:keep_words(true);
+			assert.same({ false, room.."/bob", "Hello" }, { words_of "Hello" });
+			engine:keep_words(false);
+			assert.same({ false, nil, nil }, { words_of "nor for this" });
+			assert.equal(0, select("#", engine:push_words("another")));
 		end);
 
 		it("is about all rooms, or about one", function ()

@@ -262,9 +262,10 @@ impl Device {
         self.all_notifications().filter_map(move |notifications| notifications.of_room(room))
     }
 
+    /// The newest first.
     fn all_notifications(&self) -> impl Iterator<Item = &Notifications> {
         let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
-        [self.unread.pending()].into_iter().chain(self.unread.apart()).chain(in_flight)
+        self.unread.apart().into_iter().chain([self.unread.pending()]).chain(in_flight)
     }
 
     /// Whether a push without a message was asked for, and is not known to have been taken.
@@ -292,6 +293,7 @@ impl Device {
     /// It is one of the devices that another one stood for.
     pub(crate) fn inherit(&mut self, stand_in: &Device) {
         self.unread = stand_in.unread.clone();
+        self.unread.join_apart();
         self.is_pinged = stand_in.is_pinged;
         self.is_waiting = stand_in.is_waiting;
     }
