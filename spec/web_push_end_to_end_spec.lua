@@ -189,7 +189,6 @@ versions.describe("a message in a room", function (version)
 		lazy_teardown(function () app:close(); server:close(); end);
 		it_all_works();
 	end);
-e
 
 	it("comes without what is said where that fails", function ()
 		app = web_push.start(version, {

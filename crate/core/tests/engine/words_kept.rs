@@ -31,7 +31,8 @@ fn assert_told(push: &Publish, body: &str, (with_body, with_sender): (bool, bool
 
 /// The author's nickname and the text that are kept of a push.
 fn kept(service: &Service, push: &Publish) -> (Option<String>, Option<String>, bool) {
-    let (sender, body, is_mention) = service.words(&push.id).unwrap();
+    let (sender, body, is_mention) =
+        service.words(&push.id).unwrap_or((Some("/not on its way"), None, false));
     let nick = sender.and_then(|sender| Some(sender.split_once('/')?.1.to_owned()));
     (nick, body.map(str::to_owned), is_mention)
 }
