@@ -30,6 +30,7 @@ install: ## Install the modules, once they are built, where a packaged Prosody l
 		$(INSTALL) -m644 lua/shared/*.lua $$folder/lua/shared/ && \
 		$(INSTALL) -m644 lua/$$module/*.lua $$folder/lua/$$module/ || exit 1; \
 	done
+	$(INSTALL) -m644 mod_keep_database_connections.lua $(DESTDIR)$(PLUGINDIR)/
 	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_web_push_app_server/web_push
 	$(INSTALL) -m644 web_push/*.js $(DESTDIR)$(PLUGINDIR)/mod_web_push_app_server/web_push/
 	@for library in $(LIBRARIES); do $(INSTALL) -m755 $$library $(DESTDIR)$(PLUGINDIR)/mod_$${library%.so}/ || exit 1; done

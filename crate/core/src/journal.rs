@@ -247,12 +247,11 @@ impl Journal {
         if !self.is_on() || self.is_writing() {
             return None;
         }
-        if !self.groups.is_empty() || self.is_pressing {
-            Some(self.pace.next(self.is_rest))
-        } else {
-            let since = self.changed_since?;
-            Some(self.pace.next(false).max(since + AT_LEAST_EVERY))
-        }
+        let at_least = match self.groups.is_empty() && !self.is_pressing {
+            true => self.changed_since? + AT_LEAST_EVERY,
+            false => self.now,
+        };
+        Some(at_least.max(self.pace.next(self.is_rest)))
     }
 
     /// Whether there is anything to be written.
