@@ -16,15 +16,17 @@ local summary = {
 };
 
 versions.describe("publishing to Web Push", function (version)
-	local app, muc, subscribed;
+	local app, muc, subscribed, impostor;
 	local subscribed_count = 0;
+	local nobody = "127.0.0.1:1"; -- where no push service is
 
 	lazy_setup(function ()
 		local service = web_push.start_push_service();
+		impostor = web_push.start_push_service { "other.example.com" };
 		app = web_push.start(version, {
 			service = service;
 			internal = {
-				[web_push.host] = web_push.component(service, { web_push_contact = "mailto:admin@example.com" });
+				[web_push.host] = web_push.component(service, { web_push_services = { service.host, impostor.host, nobody } });
 				[sender_host] = web_push.component(service, { web_push_content = "sender", web_push_ttl = 60 });
 				[none_host] = web_push.component(service, { web_push_content = "none" });
 			};
@@ -32,7 +34,10 @@ versions.describe("publishing to Web Push", function (version)
 		muc = app.server:user("muc@users.localhost/x");
 	end);
 
-	lazy_teardown(function () app:close(); end);
+	lazy_teardown(function ()
+		impostor:close();
+		app:close();
+	end);
 
 	-- Each test has a subscription of its own.
 	before_each(function ()
@@ -262,6 +267,24 @@ versions.describe("publishing to Web Push", function (version)
 		assert.same({ "wait", "remote-server-timeout" }, { error_type, condition });
 		app.service:expect_request();
 		app.server:admin("prosody.hosts[...].modules.web_push_app_server.module.add_timer = nil", web_push.host);
+	end);
+
+	it("says so once where nobody is there", function ()
+		local id = stream.new_id();
+		local iq = web_push.publish(app:subscribe { endpoint = "https://"..nobody.."/push/1" });
+		iq.attr.id = id;
+		muc:send(iq);
+		local error_type, condition = muc:expect({ id = id }):get_error();
+		assert.same({ "wait", "remote-server-timeout" }, { error_type, condition });
+		muc:expect_nothing({ id = id }, 0.5);
+	end);
+
+	it("tells nothing to whoever has no certificate for the name", function ()
+		local other = app:subscribe { endpoint = impostor.origin.."/push/1" };
+		local error_type, condition = publish { node = other.node, secret = other.secret };
+		assert.same({ "wait", "remote-server-timeout" }, { error_type, condition });
+		assert.equal(1, impostor.connections);
+		assert.same({}, impostor.requests);
 	end);
 
 	it("says so where the push service hangs up", function ()
