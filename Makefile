@@ -28,6 +28,7 @@ install: ## Install the modules, once they are built, where a packaged Prosody l
 		$(INSTALL) -m644 lua/shared/*.lua $$folder/lua/shared/ && \
 		$(INSTALL) -m644 lua/$$module/*.lua $$folder/lua/$$module/ || exit 1; \
 	done
+	$(INSTALL) -m644 mod_keep_database_connections.lua $(DESTDIR)$(PLUGINDIR)/
 	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
 
 # By default a page where somebody is watching, and a story where nobody is.

@@ -36,8 +36,9 @@ local undelivered = module:depends "muc_undelivered";
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
 
+local standby = part "muc_cloud_notify/standby".new(options.standby);
 local outbox_stores = part "muc_cloud_notify/outbox_store";
-local outbox_records, has_journal = outbox_stores.open(options.journal);
+local outbox_records, has_journal = outbox_stores.open(options.journal, standby);
 options.engine.journal = has_journal;
 
 local engine, is_new = engines.open(native, options.engine);
@@ -52,7 +53,6 @@ local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = 
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
-local standby = part "muc_cloud_notify/standby".new { setting = options.standby, forget_held = room_sync.forget_held };
 local rooms = part "muc_cloud_notify/rooms".watch {
 	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
@@ -68,7 +68,7 @@ part "muc_cloud_notify/bounces".watch {
 -- What devices there are, and what is sent to them.
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
-local records = part "muc_cloud_notify/record_store".new();
+local records = part "muc_cloud_notify/record_store".new(standby);
 local registrations = part "muc_cloud_notify/registrations".new {
 	engine = engine, accounts = known_accounts, tasks = tasks, records = records, find_memberships = rooms.find_memberships;
 };
@@ -90,6 +90,8 @@ local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
 	seconds_per_turn = seconds_per_turn;
 };
+
+part "muc_cloud_notify/links".watch { engine = engine };
 
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);

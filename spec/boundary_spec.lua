@@ -19,6 +19,39 @@ describe("boundary", function ()
 
 	after_each(boundary.close);
 
+	describe("the arrival of a device", function ()
+		local function enable(record, node)
+			return assert(boundary.prepare_enable(engine, enable_iq("jid='push.localhost' node='"..node.."'"), record, 1)).record;
+		end
+
+		it("is a number in its registration, whatever the others say of theirs", function ()
+			local record = enable(enable(nil, "n1"), "n2");
+			assert.same({ 1, 2 }, { record["push.localhost<n1"].arrival, record["push.localhost<n2"].arrival });
+			assert.equal("integer", math.type(record["push.localhost<n1"].arrival));
+			for _, nonsense in ipairs { "first", -1, 0/0, 1e300, math.mininteger, math.maxinteger, {}, true } do
+				local two = enable(nil, "n1");
+				two["push.localhost<n1"].arrival = nonsense;
+				two = enable(two, "n2");
+				assert.same({ nil, 1 }, { two["push.localhost<n1"].arrival, two["push.localhost<n2"].arrival });
+			end
+			record["push.localhost<n2"].arrival = 7.0; -- as some stores have it
+			assert.equal(8, enable(record, "n3")["push.localhost<n3"].arrival);
+		end);
+
+		it("says which is the oldest, and not the clock", function ()
+			boundary.close();
+			engine = open { max_devices = 2 };
+			local record;
+			for i, time in ipairs { 1000, 2000, 3, 4 } do
+				record = assert(boundary.prepare_enable(engine, enable_iq(("jid='push.localhost' node='n%d'"):format(i)), record, time)).record;
+			end
+			local nodes = {};
+			for _, registration in pairs(record) do table.insert(nodes, registration.node); end
+			table.sort(nodes);
+			assert.same({ "n3", "n4" }, nodes);
+		end);
+	end);
+
 	describe("open", function ()
 		it("gives the number of the contract", function ()
 			assert.equal("integer", math.type(native.contract));

@@ -22,13 +22,14 @@ versions.describe("make install", function (version)
 	it("puts everything into the modules' own folders", function ()
 		local files = run(("cd %s && find . -type f | sort"):format(folder));
 		for file in files:gmatch("%S+") do
-			assert.matches("^%./usr/lib/prosody/modules/mod_muc_[cu][%a_]+/", file);
+			assert.matches(file:find("keep_database") and "^%./usr/lib/prosody/modules/mod_keep_database_connections%.lua$"
+				or "^%./usr/lib/prosody/modules/mod_muc_[cu][%a_]+/", file);
 		end
 		for _, name in ipairs {
 			"mod_muc_cloud_notify/mod_muc_cloud_notify.lua", "mod_muc_cloud_notify/muc_cloud_notify.so",
 			"mod_muc_cloud_notify/lua/muc_cloud_notify/engine.lua", "mod_muc_cloud_notify/lua/shared/guard.lua",
 			"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/lua/muc_undelivered/visits.lua",
-			"mod_muc_undelivered/lua/shared/guard.lua",
+			"mod_muc_undelivered/lua/shared/guard.lua", "mod_keep_database_connections.lua",
 		} do
 			assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);
 		end

@@ -1,6 +1,13 @@
 -- Which rooms are in memory: all of them can be gone through bit by bit, while rooms come and go.
 
+local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+
+local versions = require "spec.support.versions";
+
+local function pause(seconds)
+	loop.wait_until(function () return false; end, seconds, 0.05);
+end
 
 -- A MUC service of which only the rooms are there. Each look at a room's JID is counted.
 local function new_service()
@@ -147,5 +154,55 @@ describe("the rooms in memory", function ()
 		local _, steps = count_visits(live_rooms);
 		assert.equal(#rooms, steps);
 		assert.is_true(service.looks - looks <= 3 * #rooms, service.looks - looks);
+	end);
+end);
+
+versions.describe("a room that was put out", function (version)
+	local room, other = "first@conference.localhost", "second@conference.localhost";
+	local server, ann, olga;
+
+	before_each(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost" };
+			muc = { modules_enabled = { "muc_cloud_notify" }, muc_push_consent = true, muc_room_default_persistent = true, muc_room_cache_size = 1 };
+		};
+		ann, olga = server:user("ann@users.localhost/phone"), server:user("olga@users.localhost/desk");
+		olga:create_room(room, "Olga");
+		olga:affiliate(room, "ann@users.localhost", "member");
+		ann:join(room, "Ann"); -- consents, which is to be stored in a moment
+	end);
+
+	after_each(prosody.close_all);
+
+	local function is_occupied()
+		return server:admin([[
+			local room_jid, bare_jid = ...;
+			for _, occupant in room(room_jid):each_occupant() do
+				if occupant.bare_jid == bare_jid then return true; end
+			end
+			return false;
+		]], room, "ann@users.localhost");
+	end
+
+	it("is not stored over what it was stored with", function ()
+		server:admin "collectgarbage(); collectgarbage('stop');";
+		olga:create_room(other, "Olga");
+		assert.same({ other }, server:admin "local all = {}; for live in muc.live_rooms() do table.insert(all, live.jid); end return all;");
+		pause(1.5); -- the module would have stored it by then
+		assert.is_true(is_occupied());
+	end);
+
+	it("is stored where it is in memory still", function ()
+		server:admin([[
+			local first = room(...);
+			local save = first.save;
+			function first.save(...)
+				prosody.saves = (prosody.saves or 0) + 1;
+				return save(...);
+			end
+		]], room);
+		assert(loop.wait_until(function () return server:admin "return prosody.saves" == 1; end, 5, 0.05));
+		assert.is_true(is_occupied());
 	end);
 end);

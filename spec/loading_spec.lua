@@ -15,7 +15,7 @@ versions.describe_storages("the registrations", function (version, storage)
 		server, muc = muc_service.start(version, {
 			global = storage.global;
 			muc = muc_service.with_body {
-				muc_room_default_persistent = true, muc_push_default = "always", muc_push_interval = 0;
+				muc_room_default_persistent = true, muc_push_default = "always", muc_push_interval = 0, push_max_errors = 1;
 			};
 		});
 		store_faults.install(server);
@@ -71,37 +71,6 @@ versions.describe_storages("the registrations", function (version, storage)
 		return by_node;
 	end
 
-	it("are all there after a second in which the store could not be read", function ()
-		local room, members = room_of(30);
-		load_anew { fail_after = 10, seconds = 1 };
-		muc:say(room, "early");
-		assert.equal("error", (status()));
-		assert.same(all(members, "1 early"), pushes(30));
-		assert.equal("info", (status()));
-		muc:say(room, "late");
-		assert.same(all(members, "2 late"), pushes(30));
-	end);
-
-	for _, when in ipairs { "at once", "in the middle" } do
-		it("are all there after the store could not be listed, which failed "..when, function ()
-			local room, members = room_of(3);
-			load_anew { list_fails = when };
-			muc:say(room, "early");
-			local user, new_room, bare_jid = muc:new_member();
-			assert.equal("result", muc:enable(user, bare_jid));
-			muc:say(new_room, "new");
-			muc.app:expect_no_push();
-			local kind, text = status();
-			assert.equal("error", kind);
-			assert.truthy(text:find("cannot be listed", 1, true), text);
-			store_faults.set(server, {});
-			local expected = all(members, "1 early");
-			expected[bare_jid] = "1 new";
-			assert.same(expected, pushes(4));
-			assert.equal("info", (status()));
-		end);
-	end
-
 	it("of a user that cannot be read are there once they can, and what was said meanwhile is told", function ()
 		local room, members = room_of(3);
 		local broken = members[2];
@@ -126,59 +95,125 @@ versions.describe_storages("the registrations", function (version, storage)
 		assert.equal("info", (status()));
 	end);
 
-	it("are read once for several requests in a row, and written for each", function ()
-		local user, _, bare_jid = muc:new_member();
-		local function enable(node)
-			return tostring(st.stanza("iq", { type = "set", from = user.jid, to = server.muc_host, id = node })
-				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = node }));
-		end
-		for number, expected in pairs { [1] = { 1, 1 }, [3] = { 1, 3 } } do
-			store_faults.set(server, {});
-			local xml = {};
-			for i = 1, number do xml[i] = enable(("n%d-%d"):format(number, i)); end
-			user.component:send(table.concat(xml));
-			for i = 1, number do assert.equal("result", user:expect({ name = "iq", id = ("n%d-%d"):format(number, i) }, 5).attr.type); end
-			assert.same(expected, { table.unpack({ store_faults.counts(server) }, 1, 2) });
-		end
-		local stored = 0;
-		for _ in pairs(storage.read(server, bare_jid)) do stored = stored + 1; end
-		assert.equal(4, stored);
-		store_faults.set(server, {});
-		assert.equal("result", muc:disable(user, "n1-1"));
-		assert.same({ 1, 1 }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
-	end);
+	-- Where the store fails above of what Prosody stores in, that makes no difference.
+	if storage.name == "internal" then
+		it("are all there after a second in which the store could not be read", function ()
+			local room, members = room_of(30);
+			load_anew { fail_after = 10, seconds = 1 };
+			muc:say(room, "early");
+			assert.equal("error", (status()));
+			assert.same(all(members, "1 early"), pushes(30));
+			assert.equal("info", (status()));
+			muc:say(room, "late");
+			assert.same(all(members, "2 late"), pushes(30));
+		end);
 
-	it("are waited for with more messages than can be held, which count", function ()
-		local room, members = room_of(2);
-		local present = server:user(members[1].."/phone");
-		present:join(room, "present");
-		load_anew { list_fails = "at once" };
-		-- Each with something that is no message to be told, and neither is sent to anybody.
-		server:admin([[
-			local room_jid, number = ...;
-			local room, text = room(room_jid), ("words "):rep(1000);
-			room.broadcast = function () end;
-			local function new(id)
-				return st.message({ type = "groupchat", from = room_jid.."/bob", to = room_jid, id = id });
+		for _, when in ipairs { "at once", "in the middle" } do
+			it("are all there after the store could not be listed, which failed "..when, function ()
+				local room, members = room_of(3);
+				load_anew { list_fails = when };
+				muc:say(room, "early");
+				local user, new_room, bare_jid = muc:new_member();
+				assert.equal("result", muc:enable(user, bare_jid));
+				muc:say(new_room, "new");
+				muc.app:expect_no_push();
+				local kind, text = status();
+				assert.equal("error", kind);
+				assert.truthy(text:find("cannot be listed", 1, true), text);
+				store_faults.set(server, {});
+				local expected = all(members, "1 early");
+				expected[bare_jid] = "1 new";
+				assert.same(expected, pushes(4));
+				assert.equal("info", (status()));
+			end);
+		end
+
+		it("are read once for several requests in a row, and written for each", function ()
+			local function enable(user, node)
+				return tostring(st.stanza("iq", { type = "set", from = user.jid, to = server.muc_host, id = node })
+					:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = node }));
 			end
-			for i = 1, number do
-				room:broadcast_message(new("m"..i):body(text));
-				room:broadcast_message(new("s"..i):tag("active", { xmlns = "http://jabber.org/protocol/chatstates" }):up():tag("x"):text(text));
+			for _, number in ipairs { 1, 4 } do
+				local user, room = muc:new_member();
+				store_faults.set(server, { delay = 0.02 });
+				local xml, nodes = {}, {};
+				for i = 1, number do
+					nodes[i] = "n"..i;
+					xml[i] = enable(user, nodes[i]);
+				end
+				user.component:send(table.concat(xml));
+				for _, node in ipairs(nodes) do assert.equal("result", user:expect({ name = "iq", id = node }, 5).attr.type); end
+				assert.same({ 1, number }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
+				assert.same(nodes, (muc:pushed(room)));
+				store_faults.set(server, {});
+				loop.wait_until(function () end, 0.02); -- what was read just now is not read again
+				assert.equal("result", muc:disable(user, "n1"));
+				assert.same({ 1, 1 }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
 			end
-			room.broadcast = nil;
-		]], room, 3000);
-		muc:say(room, "the last one");
-		present:leave(room);
-		muc:say(room, "without one who left");
-		store_faults.set(server, {});
-		local last = {};
-		loop.wait_until(function ()
-			local push = muc.app:next_push(1);
-			if push then last[push.node] = push.count.." "..push.summary["last-message-body"]; end
-			return not push;
-		end, 10);
-		assert.same({ [members[1]] = "1 New Message!", [members[2]] = "3002 New Message!" }, last);
-	end);
+		end);
+
+		it("leave the store one after the other when many devices are given up at once", function ()
+			local room, members = room_of(20);
+			local user = server:user(members[1].."/phone");
+			for count = 1, 2 do -- until as many may be on their way
+				muc:say(room, "hello");
+				assert.same(all(members, count.." hello"), pushes(20));
+			end
+			store_faults.set(server, { delay = 0.01 });
+			muc.app.answer = { type = "cancel", condition = "item-not-found" };
+			muc:say(room);
+			for _ = 1, 20 do muc.app:expect_push(5); end
+			-- One of them is registered again, maybe while it is still to be removed.
+			assert.equal("result", muc:enable(user, members[1]));
+			muc.app.answer = "result";
+			local function are_gone()
+				for i = 2, #members do
+					if storage.read(server, members[i]) then return false; end
+				end
+				return true;
+			end
+			assert.truthy(loop.wait_until(are_gone, 10, 0.05));
+			local _, writes, most_writes = store_faults.counts(server);
+			assert.truthy(writes == 20 or writes == 21, writes);
+			assert.truthy(most_writes < 6, most_writes); -- by the devices of two or three users, and the request
+			assert.same({ members[1] }, (muc:pushed(room)));
+			load_anew {};
+			wait_for_status "info";
+			assert.same({ members[1] }, (muc:pushed(room)));
+		end);
+
+		it("are waited for with more messages than can be held, which count", function ()
+			local room, members = room_of(2);
+			local present = server:user(members[1].."/phone");
+			present:join(room, "present");
+			load_anew { list_fails = "at once" };
+			-- Each with something that is no message to be told, and neither is sent to anybody.
+			server:admin([[
+				local room_jid, number = ...;
+				local room, text = room(room_jid), ("words "):rep(10000);
+				room.broadcast = function () end;
+				local function new(id)
+					return st.message({ type = "groupchat", from = room_jid.."/bob", to = room_jid, id = id });
+				end
+				for i = 1, number do
+					room:broadcast_message(new("m"..i):body(text));
+					room:broadcast_message(new("s"..i):tag("active", { xmlns = "http://jabber.org/protocol/chatstates" }):up():tag("x"):text(text));
+				end
+				room.broadcast = nil;
+			]], room, 200);
+			muc:say(room, "the last one");
+			present:leave(room);
+			muc:say(room, "without one who left");
+			store_faults.set(server, {});
+			local last = {};
+			local push = muc.app:expect_push(10);
+			while push do
+				last[push.node] = push.count.." "..push.summary["last-message-body"];
+				push = muc.app:next_push(0.5);
+			end
+			assert.same({ [members[1]] = "1 New Message!", [members[2]] = "202 New Message!" }, last);
+		end);
+	end
 
 	if storage.write_raw then
 		for title, text in pairs { ["is empty"] = "", ["is cut off"] = "return { [", ["is no table"] = "return 5;\n" } do
@@ -188,7 +223,7 @@ versions.describe_storages("the registrations", function (version, storage)
 				local before = storage.read_raw(server, members[1]);
 				muc:restart("stop", function () storage.write_raw(server, members[1], text); end);
 				store_faults.install(server);
-				assert.equal("error", (status()));
+				wait_for_status "error";
 				server:wait_for_log("The registrations of "..members[1].." cannot be read", nil, 1);
 				muc:say(room, "meanwhile");
 				user = server:user(user.jid);

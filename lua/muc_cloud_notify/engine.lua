@@ -25,7 +25,7 @@ local facts = {
 	"set_registrations", "await_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
 	"forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "spread";
+	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout", "spread";
 	"prepare_restore", "restore", "batch_stored", "batch_failed";
 };
 local others = {

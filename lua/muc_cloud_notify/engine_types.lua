@@ -284,6 +284,19 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
+---The server has lost its link to the domain of an app server: answers to what is on its way there are not to be expected. It is due
+---again, at once or when the link is there again. Nothing for a domain that no device has its app server at, or that has never taken a
+---publish.
+---@param domain string
+---@param now number
+function engine:link_lost(domain, now) end
+
+---The server has a link to the domain of an app server, as far as it can tell: whoever waits for that need not wait any longer. Nothing
+---for the same domains.
+---@param domain string
+---@param now number
+function engine:link_restored(domain, now) end
+
 ---Does what is due at `now`: publishes without an answer, retries, and what has not come to all members of a large room. Where
 ---much is due it does a part of it, and the next deadline is past.
 ---@param now number

@@ -212,8 +212,18 @@ local function new(parts)
 		return list;
 	end
 
-	local function forget_all()
-		held, weight_held = {}, 0;
+	-- Forgets what was said before a time on the clock of util.time.monotonic. Returns how many messages that were.
+	local function forget_before(time)
+		local messages = 0;
+		for room_jid, of_room in pairs(held) do
+			local message = of_room.messages[of_room.first];
+			while message and (message.details.sent or 0) < time do
+				messages = messages + take_out(of_room).times;
+				message = of_room.messages[of_room.first];
+			end
+			if not message then held[room_jid] = nil; end
+		end
+		return messages;
 	end
 
 	-- For the module that follows this one after a reload.
@@ -230,7 +240,7 @@ local function new(parts)
 	end
 
 	return {
-		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_all = forget_all;
+		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_before = forget_before;
 		is_any = is_any, count = count_held, take_untold = take_untold, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};
 end

@@ -159,7 +159,9 @@ local function start(parts)
 	end
 
 	local function save_outbox()
-		parts.registrations.finish(monotonic() + seconds_to_remove);
+		if standby.is_serving() then
+			parts.registrations.finish(monotonic() + seconds_to_remove);
+		end
 		local held = room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
 		if held > 0 then
 			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
@@ -177,12 +179,18 @@ local function start(parts)
 
 	function module.save()
 		is_reload = true;
-		parts.registrations.finish(monotonic() + seconds_to_remove);
-		if not is_filled or standby.is_over() then
+		if standby.is_over() then
+			native.close(module.host); -- nothing that this one knows counts any more
+			return {};
+		end
+		if standby.is_serving() then
+			parts.registrations.finish(monotonic() + seconds_to_remove);
+		end
+		if not is_filled then
 			native.close(module.host); -- the one that follows is filled from the start
 		end
 		return {
-			held = not standby.is_over() and room_sync.hand_over() or nil, tenure = standby.hand_over();
+			held = room_sync.hand_over(), tenure = standby.hand_over();
 			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
 		};
 	end
@@ -208,8 +216,14 @@ local function start(parts)
 	-- Rooms may have changed while the module was not there.
 	engine:forget_rooms();
 
+	-- Another process served at that time: what was said here before is not for this one to push.
+	local function on_other_serving(time)
+		local messages = room_sync.forget_held_before(time);
+		if messages > 0 then module:log("debug", "What was said before is not pushed from here: %d message(s)", messages); end
+	end
+
 	-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-	module:add_timer(0, guard.watch("begin", function () standby.start(begin); end));
+	module:add_timer(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
 end
 
 return { start = start };

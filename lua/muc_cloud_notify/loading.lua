@@ -154,7 +154,7 @@ local function new(parts)
 		for place, key in ipairs(keys) do
 			unreadable[key] = true;
 			local user = records.user_of(key);
-			if user then engine:await_registrations(user); end
+			if user then guard.attempt("wait for the registrations of "..user, engine.await_registrations, engine, user); end
 			if place <= named then module:log("error", "The registrations of %s cannot be read: %s", key, reasons[key]); end
 		end
 		if #keys > named then module:log("error", "The registrations of %d more users cannot be read", #keys - named); end

@@ -8,7 +8,8 @@
 local aside_name = "aside";
 local unused_name = "nothing"; -- under which there is never anything
 
-local function open()
+-- standby: see standby.lua; only a process that serves writes
+local function open(standby)
 	local store = module:open_store(module.name.."_outbox");
 	local aside; -- name -> true; "" for the record without a name
 
@@ -32,6 +33,7 @@ local function open()
 
 	-- Returns whether it is stored now. record: nil for none
 	local function write(name, record)
+		if not standby.is_serving() then return false; end
 		local ok, result = call("Writing the record "..(name or "without a name").." of the outbox", "set", name, record);
 		return ok and result ~= nil and result ~= false;
 	end

@@ -52,7 +52,8 @@ local function copy(value)
 	return copied;
 end
 
-local function new()
+-- standby: see standby.lua; only a process that serves writes
+local function new(standby)
 	local store = module:open_store();
 	local is_listed = false; -- whether all of long_keys are known
 	local long_keys = {}; -- long JID -> true, where it is a key
@@ -112,6 +113,7 @@ local function new()
 
 	-- record: nil for none
 	local function set(user, record)
+		if not standby.is_serving() then error("another process serves this domain", 0); end
 		local key, is_hash = key_of(user);
 		kept.forget(key);
 		local ok, err = store:set(key, record and is_hash and { user = user, record = record } or record);

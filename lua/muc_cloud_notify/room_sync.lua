@@ -343,7 +343,7 @@ local function new(parts)
 
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
-		forget = forget, forget_held = held.forget_all, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
+		forget = forget, forget_held_before = held.forget_before, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present;
 		look_at = look_at, look_for = look_for;

@@ -30,6 +30,8 @@ local processes = part "muc_cloud_notify/processes";
 
 local seconds_between_renewals = 5;
 local seconds_between_looks = 1;
+-- While the store cannot be read; that doubles with each look, up to `seconds_between_renewals`.
+local seconds_after_failure = 0.25;
 
 -- For how long a counter stands still before another process takes over.
 local seconds_until_vacant = 15;
@@ -52,12 +54,16 @@ end
 local function open_store(setting)
 	local driver, driver_name = storagemanager.get_driver(module.host, module.name);
 	if setting == false or driver_name == "null" or setting == "auto" and not is_shared(driver_name) then return nil; end
-	return assert(driver:open(module.name.."_standby", "keyval"));
+	local store, err = driver:open(module.name.."_standby", "keyval");
+	if not store then
+		module:log("error", "The storage %s cannot hold who serves %s (%s), so this process does not wait for others", driver_name, module.host, err);
+	end
+	return store;
 end
 
--- parts: { setting = see `muc_push_standby`; forget_held = forgets the messages that are held }
-local function new(parts)
-	local store = open_store(parts.setting);
+-- setting: see `muc_push_standby`
+local function new(setting)
+	local store = open_store(setting);
 
 	-- "undecided": it is not known yet; "waiting"; "serving"; "over": it has served, and never will again.
 	local state = store and "undecided" or "serving";
@@ -66,15 +72,17 @@ local function new(parts)
 	local certain_until, certain_until_now = -math.huge, -math.huge; -- on the clocks of monotonic() and of now()
 	local next_attempt = -math.huge; -- to raise the counter, where that has failed
 	local is_failing = false;
-	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at }
+	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at = until when; looked = when }
+	local next_pause = seconds_after_failure;
 	local said; -- the last thing that was said of the state
 	local deferred = {};
-	local begin;
+	local begin, note_other; -- see start()
 
 	local function say(level, text)
 		if said == text then return; end
 		said = text;
-		module:log_status(level, "%s", text);
+		module:log(level, "%s", text);
+		module:set_status(level, text, true); -- Prosody keeps an error there, unless it is told to do otherwise
 	end
 
 	-- Returns whether the store could be read, and the tenure, nil where there is none.
@@ -233,14 +241,14 @@ local function new(parts)
 			wait("warn", ("%s served %s when it was last heard of, and may still do so: this one waits, for %d s if nothing more is heard of it")
 				:format(name, module.host, seconds_until_vacant));
 		elseif tenure.id ~= seen.id or tenure.counter ~= seen.counter then
+			-- When it was raised is not known, but that this was since the last look.
 			seen.seconds = 0;
-			-- What is said here meanwhile is not for this process to push.
-			parts.forget_held();
+			note_other(seen.looked);
 			wait("warn", ("Another process serves %s: %s. This one waits until that is gone"):format(module.host, name));
 		elseif seen.at then
 			seen.seconds = seen.seconds + math.min(time - seen.at, 2 * seconds_between_looks);
 		end
-		seen.id, seen.counter, seen.at = tenure.id, tenure.counter, time;
+		seen.id, seen.counter, seen.at, seen.looked = tenure.id, tenure.counter, time, time;
 		return seen.seconds >= seconds_until_vacant;
 	end
 
@@ -251,9 +259,12 @@ local function new(parts)
 		local is_read, tenure = read();
 		if not is_read then
 			begin_to_see_anew();
-			wait("error", "The store cannot be read, so nobody who registered before is known; it is tried again until it can");
-			return seconds_between_renewals;
+			wait("error", "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again");
+			local pause = next_pause;
+			next_pause = math.min(2 * pause, seconds_between_renewals);
+			return pause;
 		end
+		next_pause = seconds_after_failure;
 		if not tenure then return take(time, nil); end
 		if tenure.is_given_up or processes.is_gone(tenure, this_process) then
 			module:log(state == "waiting" and "info" or "debug", "%s, which served %s, has ended: this process takes over",
@@ -267,9 +278,10 @@ local function new(parts)
 		return take(time, nil);
 	end
 
-	-- Calls func() once this process is to serve, at once where there is no standby.
-	local function start(func)
-		begin = func;
+	-- Calls on_turn() once this process is to serve, at once where there is no standby; and on_other(time) each time that it is seen
+	-- that another one does: it did at that time, on the clock of monotonic(), and may not since.
+	local function start(on_turn, on_other)
+		begin, note_other = on_turn, on_other;
 		if not store then
 			begin();
 		elseif state == "serving" then -- since before a reload

@@ -2,7 +2,8 @@
 --
 -- What it does is said by a table in the server, `prosody.store_faults`: fail_after, seconds = reads fail for so many seconds, from the
 -- one on that comes after so many; is_down = whether nothing can be read; list_fails = "at once" or "in the middle"; delay = how
--- many seconds each read and each write takes. reads, writes, lists: how often that was done.
+-- many seconds each read and each write takes. reads, writes, lists: how often that was done; most_writes: how often something was
+-- written, at most, from one look of a timer to the next.
 
 local store_faults = {};
 
@@ -12,6 +13,13 @@ local install = [[
 	prosody.store_faults = faults;
 	local methods = getmetatable(require "core.storagemanager".open(module.host, "muc_cloud_notify")).__index;
 	local get, set, users = methods.get, methods.set, methods.users;
+	local writes_before = 0;
+	module:add_timer(0, function ()
+		faults.most_writes = math.max(faults.most_writes or 0, faults.writes - writes_before);
+		writes_before = faults.writes;
+		return 0.001;
+	end);
+
 	local function is_ours(store) return store.store == "muc_cloud_notify"; end
 
 	local function take_time()
@@ -64,13 +72,13 @@ function store_faults.set(server, faults)
 		local faults = prosody.store_faults;
 		for name in pairs(faults) do faults[name] = nil; end
 		for name, value in pairs(...) do faults[name] = value; end
-		faults.reads, faults.writes, faults.lists = 0, 0, 0;
+		faults.reads, faults.writes, faults.lists, faults.most_writes = 0, 0, 0, 0;
 	]], faults);
 end
 
--- How often was read, written, and listed.
+-- How often was read and written, and how often written in one turn at most.
 function store_faults.counts(server)
-	return server:admin("local faults = prosody.store_faults; return faults.reads, faults.writes, faults.lists");
+	return server:admin("local faults = prosody.store_faults; return faults.reads, faults.writes, faults.most_writes");
 end
 
 return store_faults;

@@ -129,9 +129,8 @@ impl Device {
     /// was on its way included.
     pub(crate) fn readdressed(mut self, registration: Registration, domain: DomainId) -> Self {
         let push = self.delivery.in_flight().map(|in_flight| in_flight.id);
-        if let Some(in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
-            self.is_pinged |= in_flight.is_ping;
-            self.unread.requeue(in_flight.notifications);
+        if let Some(mut in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
+            self.requeue(&mut in_flight);
         }
         self.unread.join_apart();
         Device {
@@ -378,16 +377,17 @@ impl Device {
         self.delivery.count_error()
     }
 
-    /// A transient error at `now`, in answer to a publish about these. Returns what has gone wrong with this one.
-    pub(crate) fn count_attempt(
-        &mut self,
-        notifications: Notifications,
-        is_ping: bool,
-        now: Instant,
-    ) -> Failures {
-        self.is_pinged |= is_ping;
-        self.unread.requeue(notifications);
-        self.delivery.count_attempt(now)
+    /// A transient error in answer to this publish, which is that of its app server's whole domain or not. Returns what has gone
+    /// wrong with this device.
+    pub(crate) fn count_attempt(&mut self, in_flight: &mut InFlight, is_of_domain: bool) -> Failures {
+        self.requeue(in_flight);
+        self.delivery.count_attempt(is_of_domain, in_flight.sent)
+    }
+
+    /// This publish was lost, and what it was about is to be sent again.
+    pub(crate) fn requeue(&mut self, in_flight: &mut InFlight) {
+        self.is_pinged |= in_flight.is_ping;
+        self.unread.requeue(std::mem::take(&mut in_flight.notifications));
     }
 
     /// Another module did not want a publish: what it was about does not count as unread.
@@ -415,9 +415,41 @@ impl Device {
         self.delivery.disarm(at)
     }
 
-    /// The back-off is over.
-    pub(crate) fn resume(&mut self) {
-        self.delivery.resume();
+    /// What is new need not wait any longer.
+    pub(crate) fn end_pace(&mut self) {
+        self.delivery.end_pace();
+    }
+
+    /// Whether it backs off.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.delivery.is_backing_off()
+    }
+
+    /// Whether it has begun to back off, and its domain does not know.
+    pub(crate) fn has_to_be_noted(&self) -> bool {
+        self.delivery.has_to_be_noted()
+    }
+
+    /// It was taken out of those of its domain that back off, if it was among them: as if it had been in the queue.
+    pub(crate) fn leave_back_offs(&mut self) {
+        if let Some(place) = self.delivery.end_back_off() {
+            self.delivery.enqueue(place);
+        }
+    }
+
+    /// It is among those of its domain that back off.
+    pub(crate) fn noted(&mut self, place: Slot) {
+        self.delivery.noted(place);
+    }
+
+    /// It does not back off any more. Returns where it was among those that do.
+    pub(crate) fn end_back_off(&mut self) -> Option<Slot> {
+        self.delivery.end_back_off()
+    }
+
+    /// Since when it has had nothing but transient errors, if it had any.
+    pub(crate) fn failing_since(&self) -> Option<Instant> {
+        self.delivery.failures().and_then(|failures| failures.since)
     }
 
     /// What a snapshot says of rooms: it adds to what is known by now.

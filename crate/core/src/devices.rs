@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use slotmap::SlotMap;
 
+use crate::app_server::AppServer;
+use crate::circuit_breaker::PROBE_TIMEOUT;
 use crate::device::{Device, Due, InFlight, MessageDigest, MessageKey, Notification, Revising};
-use crate::domains::{Domains, Landing};
+use crate::domains::{Concern, DomainId, Domains, Landing, Relation};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
 use crate::journal::{Group, Journal, Key};
 use crate::options::Options;
 use crate::outbox::Outbox;
+use crate::outcome::Outcome;
 use crate::registration::Registration;
 use crate::time::Instant;
 
@@ -75,6 +78,7 @@ impl Devices {
         if is_changed {
             let domain = self.outbox.domains_mut().enter(device.registration().app_server.domain());
             self.outbox.dequeue(device);
+            self.outbox.end_back_off(device);
             self.outbox.domains_mut().leave(device.domain());
             device.set_domain(domain);
             self.outbox.update(id, device);
@@ -122,7 +126,7 @@ impl Devices {
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
-        self.outbox.remove(id, &mut device);
+        self.outbox.remove(&mut device);
         Some(device)
     }
 
@@ -256,15 +260,25 @@ impl Devices {
         now: Instant,
         options: &Options,
         mut before: impl FnMut(&mut Self, DeviceId),
-        mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
+        mut prepare: impl FnMut(DeviceId, &mut Device, Relation) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
             let id = self.outbox.pop_queue(now, options)?;
+            if let Some(device) = self.devices.get_mut(id) {
+                device.leave_back_offs();
+            }
             before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
-            let sent = prepare(id, device).map(|(mut in_flight, result)| {
-                in_flight.flight = self.outbox.domains_mut().record_sent(device.domain(), now, options);
+            let (domain, app_server) = (device.domain(), &device.registration().app_server);
+            let relation = self.outbox.domains().relation(domain, app_server, options);
+            let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
+                let failing = (id, device.failing_since());
+                let domains = self.outbox.domains_mut();
+                in_flight.flight = domains.record_sent(domain, failing, relation, now, options);
+                if in_flight.flight.is_some_and(|flight| flight.is_probe) {
+                    in_flight.deadline = in_flight.deadline.min(now + PROBE_TIMEOUT);
+                }
                 device.send(self.outbox.boxed(in_flight));
                 result
             });
@@ -282,12 +296,14 @@ impl Devices {
         &mut self,
         id: PushId,
         landing: Option<&Landing<'_>>,
-        change: impl FnOnce(&mut Device, &mut InFlight) -> T,
+        change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
+        let late = landing.and_then(|landing| late_until(&in_flight, landing));
+        let concern = self.outbox.concern(device, &in_flight, landing, late.is_some());
         let before = device.state();
-        let result = change(device, &mut in_flight);
+        let result = change(device, &mut in_flight, concern);
         // What is to be pushed again is not in it any more.
         for (room, _) in in_flight.notifications.rooms() {
             self.journal.note_changed((id.device(), Some(room)));
@@ -295,8 +311,12 @@ impl Devices {
         if in_flight.is_ping || device.state() != before {
             self.journal.note_changed((id.device(), None));
         }
-        if let Some(flight) = in_flight.flight {
-            self.outbox.domains_mut().record_ended(flight, landing);
+        match (in_flight.flight, late, landing) {
+            (Some(flight), Some(until), Some(landing)) => {
+                self.outbox.add_late(id, device, flight, until, landing);
+            }
+            (Some(flight), ..) => self.outbox.domains_mut().record_ended(flight, landing),
+            (None, ..) => {}
         }
         self.outbox.update(id.device(), device);
         in_flight.notifications = Default::default();
@@ -304,10 +324,51 @@ impl Devices {
         Some(result)
     }
 
-    /// Ends a publish to a device that is gone, if it is one that this JID may answer.
-    pub(crate) fn end_orphan(&mut self, id: PushId, from: &str, landing: &Landing<'_>) {
-        if let Some(orphan) = self.outbox.take_orphan(id, from) {
-            self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+    /// Ends a publish that no device waits for any more, if it is one that this JID may answer. Returns the app server, and its
+    /// domain.
+    pub(crate) fn end_orphan(
+        &mut self,
+        id: PushId,
+        from: &str,
+        landing: &Landing<'_>,
+    ) -> Option<(AppServer, DomainId)> {
+        let orphan = self.outbox.take_orphan(id, from)?;
+        self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        Some((orphan.app_server, orphan.flight.domain))
+    }
+
+    /// The link to a domain that has taken pushes is lost, and with it all that was on its way: lost() is told of each publish to a
+    /// device that is there still.
+    pub(crate) fn lose_link(
+        &mut self,
+        domain: &str,
+        now: Instant,
+        options: &Options,
+        mut lost: impl FnMut(&mut Device, &mut InFlight),
+    ) {
+        let Some(domain) = self.domains().find_known(domain) else { return };
+        let mut is_any_lost = false;
+        while let Some(id) = self.domains().first_in_flight(domain) {
+            is_any_lost = true;
+            let push = self.devices.get(id).and_then(|device| device.delivery().in_flight());
+            let is_there = |push: &&InFlight| push.flight.is_some_and(|flight| flight.domain == domain);
+            if let Some(push) = push.filter(is_there).map(|in_flight| in_flight.id) {
+                self.end_push(push, None, |device, in_flight, _| lost(device, in_flight));
+            } else if let Some(orphan) = self.outbox.take_any_orphan(id) {
+                self.outbox.domains_mut().record_ended(orphan.flight, None);
+            } else {
+                break;
+            }
+        }
+        if is_any_lost {
+            self.outbox.domains_mut().lose_link(domain, now, options);
+        }
+    }
+
+    /// The link to a domain is there again.
+    pub(crate) fn restore_link(&mut self, domain: &str, now: Instant, options: &Options) {
+        if let Some(domain) = self.domains().find_known(domain) {
+            self.outbox.domains_mut().restore_link(domain, now, options);
         }
     }
 
@@ -317,7 +378,7 @@ impl Devices {
         &mut self,
         at_most: usize,
         silence: &Landing<'_>,
-        mut end: impl FnMut(&mut Device, &mut InFlight) -> T,
+        mut end: impl FnMut(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Vec<(DeviceId, T)> {
         let now = silence.now;
         let mut ended = Vec::new();
@@ -326,17 +387,18 @@ impl Devices {
                 break;
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
-            let Some(device) = self.devices.get_mut(id) else {
-                if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                    self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
-                }
-                continue;
-            };
+            if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
+                self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+            }
+            let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {
                 continue;
             }
             match device.delivery().due().filter(|(time, _)| *time <= now) {
-                Some((_, Due::Retry)) => device.resume(),
+                Some((_, Due::Retry)) => {
+                    self.outbox.end_back_off(device);
+                    device.end_pace();
+                }
                 Some((_, Due::AnswerOverdue(push))) => {
                     let result = self.end_push(push, Some(silence), &mut end);
                     ended.extend(result.map(|result| (id, result)));
@@ -392,6 +454,7 @@ impl Devices {
                 if let Some(device) = self.devices.get_mut(id) {
                     let gate = self.journal.gate((id, room), group);
                     device.add_unread(room, Notification::of(message, is_mention), gate);
+                    self.outbox.hasten(device);
                     // It sets no deadline: a device that waits goes on waiting.
                     self.outbox.enqueue(id, device, Some(room));
                 }
@@ -414,4 +477,11 @@ impl Devices {
         black_box(found().filter(|device| device.has_pending()).count());
         black_box(found().map(|device| u64::from(device.unread().touch())).sum::<u64>());
     }
+}
+
+/// Until when a publish may be answered still that its device does not wait for any longer, if it is one.
+fn late_until(in_flight: &InFlight, landing: &Landing<'_>) -> Option<Instant> {
+    let until = in_flight.sent + landing.options.reply_timeout;
+    let is_late = landing.outcome == Outcome::Silent && in_flight.deadline <= landing.now;
+    (is_late && landing.now < until).then_some(until)
 }

@@ -68,6 +68,7 @@ use rooms::Rooms;
 ///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
+/// - Links to app servers: [`link_lost`](Self::link_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
 /// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
 /// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).

@@ -33,6 +33,7 @@ mod error;
 mod event;
 mod ids;
 mod journal;
+mod lists;
 mod mention;
 mod message;
 mod notify_level;

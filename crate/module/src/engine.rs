@@ -96,6 +96,8 @@ impl UserData for LuaEngine {
         methods.add_method("handle_send_failure", Self::handle_send_failure);
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
+        methods.add_method("link_lost", Self::link_lost);
+        methods.add_method("link_restored", Self::link_restored);
         methods.add_method("handle_timeout", Self::handle_timeout);
         methods.add_method("spread", Self::spread);
         methods.add_method("prepare_restore", Self::prepare_restore);

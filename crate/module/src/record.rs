@@ -14,7 +14,7 @@ use super::stored_value;
 const OWN_FIELDS: [&str; 6] = ["jid", "node", "options", "timestamp", "last_sign", "arrival"];
 
 /// Larger numbers of arrivals are not exact where a store keeps them as floating-point numbers.
-const MAX_ARRIVAL: f64 = 9_007_199_254_740_992.0;
+const MAX_ARRIVAL: u64 = 1 << 53;
 
 /// Reads a record; `None`: the user has never registered.
 ///
@@ -99,8 +99,8 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     };
     // One that makes no sense is none: it only says which device is the oldest.
     let arrival = match table.raw_get("arrival")? {
-        Value::Integer(number) => u64::try_from(number).ok(),
-        Value::Number(number) if (0.0..MAX_ARRIVAL).contains(&number) => Some(number as u64),
+        Value::Integer(number) => u64::try_from(number).ok().filter(|number| *number < MAX_ARRIVAL),
+        Value::Number(number) if (0.0..MAX_ARRIVAL as f64).contains(&number) => Some(number as u64),
         _ => None,
     };
     let mut extra = stored_value::read_table(table, 0)?;

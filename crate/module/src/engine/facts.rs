@@ -179,6 +179,16 @@ impl LuaEngine {
         this.with_engine("suppress", |engine| engine.suppress(&id))
     }
 
+    pub(super) fn link_lost(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("link_lost", |engine| engine.link_lost(&domain, now))
+    }
+
+    pub(super) fn link_restored(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("link_restored", |engine| engine.link_restored(&domain, now))
+    }
+
     pub(super) fn handle_timeout(_: &Lua, this: &Self, now: f64) -> Result<()> {
         this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
     }

@@ -146,6 +146,16 @@ impl Driver {
         self.engine.suppress(id);
     }
 
+    /// The link to a domain is lost.
+    pub fn link_lost(&mut self, domain: &str) {
+        self.engine.link_lost(domain, self.instant());
+    }
+
+    /// The link to a domain is there again.
+    pub fn link_restored(&mut self, domain: &str) {
+        self.engine.link_restored(domain, self.instant());
+    }
+
     /// What has happened comes to more members. Returns whether there are others that it has yet to come to.
     pub fn spread(&mut self) -> bool {
         self.engine.spread()

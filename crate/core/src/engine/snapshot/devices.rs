@@ -166,6 +166,8 @@ impl DeviceState {
         has_any.then(|| Failures {
             errors: self.errors,
             attempts: self.attempts,
+            // Whose they were is not stored: the back-off begins anew.
+            silences: self.attempts,
             since: self.failing_for.map(|age| now - age),
         })
     }
