@@ -88,7 +88,7 @@ local may_push = accounts.watch {
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
-	seconds_per_turn = seconds_per_turn;
+	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
 part "muc_cloud_notify/links".watch { engine = engine };

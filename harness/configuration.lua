@@ -70,6 +70,12 @@ local function all_hosts(self)
 	return all;
 end
 
+-- What web pages ask, and other clients of HTTP.
+local function add_http(global)
+	global.http_interfaces = { "127.0.0.4" };
+	global.http_ports = { 0 };
+end
+
 -- What it takes to talk with other servers.
 local function add_s2s(self, global, modules)
 	table.insert(modules, "harness_srv");
@@ -117,6 +123,9 @@ local function global_options(self)
 		add_c2s(global, modules);
 	else
 		table.insert(disabled, "c2s");
+	end
+	if options.http then
+		add_http(global);
 	end
 	if options.s2s then
 		add_s2s(self, global, modules);

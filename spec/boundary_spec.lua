@@ -190,6 +190,26 @@ describe("boundary", function ()
 			assert.is_nil(engine:push_details("another"));
 		end);
 
+		it("has words for those who may know them, and for nobody else", function ()
+			make_absent_member(engine);
+			local function words_of(text)
+				engine:handle_message(facts(), message(text), 10);
+				local sent = push(engine);
+				assert.is_nil(sent.summary["last-message-sender"]);
+				assert.equal("New Message!", sent.summary["last-message-body"]);
+				local is_mention, sender, body = engine:push_words(sent.id);
+				engine:handle_result(sent.id, sent.app_server, 11);
+				assert.equal(0, select("#", engine:push_words(sent.id)));
+				return is_mention, sender, body;
+			end
+			assert.same({ false, nil, nil }, { words_of "nobody asks for it" });
+			engine:keep_words(true);
+			assert.same({ false, room.."/bob", "Hello" }, { words_of "Hello" });
+			engine:keep_words(false);
+			assert.same({ false, nil, nil }, { words_of "nor for this" });
+			assert.equal(0, select("#", engine:push_words("another")));
+		end);
+
 		it("is about all rooms, or about one", function ()
 			local other_room = "lair@conference.localhost";
 			make_absent_member(engine);

@@ -1,11 +1,11 @@
-//! Whatever happens: what is in the store once all is written is what is known.
+//! Whatever happens: what is pushed is in the store by then, and what is in the store once all is written is what is known.
 
 use std::collections::BTreeMap;
 
 use muc_cloud_notify_core::{Bounce, Instant, Options, Snapshot};
 use muc_cloud_notify_testing::driver::{Handling, Outcome, Publish, Scope};
 use muc_cloud_notify_testing::journaled::Journaled;
-use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, ROMEO};
+use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, ROMEO, push_identifier};
 use muc_cloud_notify_testing::seeds::config;
 use muc_cloud_notify_testing::service::{Service, with_body};
 use muc_cloud_notify_testing::stanza::{groupchat, xml};
@@ -23,7 +23,9 @@ type Unread = (u32, Option<(u32, bool, Option<String>)>);
 
 /// What a snapshot says, but for the order and for ages: of each device the errors, the attempts, whether it is pinged, and what
 /// is unread.
-fn known(snapshot: &Snapshot) -> BTreeMap<(String, String), (u32, u32, bool, BTreeMap<String, Unread>)> {
+type Known = BTreeMap<(String, String), (u32, u32, bool, BTreeMap<String, Unread>)>;
+
+fn known(snapshot: &Snapshot) -> Known {
     let words = |pending: &muc_cloud_notify_core::PendingState| {
         let of_message =
             pending.places.last().filter(|_| pending.words).map(|place| &snapshot.messages[place - 1]);
@@ -49,6 +51,8 @@ struct World {
     service: Journaled,
     in_flight: Vec<Publish>,
     said: u32,
+    /// A batch could not be written.
+    has_failed: bool,
 }
 
 impl World {
@@ -60,7 +64,7 @@ impl World {
             service.acquaint(user);
         }
         ROOMS.iter().for_each(|room| service.read(room, &USERS, &[]));
-        World { service: Journaled::new(service, options), in_flight: Vec::new(), said: 0 }
+        World { service: Journaled::new(service, options), in_flight: Vec::new(), said: 0, has_failed: false }
     }
 
     fn happen(&mut self, (what, user, room): Happening) {
@@ -93,8 +97,8 @@ impl World {
             7 => service.occupant_gone(room, jid, jid),
             8 => self.bounce(jid, room),
             9 => drop(service.handle_ping(jid)),
-            10 | 11 => self.in_flight.extend(service.take_due(user + 1, Scope::AllRooms).0),
-            12 => self.in_flight.extend(service.take_due(user + 1, Scope::OneRoom).0),
+            10 | 11 => self.push(user + 1, Scope::AllRooms),
+            12 => self.push(user + 1, Scope::OneRoom),
             13 => self.answer(user, Outcome::Delivered),
             14 => self.answer(user, [Outcome::Rejected, Outcome::Transient][self.said as usize % 2]),
             15 => {
@@ -104,7 +108,7 @@ impl World {
             }
             16 => drop(service.enable(jid, if room == ORCHARD { "phone" } else { "tablet" })),
             17 => drop(service.disable(jid, Some("phone"))),
-            18 => service.affiliation_changed(room, jid, self.said % 2 == 0, None),
+            18 => service.affiliation_changed(room, jid, self.said.is_multiple_of(2), None),
             19 if user == 0 => {
                 service.room_destroyed(room);
                 service.read(room, &USERS, &[]);
@@ -114,11 +118,31 @@ impl World {
             24 => {
                 if service.poll_batch().is_some() {
                     service.batch_failed();
+                    self.has_failed = true;
                 }
             }
             25 => service.compact_when_written(),
             _ => service.wait(user as f64),
         }
+    }
+
+    /// Pushes leave, of which the store knows all that they tell.
+    fn push(&mut self, at_most: usize, scope: Scope) {
+        let pushes = self.service.take_due(at_most, scope).0;
+        if !self.has_failed && !pushes.is_empty() {
+            let stored = known(&self.service.killed().snapshot());
+            for push in &pushes {
+                let name = (push.user.clone(), push_identifier(push.node.as_deref().unwrap_or_default()));
+                let counts = stored.get(&name).into_iter().flat_map(|(.., unread)| unread.values());
+                let stored: u32 = counts.map(|(count, _)| count).sum();
+                assert!(
+                    stored >= push.count(),
+                    "{name:?} is told of {} of which {stored} are stored",
+                    push.count()
+                );
+            }
+        }
+        self.in_flight.extend(pushes);
     }
 
     fn bounce(&mut self, jid: &str, room: &str) {
