@@ -45,15 +45,18 @@ versions.describe("PostgreSQL", function (version)
 		return confirmed, refused;
 	end
 
-	-- Everybody who was confirmed is pushed to, once each, and nobody else. Returns their counts.
-	local function pushed(text)
+	-- Everybody who was confirmed is pushed to, once each, and nobody else. Returns their counts. is_crash: it was not noted before
+	-- that what was said earlier had arrived, so that may be pushed again
+	local function pushed(text, is_crash)
 		local count = 0;
 		for _ in pairs(registered) do count = count + 1; end
-		muc:say(room, text);
+		muc.app:clear();
+		if not muc.bob.nicks[room] then muc.bob:join(room, "bob"); end
+		muc.bob:say(room, text);
 		local counts = databases.counts(muc.app, count);
 		local nodes = {};
 		for node, of_node in pairs(counts) do
-			assert.equal(1, #of_node, node);
+			assert.is_true(#of_node == 1 or is_crash and #of_node == 2, node);
 			nodes[node] = true;
 		end
 		assert.same(registered, nodes);
@@ -121,6 +124,6 @@ versions.describe("PostgreSQL", function (version)
 		local length = #server:log();
 		muc:restart("kill");
 		databases.wait_until_serving(server, 0, length);
-		pushed "after a crash";
+		pushed("after a crash", true);
 	end);
 end);

@@ -187,7 +187,7 @@ describe("a process that is not heard of any more", function ()
 			assert.equal("result", case.four.muc:enable(case.user_in_outage, "n1"));
 			assert.same({ "n1" }, told(case.four.muc, case.room_in_outage, 1));
 			case.five = start(outage, version);
-			case.five.server:wait_for_log("Another process serves " .. host .. ": process " .. case.four.server.pid, 10);
+			case.five.server:wait_for_log("warn\tprocess " .. case.four.server.pid .. " on [^\n]* served " .. host, 5);
 			table.insert(cases, case);
 		end
 	end);
