@@ -19,6 +19,9 @@ local contract = part "muc_cloud_notify/engine_types".contract;
 -- When a turn has failed, what is due is still due. Not at once: what fails now will fail then.
 local seconds_after_failure = 2;
 
+-- How soon to look again where a batch is due, but none can be stored yet.
+local seconds_until_store = 0.1;
+
 -- As in engine_types.lua, in its order.
 local facts = {
 	"set_registrations", "await_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
@@ -45,7 +48,8 @@ end
 -- An engine as the other parts see it.
 ---@class driven_engine: engine
 ---@field on_event fun(self, type: string, handler: fun(event: table)) sets what is done with the events of a type
----@field on_due fun(self, turn: fun(): boolean) sets what is done when the timer runs: it returns whether it could be done
+---@field on_due fun(self, turn: (fun(): boolean), may_store: fun(): boolean) sets what is done when the timer runs: it returns whether
+---it could be done; and what says whether batches of the journal are stored yet
 
 -- Opens the engine of this MUC service. Before the first fact, on_event() is to be called for each type of event, and
 -- on_due().
@@ -57,7 +61,7 @@ local function open(native, options)
 	local engine, is_new = native.open(module.host, options, stanza_mt);
 	local poll_event, next_deadline = engine.poll_event, engine.next_deadline;
 
-	local handlers, turn = {}, nil;
+	local handlers, turn, may_store = {}, nil, nil;
 	local timer, due; -- never later than the next deadline; it may be earlier
 	local is_in_turn = false;
 	local on_timer;
@@ -80,6 +84,9 @@ local function open(native, options)
 		if is_in_turn then return; end -- which goes on as long as there is something to do, and plans after that
 		local deadline, reason = next_deadline(engine);
 		if deadline then
+			if reason == "batch due" and not may_store() then
+				deadline = math.max(deadline, monotonic() + seconds_until_store);
+			end
 			set_timer(deadline, reason);
 		end
 	end
@@ -128,8 +135,8 @@ local function open(native, options)
 		handlers[type] = handler;
 	end
 
-	function driven:on_due(func) -- luacheck: ignore 212/self
-		turn = func;
+	function driven:on_due(func, has_begun) -- luacheck: ignore 212/self
+		turn, may_store = func, has_begun;
 	end
 
 	return driven, is_new;

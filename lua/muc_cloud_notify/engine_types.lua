@@ -481,6 +481,7 @@ function engine:absent_members(room) end
 ---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
 ---@field spreading integer messages, and other things that happened in rooms, that have not come to all members
+---@field unstored integer changes of what is unread or waits, for a device in a room each, that have yet to be written into the journal
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats
