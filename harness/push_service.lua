@@ -1,5 +1,6 @@
 -- A push service for browsers (RFC 8030) in the test process: https on loopback, with a certificate of the harness' authority.
 
+local lfs = require "lfs";
 local socket = require "socket";
 local ssl = require "ssl";
 
@@ -57,8 +58,8 @@ local function accept(self)
 	end
 end
 
--- Set `answer` to what requests are answered with, see respond(). folder: an empty one, for its certificate; names: those that
--- the certificate is for
+-- Set `answer` to what requests are answered with, see respond(). folder: an empty one, for its certificate, which goes with it;
+-- names: those that the certificate is for
 function push_service.start(folder, names)
 	local listener = assert(socket.bind("127.0.0.1", 0, 256));
 	listener:settimeout(0);
@@ -68,6 +69,7 @@ function push_service.start(folder, names)
 		answer = 201;
 		cafile = issued.cafile;
 		connections = 0;
+		folder = folder;
 		host = "127.0.0.1:" .. port;
 		listener = listener;
 		origin = "https://127.0.0.1:" .. port;
@@ -101,6 +103,8 @@ function service_methods:close()
 	self:clear();
 	loop.remove(self.listener);
 	self.listener:close();
+	for _, name in ipairs { "authority.pem", "server.pem", "server.key" } do os.remove(self.folder .. "/" .. name); end
+	lfs.rmdir(self.folder);
 end
 
 return push_service;

@@ -21,7 +21,8 @@ local push_timeout = 5; -- seconds
 
 local requests = http.listen();
 local push_service_port = arg[2];
-local push_service = push_service_port and certificates.issue(shell.run("mktemp -d"), { "127.0.0.1" });
+local push_service_folder = push_service_port and shell.run("mktemp -d");
+local push_service = push_service_port and certificates.issue(push_service_folder, { "127.0.0.1" });
 local server = web.start {
 	version = arg[1];
 	muc = push_service and { push_max_errors = 1, push_notification_with_body = true, push_notification_with_sender = true };
@@ -146,3 +147,4 @@ while not is_over do
 	if request then serve(request); end
 end
 prosody.close_all();
+if push_service_folder then shell.run("rm -r " .. push_service_folder); end
