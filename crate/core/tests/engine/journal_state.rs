@@ -21,11 +21,15 @@ type Happening = (u8, usize, usize);
 /// mentions the owner, and with which words.
 type Unread = (u32, Option<(u32, bool, Option<String>)>);
 
+/// A user, and the push identifier of a device.
+type Name = (String, String);
+
+/// What is known of a device: see known().
+type Known = (u32, u32, bool, BTreeMap<String, Unread>);
+
 /// What a snapshot says, but for the order and for ages: of each device the errors, the attempts, whether it is pinged, and what
 /// is unread.
-type Known = BTreeMap<(String, String), (u32, u32, bool, BTreeMap<String, Unread>)>;
-
-fn known(snapshot: &Snapshot) -> Known {
+fn known(snapshot: &Snapshot) -> BTreeMap<Name, Known> {
     let words = |pending: &muc_cloud_notify_core::PendingState| {
         let of_message =
             pending.places.last().filter(|_| pending.words).map(|place| &snapshot.messages[place - 1]);
@@ -199,7 +203,7 @@ proptest! {
             prop_assert_eq!(before, after);
         } else {
             // What concerns the device alone is written when something else is.
-            let unread = |known: BTreeMap<_, (u32, u32, bool, BTreeMap<String, Unread>)>| {
+            let unread = |known: BTreeMap<Name, Known>| {
                 let of_each = known.into_iter().map(|(name, (.., unread))| (name, unread));
                 of_each.filter(|(_, unread)| !unread.is_empty()).collect::<BTreeMap<_, _>>()
             };
