@@ -6,6 +6,7 @@
 -- Exposed functions:
 --
 -- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
+-- stats() -> how much there is at the moment, by names: see engine_types.lua
 -- look_at_leases() -> removes the devices whose lease is over, as is done once a day
 -- read_records() -> reads the records again that could not be read, as is done once in a while
 
@@ -88,7 +89,7 @@ local may_push = accounts.watch {
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
-	seconds_per_turn = seconds_per_turn;
+	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
 part "muc_cloud_notify/links".watch { engine = engine };
@@ -96,7 +97,7 @@ part "muc_cloud_notify/links".watch { engine = engine };
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);
 engine:on_event("addressee-changed", function (event) publish.forget_addressee(event.device); end);
-engine:on_due(outbox.turn);
+engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
@@ -112,6 +113,10 @@ function absent_members(room_jid)
 	rooms.visit(room);
 	room_sync.read_now(room);
 	return engine:absent_members(room_jid);
+end
+
+function stats()
+	return engine:stats();
 end
 
 function look_at_leases()

@@ -13,6 +13,8 @@ local is_quick = arg[2] == "--quick";
 local sizes = is_quick and {
 	devices = 100;
 	many_devices = 1000;
+	journal_repetitions = 1;
+	journal_seconds = 0.3;
 	repetitions = 3;
 	long_repetitions = 1;
 	idle_seconds = 0.3;
@@ -38,6 +40,8 @@ local sizes = is_quick and {
 } or {
 	devices = 1000;
 	many_devices = 10000;
+	journal_repetitions = 7;
+	journal_seconds = 1;
 	repetitions = 15;
 	long_repetitions = 5;
 	idle_seconds = 2;
@@ -116,7 +120,7 @@ local function run_version(version)
 		{ prefix = "f", count = sizes.devices };
 		{ prefix = "h", count = sizes.hook_members };
 	});
-	run_all(version, { "cpu", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
+	run_all(version, { "cpu", "journal", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
 	if is_wanted("hostile_mass") then
 		machine:new_data("waiting", { { prefix = "w", count = sizes.waiting_devices } });
 		measure("hostile_mass", machine, version);

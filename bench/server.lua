@@ -95,7 +95,10 @@ function server.open(version, rooms, timeout)
 			modules_enabled = { "smacks" };
 			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
 		};
-		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always", muc_room_cache_size = room_cache_size };
+		muc = {
+			modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always", muc_push_journal = true;
+			muc_room_cache_size = room_cache_size;
+		};
 		mucs = { [plain_service] = {} };
 	};
 	local path = read_template(self);

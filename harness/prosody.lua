@@ -89,6 +89,9 @@ local function launch(self)
 	self.pid = self.process:pid();
 	self.component_port, self.component_address = self:admin("return port_of('component')");
 	self.c2s_port, self.c2s_address = self:admin("return port_of('c2s')");
+	if self.options.http then
+		self.http_port, self.http_address = self:admin("return port_of('http')");
+	end
 	if self.options.s2s then
 		srv.add(self);
 	end
@@ -121,6 +124,7 @@ end
 --   internal           other components inside the server: name -> options, of which `module` is the module
 --   hosts              VirtualHosts: name -> options; one "localhost" if not given
 --   c2s                true: clients can log in, see server:client()
+--   http               true: it can be asked by HTTP
 --   s2s                other servers of this process that have it are reached, and known: "dialback", without TLS; or
 --                      "certificates", with TLS and SASL EXTERNAL, and stream management if that module is enabled
 --   global             global options

@@ -91,7 +91,8 @@ versions.describe_storages("the registrations", function (version, storage)
 		assert.same({ [members[1]] = "3 once more", [members[3]] = "3 once more" }, pushes(2));
 		mend();
 		server:admin "prosody.hosts[module.host].modules.muc_cloud_notify.read_records()";
-		assert.same({ [broken] = "3 once more" }, pushes(1));
+		-- Since the start: what was before, the journal has for a device that nobody knew.
+		assert.same({ [broken] = "2 once more" }, pushes(1));
 		assert.equal("info", (status()));
 	end);
 
@@ -144,7 +145,8 @@ versions.describe_storages("the registrations", function (version, storage)
 				user.component:send(table.concat(xml));
 				for _, node in ipairs(nodes) do assert.equal("result", user:expect({ name = "iq", id = node }, 5).attr.type); end
 				assert.same({ 1, number }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
-				assert.same(nodes, (muc:pushed(room)));
+				muc:say(room, "hello");
+				assert.same(all(nodes, "1 hello"), pushes(number));
 				store_faults.set(server, {});
 				loop.wait_until(function () end, 0.02); -- what was read just now is not read again
 				assert.equal("result", muc:disable(user, "n1"));
@@ -176,10 +178,12 @@ versions.describe_storages("the registrations", function (version, storage)
 			local _, writes, most_writes = store_faults.counts(server);
 			assert.truthy(writes == 20 or writes == 21, writes);
 			assert.truthy(most_writes < 6, most_writes); -- by the devices of two or three users, and the request
-			assert.same({ members[1] }, (muc:pushed(room)));
+			muc:say(room, "late");
+			assert.truthy(pushes(1)[members[1]]);
 			load_anew {};
 			wait_for_status "info";
-			assert.same({ members[1] }, (muc:pushed(room)));
+			muc:say(room, "later");
+			assert.truthy(pushes(1)[members[1]]);
 		end);
 
 		it("are waited for with more messages than can be held, which count", function ()

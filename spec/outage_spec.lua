@@ -9,7 +9,7 @@ local prosody = require "harness.prosody";
 local versions = require "spec.support.versions";
 
 local room = "den@conference.localhost";
-local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 400;
+local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 250;
 local seconds_away = tonumber(os.getenv "OUTAGE_SECONDS") or 2;
 local most_after_return = 200;
 local seconds_to_answer = 0.03;
@@ -251,5 +251,54 @@ versions.describe("an app server that answers nothing", function (version)
 			loop.wait_until(function () return app.count - before > most; end, 0.7);
 			assert.is_true(app.count - before <= most, ("%s: %d"):format(again, app.count - before));
 		end
+	end);
+end);
+
+-- It answers at once, unless it is asked to hold its answers; hostmanager lets go of its host, and takes it again.
+versions.describe("an app server inside this server", function (version)
+	local count = 20;
+	local server, olga;
+
+	local function pushes()
+		return server:admin("local app = prosody.hosts['app.localhost']; return app and app.modules.spec_app.module.pushes or 0");
+	end
+
+	local function wait_until_pushed(wanted)
+		assert(loop.wait_until(function () return pushes() >= wanted; end, 10, 0.05), pushes());
+		server:settle();
+		assert.equal(wanted, pushes());
+	end
+
+	lazy_setup(function ()
+		server = prosody.start {
+			version = version;
+			components = { "users.localhost" };
+			internal = { ["app.localhost"] = { module = "spec_app" } };
+			plugin_paths = { prosody.root.."/spec/support/modules" };
+			muc = muc_options;
+		};
+		olga = server:user("olga@users.localhost/desk");
+		olga:create_room(room, "Olga");
+		server:admin(make_members, room, count, "app.localhost");
+		server:stop();
+		server:start_again();
+		olga = server:user("olga@users.localhost/desk");
+		olga:join(room, "Olga");
+		server:wait_for_log(count.." device(s) of "..count, 60);
+		olga:say(room, "it is known");
+		wait_until_pushed(count);
+	end);
+
+	lazy_teardown(prosody.close_all);
+
+	it("is told again what it has not answered when its host was gone, and as soon as that is there again", function ()
+		server:admin [[prosody.hosts["app.localhost"].modules.spec_app.module.behave = function () return true; end]];
+		olga:say(room, "one");
+		wait_until_pushed(2 * count);
+		server:admin [[assert(require "core.hostmanager".deactivate("app.localhost"))]];
+		olga:say(room, "two");
+		olga.component:sync();
+		server:admin [[assert(require "core.hostmanager".activate("app.localhost"))]];
+		wait_until_pushed(count);
 	end);
 end);

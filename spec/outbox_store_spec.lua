@@ -26,6 +26,7 @@ describe("outbox store", function ()
 				plan.left = plan.left - count;
 				return { devices = lines(count), detail = detail }, count * bytes, plan.left;
 			end;
+			prepare_restore = function () return true; end;
 			restore = function (_, part)
 				assert(not part.is_broken, "it is broken");
 				table.insert(restored, part);

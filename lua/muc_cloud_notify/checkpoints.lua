@@ -22,6 +22,9 @@ local least_bytes = 1024 * 1024;
 -- Or more batches than this, and than four times as many as that one has parts.
 local least_batches = 500;
 
+-- Or this long after the first batch since the last one: what is told does not stay in the store for ever.
+local most_seconds = 3600;
+
 -- How many devices there are in a part, and how many seconds lie between two of them at least.
 local devices_per_part = 500;
 local seconds_between_parts = 0.02;
@@ -50,6 +53,7 @@ local function new(parts)
 
 	local current; -- the checkpoint that is being made
 	local is_stopped = false;
+	local is_timed = false; -- whether the time for the next one runs
 	local delay, not_before = seconds_after_failure, -math.huge; -- after a failure
 	local seconds_used = 0; -- since the last batch
 
@@ -117,7 +121,7 @@ local function new(parts)
 
 	local function write_end()
 		local name, first = names.next_end(current.mark);
-		if not records.write(name, { parts = current.parts, bytes = current.bytes, time = now() }) then
+		if not records.write(name, { parts = current.parts, bytes = current.bytes, has_past = true, time = now() }) then
 			give_up();
 			return;
 		end
@@ -147,6 +151,7 @@ local function new(parts)
 	end
 
 	local function begin()
+		module:log("debug", "A checkpoint of the outbox is begun");
 		current = {
 			plan = engine:plan_snapshot(), mark = names.mark(), parts = 0, bytes = 0;
 			batches_before = batches, bytes_before = bytes; -- which it replaces
@@ -165,10 +170,21 @@ local function new(parts)
 		end);
 	end
 
+	-- The next one is made in time.
+	local function begin_to_wait()
+		if is_timed or batches == 0 then return; end
+		is_timed = true;
+		module:add_timer(most_seconds, function ()
+			is_timed, is_due = false, batches > 0;
+			look();
+		end);
+	end
+
 	-- A batch was written. Returns how long what has been written took, this included, but at most twice as long as the
 	-- batch: so that both together leave the event loop enough time.
 	local function written(length, seconds)
 		batches, bytes = batches + 1, bytes + length;
+		begin_to_wait();
 		look();
 		local used = math.min(seconds_used, seconds);
 		seconds_used = 0;
@@ -187,6 +203,7 @@ local function new(parts)
 	end
 
 	if obsolete then remove_before(obsolete); end
+	begin_to_wait();
 
 	return { look = look, written = written, stop = stop, summary = summary };
 end

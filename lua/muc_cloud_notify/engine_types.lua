@@ -322,6 +322,11 @@ function engine:prepare_restore(part) end
 ---@return integer passed_over how many entries cannot be read, or make no sense
 function engine:restore(part, now) end
 
+---Whether what is said, and by whom, is kept from now on also where app servers in general may not know it: for push_words(). It is
+---not until this says so.
+---@param is_asked_for boolean
+function engine:keep_words(is_asked_for) end
+
 ---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
 ---@param now number
 ---@param seconds number how long it took to write it: the store is left alone for ten times as long
@@ -432,6 +437,15 @@ function engine:summary(summary) end
 ---@return push_details? details nil: it is not wanted any more
 function engine:push_details(id) end
 
+---What was said in the newest message that a push is about, whatever app servers in general may know of it: for one that what is
+---said does not leave the server by. Nothing where the push is not on its way. Nothing of it outlives a restart, unless app servers
+---in general may know it.
+---@param id string a push that was polled
+---@return boolean? is_mention whether one of the messages that it stands for mentions the user
+---@return string? sender the occupant JID of the author; nil: it was not kept, or may be told to nobody
+---@return string? body the text; nil: as for the sender, or there is none that anybody could read
+function engine:push_words(id) end
+
 ---Whether a push that was polled still is to be sent: its device may be gone, or its user be back.
 ---@param id string
 ---@return boolean
@@ -467,6 +481,7 @@ function engine:absent_members(room) end
 ---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
 ---@field spreading integer messages, and other things that happened in rooms, that have not come to all members
+---@field unstored integer changes of what is unread or waits, for a device in a room each, that have yet to be written into the journal
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats

@@ -21,6 +21,11 @@ local names_of = part "muc_cloud_notify/outbox_names";
 local seconds_to_finish = 0.5;
 local bytes_to_finish = 64 * 1024 * 1024;
 
+-- The store is left alone for ten times as long as it took, which the engine sees to; but not after it took no more than this, of
+-- which a tenth of the time that goes by is taken: what comes up alone waits for nobody.
+local seconds_in_a_row = 0.05;
+local share = 0.1;
+
 -- parts: { engine; records = see outbox_records.lua; is_new = whether the engine has to be filled }
 local function new(parts)
 	local engine, records, is_new = parts.engine, parts.records, parts.is_new;
@@ -28,7 +33,7 @@ local function new(parts)
 	local names; -- nil: what the last run has left was not taken up yet
 	local checkpoint;
 	local is_failing = false;
-	local is_finished = false; -- this run writes nothing any more
+	local seconds_used, last_used = 0, 0; -- and when
 
 	-- The names of a run that follows on others of which nothing else is known.
 	local function names_after_all()
@@ -50,49 +55,58 @@ local function new(parts)
 		checkpoint.look();
 	end
 
-	local function on_failure(devices)
+	local function on_failure()
 		if is_failing then return; end
 		is_failing = true;
-		module:log("error", "The outbox of %d device(s) could not be stored: it is in memory alone, and is tried again; pushes are sent all the same",
-			devices);
+		module:log("error", "The outbox cannot be stored: %d change(s) of what is unread or waits are in memory alone. That is tried again;"
+			.." pushes are sent all the same", engine:stats().unstored);
 	end
 
 	local function on_success()
 		if not is_failing then return; end
 		is_failing = false;
-		module:log("info", "The outbox can be stored again, and what could not be is stored now");
+		module:log("info", "The outbox can be stored again");
+	end
+
+	-- The store took so long until `time`. Returns how much of that was too long.
+	local function use(seconds, time)
+		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		last_used = time;
+		return math.max(0, seconds_used - seconds_in_a_row);
 	end
 
 	-- Stores a batch, and tells the engine whether that could be done.
-	local function store(batch, bytes, devices)
+	local function store(batch, bytes)
 		local started = monotonic();
 		batch.time = now();
 		local ok = records.write(names.next(), batch);
 		local finished = monotonic();
 		if ok then
-			engine:batch_stored(finished, checkpoint.written(bytes, finished - started));
+			engine:batch_stored(finished, use(checkpoint.written(bytes, finished - started), finished));
+			module:log("debug", "A batch of %d byte(s) is stored", bytes);
 			on_success();
 		else
 			engine:batch_failed(finished);
-			on_failure(devices);
+			on_failure();
 		end
 		return ok;
 	end
 
 	local function write_due(time)
-		local batch, bytes, devices = engine:poll_batch(time);
-		if not batch then return false; end
+		local batch, bytes = engine:poll_batch(time);
+		if batch then store(batch, bytes); end
+		return batch ~= nil;
+	end
+
+	-- Whether batches are written. Until then what is due for one waits.
+	local function has_begun()
 		if not is_new then begin(); end
-		if names and not is_finished then
-			store(batch, bytes, devices);
-		else
-			engine:batch_failed(time); -- what has to be stored is, by and by
-		end
-		return true;
+		return names ~= nil;
 	end
 
 	-- Writes a batch, if one is due. Returns whether there was one.
 	local function turn(time)
+		if not has_begun() then return false; end
 		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
@@ -100,26 +114,24 @@ local function new(parts)
 		return not ok or was_due;
 	end
 
-	-- Stores all that is not stored yet, as far as there is time. Returns of how many devices something was not.
+	-- Stores all that is not stored yet, as far as there is time.
 	local function finish()
-		if not names then return 0; end
-		checkpoint.stop();
 		local started, written = monotonic(), 0;
-		while true do
-			local time = monotonic();
-			local batch, bytes, devices, left = engine:finish_batch(time);
-			if not batch then return 0; end
-			if not store(batch, bytes, devices) then return devices + left; end
+		repeat
+			local batch, bytes = engine:finish_batch(monotonic());
+			if not batch or not store(batch, bytes) then return; end
 			written = written + bytes;
-			if monotonic() - started > seconds_to_finish or written > bytes_to_finish then return left; end
-		end
+		until monotonic() - started > seconds_to_finish or written > bytes_to_finish;
 	end
 
 	-- The end of a run.
 	local function save()
-		local left = finish();
+		if not names then return; end
+		checkpoint.stop();
+		finish();
+		local left = engine:stats().unstored;
 		if left > 0 then
-			module:log("error", "The outbox of %d device(s) could not be stored: what has happened to them since it was last stored is lost", left);
+			module:log("error", "The outbox could not be stored: %d change(s) of what is unread or waits are lost", left);
 		end
 	end
 
@@ -127,11 +139,10 @@ local function new(parts)
 	local function hand_over()
 		if not names then return nil; end
 		checkpoint.stop();
-		is_finished = true;
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
 end
 
 return { new = new };

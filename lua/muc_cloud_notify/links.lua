@@ -15,19 +15,35 @@ local guard = part "shared/guard";
 -- mod_smacks returns what was not acknowledged with errors, which say less.
 local before_smacks = 10;
 
--- Whether there is a session that another server has opened, and that it sends us stanzas on.
-local function has_incoming(domain, except)
-	for session in pairs(prosody.incoming_s2s) do
-		if session ~= except and session.type == "s2sin" and session.from_host == domain and session.to_host == module.host then
-			return true;
+-- How many sessions each server has opened to this host. Many may end at once, and nobody is to go through all for each.
+local function count_incoming()
+	local domains, counts = setmetatable({}, { __mode = "k" }), {};
+
+	local function add(session)
+		local domain = session.from_host;
+		if domain and not domains[session] then
+			domains[session], counts[domain] = domain, (counts[domain] or 0) + 1;
 		end
 	end
-	return false;
+
+	-- Returns whether it was the last one of its domain.
+	local function remove(session)
+		local domain = domains[session];
+		if not domain then return true; end
+		domains[session] = nil;
+		counts[domain] = counts[domain] > 1 and counts[domain] - 1 or nil;
+		return not counts[domain];
+	end
+
+	for session in pairs(prosody.incoming_s2s) do
+		if session.type == "s2sin" and session.to_host == module.host then add(session); end
+	end
+	return { add = add, remove = remove };
 end
 
 -- parts: { engine }
 local function watch(parts)
-	local engine = parts.engine;
+	local engine, incoming = parts.engine, count_incoming();
 
 	local function lost(domain)
 		if domain then engine:link_lost(domain, monotonic()); end
@@ -45,6 +61,7 @@ local function watch(parts)
 
 	-- It can reach us, which is more than was known.
 	module:hook("s2sin-established", guard.watch("take note of a link from a server", function (event)
+		incoming.add(event.session);
 		restored(event.session.from_host);
 	end));
 
@@ -55,9 +72,8 @@ local function watch(parts)
 	-- The answers come on it. On a bidirectional one (XEP-0288) what is to be answered leaves too.
 	module:hook("s2sin-destroyed", guard.watch("take note of a lost link from a server", function (event)
 		local session = event.session;
-		if session.outgoing or not has_incoming(session.from_host, session) then
-			lost(session.from_host);
-		end
+		local is_last = incoming.remove(session);
+		if is_last or session.outgoing then lost(session.from_host); end
 	end), before_smacks);
 
 	-- The hosts of this server, external components among them.

@@ -31,6 +31,7 @@ end
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
+	local confidants = parts.confidants;
 	local is_serving = parts.standby.is_serving;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
@@ -81,6 +82,9 @@ local function new(parts)
 			if scope == "one-room" or in_process[app_server] then
 				-- Another module, or an app server in this process, may change a stanza: it gets one of its own.
 				stanza = clone(stanza);
+			end
+			if in_process[app_server] then
+				confidants.tell(stanza, id, app_server);
 			end
 			if scope == "one-room" and not is_let_through(stanza, id, to.user, summary) then return; end
 			module:log("debug", "Pushing to %s through %s", to.user, app_server);

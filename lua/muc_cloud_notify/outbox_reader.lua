@@ -44,7 +44,7 @@ local function new(parts)
 	local engine, records = parts.engine, parts.records;
 
 	local plan; -- what is to be read
-	local failures, delay = 0, seconds_without_answer;
+	local failures, delay = {}, seconds_without_answer; -- how often each could not be read
 
 	local function wait(seconds)
 		error(setmetatable({ seconds = seconds }, patience_mt), 0);
@@ -70,10 +70,9 @@ local function new(parts)
 		local ok, record = records.read(name);
 		if not ok then
 			if not records.is_answering() then wait_for_store(); end
-			failures = failures + 1;
-			if failures < tries then wait(seconds_between_tries); end
+			failures[name or ""] = (failures[name or ""] or 0) + 1;
+			if failures[name or ""] < tries then wait(seconds_between_tries); end
 		end
-		failures = 0;
 		if not ok then
 			keep_aside(name, "cannot be read");
 		elseif record ~= nil and type(record) ~= "table" then
@@ -92,7 +91,8 @@ local function new(parts)
 		return record;
 	end
 
-	-- The names of what earlier versions have stored, and the record of the first ones. listed: all that is stored
+	-- The names of what earlier versions have stored, the record of the first ones, and whether there is anything of them. listed:
+	-- all that is stored
 	local function earlier_names(listed)
 		local index = read(nil);
 		local named = {};
@@ -100,9 +100,9 @@ local function new(parts)
 			for _, name in ipairs(index.parts) do
 				if type(name) == "string" then table.insert(named, name); end
 			end
-			return named;
+			return named, nil, true;
 		elseif index then
-			return named, index;
+			return named, index, true;
 		end
 		local unnamed = 0;
 		for _, name in ipairs(listed) do
@@ -115,7 +115,7 @@ local function new(parts)
 			module:log("error", "The outbox has %d record(s) of an earlier version, but the one that says what counts is empty or not there:"
 				.." they are kept aside", unnamed);
 		end
-		return named;
+		return named, nil, false;
 	end
 
 	-- How many parts of a checkpoint are not listed.
@@ -150,15 +150,15 @@ local function new(parts)
 			if names_of.read(name) then table.insert(given, name); end
 		end
 		local checkpoint = newest_checkpoint(given);
-		local is_whole = checkpoint and checkpoint.missing == 0;
-		local earlier, single = {}, nil;
-		if not is_whole then earlier, single = earlier_names(checkpoint and {} or listed); end
+		local is_whole = checkpoint and (checkpoint.missing == 0 or not checkpoint.record.has_past);
+		local earlier, single, is_old_format = {}, nil, false;
+		if not is_whole then earlier, single, is_old_format = earlier_names(checkpoint and {} or listed); end
 		local newest = given[1] and read(given[#given]);
 		plan = {
 			single = single, earlier = earlier, given = given, checkpoint = checkpoint, newest = newest and newest.time;
 			place = is_whole and checkpoint.first or 1 - #earlier;
 			last_run = given[1] and names_of.read(given[#given]).run or 0;
-			is_old_format = earlier[1] ~= nil or single ~= nil, records = 0, bytes = 0, passed_over = 0;
+			is_old_format = is_old_format, records = 0, bytes = 0, passed_over = 0;
 		};
 	end
 
@@ -168,8 +168,14 @@ local function new(parts)
 		return monotonic() - (elapsed > 0 and elapsed or 0); -- the clock may have been set
 	end
 
-	local function take_up(name, record)
-		local ok, result = pcall(engine.restore, engine, record, time_of(record));
+	local function prepare_and_restore(record, pause)
+		while not engine:prepare_restore(record) do pause(true); end
+		pause(true);
+		return engine:restore(record, time_of(record));
+	end
+
+	local function take_up(name, record, pause)
+		local ok, result = pcall(prepare_and_restore, record, pause);
 		if ok then
 			plan.passed_over = plan.passed_over + result;
 		else
@@ -182,14 +188,14 @@ local function new(parts)
 	-- From before there were parts. Its devices refer to all of its messages.
 	local function take_up_in_slices(record, pause)
 		if type(record.devices) ~= "table" then
-			take_up(nil, record);
+			take_up(nil, record, pause);
 			return;
 		end
-		if not take_up(nil, { nicknames = record.nicknames, domains = record.domains }) then return; end
+		if not take_up(nil, { nicknames = record.nicknames, domains = record.domains }, pause) then return; end
 		for first = 1, #record.devices, devices_at_once do
 			local last = math.min(first + devices_at_once - 1, #record.devices);
 			local devices = table.move(record.devices, first, last, 1, {});
-			if not take_up(nil, { devices = devices, messages = record.messages }) then return; end
+			if not take_up(nil, { devices = devices, messages = record.messages }, pause) then return; end
 			pause(true);
 		end
 	end
@@ -207,9 +213,9 @@ local function new(parts)
 		if not (meaning and meaning.first) then
 			record = read_listed(name); -- which may have to wait: then it is still the next one
 			pause(true);
-			if record and take_up(name, record) then
+			if record and take_up(name, record, pause) then
 				if is_after then plan.records, plan.bytes = plan.records + 1, plan.bytes + size(record); end
-			elseif meaning and meaning.is_part and not is_after and checkpoint.missing == 0 then
+			elseif meaning and meaning.is_part and not is_after and checkpoint.missing == 0 and checkpoint.record.has_past then
 				plan = nil; -- and in the next one that checkpoint is not whole
 				return;
 			end

@@ -35,6 +35,8 @@ local function new(parts)
 		end;
 		-- Writes what has to be stored before pushes are sent. Returns whether that may have taken a while.
 		turn = writer.turn or function () return false; end;
+		-- Whether that can be done yet.
+		has_begun = writer.has_begun or function () return true; end;
 		-- Stores what outlives a stop.
 		save = writer.save;
 		-- Removes what was taken up, once it is told; nil where that stays.

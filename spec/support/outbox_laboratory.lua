@@ -126,6 +126,15 @@ function laboratory_methods:count_logged(text)
 	return count;
 end
 
+-- The lines of the log above the level of debug.
+function laboratory_methods:warnings()
+	local found = {};
+	for _, line in ipairs(self.logged) do
+		if not line:find("^debug") then table.insert(found, line); end
+	end
+	return found;
+end
+
 -- Whether a text is in the log above the level of debug.
 function laboratory_methods:tells(text)
 	for _, line in ipairs(self.logged) do

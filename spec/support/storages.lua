@@ -56,6 +56,11 @@ function internal.write(server, user, record)
 	internal.write_raw(server, user, "return " .. serialization.serialize(record) .. ";\n");
 end
 
+-- Writes many: records by user.
+function internal.write_all(server, records)
+	for user, record in pairs(records) do internal.write(server, user, record); end
+end
+
 function internal.break_reads(server, user)
 	local before = internal.read_raw(server, user);
 	local broken = (before or "return {};") .. "}";
@@ -89,6 +94,39 @@ function internal.break_lists(server)
 	end
 end
 
+function internal.record_path(server, store, name)
+	return string.format("%s/%s/%s/%s.dat", server.data_dir, encode(service), store, encode(name));
+end
+
+-- The names of all records of a store, in their order.
+function internal.names(server, store)
+	local names = {};
+	for file in lfs.dir(string.format("%s/%s/%s", server.data_dir, encode(service), store)) do
+		local name = file:match("^(.*)%.dat$");
+		if name then
+			table.insert(names, (name:gsub("%%(%x%x)", function (code) return string.char(tonumber(code, 16)); end)));
+		end
+	end
+	table.sort(names);
+	return names;
+end
+
+-- What is in a record, as it is; nil where there is none.
+function internal.record(server, store, name)
+	return files.read(internal.record_path(server, store, name));
+end
+
+-- Makes a record what it may be after a power cut.
+function internal.damage(server, store, name)
+	local path = internal.record_path(server, store, name);
+	local before = assert(files.read(path));
+	files.write(path, "");
+	return function ()
+		assert(files.read(path) == "", "what is empty was replaced");
+		files.write(path, before);
+	end
+end
+
 -- A storage in an SQL database. dialect: { execute(server, statement, ...) = runs a statement on the server's database, and
 -- returns the rows of a SELECT; refuse(server, event) = makes it refuse an event of this module's store, "INSERT" or
 -- "DELETE", and returns how to end that }
@@ -112,6 +150,47 @@ local function new_sql(name, dialect)
 			local is_text = type(value) == "string";
 			execute(server, [[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value") VALUES (?, ?, ?, ?, ?, ?)]],
 				service, "muc_cloud_notify", user, key, is_text and "string" or "json", is_text and value or json.encode(value));
+		end
+	end
+
+	-- Writes many, some with each statement.
+	function storage.write_all(server, records)
+		local values, arguments = {}, {};
+		local function flush()
+			if not values[1] then return; end
+			execute(server, [[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value") VALUES ]] .. table.concat(values, ", "),
+				table.unpack(arguments));
+			values, arguments = {}, {};
+		end
+		for user, record in pairs(records) do
+			for key, value in pairs(record) do
+				table.insert(values, "(?, 'muc_cloud_notify', ?, ?, 'json', ?)");
+				for _, argument in ipairs { service, user, key, json.encode(value) } do table.insert(arguments, argument); end
+				if #values == 50 then flush(); end
+			end
+		end
+		flush();
+	end
+
+	function storage.names(server, store)
+		local names = {};
+		for _, row in ipairs(execute(server, [[SELECT DISTINCT "user" FROM "prosody" WHERE "host" = ? AND "store" = ?]], service, store)) do
+			table.insert(names, row.user);
+		end
+		table.sort(names);
+		return names;
+	end
+
+	function storage.record(server, store, key)
+		local rows = execute(server, [[SELECT "value" FROM "prosody" WHERE "host" = ? AND "store" = ? AND "user" = ?]], service, store, key);
+		return rows[1] and rows[1].value;
+	end
+
+	function storage.damage(server, store, key)
+		local statement = [[UPDATE "prosody" SET "type" = ? WHERE "type" = ? AND "host" = ? AND "store" = ? AND "user" = ?]];
+		execute(server, statement, "broken", "string", service, store, key);
+		return function ()
+			execute(server, statement, "string", "broken", service, store, key);
 		end
 	end
 

@@ -19,7 +19,7 @@ mod rooms;
 mod snapshot;
 mod stats;
 
-pub use delivery::{Push, PushDetails};
+pub use delivery::{Push, PushDetails, Words};
 pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast, Forgotten};
 pub use snapshot::{
@@ -56,7 +56,7 @@ use rooms::Rooms;
 /// **Facts** are the `handle_*` methods and those named after what has happened. After each of them there may be events, and
 /// another deadline.
 ///
-/// - Options: [`configure`](Self::configure).
+/// - Options: [`configure`](Self::configure), [`keep_words`](Self::keep_words).
 /// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
 ///   [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
@@ -81,7 +81,7 @@ use rooms::Rooms;
 /// **Questions** change nothing.
 ///
 /// - What the numbers mean: [`addressee`](Self::addressee), [`summary`](Self::summary).
-/// - Pushes: [`push_details`](Self::push_details), [`is_wanted`](Self::is_wanted).
+/// - Pushes: [`push_details`](Self::push_details), [`words`](Self::words), [`is_wanted`](Self::is_wanted).
 /// - Users: [`is_registered`](Self::is_registered).
 /// - Messages: [`is_important`](Self::is_important).
 /// - Rooms: [`coverage`](Self::coverage), [`is_anybody_absent`](Self::is_anybody_absent),

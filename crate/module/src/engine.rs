@@ -102,6 +102,7 @@ impl UserData for LuaEngine {
         methods.add_method("spread", Self::spread);
         methods.add_method("prepare_restore", Self::prepare_restore);
         methods.add_method("restore", Self::restore);
+        methods.add_method("keep_words", Self::keep_words);
         methods.add_method("batch_stored", Self::batch_stored);
         methods.add_method("batch_failed", Self::batch_failed);
         // Decisions
@@ -116,6 +117,7 @@ impl UserData for LuaEngine {
         methods.add_method("addressee", Self::addressee);
         methods.add_method("summary", Self::summary);
         methods.add_method("push_details", Self::push_details);
+        methods.add_method("push_words", Self::push_words);
         methods.add_method("is_wanted", Self::is_wanted);
         methods.add_method("is_registered", Self::is_registered);
         methods.add_method("is_important", Self::is_important);

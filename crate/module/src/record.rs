@@ -70,6 +70,9 @@ fn number(seconds: f64) -> Value {
 
 fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     let (Value::String(key), Value::Table(table)) = (key, value) else { return Ok(None) };
+    if key.as_bytes().is_empty() {
+        return Ok(None); // it would be taken for what stands in for a record
+    }
     let Value::String(jid) = table.raw_get("jid")? else { return Ok(None) };
     // What is of another type than ours is nothing we can read: it is kept as it is, not guessed at.
     let node = match table.raw_get("node")? {

@@ -70,6 +70,11 @@ impl Driver {
         self.configure(options);
     }
 
+    /// What is said is kept for [`Driver::words`] from now on, or not.
+    pub fn keep_words(&mut self, is_asked_for: bool) {
+        self.engine.keep_words(is_asked_for);
+    }
+
     /// Time passes.
     pub fn wait(&mut self, seconds: f64) {
         self.now += seconds;
@@ -200,6 +205,12 @@ impl Driver {
     pub fn take_answered(&mut self) -> Vec<(String, String)> {
         let answered = std::mem::take(&mut self.answered).into_iter();
         answered.map(|it| (it.user.to_string(), it.push_identifier.into())).collect()
+    }
+
+    /// What was said, for an app server that may know it whatever the options say: the author, the text, and whether the push is
+    /// about a mention.
+    pub fn words(&self, id: &str) -> Option<(Option<&str>, Option<&str>, bool)> {
+        self.engine.words(id).map(|words| (words.sender, words.body, words.is_mention))
     }
 
     /// Whether a push is to be sent still.

@@ -241,3 +241,13 @@ impl DeliveryState {
         self.armed.take_if(|armed| *armed == at).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_device_is_among_those_that_back_off_takes_no_memory() {
+        assert_eq!(size_of::<State>(), 2 * size_of::<usize>());
+    }
+}

@@ -38,9 +38,9 @@ impl MessageIdentity {
 pub(crate) struct MessageDigest {
     /// The room's bare JID.
     pub(crate) room: Arc<str>,
-    /// The occupant JID of the author, where the app server may know it.
+    /// The occupant JID of the author, where any app server may know it.
     pub(crate) sender: Option<Arc<str>>,
-    /// The text, where the app server may know it.
+    /// The text, where any app server may know it.
     pub(crate) body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
     pub(crate) original: Option<Original>,

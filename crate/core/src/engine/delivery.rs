@@ -51,6 +51,17 @@ pub struct PushDetails<'a> {
     pub original: Option<Arc<Element>>,
 }
 
+/// What was said in the newest message that a push is about, whatever app servers in general may know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// The occupant JID of its author.
+    pub sender: Option<&'a str>,
+    /// Its text.
+    pub body: Option<&'a str>,
+    /// Whether one of the messages that the push stands for mentions the user.
+    pub is_mention: bool,
+}
+
 /// Sends pushes, and takes in what becomes of them.
 pub(super) struct Delivery {
     breakers: CircuitBreakers,
@@ -359,6 +370,24 @@ impl Engine {
     pub fn push_details(&self, id: &str) -> Option<PushDetails<'_>> {
         let id = id.parse().ok().filter(|id| self.is_in_demand(*id))?;
         details(&self.devices, id)
+    }
+
+    /// From now on what is said is kept for [`Engine::words`], or not.
+    pub fn keep_words(&mut self, is_asked_for: bool) {
+        self.options.keep_words = is_asked_for;
+    }
+
+    /// What is told to an app server that what is said does not leave the server by: only the caller knows which these are.
+    /// Nothing of it is in a snapshot, unless app servers in general may know it. `None` where the push is not on its way.
+    pub fn words(&self, id: &str) -> Option<Words<'_>> {
+        let id: PushId = id.parse().ok()?;
+        let notifications = &self.devices.get(id.device())?.in_flight(id)?.notifications;
+        let newest = notifications.newest();
+        Some(Words {
+            sender: newest.and_then(|message| message.sender.as_deref()),
+            body: newest.and_then(|message| message.body.as_deref()),
+            is_mention: notifications.newest_mention().is_some(),
+        })
     }
 
     /// Whether a push that was polled still is to be sent: its device may be gone by now, and its user back.

@@ -248,7 +248,7 @@ impl Digests {
         Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: true })
     }
 
-    /// What a push may say of a message: nothing is kept that the app server may not know.
+    /// What a push may say of a message: nothing is kept that no app server may know.
     pub(super) fn digest(
         &mut self,
         message: Option<&Message<'_>>,
@@ -258,8 +258,9 @@ impl Digests {
         options: &Options,
     ) -> MessageDigest {
         let element = message.map(Message::element);
-        let sender = element.and_then(|element| element.attr("from")).filter(|_| options.with_sender);
-        let body = message.filter(|_| options.with_body);
+        let Options { with_sender, with_body, keep_words, .. } = *options;
+        let sender = element.and_then(|element| element.attr("from")).filter(|_| with_sender || keep_words);
+        let body = message.filter(|_| with_body || keep_words);
         let body = body.and_then(|message| message.push_text(options.max_body_bytes));
         MessageDigest {
             room: room.jid().clone(),

@@ -20,6 +20,8 @@ pub struct Stats {
     pub in_flight: usize,
     /// Messages, and other things that have happened in rooms, that have not come to all members.
     pub spreading: usize,
+    /// Changes of what is unread or waits that have yet to be written into the journal.
+    pub unstored: usize,
     /// When the engine is to be asked again, and why.
     pub next_deadline: Option<Deadline>,
 }
@@ -39,6 +41,7 @@ impl Stats {
             parked: devices.domains().parked(),
             in_flight: devices.in_flight(),
             spreading: fan_outs.len(),
+            unstored: devices.journal().unstored(),
             next_deadline,
         }
     }

@@ -45,5 +45,6 @@ mod summary;
 mod suspended;
 mod turns;
 mod unreadable;
+mod words_kept;
 mod words_off;
 mod world;

@@ -215,4 +215,8 @@ impl LuaEngine {
         let now = Instant::from_seconds(now);
         this.with_engine("restore", |engine| lost + engine.restore(&part, now))
     }
+
+    pub(super) fn keep_words(_: &Lua, this: &Self, is_asked_for: bool) -> Result<()> {
+        this.with_engine("keep_words", |engine| engine.keep_words(is_asked_for))
+    }
 }

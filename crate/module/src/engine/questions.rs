@@ -31,6 +31,14 @@ impl LuaEngine {
         details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
+    pub(super) fn push_words(lua: &Lua, this: &Self, id: String) -> Result<MultiValue> {
+        let words = this.with_engine("push_words", |engine| {
+            let words = engine.words(&id)?;
+            Some((words.is_mention, words.sender.map(str::to_owned), words.body.map(str::to_owned)))
+        })?;
+        words.map_or_else(|| Ok(MultiValue::new()), |words| words.into_lua_multi(lua))
+    }
+
     pub(super) fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
         this.with_engine("is_wanted", |engine| engine.is_wanted(&id))
     }
