@@ -61,7 +61,8 @@ local function open(native, options)
 	local engine, is_new = native.open(module.host, options, stanza_mt);
 	local poll_event, next_deadline = engine.poll_event, engine.next_deadline;
 
-	local handlers, turn, may_store = {}, nil, nil;
+	local handlers, turn = {}, nil;
+	local function may_store() return false; end -- until on_due() says so
 	local timer, due; -- never later than the next deadline; it may be earlier
 	local is_in_turn = false;
 	local on_timer;
