@@ -1,5 +1,7 @@
 -- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
+local prosody = require "harness.prosody";
+
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -59,6 +61,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc:say(room);
 		assert.equal("3", muc.app:expect_push_for("late").count);
 		muc.app:clear();
+		muc:wait_until_stored();
 		muc:restart("kill"); -- what was pushed is not in the store any more
 		assert.same({}, nodes_pushed());
 	end);
@@ -148,7 +151,10 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 7 }))");
 		local length = #server:log();
 		muc:manage("load");
-		server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
+		-- A journal has other records besides, which are taken up.
+		server:wait_for_log(prosody.has_journal and "The record without a name of the outbox makes no sense"
+			or "Failed to take up the outbox of the last run", nil, length);
+		muc.app.component:sync(); -- they hold what was not answered in the case before this one
 		assert.same({ "n1" }, (muc:pushed(room)));
 	end);
 end);
