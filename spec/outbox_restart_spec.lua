@@ -145,10 +145,15 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		local user, room = muc:new_member();
 		enable(user, "n1");
 		muc:manage("unload");
-		server:admin("assert(module:open_store('muc_cloud_notify_outbox'):set(nil, { devices = 7 }))");
+		server:admin([[
+			local store, names = module:open_store("muc_cloud_notify_outbox"), {};
+			for name in store:users() do table.insert(names, name); end
+			for _, name in ipairs(names) do assert(store:set(name, nil)); end
+			assert(store:set(nil, { devices = 7 }));
+		]]);
 		local length = #server:log();
 		muc:manage("load");
-		server:wait_for_log("Failed to take up the outbox of the last run", nil, length);
+		server:wait_for_log("The record without a name of the outbox makes no sense: it is kept aside", nil, length);
 		assert.same({ "n1" }, (muc:pushed(room)));
 	end);
 end);
