@@ -1,6 +1,6 @@
 //! A run that ends without a stop, before or while the record of a user cannot be read: it costs them nothing.
 
-use muc_cloud_notify_core::Options;
+use muc_cloud_notify_core::{Options, Snapshot};
 use muc_cloud_notify_testing::driver::Outcome;
 use muc_cloud_notify_testing::journaled::Journaled;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD};
@@ -210,6 +210,27 @@ fn a_kill_before_it_is_written_what_devices_have_inherited_costs_nothing() {
 }
 
 #[test]
+fn a_kill_before_all_of_it_is_written_costs_nobody_anything() {
+    let options = Options { max_users: usize::MAX, max_users_per_domain: usize::MAX, ..with_body() };
+    let jids: Vec<String> = (0..1500).map(|number| format!("{number}@users.example")).collect();
+    let members: Vec<&str> = jids.iter().map(String::as_str).collect();
+    let mut service = Service::new(options.clone());
+    for jid in &members {
+        service.enable(jid, "phone");
+    }
+    let mut second = Journaled::new(service, options).killed_with_unreadable(&members);
+    second.read(ORCHARD, &members, &[]);
+    second.say(ORCHARD, "1");
+    second.write_all();
+    members.iter().for_each(|jid| second.mend(jid));
+    second.wait(2.5);
+    assert!(second.write());
+    let mut third = second.killed_and_read(&members);
+    third.write_all();
+    assert_eq!(third.stats().queued, 1500);
+}
+
+#[test]
 fn nothing_is_left_where_nothing_is_registered() {
     let mut second = killed_unreadable(&juliet());
     second.say(ORCHARD, "1");
@@ -239,27 +260,62 @@ fn another_user_is_told_nothing_of_it() {
     assert!(second.pushes_written().is_empty(), "she was no member");
 }
 
-#[test]
-fn nothing_is_told_before_its_room_is_read() {
+/// A run that ends while both of Juliet's devices have yet to hear of a message in each room; and what it would have written,
+/// had one of them been told.
+fn two_devices(told: &str) -> (Journaled, Vec<Snapshot>) {
     let mut first = juliet();
     first.enable(JULIET, "tablet");
     first.say(ORCHARD, "1");
     first.say(HALL, "2");
     first.write_all();
-    let mut second = first.killed_with_unreadable(&[JULIET]);
-    assert_eq!(second.awaited_rooms(), [HALL, ORCHARD]);
+    let before = first.stored.len();
+    for push in first.pushes() {
+        if push.node.as_deref() == Some(told) {
+            first.reply(&push, Outcome::Delivered);
+        }
+    }
+    first.write_all();
+    let later = first.stored.split_off(before);
+    (first, later)
+}
+
+fn restore(service: &mut Service, parts: &[Snapshot]) {
+    assert_eq!(parts.iter().map(|part| service.restore_part(part)).sum::<usize>(), 0);
+}
+
+#[test]
+fn nothing_is_told_before_its_room_is_read() {
+    for is_mended_first in [true, false] {
+        let (first, later) = two_devices("phone");
+        let mut second = first.killed_with_unreadable(&[JULIET]);
+        if is_mended_first {
+            second.mend(JULIET);
+        }
+        restore(&mut second, &later);
+        second.mend(JULIET);
+        assert_eq!(second.awaited_rooms(), [HALL, ORCHARD], "for the other device");
+        second.read(ORCHARD, &[JULIET], &[]);
+        while second.spread() {}
+        assert!(second.pushes_written().is_empty());
+        second.read(HALL, &[JULIET], &[]);
+        while second.spread() {}
+        let pushes = second.pushes_written();
+        assert!(nodes(&pushes).contains(&"tablet"));
+        assert!(pushes.iter().all(|push| push.count() == 2));
+    }
+}
+
+#[test]
+fn what_is_read_while_the_last_run_is_taken_up_is_not_told() {
+    let (first, later) = two_devices("tablet");
+    let mut second = killed_unreadable(&first);
+    for room in [ORCHARD, HALL] {
+        second.occupant_present(room, JULIET, "Juliet");
+        second.occupant_gone(room, JULIET, "Juliet");
+    }
+    restore(&mut second, &later);
     second.mend(JULIET);
-    let parts = second.stored.clone();
-    parts.iter().for_each(|part| _ = second.restore_part(part));
-    assert_eq!(second.awaited_rooms(), [HALL, ORCHARD], "for either device");
-    second.read(ORCHARD, &[JULIET], &[]);
-    while second.spread() {}
     assert!(second.pushes_written().is_empty());
-    second.read(HALL, &[JULIET], &[]);
-    while second.spread() {}
-    let pushes = second.pushes_written();
-    assert_eq!(nodes(&pushes), ["phone", "tablet"]);
-    assert!(pushes.iter().all(|push| push.count() == 2));
 }
 
 #[test]

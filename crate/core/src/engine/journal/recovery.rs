@@ -128,3 +128,63 @@ impl Engine {
         Some(key.hash(user.jid(), device.registration().push_identifier_pieces()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app_server::AppServer;
+    use crate::engine::snapshot::UnreadEntry;
+    use crate::options::Options;
+    use crate::random::Random;
+    use crate::registration::Registration;
+    use crate::time::UnixTime;
+
+    const USER: &str = "juliet@capulet.example";
+
+    struct NotRandom;
+
+    impl Random for NotRandom {
+        fn secret(&mut self) -> [u8; 16] {
+            [7; 16]
+        }
+
+        fn fraction(&mut self) -> f64 {
+            0.5
+        }
+    }
+
+    /// Two push identifiers of a user that have the same hash.
+    fn alike(key: Key) -> [String; 2] {
+        let mut known = HashMap::new();
+        for number in 0..1_000_000 {
+            let push_identifier = format!("push.example<{number}");
+            let hash = key.hash(USER, [&*push_identifier]);
+            if let Some(other) = known.insert(hash, push_identifier.clone()) {
+                return [other, push_identifier];
+            }
+        }
+        panic!("some are alike")
+    }
+
+    #[test]
+    fn of_two_devices_with_the_same_hash_neither_is_forgotten() {
+        let key = Key::new(NotRandom.secret());
+        let push_identifiers = alike(key);
+        let mut engine = Engine::new("conference.example", Options::default(), NotRandom);
+        let registrations = push_identifiers.iter().map(|push_identifier| {
+            let node = push_identifier.strip_prefix("push.example<").map(Into::into);
+            let app_server = AppServer::prepared("push.example");
+            Registration::stored(push_identifier, app_server, node, None, UnixTime::from_seconds(0.0))
+        });
+        engine.set_registrations(USER, registrations.collect(), None);
+        let mut devices = String::new();
+        key.hash(USER, [&*push_identifiers[0]]).append_to(&mut devices);
+        let room = "orchard@conference.example".to_owned();
+        let entry = UnreadEntry { room, count: 3, devices, ..UnreadEntry::default() };
+        let part = Snapshot { unread: vec![entry], key: Some(key.to_string()), ..Snapshot::default() };
+        assert_eq!(engine.restore(&part, Instant::from_seconds(1.0)), 0);
+        let counts =
+            engine.devices.iter().map(|device| device.unread().counts().map(|(_, count)| count).sum());
+        assert_eq!(counts.collect::<Vec<u32>>(), [3, 3]);
+    }
+}
