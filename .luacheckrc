@@ -9,7 +9,6 @@ files["mod_keep_database_connections.lua"] = { globals = { "module" } }
 files["mod_muc_undelivered.lua"] = { globals = { "module", "author_of" } }
 files["mod_keep_database_connections.lua"] = { globals = { "module" } }
 files["mod_web_push_app_server.lua"] = { globals = { "module", "vapid_public_key" } }
-files["mod_keep_database_connections.lua"] = { globals = { "module" } }
 files["lua"] = { globals = { "module" } }
 files["lua/muc_cloud_notify/engine_types.lua"] = { ignore = { "212", "231", "241" } }
 files["lua/web_push_app_server/library_types.lua"] = { ignore = { "212", "231", "241" } }
