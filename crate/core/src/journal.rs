@@ -10,7 +10,7 @@ mod pace;
 mod waiting;
 
 pub(crate) use groups::Group;
-pub(crate) use key::{Key, NameHash};
+pub(crate) use key::{DeviceHash, Key, NameHash, UserHash};
 
 use std::sync::Arc;
 

@@ -142,7 +142,7 @@ fn a_device_is_written_once_however_long_the_store_fails() {
     service.wait(100.0);
     let batch = service.poll_batch().unwrap();
     assert_eq!(batch.unread.len(), 1);
-    assert_eq!((batch.unread[0].count, batch.unread[0].devices.len()), (1001, 11));
+    assert_eq!((batch.unread[0].count, batch.unread[0].devices.len()), (1001, 16));
 }
 
 #[test]
