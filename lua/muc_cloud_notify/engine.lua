@@ -25,10 +25,11 @@ local facts = {
 	"set_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
 	"forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "spread", "restore";
+	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "spread";
+	"prepare_restore", "restore", "batch_stored", "batch_failed";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";
+	"prepare_enable", "prepare_disable", "without_registration", "poll_batch", "finish_batch", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";
 	"addressee", "summary", "push_details", "is_wanted", "is_registered", "coverage", "absent_members", "stats", "awaited_room";
 	"plan_snapshot", "next_part";
 };

@@ -55,6 +55,8 @@ function native.close(host) end
 ---@field max_retry_delay number
 ---@field time_to_live number
 ---@field give_up_after number
+---@field journal boolean whether what is new waits until it is in the store, see poll_batch(). Where it is set in the course of a run,
+---what waits by then is in no batch: a snapshot is to be taken
 
 ---A stanza of util.stanza, or its preserialized form.
 ---@class stanza: table
@@ -277,16 +279,48 @@ function engine:handle_timeout(now) end
 ---@return boolean is_anything_left true: there is more, for another call
 function engine:spread() end
 
----Takes up a part of a snapshot, for the devices that are registered: it adds to what is known by now. Nothing that waits in
----a room is pushed before that was read, see awaited_room().
+---Makes ready to take up a part of a snapshot: where it names devices by hashes, all devices are hashed, some at each call. For
+---parts that follow on each other this takes long but once. restore() does it too, all at once.
 ---@param part snapshot_part
----@param now number
+---@return boolean is_done false: there are more to be hashed, by another call with this part
+function engine:prepare_restore(part) end
+
+---Takes up a part of a snapshot, for the devices that are registered. A part with a key belongs to a journal: it stands in the
+---place of what the parts before it have said, which is why they are taken up in the order in which they were made, and before
+---anything is told. A part without one adds to what is known by now. Nothing that waits in a room is pushed before that was read,
+---see awaited_room(); which rooms that are is known when all parts are taken up.
+---@param part snapshot_part
+---@param now number ages in it are as of then
 ---@return integer passed_over how many entries cannot be read, or make no sense
 function engine:restore(part, now) end
+
+---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
+---@param now number
+---@param seconds number how long it took to write it: the store is left alone for ten times as long
+function engine:batch_stored(now, seconds) end
+
+---That batch could not be stored. What it holds is in another one, some time later; until one is stored, pushes wait for none.
+---@param now number
+function engine:batch_failed(now) end
 
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
 ---------------------------------------------------------------------------------------------------
+
+---The next batch of the journal, where one is due: to be stored as it is, under a name that comes after those of all earlier batches
+---and parts of snapshots. There is no other one before batch_stored() or batch_failed() was called. It is not to be asked for before
+---all that the last run has left is taken up. Nothing where none is due, or there is no journal.
+---@param now number
+---@return snapshot_part? batch
+---@return integer bytes the length of its texts
+function engine:poll_batch(now) end
+
+---The same before a stop: all that is not in the store, whatever the pace; batch by batch until there is none. What is still on its
+---way through large rooms is in them as far as it has come: see spread(). Nicknames and domains are in the last ones.
+---@param now number
+---@return snapshot_part? batch nil: all is stored, or there is no journal
+---@return integer bytes
+function engine:finish_batch(now) end
 
 ---The next push, which counts as sent from now on. Nothing where there is none at the moment. It makes no events.
 ---@param now number
@@ -334,10 +368,10 @@ function engine:begin_lease_check() end
 ---@return aged_device[]? devices nil: all were looked at
 function engine:next_aged_devices(unix_time, since) end
 
----When handle_timeout() and poll_push() are to be called next; a time that is past means at once, nil not before something
+---When handle_timeout(), poll_batch() and poll_push() are to be called next; a time that is past means at once, nil not before something
 ---happens. The reason is for people.
 ---@return number? time on the clock of `now`
----@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|nil reason
+---@return "push waiting"|"message spreading"|"answer overdue"|"retry due"|"batch due"|nil reason
 function engine:next_deadline() end
 
 ---------------------------------------------------------------------------------------------------
@@ -417,6 +451,8 @@ function engine:awaited_room() end
 ---@field messages string|table[]|nil which the devices of this part refer to by their places
 ---@field nicknames string|table[]|nil
 ---@field domains string|table[]|nil
+---@field unread string|nil what is unread in a room for many devices, by hashes of their names; or that a room or devices are gone
+---@field key string? what those hashes were made with. A part that has a key belongs to a journal: see restore()
 
 ---What of a snapshot was not handed out yet, userdata: first what mentions somebody, then what else is still to be pushed,
 ---then what only counts, then nicknames.
@@ -437,4 +473,4 @@ function engine:plan_snapshot() end
 ---@return integer left how many devices are left after it
 function engine:next_part(plan, now, devices, detail) end
 
-return { contract = 3 };
+return { contract = 4 };

@@ -4,12 +4,15 @@ mod bounces;
 mod by_room;
 mod delivery;
 mod earlier;
+mod gate;
 mod notification;
 mod revising;
 mod unread;
 
 pub(crate) use bounces::MessageKey;
 pub(crate) use delivery::{DeliveryState, Due, Failures, InFlight};
+pub(crate) use gate::Gate;
+use gate::Unstored;
 pub(crate) use notification::{MessageDigest, MessageIdentity, Notification, Notifications};
 pub(crate) use revising::Revising;
 pub use unread::Scope;
@@ -39,6 +42,8 @@ pub(crate) struct Device {
     is_aged: bool,
     /// Its app server has taken a push, as far as that is known.
     has_answered: bool,
+    /// What waits for the store before it is pushed.
+    unstored: Unstored,
 }
 
 impl Device {
@@ -56,6 +61,7 @@ impl Device {
             is_waiting: false,
             is_aged: false,
             has_answered: true,
+            unstored: Unstored::default(),
         }
     }
 
@@ -127,12 +133,14 @@ impl Device {
             self.is_pinged |= in_flight.is_ping;
             self.unread.requeue(in_flight.notifications);
         }
+        self.unread.join_apart();
         Device {
             registration,
             domain,
             delivery: DeliveryState::new(),
             is_aged: false,
             has_answered: false,
+            unstored: Unstored::default(),
             ..self
         }
     }
@@ -148,34 +156,77 @@ impl Device {
     }
 
     /// A message was sent while its owner was absent.
-    pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification) {
+    pub(crate) fn add_unread(&mut self, room: RoomId, notification: Notification, gate: Gate) {
         let is_mention = notification.is_mention();
-        if self.unread.add(room, notification) || is_mention {
+        if self.is_apart(gate) {
+            self.unread.add_apart(room, notification);
+        } else if self.unread.add(room, notification) || is_mention {
             self.delivery.end_pace();
         }
     }
 
-    /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time.
-    pub(crate) fn add_bounced(&mut self, room: RoomId, notification: Notification, key: MessageKey) -> bool {
-        let is_new = self.unread.add_bounced(room, notification, key);
-        if is_new {
+    /// A message bounced that was sent when its owner seemed to be present. Returns whether it is the first time. gate() is
+    /// called if so.
+    pub(crate) fn add_bounced(
+        &mut self,
+        room: RoomId,
+        notification: Notification,
+        key: MessageKey,
+        gate: impl FnOnce() -> Gate,
+    ) -> bool {
+        let Some(notification) = self.unread.note_bounced(room, notification, key) else { return false };
+        if self.is_apart(gate()) {
+            self.unread.add_apart(room, notification);
+        } else {
+            self.unread.add(room, notification);
             self.delivery.end_pace();
         }
-        is_new
+        true
     }
 
     /// Another module asks for a push without a message.
-    pub(crate) fn ping(&mut self) {
+    pub(crate) fn ping(&mut self, gate: Gate) {
+        self.unstored.add(gate);
         self.is_pinged = true;
         self.delivery.end_pace();
     }
 
-    /// Its owner is in a room again, or has no business there any more: nothing of it is unread.
-    pub(crate) fn mark_read(&mut self, room: RoomId) {
-        self.unread.mark_read(room);
+    /// Whether something new is kept apart from what is pending, which waits for nothing and keeps its turn.
+    fn is_apart(&mut self, gate: Gate) -> bool {
+        let has_turn = !self.unstored.is_any() && !self.unread.pending().is_empty();
+        self.unstored.add(gate);
+        gate.is_closed() && (has_turn || self.unread.apart().is_some())
+    }
+
+    /// What it has yet to hear of waits for the store.
+    pub(crate) fn hold(&mut self, gate: Gate) {
+        self.unstored.add(gate);
+    }
+
+    /// What of the device itself is stored, and changes with the answers of its app server.
+    pub(crate) fn state(&self) -> impl PartialEq + use<> {
+        (self.delivery.failures().copied(), self.is_pinged, self.has_answered)
+    }
+
+    /// One of the changes that wait for the store waits no more.
+    pub(crate) fn let_go(&mut self) {
+        self.unstored.subtract();
+        if !self.unstored.is_any() && self.unread.join_apart() {
+            self.delivery.end_pace();
+        }
+    }
+
+    /// Whether anything waits for the store before it is pushed.
+    pub(crate) fn is_unstored(&self) -> bool {
+        self.unstored.is_any()
+    }
+
+    /// Its owner is in a room again, or has no business there any more: nothing of it is unread. Returns whether anything was.
+    pub(crate) fn mark_read(&mut self, room: RoomId) -> bool {
         if let Some(in_flight) = self.delivery.in_flight_mut() {
             in_flight.notifications.drop_room(room);
         }
+        self.unread.mark_read(room)
     }
 
     /// Messages from before `oldest` are not worth a push any more.
@@ -184,31 +235,42 @@ impl Device {
     }
 
     /// A message of a room is taken back or corrected. One that the app server has taken, is not known
-    /// any more: it still counts as unread.
-    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) {
+    /// any more: it still counts as unread. Returns whether it was known.
+    pub(crate) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> bool {
         let in_flight = self.delivery.in_flight_mut();
         let revised = self
             .unread
             .revise(room, revising)
             .or_else(|| in_flight.and_then(|it| it.notifications.revise(room, revising)));
-        if let Some(message) = revised.filter(|_| revising.is_retraction()) {
-            self.unread.subtract_one(room, &message);
+        if let Some(message) = revised.as_ref().filter(|_| revising.is_retraction()) {
+            self.unread.subtract_one(room, message);
         }
+        revised.is_some()
     }
 
     /// Whether a message of a room is known that it has yet to hear of, or that is on its way.
     pub(crate) fn tells_of(&self, room: RoomId) -> bool {
-        let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
-        in_flight
-            .into_iter()
-            .chain([self.unread.pending()])
-            .any(|notifications| notifications.of_room(room).is_some())
+        self.all_notifications().any(|notifications| notifications.of_room(room).is_some())
     }
 
     /// What it has yet to hear of, and what is on its way, with the rooms.
     pub(crate) fn notifications(&self) -> impl Iterator<Item = (RoomId, &Notification)> {
+        self.all_notifications().flat_map(Notifications::rooms)
+    }
+
+    /// The same of one room.
+    pub(crate) fn notifications_of(&self, room: RoomId) -> impl Iterator<Item = &Notification> {
+        self.all_notifications().filter_map(move |notifications| notifications.of_room(room))
+    }
+
+    fn all_notifications(&self) -> impl Iterator<Item = &Notifications> {
         let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
-        [self.unread.pending()].into_iter().chain(in_flight).flat_map(Notifications::rooms)
+        [self.unread.pending()].into_iter().chain(self.unread.apart()).chain(in_flight)
+    }
+
+    /// Whether a push without a message was asked for, and is not known to have been taken.
+    pub(crate) fn is_ping_wanted(&self) -> bool {
+        self.is_pinged || self.delivery.in_flight().is_some_and(|in_flight| in_flight.is_ping)
     }
 
     /// Whether something of the last run is to be told, for which rooms have to be read first.
@@ -235,7 +297,13 @@ impl Device {
 
     /// Whether there is anything to be pushed now.
     pub(crate) fn has_pending(&self) -> bool {
-        !self.is_suspended && !self.is_waiting && (self.is_pinged || !self.unread.pending().is_empty())
+        let is_asked = self.is_pinged || !self.unread.pending().is_empty();
+        is_asked && !self.is_suspended && !self.is_waiting && !self.is_held()
+    }
+
+    /// Whether what is pending waits for the store.
+    fn is_held(&self) -> bool {
+        self.unstored.is_any() && self.unread.apart().is_none()
     }
 
     /// Whether it has to be put into the outbox's queue.
@@ -346,6 +414,28 @@ impl Device {
     /// What a snapshot says of rooms: it adds to what is known by now.
     pub(crate) fn restore_unread(&mut self, unread: Vec<UnreadInRoom>) {
         self.unread.restore(unread);
+    }
+
+    /// What the journal says of a room, and whether that has to be read before anything of it is told.
+    pub(crate) fn replace_unread(&mut self, unread: UnreadInRoom, is_waiting: bool) {
+        self.unread.replace(unread.room, unread.messages, unread.pending);
+        self.is_waiting |= is_waiting;
+    }
+
+    /// It was gone, and is another one since.
+    pub(crate) fn begin_anew(&mut self) {
+        self.unread = Unread::default();
+        self.delivery.clear_failures();
+        self.is_pinged = false;
+        self.is_waiting = false;
+    }
+
+    /// What the journal says of the device itself.
+    pub(crate) fn replace_state(&mut self, failures: Option<Failures>, is_pinged: bool, has_answered: bool) {
+        self.delivery.clear_failures();
+        self.delivery.restore_failures(failures);
+        self.is_pinged = is_pinged;
+        self.has_answered = has_answered;
     }
 
     /// What a snapshot says of the device itself, and whether rooms have to be read before anything is told.

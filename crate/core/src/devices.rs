@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use slotmap::SlotMap;
 
-use crate::device::{Device, Due, InFlight, MessageDigest, Notification, Revising};
+use crate::device::{Device, Due, InFlight, MessageDigest, MessageKey, Notification, Revising};
 use crate::domains::{Domains, Landing};
 use crate::ids::{DeviceId, PushId, RoomId, UserId};
+use crate::journal::{Group, Journal, Key};
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::registration::Registration;
@@ -30,17 +31,36 @@ pub enum Deadline {
     AnswerOverdue(Instant),
     /// At this time the back-off of a device, or of an app server domain, ends.
     RetryDue(Instant),
+    /// At this time a batch of the journal is to be written.
+    BatchDue(Instant),
 }
 
 /// The devices of a service. Only the methods of this type change a device, and each of them leaves the outbox in step: a
-/// device that has something to be pushed, and nothing to wait for, is in the queue; one that waits has a deadline.
-#[derive(Debug, Default)]
+/// device that has something to be pushed, and nothing to wait for, is in the queue; one that waits has a deadline. And each
+/// that changes what is unread has the journal take note of it.
+#[derive(Debug)]
 pub(crate) struct Devices {
     devices: SlotMap<DeviceId, Device>,
     outbox: Outbox,
+    journal: Journal,
 }
 
 impl Devices {
+    /// None; the names of those to come are written into the journal under this key.
+    pub(crate) fn new(key: Key) -> Self {
+        Devices { devices: SlotMap::default(), outbox: Outbox::default(), journal: Journal::new(key) }
+    }
+
+    /// What is not in the store yet.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What is not in the store yet.
+    pub(crate) fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
     /// A device was registered.
     pub(crate) fn insert(&mut self, owner: UserId, registration: Registration) -> DeviceId {
         let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
@@ -67,9 +87,27 @@ impl Devices {
     pub(crate) fn readdress(&mut self, id: DeviceId, registration: Registration) -> Option<DeviceId> {
         let before = self.remove(id)?;
         let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        let is_unstored = before.is_unstored();
         let id = self.devices.insert(before.readdressed(registration, domain));
+        self.note_all(id, is_unstored);
         self.update(id, |_| ());
         Some(id)
+    }
+
+    /// A device has an id that the journal does not know: all that is unread is written anew. What waited for that still does.
+    fn note_all(&mut self, id: DeviceId, is_unstored: bool) {
+        let Devices { devices, journal, .. } = self;
+        let Some(device) = devices.get_mut(id).filter(|_| journal.is_on()) else { return };
+        let is_strict = is_unstored && journal.is_strict();
+        let rooms: Vec<RoomId> = device.unread().counts().map(|(room, _)| room).collect();
+        for room in rooms {
+            if is_strict && device.tells_of(room) {
+                device.hold(journal.add((id, Some(room))));
+            } else {
+                journal.note_changed((id, Some(room)));
+            }
+        }
+        journal.note_changed((id, None));
     }
 
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
@@ -144,6 +182,58 @@ impl Devices {
         Some(result)
     }
 
+    /// The owner of a device is in a room again, or has no business there any more; is_awaited() says of which rooms it is not
+    /// known yet whether that is so.
+    pub(crate) fn mark_read(&mut self, id: DeviceId, room: RoomId, is_awaited: impl Fn(RoomId) -> bool) {
+        let was_unread = self.update(id, |device| {
+            let was_unread = device.mark_read(room);
+            device.end_wait(is_awaited);
+            was_unread
+        });
+        if was_unread == Some(true) {
+            self.journal.note_changed((id, Some(room)));
+        }
+    }
+
+    /// The same where the room is gone, which the journal knows.
+    pub(crate) fn drop_room(&mut self, id: DeviceId, room: RoomId) {
+        self.update(id, |device| device.mark_read(room));
+    }
+
+    /// Another module asks for a push without a message.
+    pub(crate) fn ping(&mut self, id: DeviceId) {
+        if self.devices.contains_key(id) {
+            let gate = self.journal.add((id, None));
+            self.update(id, |device| device.ping(gate));
+        }
+    }
+
+    /// A message bounced that was sent when the owner of a device seemed to be present. Returns whether it is the first time.
+    pub(crate) fn add_bounced(
+        &mut self,
+        id: DeviceId,
+        room: RoomId,
+        notification: Notification,
+        key: MessageKey,
+    ) -> bool {
+        let Devices { devices, outbox, journal } = self;
+        let Some(device) = devices.get_mut(id) else { return false };
+        let is_new = device.add_bounced(room, notification, key, || journal.add((id, Some(room))));
+        outbox.update(id, device);
+        is_new
+    }
+
+    /// Lets go of some devices that have waited for the journal. Returns whether any are left.
+    pub(crate) fn release(&mut self, at_most: usize) -> bool {
+        for (id, room) in self.journal.next_released(at_most) {
+            if let Some(device) = self.devices.get_mut(id) {
+                device.let_go();
+                self.outbox.enqueue(id, device, room);
+            }
+        }
+        self.journal.is_releasing()
+    }
+
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
     /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
     pub(crate) fn poll<T>(
@@ -182,7 +272,15 @@ impl Devices {
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
+        let before = device.state();
         let result = change(device, &mut in_flight);
+        // What is to be pushed again is not in it any more.
+        for (room, _) in in_flight.notifications.rooms() {
+            self.journal.note_changed((id.device(), Some(room)));
+        }
+        if in_flight.is_ping || device.state() != before {
+            self.journal.note_changed((id.device(), None));
+        }
         if let Some(flight) = in_flight.flight {
             self.outbox.domains_mut().record_ended(flight, landing);
         }
@@ -244,29 +342,42 @@ impl Devices {
         if self.outbox.domains().is_any_ready() {
             return Some(Deadline::PushWaiting);
         }
+        let batch = self.journal.due();
+        let other = self.next_other_deadline();
+        match batch.filter(|at| other.is_none_or(|(_, other)| *at <= other)) {
+            Some(at) => Some(Deadline::BatchDue(at)),
+            None => other.map(|(deadline, _)| deadline),
+        }
+    }
+
+    fn next_other_deadline(&self) -> Option<(Deadline, Instant)> {
         let of_domains = self.outbox.domains().next_deadline();
         let of_devices =
             self.outbox.next_deadline().filter(|(_, at)| of_domains.is_none_or(|other| *at < other));
-        let Some((id, at)) = of_devices else { return of_domains.map(Deadline::RetryDue) };
+        let Some((id, at)) = of_devices else { return of_domains.map(|at| (Deadline::RetryDue(at), at)) };
         let due = self.devices.get(id).and_then(|device| device.delivery().due());
-        Some(match due {
+        let deadline = match due {
             Some((_, Due::Retry)) => Deadline::RetryDue(at),
             _ => Deadline::AnswerOverdue(at),
-        })
+        };
+        Some((deadline, at))
     }
 
     /// A message was sent in a room while the owners of these devices were absent; each with whether it mentions the owner.
+    /// Nothing of it is pushed before it is stored for all of the group.
     pub(crate) fn add_unread(
         &mut self,
         room: RoomId,
         message: &Arc<MessageDigest>,
         recipients: &[(DeviceId, bool)],
+        group: &mut Group,
     ) {
         for some in recipients.chunks(FETCHED) {
             self.fetch(some);
             for &(id, is_mention) in some {
                 if let Some(device) = self.devices.get_mut(id) {
-                    device.add_unread(room, Notification::of(message, is_mention));
+                    let gate = self.journal.gate((id, room), group);
+                    device.add_unread(room, Notification::of(message, is_mention), gate);
                     // It sets no deadline: a device that waits goes on waiting.
                     self.outbox.enqueue(id, device, Some(room));
                 }
@@ -276,8 +387,9 @@ impl Devices {
 
     /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
     pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) {
-        if self.devices.get(id).is_some_and(|device| device.tells_of(room)) {
-            self.update(id, |device| device.revise(room, revising));
+        let is_known = self.devices.get(id).is_some_and(|device| device.tells_of(room));
+        if is_known && self.update(id, |device| device.revise(room, revising)) == Some(true) {
+            self.journal.note_revised((id, Some(room)));
         }
     }
 

@@ -8,6 +8,7 @@ mod awaited_rooms;
 mod consent;
 mod delivery;
 mod fanout;
+mod journal;
 mod leases;
 mod messages;
 mod pace;
@@ -23,7 +24,7 @@ pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
-    StanzaIdsState, UnreadState,
+    StanzaIdsState, UnreadEntry, UnreadState,
 };
 pub use stats::Stats;
 
@@ -31,6 +32,7 @@ use std::collections::VecDeque;
 
 use crate::devices::{Deadline, Devices};
 use crate::event::Event;
+use crate::journal::Key;
 use crate::options::Options;
 use crate::random::Random;
 use crate::time::Instant;
@@ -38,6 +40,7 @@ use awaited_rooms::AwaitedRooms;
 use consent::PushesWithoutConsent;
 use delivery::Delivery;
 use fanout::FanOuts;
+use journal::Recovery;
 use leases::LeaseCheck;
 use messages::Digests;
 use registrations::Registrations;
@@ -66,9 +69,11 @@ use rooms::Rooms;
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
-/// - The last run: [`restore`](Self::restore).
+/// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
+/// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).
 ///
-/// **Decisions** are taken out: [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
+/// **Decisions** are taken out: [`poll_batch`](Self::poll_batch), [`finish_batch`](Self::finish_batch),
+/// [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
 /// [`begin_lease_check`](Self::begin_lease_check) and [`next_aged_devices`](Self::next_aged_devices).
 /// [`next_deadline`](Self::next_deadline) says when to ask again.
 ///
@@ -95,14 +100,16 @@ pub struct Engine {
     delivery: Delivery,
     lease_check: LeaseCheck,
     without_consent: PushesWithoutConsent,
+    recovery: Recovery,
     events: VecDeque<Event>,
 }
 
 impl Engine {
     /// The engine of the service `host`, with nobody registered.
-    pub fn new(host: &str, options: Options, random: impl Random + 'static) -> Self {
-        let mut devices = Devices::default();
+    pub fn new(host: &str, options: Options, mut random: impl Random + 'static) -> Self {
+        let mut devices = Devices::new(Key::new(random.secret()));
         devices.domains_mut().configure(options.app_server_domains());
+        devices.journal_mut().configure(options.journal);
         Engine {
             host: host.into(),
             delivery: Delivery::new(&options, Box::new(random)),
@@ -115,6 +122,7 @@ impl Engine {
             lease_check: LeaseCheck::default(),
             without_consent: PushesWithoutConsent::default(),
             fan_outs: FanOuts::default(),
+            recovery: Recovery::default(),
             events: VecDeque::new(),
         }
     }
@@ -123,6 +131,7 @@ impl Engine {
     pub fn configure(&mut self, options: Options) {
         self.delivery.configure(&options);
         self.devices.domains_mut().configure(options.app_server_domains());
+        self.devices.journal_mut().configure(options.journal);
         self.options = options;
     }
 
@@ -131,7 +140,7 @@ impl Engine {
         let Some(user) = self.registrations.id(user) else { return 0 };
         let devices = self.registrations.devices_of(user);
         for &id in &devices {
-            self.devices.update(id, |device| device.ping());
+            self.devices.ping(id);
         }
         devices.len()
     }
@@ -139,6 +148,7 @@ impl Engine {
     /// Sees to what is due at `now`: publishes without an answer, retries, and what has not come to all members of a room.
     /// Where much is due it does a part of it, and the next deadline is past.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.devices.journal_mut().set_now(now);
         self.spread();
         for (id, reason) in self.delivery.handle_timeout(&mut self.devices, now, &self.options) {
             self.disable(id, reason);

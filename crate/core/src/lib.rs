@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod event;
 mod ids;
+mod journal;
 mod mention;
 mod message;
 mod notify_level;
@@ -59,7 +60,8 @@ mod api {
     pub use crate::devices::Deadline;
     pub use crate::engine::{
         AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, MessageState, NicknameState,
-        PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadState,
+        PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadEntry,
+        UnreadState,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

@@ -88,6 +88,13 @@ impl Registration {
         }
     }
 
+    /// The push identifier in pieces, for which no memory is asked.
+    pub(crate) fn push_identifier_pieces(&self) -> impl Iterator<Item = &str> {
+        let stored = self.extras.as_ref().and_then(|extras| extras.push_identifier.as_deref());
+        let usual = [self.app_server.as_str(), "<", self.node.as_deref().unwrap_or_default()];
+        stored.into_iter().chain(usual.into_iter().filter(move |_| stored.is_none()))
+    }
+
     /// Everything else that stands in the stored registration.
     pub fn extra_fields(&self) -> &[(StoredValue, StoredValue)] {
         self.extras.as_ref().map_or(&[], |extras| &extras.fields)

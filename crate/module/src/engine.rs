@@ -96,8 +96,13 @@ impl UserData for LuaEngine {
         methods.add_method("suppress", Self::suppress);
         methods.add_method("handle_timeout", Self::handle_timeout);
         methods.add_method("spread", Self::spread);
+        methods.add_method("prepare_restore", Self::prepare_restore);
         methods.add_method("restore", Self::restore);
+        methods.add_method("batch_stored", Self::batch_stored);
+        methods.add_method("batch_failed", Self::batch_failed);
         // Decisions
+        methods.add_method("poll_batch", Self::poll_batch);
+        methods.add_method("finish_batch", Self::finish_batch);
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
         methods.add_method("begin_lease_check", Self::begin_lease_check);

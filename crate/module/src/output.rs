@@ -96,6 +96,7 @@ pub(crate) fn deadline(deadline: Option<Deadline>) -> (Option<f64>, Option<&'sta
         Some(Deadline::MessageSpreading) => (Some(0.0), Some("message spreading")),
         Some(Deadline::AnswerOverdue(at)) => (Some(at.as_seconds()), Some("answer overdue")),
         Some(Deadline::RetryDue(at)) => (Some(at.as_seconds()), Some("retry due")),
+        Some(Deadline::BatchDue(at)) => (Some(at.as_seconds().max(0.0)), Some("batch due")),
         None => (None, None),
     }
 }

@@ -29,6 +29,8 @@ pub struct Driver {
     random: SimRandom,
     /// The time on all clocks of the engine, in seconds. It passes only when somebody moves it.
     pub now: f64,
+    /// Whether there is a journal, whatever the options say: nearly all tests are about something else.
+    has_journal: bool,
     answered: Vec<Answered>,
 }
 
@@ -37,9 +39,9 @@ impl Driver {
     /// say, pushes do not keep a distance: nearly all tests send one message after the other, and expect a push for each.
     pub fn new(options: Options) -> Self {
         let random = SimRandom::default();
-        let options = Options { push_interval: 0.0, ..with_prepared_addresses(options) };
+        let options = Options { push_interval: 0.0, journal: false, ..with_prepared_addresses(options) };
         let engine = Engine::new(HOST, options, random.clone());
-        Driver { engine, random, now: 1000.0, answered: Vec::new() }
+        Driver { engine, random, now: 1000.0, has_journal: false, answered: Vec::new() }
     }
 
     /// As [`Driver::new`], at a time of the caller's.
@@ -61,12 +63,19 @@ impl Driver {
 
     /// The options were read again. See [`Driver::new`].
     pub fn configure(&mut self, options: Options) {
-        self.engine.configure(Options { push_interval: 0.0, ..with_prepared_addresses(options) });
+        self.configure_all(Options { push_interval: 0.0, ..options });
     }
 
-    /// The options were read again, and all of them count.
+    /// The options were read again, and all of them count but that of the journal.
     pub fn configure_all(&mut self, options: Options) {
-        self.engine.configure(with_prepared_addresses(options));
+        let journal = self.has_journal;
+        self.engine.configure(Options { journal, ..with_prepared_addresses(options) });
+    }
+
+    /// The options were read again, which say whether there is a journal. See [`Driver::new`].
+    pub fn configure_journal(&mut self, options: Options) {
+        self.has_journal = options.journal;
+        self.configure(options);
     }
 
     /// Time passes.
@@ -151,6 +160,16 @@ impl Driver {
         Due { pushes, disabled: self.drain_events() }
     }
 
+    /// The next batch of the journal, where one is due.
+    pub fn poll_batch(&mut self) -> Option<Snapshot> {
+        self.engine.poll_batch(self.instant())
+    }
+
+    /// The next batch of the journal before a stop.
+    pub fn finish_batch(&mut self) -> Option<Snapshot> {
+        self.engine.finish_batch(self.instant())
+    }
+
     /// A push that has just left the outbox, with everything that is known of it.
     pub fn publish(&self, push: &Push) -> Publish {
         let id = push.id.to_string();
@@ -174,7 +193,7 @@ impl Driver {
     pub fn next_deadline(&self) -> Option<f64> {
         self.engine.next_deadline().map(|deadline| match deadline {
             Deadline::PushWaiting | Deadline::MessageSpreading => self.now,
-            Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) => at.as_seconds(),
+            Deadline::AnswerOverdue(at) | Deadline::RetryDue(at) | Deadline::BatchDue(at) => at.as_seconds(),
         })
     }
 
@@ -238,6 +257,7 @@ impl Driver {
             whole.messages.append(&mut part.messages);
             whole.nicknames.append(&mut part.nicknames);
             whole.domains.append(&mut part.domains);
+            whole.key = part.key;
         }
         whole
     }

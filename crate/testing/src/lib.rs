@@ -41,6 +41,7 @@
 )]
 
 pub mod driver;
+pub mod journaled;
 pub mod names;
 pub mod seeds;
 pub mod service;

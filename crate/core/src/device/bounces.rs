@@ -66,9 +66,13 @@ impl Bounces {
         }
     }
 
-    /// Its recipient is in the room again. Returns whether nothing is left of any room.
-    pub(super) fn forget(&mut self, room: RoomId) -> bool {
+    /// Its recipient is in the room again.
+    pub(super) fn forget(&mut self, room: RoomId) {
         self.0.remove(&room);
+    }
+
+    /// Whether none is known of any room.
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

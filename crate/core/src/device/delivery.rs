@@ -34,7 +34,7 @@ pub(crate) struct InFlight {
 }
 
 /// What has gone wrong with a device lately. Most devices have none.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Failures {
     /// Persistent errors in a row.
     pub(crate) errors: u32,

@@ -148,6 +148,19 @@ impl Notification {
         earlier.chain(self.mention.iter().map(|mention| &mention.identity))
     }
 
+    /// Appends all in which it may differ from others: numbers, and addresses of what they share.
+    pub(crate) fn append_content(&self, content: &mut impl Extend<usize>) {
+        let mention = self.mention.as_ref().map_or(0, |mention| Arc::as_ptr(mention).addr());
+        content.extend([Arc::as_ptr(&self.newest).addr(), mention]);
+        if let Some(earlier) = &self.earlier {
+            let address = |message: &Arc<MessageIdentity>| Arc::as_ptr(message).addr();
+            content.extend([earlier.messages() as usize]);
+            content.extend(earlier.identities().map(address));
+            content.extend([0]);
+            content.extend(earlier.mentions().map(address));
+        }
+    }
+
     /// Takes over what another one stands for. The message that was sent later speaks for both.
     pub(crate) fn merge(&mut self, mut other: Notification) {
         if other.newest.identity.sent > self.newest.identity.sent {

@@ -48,8 +48,23 @@ pub(crate) struct Unread {
     /// What of them the device has yet to hear of. It is not among the counts: there are many rooms, and most of the time
     /// nothing is new in any.
     pending: Notifications,
-    /// The messages that have bounced. Most devices have none.
-    bounces: Option<Box<Bounces>>,
+    /// What most devices have nothing of.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most devices have nothing of.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The messages that have bounced.
+    bounces: Bounces,
+    /// What is new since the device was told off for its turn, and is not in the store yet: the turn is about what is pending.
+    apart: Notifications,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.bounces.is_empty() && self.apart.is_empty()
+    }
 }
 
 impl Unread {
@@ -59,24 +74,55 @@ impl Unread {
         self.pending.add(room, notification)
     }
 
-    /// A message bounced that was sent when the owner seemed to be present. Returns whether it is the first time. Messages
-    /// from after that are newer, whenever they came to be known.
-    pub(super) fn add_bounced(
+    /// The same, where it is kept apart from what is pending: see [`Unread::join_apart`].
+    pub(super) fn add_apart(&mut self, room: RoomId, notification: Notification) {
+        self.count(room);
+        self.rare.get_or_insert_default().apart.add(room, notification);
+    }
+
+    /// Takes note of a message that bounced, and was sent when the owner seemed to be present. Returns what it is to be told
+    /// as; nothing where it is not the first time. Messages from after that are newer, whenever they came to be known.
+    pub(super) fn note_bounced(
         &mut self,
         room: RoomId,
         mut notification: Notification,
         key: MessageKey,
-    ) -> bool {
+    ) -> Option<Notification> {
         let sent = notification.newest().identity.sent;
-        let bounces = self.bounces.get_or_insert_default();
-        let Some(before) = bounces.add(room, key, sent) else { return false };
-        let unread_before = self.count(room);
+        let before = self.rare.get_or_insert_default().bounces.add(room, key, sent)?;
+        let unread_before = self.messages(room);
         let is_newest = unread_before <= before.count && before.newest <= Some(sent);
         if !is_newest {
             notification.forget_words();
         }
-        self.pending.add(room, notification);
-        true
+        Some(notification)
+    }
+
+    /// What is kept apart is in the store by now: it is pending from now on. Returns whether anything of it need not keep its
+    /// distance from the last push: it mentions the owner, or nothing of its room was pending.
+    pub(super) fn join_apart(&mut self) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let newer = std::mem::take(&mut rare.apart);
+        self.tidy();
+        let mut rooms = newer.rooms();
+        let is_urgent = rooms.any(|(room, newer)| newer.is_mention() || self.pending.of_room(room).is_none());
+        drop(rooms);
+        let older = std::mem::replace(&mut self.pending, newer);
+        self.pending.absorb(older);
+        is_urgent
+    }
+
+    /// What is kept apart, if anything is.
+    pub(crate) fn apart(&self) -> Option<&Notifications> {
+        self.rare.as_ref().map(|rare| &rare.apart).filter(|apart| !apart.is_empty())
+    }
+
+    fn apart_mut(&mut self) -> Option<&mut Notifications> {
+        self.rare.as_mut().map(|rare| &mut rare.apart)
+    }
+
+    fn tidy(&mut self) {
+        self.rare.take_if(|rare| rare.is_empty());
     }
 
     /// What is unread in rooms according to a snapshot. It adds to what has come in since.
@@ -94,11 +140,30 @@ impl Unread {
         self.pending.absorb(older);
     }
 
-    /// The owner is in a room again, or has no business there any more.
-    pub(super) fn mark_read(&mut self, room: RoomId) {
-        self.drop_count(room);
+    /// What is unread in a room according to the journal, in which each entry stands in the place of those before it. Nothing
+    /// is known of the room but what these have said.
+    pub(super) fn replace(&mut self, room: RoomId, messages: u32, pending: Option<Notification>) {
         self.pending.drop_room(room);
-        self.bounces.take_if(|bounces| bounces.forget(room));
+        if messages == 0 {
+            self.drop_count(room);
+        } else {
+            *self.count_mut(room) = messages;
+        }
+        if let Some(pending) = pending {
+            self.pending.add(room, pending);
+        }
+    }
+
+    /// The owner is in a room again, or has no business there any more. Returns whether anything was unread.
+    pub(super) fn mark_read(&mut self, room: RoomId) -> bool {
+        let was_unread = self.drop_count(room);
+        self.pending.drop_room(room);
+        if let Some(rare) = &mut self.rare {
+            rare.bounces.forget(room);
+            rare.apart.drop_room(room);
+            self.tidy();
+        }
+        was_unread
     }
 
     /// Messages from before `oldest` are not worth a push any more.
@@ -137,7 +202,8 @@ impl Unread {
 
     /// A message of a room is taken back or corrected. Returns which one it was, if the device has yet to hear of it.
     pub(super) fn revise(&mut self, room: RoomId, revising: &mut Revising) -> Option<Arc<MessageIdentity>> {
-        self.pending.revise(room, revising)
+        let newest = self.apart_mut().and_then(|apart| apart.revise(room, revising));
+        newest.or_else(|| self.pending.revise(room, revising))
     }
 
     /// A message of a room does not count as unread.
@@ -150,12 +216,16 @@ impl Unread {
         let Ok(place) = self.place(room) else { return };
         let Some(unread) = self.counts.get_mut(place) else { return };
         unread.messages = unread.messages.saturating_sub(messages);
-        if let Some(bounces) = &mut self.bounces {
-            bounces.subtract(room, bounced, unread.messages);
+        let left = unread.messages;
+        if let Some(rare) = &mut self.rare {
+            rare.bounces.subtract(room, bounced, left);
         }
-        if unread.messages == 0 {
+        if left == 0 {
             self.counts.remove(place);
             self.pending.drop_room(room);
+            if let Some(apart) = self.apart_mut() {
+                apart.drop_room(room);
+            }
         }
     }
 
@@ -169,8 +239,20 @@ impl Unread {
         self.counts.iter().map(|unread| (unread.room, unread.messages))
     }
 
-    /// How many messages are unread that the app server knows of: in all rooms, but for those that are pending.
+    /// How many messages of a room are unread.
+    pub(crate) fn messages(&self, room: RoomId) -> u32 {
+        let unread = self.place(room).ok().and_then(|place| self.counts.get(place));
+        unread.map_or(0, |unread| unread.messages)
+    }
+
+    /// How many messages are unread that the app server knows of: in all rooms, but for those that it has yet to hear of.
     pub(super) fn known(&self) -> u32 {
+        let apart = self.apart().into_iter().flat_map(Notifications::rooms);
+        let apart = apart.fold(0, |sum: u32, (_, apart)| sum.saturating_add(apart.messages()));
+        self.not_pending().saturating_sub(apart)
+    }
+
+    fn not_pending(&self) -> u32 {
         // Both are in the order of the rooms.
         let mut pending = self.pending.rooms().peekable();
         self.counts.iter().fold(0, |sum, unread| {
@@ -186,12 +268,10 @@ impl Unread {
         self.counts.last().map_or(0, |unread| unread.messages)
     }
 
-    /// Counts one more message, and returns how many there were before.
-    fn count(&mut self, room: RoomId) -> u32 {
+    /// Counts one more message.
+    fn count(&mut self, room: RoomId) {
         let unread = self.count_mut(room);
-        let before = *unread;
-        *unread = before.saturating_add(1);
-        before
+        *unread = unread.saturating_add(1);
     }
 
     /// How many messages of a room are unread: none so far, where it is a new one.
@@ -203,10 +283,13 @@ impl Unread {
         &mut self.counts[place].messages
     }
 
-    fn drop_count(&mut self, room: RoomId) {
-        if let Ok(place) = self.place(room) {
+    /// Returns whether there was any.
+    fn drop_count(&mut self, room: RoomId) -> bool {
+        let place = self.place(room);
+        if let Ok(place) = place {
             self.counts.remove(place);
         }
+        place.is_ok()
     }
 
     /// Where the count of a room is, or would have to be: a user may be a member of very many rooms.

@@ -68,6 +68,7 @@ impl Engine {
     }
 
     fn handle_outcome(&mut self, id: PushId, outcome: Outcome, now: Instant) {
+        self.devices.journal_mut().set_now(now);
         let reason = self.delivery.handle_outcome(&mut self.devices, id, outcome, now, &self.options);
         if let Some(reason) = reason {
             self.disable(id.device(), reason);

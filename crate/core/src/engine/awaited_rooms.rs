@@ -1,7 +1,7 @@
 //! The rooms of which something waits since the last run. They have to be read before it is told: by now a member may be
 //! there, or be no member any more.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::vec;
 
 use crate::device::Device;
@@ -13,7 +13,8 @@ use super::Engine;
 /// The rooms that are awaited, in the order in which they are to be read.
 #[derive(Debug, Default)]
 pub(super) struct AwaitedRooms {
-    awaited: HashSet<RoomId>,
+    /// For how many devices something waits there.
+    awaited: HashMap<RoomId, usize>,
     /// Those that have been read since are still in it, unless they were its first.
     order: VecDeque<RoomId>,
     /// The members of rooms that are not awaited any more, whose devices have yet to be looked at: there may be very many.
@@ -21,17 +22,28 @@ pub(super) struct AwaitedRooms {
 }
 
 impl AwaitedRooms {
-    /// A room is awaited.
+    /// A room is awaited, for one more device.
     pub(super) fn insert(&mut self, room: RoomId) {
-        if self.awaited.insert(room) {
+        let devices = self.awaited.entry(room).or_insert_with(|| {
             self.order.push_back(room);
+            0
+        });
+        *devices += 1;
+    }
+
+    /// For one of the devices nothing waits there.
+    pub(super) fn withdraw(&mut self, room: RoomId) {
+        let Some(devices) = self.awaited.get_mut(&room) else { return };
+        *devices -= 1;
+        if *devices == 0 {
+            self.remove(room);
         }
     }
 
     /// A room was read, or is gone. Returns whether it was awaited.
     pub(super) fn remove(&mut self, room: RoomId) -> bool {
-        let was_awaited = self.awaited.remove(&room);
-        while self.order.front().is_some_and(|first| !self.awaited.contains(first)) {
+        let was_awaited = self.awaited.remove(&room).is_some();
+        while self.order.front().is_some_and(|first| !self.awaited.contains_key(first)) {
             self.order.pop_front();
         }
         was_awaited
@@ -61,7 +73,7 @@ impl AwaitedRooms {
 
     /// Whether a room is awaited.
     pub(super) fn contains(&self, room: RoomId) -> bool {
-        self.awaited.contains(&room)
+        self.awaited.contains_key(&room)
     }
 
     /// The rooms, in the order in which they are to be read.

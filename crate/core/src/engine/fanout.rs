@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::device::{Device, MessageDigest, Revising};
 use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
+use crate::journal::Group;
 use crate::options::Options;
 use crate::room::{Member, Members, Remains, Room};
 
@@ -26,6 +27,9 @@ const KEPT: usize = 1000;
 
 /// The same with those of revisions that come on top: what was said before is not to be told once it was taken back.
 const KEPT_WITH_REVISIONS: usize = 2 * KEPT;
+
+/// How many devices are let go at once that have waited for the journal.
+pub(super) const LET_GO_AT_ONCE: usize = 2000;
 
 /// How far a fan-out has come: its places are gone through from the last to the first.
 #[derive(Debug)]
@@ -82,6 +86,8 @@ enum Subject {
 pub(super) struct FanOut {
     progress: Progress,
     subject: Subject,
+    /// Those that it has come to.
+    group: Group,
 }
 
 /// What a fan-out reads and changes, besides the room.
@@ -95,26 +101,42 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     /// Tells devices of a message. Those of members who have not consented to their membership hear no words, and of few.
     /// Returns how many there are.
-    pub(super) fn add_unread(&mut self, room: RoomId, digest: &Arc<MessageDigest>, found: &Found) -> usize {
-        self.devices.add_unread(room, digest, &found.devices);
+    pub(super) fn add_unread(
+        &mut self,
+        room: RoomId,
+        digest: &Arc<MessageDigest>,
+        found: &Found,
+        group: &mut Group,
+    ) -> usize {
+        self.devices.add_unread(room, digest, &found.devices, group);
         let without_consent =
             self.without_consent.permitted(room, &found.without_consent, digest.identity.sent);
         if !without_consent.is_empty() {
-            self.devices.add_unread(room, &Arc::new(digest.withheld()), &without_consent);
+            self.devices.add_unread(room, &Arc::new(digest.withheld()), &without_consent, group);
         }
         found.devices.len() + without_consent.len()
     }
 }
 
 impl FanOut {
-    /// That of a message, of which some may have been told.
-    pub(super) fn of_message(digest: Arc<MessageDigest>, audience: Audience, progress: Progress) -> Self {
-        FanOut { progress, subject: Subject::Message { digest, audience: Box::new(audience) } }
+    /// That of a message, of which this group was told.
+    pub(super) fn of_message(
+        digest: Arc<MessageDigest>,
+        audience: Audience,
+        progress: Progress,
+        group: Group,
+    ) -> Self {
+        FanOut { progress, subject: Subject::Message { digest, audience: Box::new(audience) }, group }
     }
 
     /// That of a revision, of which nobody was told.
     pub(super) fn of_revision(revising: Revising, progress: Progress) -> Self {
-        FanOut { progress, subject: Subject::Revision(Box::new(revising)) }
+        FanOut { progress, subject: Subject::Revision(Box::new(revising)), group: Group::new(None) }
+    }
+
+    /// Those that it has come to, where nothing of it is held back for others any more.
+    fn take_group(&mut self) -> Group {
+        std::mem::replace(&mut self.group, Group::new(None))
     }
 
     /// Whether everybody was told.
@@ -141,7 +163,7 @@ impl FanOut {
         let without_device = match &mut self.subject {
             Subject::Message { digest, audience } => {
                 let found = audience.find(members, &self.progress, known, told);
-                told.add_unread(id, digest, &found);
+                told.add_unread(id, digest, &found, &mut self.group);
                 found.without_device
             }
             Subject::Revision(revising) => {
@@ -160,7 +182,7 @@ impl FanOut {
         match &mut self.subject {
             Subject::Message { digest, audience } => {
                 let found = audience.find(member, &self.progress, known, told);
-                told.add_unread(id, digest, &found);
+                told.add_unread(id, digest, &found, &mut self.group);
             }
             Subject::Revision(revising) => revise_all(id, member, &self.progress, revising, told),
         }
@@ -243,12 +265,22 @@ impl FanOuts {
 
     /// A room is gone: nobody is told of anything there any more, and nothing of it is unread.
     pub(super) fn room_destroyed(&mut self, id: RoomId, room: Room, told: &mut Told<'_>) {
-        if self.of_rooms.remove(&id).is_some() {
+        if let Some(of_room) = self.of_rooms.remove(&id) {
             self.turns.retain(|other| *other != id);
+            for mut fan_out in of_room {
+                told.devices.journal_mut().add_group(fan_out.take_group());
+            }
         }
         let mut remains = room.into_remains();
         if !mark_read(id, &mut remains, told) {
             self.gone.push_back((id, remains));
+        }
+    }
+
+    /// Nothing is held back any more for those that they have yet to come to.
+    pub(super) fn give_groups(&mut self, devices: &mut Devices) {
+        for fan_out in self.of_rooms.values_mut().flatten() {
+            devices.journal_mut().add_group(fan_out.take_group());
         }
     }
 
@@ -265,6 +297,7 @@ impl FanOuts {
         if let Some(first) = of_room.front_mut() {
             first.step(id, room, told);
             if first.is_done() {
+                told.devices.journal_mut().add_group(first.take_group());
                 of_room.pop_front();
             }
         }
@@ -292,7 +325,7 @@ impl FanOuts {
             self.catch_up(owner, rooms, told);
         }
         for (room, _) in &self.gone {
-            told.devices.update(device, |device| device.mark_read(*room));
+            told.devices.drop_room(device, *room);
         }
     }
 }
@@ -302,7 +335,7 @@ fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
     for _ in 0..told.options.members_at_once {
         let Some(user) = remains.next() else { return true };
         for device in told.registrations.devices_of(user) {
-            told.devices.update(device, |device| device.mark_read(room));
+            told.devices.drop_room(device, room);
         }
     }
     remains.is_empty()
@@ -314,6 +347,7 @@ impl Engine {
     /// left: what has not come to a device is in no snapshot.
     pub fn spread(&mut self) -> bool {
         self.go_on_releasing();
+        self.devices.release(LET_GO_AT_ONCE);
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
         fan_outs.step(rooms, &mut Told { registrations, devices, without_consent, options });
         self.is_anything_left()
@@ -321,7 +355,9 @@ impl Engine {
 
     /// Whether anything has not come to all members of a room.
     pub(super) fn is_anything_left(&self) -> bool {
-        !self.fan_outs.is_empty() || self.awaited_rooms.is_releasing()
+        !self.fan_outs.is_empty()
+            || self.awaited_rooms.is_releasing()
+            || self.devices.journal().is_releasing()
     }
 
     /// Something is about to change for a user: they are told what they have yet to hear of.

@@ -7,6 +7,7 @@ use minidom::Element;
 
 use crate::device::{MessageDigest, MessageIdentity, MessageKey, Notification};
 use crate::ids::{DeviceId, UserId};
+use crate::journal::Group;
 use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds, Revision};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
@@ -251,6 +252,7 @@ impl Engine {
     /// A room broadcasts a message. Returns how many devices are to be pushed to so far: none where [`Engine::coverage`] of
     /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
+        self.devices.journal_mut().set_now(now);
         let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
@@ -279,11 +281,17 @@ impl Engine {
         let Broadcast { keep_original, sender, .. } = broadcast;
         let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
         let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
-        let devices = told.add_unread(room_id, &digest, &found);
-        if !progress.is_done() {
-            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress));
+        if progress.is_done() && !has_to_wait {
+            let mut group = told.devices.journal_mut().take_group(room_id);
+            let devices = told.add_unread(room_id, &digest, &found, &mut group);
+            told.devices.journal_mut().put_group(group);
+            devices
+        } else {
+            let mut group = Group::new(Some(room_id));
+            let devices = told.add_unread(room_id, &digest, &found, &mut group);
+            fan_outs.add(room_id, FanOut::of_message(digest, audience, progress, group));
+            devices
         }
-        devices
     }
 
     /// A message bounced at `now`. It counts as if its recipient had been absent when it was sent, unless they are present
@@ -314,8 +322,7 @@ impl Engine {
         let mut added = 0;
         for (id, is_mention) in devices {
             let notification = Notification::of(&digest, is_mention);
-            let is_new = self.devices.update(id, |device| device.add_bounced(room_id, notification, key));
-            added += usize::from(is_new == Some(true));
+            added += usize::from(self.devices.add_bounced(id, room_id, notification, key));
         }
         if let (Some(room), Some(user)) = (self.rooms.get_mut(room_id), self.registrations.id(bounce.user)) {
             room.note_bounced(user);

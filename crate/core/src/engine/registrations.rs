@@ -136,7 +136,7 @@ impl Registrations {
             let is_renewed = renewed == Some(&*push_identifier);
             match before.remove(&*push_identifier) {
                 Some(id) => {
-                    let (id, is_changed) = register_again(devices, id, registration, is_renewed);
+                    let (id, is_changed) = register_again(devices, jid, id, registration, is_renewed);
                     changed.extend(id.filter(|_| is_changed));
                     after.extend(id);
                 }
@@ -144,7 +144,7 @@ impl Registrations {
             }
         }
         for id in before.into_values() {
-            devices.remove(id);
+            remove(devices, jid, id);
         }
         if let Some(user) = self.users.get_mut(user_id) {
             user.devices = after;
@@ -180,8 +180,9 @@ impl Registrations {
         devices: &mut Devices,
         id: DeviceId,
     ) -> Option<(Arc<str>, Registration)> {
-        let device = devices.remove(id)?;
-        let user = self.users.get_mut(device.owner())?;
+        let owner = devices.get(id)?.owner();
+        let user = self.users.get_mut(owner)?;
+        let device = remove(devices, &user.jid, id)?;
         let before = user.share();
         user.devices.retain(|other| *other != id);
         let jid = user.jid.clone();
@@ -212,8 +213,22 @@ impl Registrations {
         let Some(id) = self.ids.remove(jid) else { return };
         self.shares.update(jid, before, Share::default());
         for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
-            devices.remove(device);
+            remove(devices, jid, device);
         }
+    }
+}
+
+/// A device of a user is registered no more. Should it be registered again, nothing is left of what was unread.
+fn remove(devices: &mut Devices, jid: &str, id: DeviceId) -> Option<Device> {
+    let device = devices.remove(id)?;
+    note_gone(devices, jid, device.registration());
+    Some(device)
+}
+
+fn note_gone(devices: &mut Devices, jid: &str, registration: &Registration) {
+    let journal = devices.journal_mut();
+    if journal.is_on() {
+        journal.note_device_gone(journal.key().hash(jid, registration.push_identifier_pieces()));
     }
 }
 
@@ -232,6 +247,9 @@ fn register(
             device.set_unanswered();
         }
     });
+    if is_renewed {
+        devices.journal_mut().note_changed((id, None));
+    }
     id
 }
 
@@ -239,15 +257,19 @@ fn register(
 /// or with another form.
 fn register_again(
     devices: &mut Devices,
+    jid: &str,
     id: DeviceId,
     registration: Registration,
     is_renewed: bool,
 ) -> (Option<DeviceId>, bool) {
     if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
+        // All that is unread is written anew.
+        note_gone(devices, jid, &registration);
         return (devices.readdress(id, registration), false);
     }
     if is_renewed {
         devices.update(id, Device::renew);
+        devices.journal_mut().note_changed((id, None));
     }
     let is_changed = devices.set_registration(id, registration);
     (Some(id), is_changed)
@@ -303,6 +325,9 @@ impl Engine {
         }
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        if let Some(user) = self.registrations.id(user) {
+            self.note_registered(user);
+        }
         registered.is_first_device
     }
 

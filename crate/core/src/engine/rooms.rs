@@ -200,6 +200,14 @@ impl Engine {
 
     /// A room is gone, and with it all that is unread there.
     pub fn room_destroyed(&mut self, room: &str) {
+        if let Some(gone) = self.rooms.by_jid(room) {
+            self.devices.journal_mut().note_room_gone(gone.jid().clone());
+            self.drop_room(room);
+        }
+    }
+
+    /// The same where the journal knows.
+    pub(super) fn drop_room(&mut self, room: &str) {
         let Some((id, room)) = self.rooms.remove(room) else { return };
         if self.awaited_rooms.remove(id) {
             self.awaited_rooms.release(room.members().collect());
@@ -267,10 +275,7 @@ impl Engine {
     fn mark_read(&mut self, user: UserId, room: RoomId) {
         for id in self.registrations.devices_of(user) {
             self.delivery.end_pace(id, room);
-            self.devices.update(id, |device| {
-                device.mark_read(room);
-                device.end_wait(|room| self.awaited_rooms.contains(room));
-            });
+            self.devices.mark_read(id, room, |room| self.awaited_rooms.contains(room));
         }
     }
 

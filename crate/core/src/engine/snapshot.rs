@@ -8,16 +8,21 @@ mod domains;
 mod messages;
 mod nicknames;
 mod plan;
+mod unread;
 
 pub use devices::{DeviceState, PendingState, UnreadState};
 pub use domains::DomainState;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;
 pub use plan::{Detail, SnapshotPlan};
+pub(super) use unread::Entries;
+pub use unread::UnreadEntry;
 
 use serde::{Deserialize, Serialize};
 
 use crate::devices::Devices;
+use crate::ids::DeviceId;
+use crate::journal::NameHash;
 use crate::options::Options;
 use crate::time::Instant;
 
@@ -46,6 +51,13 @@ pub struct Snapshot {
     /// The domains of app servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainState>,
+    /// What the journal says is unread. What is gone comes first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadEntry>,
+    /// What the names of devices are hashed under in [`UnreadEntry::devices`]. A part that has it belongs to a journal: it says in
+    /// which state something is, in the place of what earlier parts have said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What a snapshot is taken of.
@@ -68,18 +80,39 @@ pub(super) struct Targets<'a> {
 }
 
 impl Snapshot {
-    /// Takes up what it holds of the devices that are still registered. Returns how many entries were passed over, as they
-    /// make no sense.
-    pub(super) fn restore(&self, targets: &mut Targets<'_>, now: Instant) -> usize {
+    /// The rooms that are gone.
+    pub(super) fn gone_rooms(&self) -> impl Iterator<Item = &str> {
+        let gone = self.unread.iter().filter(|entry| entry.gone && !entry.room.is_empty());
+        gone.map(|entry| &*entry.room)
+    }
+
+    /// Takes up what it holds of the devices that are still registered, which find() finds by their names. Returns how many
+    /// entries were passed over, as they make no sense.
+    pub(super) fn restore(
+        &self,
+        targets: &mut Targets<'_>,
+        find: impl Fn(NameHash) -> Option<DeviceId>,
+        now: Instant,
+    ) -> usize {
         domains::restore(&self.domains, targets.devices, targets.options, now);
+        let gone = self.unread.iter().filter(|entry| entry.gone && entry.room.is_empty());
+        for name in gone.flat_map(|entry| NameHash::all_of(&entry.devices)).flatten() {
+            find(name).into_iter().for_each(|device| targets.forget(device));
+        }
         let mut messages = RestoredMessages::new(&self.messages, targets.digests, now);
         let (valid, invalid): (Vec<_>, Vec<_>) = self.devices.iter().partition(|device| device.is_valid());
         for device in valid {
-            targets.restore_device(device, &mut messages, now);
+            targets.restore_device(device, self.key.is_some(), &mut messages, now);
+        }
+        let mut lost = invalid.len();
+        for entry in self.unread.iter().filter(|entry| !entry.gone) {
+            match entry.is_valid() {
+                true => lost += targets.replace_all(entry, &find, &mut messages, now),
+                false => lost += 1,
+            }
         }
         nicknames::restore(&self.nicknames, targets.registrations, targets.rooms, now);
-        let unreadable_messages = self.messages.iter().filter(|message| !message.is_valid()).count();
-        invalid.len() + unreadable_messages
+        lost + self.messages.iter().filter(|message| !message.is_valid()).count()
     }
 }
 
@@ -88,16 +121,8 @@ fn is_age(seconds: f64) -> bool {
     seconds.is_finite() && seconds >= 0.0
 }
 
-/// What is handed out before a stop, and taken up after it.
+/// What is handed out: before a stop, or in the place of all that the journal has held so far.
 impl Engine {
-    /// Takes up what a part of a snapshot holds of the devices that are still registered. What was unread adds to what has
-    /// come in since. What waits in a room is not told before that was read: see [`Engine::awaited_rooms`]. Returns how many
-    /// entries were passed over, as they make no sense.
-    pub fn restore(&mut self, part: &Snapshot, now: Instant) -> usize {
-        let Engine { registrations, rooms, awaited_rooms, devices, digests, options, .. } = self;
-        part.restore(&mut Targets { registrations, rooms, awaited_rooms, devices, digests, options }, now)
-    }
-
     /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`].
     pub fn plan_snapshot(&self) -> SnapshotPlan {
         SnapshotPlan::new(self.snapshot_sources())
@@ -114,7 +139,7 @@ impl Engine {
         plan.next(self.snapshot_sources(), devices, detail, now)
     }
 
-    fn snapshot_sources(&self) -> Sources<'_> {
+    pub(super) fn snapshot_sources(&self) -> Sources<'_> {
         let Engine { registrations, rooms, devices, options, .. } = self;
         Sources { registrations, rooms, devices, options }
     }

@@ -1,9 +1,9 @@
 //! Decisions: what is to be done.
 
 use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table};
-use muc_cloud_notify_core::{Engine, Instant, UnixTime};
+use muc_cloud_notify_core::{Engine, Instant, Snapshot, UnixTime};
 
-use super::super::{input, output};
+use super::super::{input, output, snapshot};
 use super::LuaEngine;
 
 impl LuaEngine {
@@ -17,6 +17,17 @@ impl LuaEngine {
             }
             None => Ok(MultiValue::new()),
         }
+    }
+
+    pub(super) fn poll_batch(lua: &Lua, this: &Self, now: f64) -> Result<(Option<Table>, usize)> {
+        let batch = this.with_engine("poll_batch", |engine| engine.poll_batch(Instant::from_seconds(now)))?;
+        batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
+    }
+
+    pub(super) fn finish_batch(lua: &Lua, this: &Self, now: f64) -> Result<(Option<Table>, usize)> {
+        let batch =
+            this.with_engine("finish_batch", |engine| engine.finish_batch(Instant::from_seconds(now)))?;
+        batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
     }
 
     pub(super) fn poll_event(lua: &Lua, this: &Self, _: ()) -> Result<Option<Table>> {
@@ -41,4 +52,9 @@ impl LuaEngine {
     pub(super) fn next_deadline(_: &Lua, this: &Self, _: ()) -> Result<(Option<f64>, Option<&'static str>)> {
         this.with_engine("next_deadline", |engine| output::deadline(engine.next_deadline()))
     }
+}
+
+fn write_batch(lua: &Lua, batch: &Snapshot) -> Result<(Option<Table>, usize)> {
+    let (table, bytes) = snapshot::write(lua, batch)?;
+    Ok((Some(table), bytes))
 }

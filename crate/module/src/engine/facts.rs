@@ -173,6 +173,19 @@ impl LuaEngine {
         this.with_engine("spread", Engine::spread)
     }
 
+    pub(super) fn batch_stored(_: &Lua, this: &Self, (now, seconds): (f64, f64)) -> Result<()> {
+        this.with_engine("batch_stored", |engine| engine.batch_stored(Instant::from_seconds(now), seconds))
+    }
+
+    pub(super) fn batch_failed(_: &Lua, this: &Self, now: f64) -> Result<()> {
+        this.with_engine("batch_failed", |engine| engine.batch_failed(Instant::from_seconds(now)))
+    }
+
+    pub(super) fn prepare_restore(_: &Lua, this: &Self, part: Table) -> Result<bool> {
+        let key = snapshot::key(&part)?;
+        this.with_engine("prepare_restore", |engine| key.is_none_or(|key| engine.prepare_restore(&key)))
+    }
+
     pub(super) fn restore(lua: &Lua, this: &Self, (part, now): (Table, f64)) -> Result<usize> {
         let (part, lost) = snapshot::read(lua, &part)?;
         let now = Instant::from_seconds(now);

@@ -151,4 +151,19 @@ impl Driver {
     pub fn restore_part(&mut self, part: &Snapshot) -> usize {
         self.engine.restore(part, self.instant())
     }
+
+    /// The batch that was polled is in the store, which took so many seconds.
+    pub fn batch_stored(&mut self, seconds: f64) {
+        self.engine.batch_stored(self.instant(), seconds);
+    }
+
+    /// The batch that was polled could not be stored.
+    pub fn batch_failed(&mut self) {
+        self.engine.batch_failed(self.instant());
+    }
+
+    /// Makes ready to take up parts with this key. Returns whether that is done.
+    pub fn prepare_restore(&mut self, key: &str) -> bool {
+        self.engine.prepare_restore(key)
+    }
 }

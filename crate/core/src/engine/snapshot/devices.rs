@@ -91,12 +91,12 @@ pub struct PendingState {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !*value
 }
 
@@ -120,9 +120,7 @@ impl DeviceState {
         messages: &Messages,
         now: Instant,
     ) -> Option<Self> {
-        let Sources { registrations, rooms, .. } = sources;
-        let in_flight = device.delivery().in_flight();
-        let failures = device.delivery().failures();
+        let rooms = sources.rooms;
         let notifications = notifications(device);
         let mut unread: Vec<(Option<u64>, UnreadState)> = Vec::new();
         for (room, count) in device.unread().counts() {
@@ -140,19 +138,25 @@ impl DeviceState {
         }
         unread.sort_by_key(|(order, _)| *order);
         let unread: Vec<UnreadState> = unread.into_iter().map(|(_, state)| state).collect();
-        let pinged = device.is_pinged() || in_flight.is_some_and(|in_flight| in_flight.is_ping);
-        let has_state = !unread.is_empty() || failures.is_some() || pinged;
-        let failures = failures.copied().unwrap_or_default();
-        has_state.then(|| DeviceState {
-            user: registrations.user(device.owner()).map_or_else(String::new, |user| user.jid().to_string()),
+        let has_state =
+            !unread.is_empty() || device.delivery().failures().is_some() || device.is_ping_wanted();
+        has_state.then(|| DeviceState { unread, ..Self::without_rooms(device, sources, now) })
+    }
+
+    /// The same without what is unread, if it has any state or not.
+    pub(in crate::engine) fn without_rooms(device: &Device, sources: Sources<'_>, now: Instant) -> Self {
+        let user = sources.registrations.user(device.owner());
+        let failures = device.delivery().failures().copied().unwrap_or_default();
+        DeviceState {
+            user: user.map_or_else(String::new, |user| user.jid().to_string()),
             push_identifier: device.registration().push_identifier().into_owned(),
             errors: failures.errors,
             attempts: failures.attempts,
             failing_for: failures.since.map(|since| now.seconds_since(since).max(0.0)),
-            pinged,
+            pinged: device.is_ping_wanted(),
             unanswered: !device.has_answered(),
-            unread,
-        })
+            unread: Vec::new(),
+        }
     }
 
     /// What had gone wrong with the device.
@@ -185,7 +189,12 @@ fn found(notifications: &[(RoomId, &Notification)], room: RoomId) -> Option<Noti
 
 impl PendingState {
     /// What of a notification app servers may know.
-    fn of(notification: &Notification, messages: &Messages, options: &Options, now: Instant) -> Self {
+    pub(super) fn of(
+        notification: &Notification,
+        messages: &Messages,
+        options: &Options,
+        now: Instant,
+    ) -> Self {
         let newest = notification.newest();
         let words = messages.tells(newest);
         let inline = Some(newest).filter(|_| !words && !messages.is_empty());
@@ -207,14 +216,21 @@ impl PendingState {
 }
 
 impl Targets<'_> {
-    /// Takes up the state of a device, if that is registered still.
+    /// Takes up the state of a device, if that is registered still: in the place of what is known, or in addition to it.
     pub(super) fn restore_device(
         &mut self,
         state: &DeviceState,
+        is_replaced: bool,
         messages: &mut RestoredMessages<'_>,
         now: Instant,
     ) {
         let Some((owner, id)) = self.find_device(state) else { return };
+        if is_replaced {
+            state.unread.iter().for_each(|unread| self.replace(id, unread, messages, now));
+            let failures = state.failures(now);
+            self.devices.update(id, |device| device.replace_state(failures, state.pinged, !state.unanswered));
+            return;
+        }
         let mut unread = Vec::with_capacity(state.unread.len());
         let mut is_waiting = false;
         for of_room in &state.unread {
@@ -242,7 +258,7 @@ impl Targets<'_> {
     }
 
     /// What is unread in a room, as far as that is known not to have been read meanwhile.
-    fn unread(
+    pub(super) fn unread(
         &mut self,
         owner: UserId,
         state: &UnreadState,

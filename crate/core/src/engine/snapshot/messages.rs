@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, MessageDigest, MessageIdentity};
+use crate::device::{Device, MessageDigest, MessageIdentity, Notification};
 use crate::ids::RoomId;
 use crate::message::{IdHash, MessageIds, StanzaIds};
 use crate::options::Options;
@@ -61,23 +61,26 @@ pub(super) struct Messages {
 impl Messages {
     /// Adds those of a device. Returns about how many bytes this takes.
     pub(super) fn add(&mut self, device: &Device) -> usize {
+        device.notifications().map(|(_, notification)| self.add_notification(notification)).sum()
+    }
+
+    /// Adds those that a notification stands for. Returns about how many bytes this takes.
+    pub(super) fn add_notification(&mut self, notification: &Notification) -> usize {
         let mut size = 0;
-        for (_, notification) in device.notifications() {
-            for message in notification.identities().chain(notification.mentions()) {
-                size += 10;
-                self.places.entry(Arc::as_ptr(message)).or_insert_with(|| {
-                    self.in_order.push(message.clone());
-                    size += 150;
-                    0
-                });
-            }
-            let newest = notification.newest();
-            if newest.sender.is_some() || newest.body.is_some() {
-                self.words.entry(Arc::as_ptr(&newest.identity)).or_insert_with(|| {
-                    size += newest.body.as_ref().map_or(0, |body| body.len()) + 100;
-                    newest.clone()
-                });
-            }
+        for message in notification.identities().chain(notification.mentions()) {
+            size += 10;
+            self.places.entry(Arc::as_ptr(message)).or_insert_with(|| {
+                self.in_order.push(message.clone());
+                size += 150;
+                0
+            });
+        }
+        let newest = notification.newest();
+        if newest.sender.is_some() || newest.body.is_some() {
+            self.words.entry(Arc::as_ptr(&newest.identity)).or_insert_with(|| {
+                size += newest.body.as_ref().map_or(0, |body| body.len()) + 100;
+                newest.clone()
+            });
         }
         size
     }

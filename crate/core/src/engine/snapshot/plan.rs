@@ -43,8 +43,13 @@ impl SnapshotPlan {
             }
         }
         let devices = by_value.into_iter().flatten().rev().collect();
+        SnapshotPlan { devices, ..Self::without_devices(sources) }
+    }
+
+    /// All but the devices.
+    pub(in crate::engine) fn without_devices(sources: Sources<'_>) -> Self {
         SnapshotPlan {
-            devices,
+            devices: Vec::new(),
             rooms: sources.rooms.ids().collect(),
             nicknames: MAX_NICKNAMES,
             has_domains: true,
@@ -80,7 +85,10 @@ impl SnapshotPlan {
             true => nicknames::take(&mut self.rooms, &mut self.nicknames, sources, now),
             false => Vec::new(),
         };
-        Some(Snapshot { devices, messages: messages.states(sources.options, now), nicknames, domains })
+        let journal = sources.devices.journal();
+        let key = journal.is_on().then(|| journal.key().to_string());
+        let messages = messages.states(sources.options, now);
+        Some(Snapshot { devices, messages, nicknames, domains, key, ..Snapshot::default() })
     }
 
     /// The devices of the next part, and which messages these have yet to hear of.

@@ -1,0 +1,151 @@
+//! What devices are called in the journal: by hashes, which are short and all have the same length.
+
+use std::fmt;
+use std::hash::Hasher;
+use std::str::FromStr;
+
+/// What the names of devices are hashed under. Nobody knows it who can choose a name, so no two names can be made to have the
+/// same hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    /// A key of 128 bits that nobody can guess.
+    pub(crate) fn new(secret: [u8; 16]) -> Self {
+        Key(u128::from_be_bytes(secret))
+    }
+
+    /// What the device of a user is called; its push identifier comes in pieces.
+    #[expect(
+        deprecated,
+        reason = "it is the only hasher here that is the same in all versions, and takes a key"
+    )]
+    pub(crate) fn hash<'a>(self, user: &str, push_identifier: impl IntoIterator<Item = &'a str>) -> NameHash {
+        let mut hasher = std::hash::SipHasher::new_with_keys((self.0 >> 64) as u64, self.0 as u64);
+        hasher.write(user.as_bytes());
+        // In no text.
+        hasher.write_u8(0xff);
+        push_identifier.into_iter().for_each(|piece| hasher.write(piece.as_bytes()));
+        NameHash(hasher.finish())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Key")
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:032x}", self.0)
+    }
+}
+
+/// This is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoKey;
+
+impl FromStr for Key {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        let is_key = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let key = is_key.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        key.map(Key).ok_or(NoKey)
+    }
+}
+
+/// What a device is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NameHash(u64);
+
+/// How many characters one takes.
+const LENGTH: usize = 11;
+
+/// The digits of the alphabet that is safe in file names too (RFC 4648, section 5).
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+impl NameHash {
+    /// Appends it to a text.
+    pub(crate) fn append_to(self, text: &mut String) {
+        let mut bits = u128::from(self.0) << 2;
+        let mut digits = [0; LENGTH];
+        for digit in digits.iter_mut().rev() {
+            *digit = DIGITS[(bits & 63) as usize];
+            bits >>= 6;
+        }
+        text.extend(digits.map(char::from));
+    }
+
+    /// Those that a text consists of; `None` for what is none.
+    pub(crate) fn all_of(text: &str) -> impl Iterator<Item = Option<Self>> {
+        text.as_bytes().chunks(LENGTH).map(Self::parse)
+    }
+
+    fn parse(digits: &[u8]) -> Option<Self> {
+        let value = |bits: u128, digit: &u8| {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'-' => 62,
+                b'_' => 63,
+                _ => return None,
+            };
+            Some(bits << 6 | u128::from(value))
+        };
+        let bits = digits.iter().try_fold(0, value).filter(|_| digits.len() == LENGTH)?;
+        u64::try_from(bits >> 2).ok().filter(|_| bits & 3 == 0).map(NameHash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key::new(std::array::from_fn(|index| index as u8))
+    }
+
+    #[test]
+    fn a_name_has_the_same_hash_in_every_version() {
+        let hash = key().hash("juliet@capulet.example", ["push.example", "<", "phone"]);
+        assert_eq!(hash, key().hash("juliet@capulet.example", ["push.example<phone"]), "in pieces or not");
+        // As SipHash-2-4 has it.
+        assert_eq!(hash, NameHash(15_802_169_029_998_080_768), "it is stored");
+    }
+
+    #[test]
+    fn another_name_or_key_has_another_hash() {
+        let hash = key().hash("ab", ["c"]);
+        for other in [key().hash("a", ["bc"]), key().hash("abc", [""]), Key::new([1; 16]).hash("ab", ["c"])] {
+            assert_ne!(hash, other);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let hashes = [0, 1, u64::MAX, 1 << 63, 0x0123_4567_89ab_cdef].map(NameHash);
+        let mut text = String::new();
+        hashes.iter().for_each(|hash| hash.append_to(&mut text));
+        assert_eq!(text.len(), hashes.len() * LENGTH);
+        assert_eq!(NameHash::all_of(&text).collect::<Vec<_>>(), hashes.map(Some));
+        assert_eq!(key().to_string().parse(), Ok(key()));
+        for no_key in ["", "0", &"g".repeat(32), &"\u{e9}".repeat(16), &"+1".repeat(16)] {
+            assert_eq!(no_key.parse::<Key>(), Err(NoKey));
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_none() {
+        let mut text = String::new();
+        NameHash(7).append_to(&mut text);
+        for (bad, hashes) in [("AAAAAAAAAAB", 1), ("short", 1), ("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}x", 1)] {
+            let all: Vec<_> = NameHash::all_of(bad).collect();
+            assert_eq!(all, vec![None; hashes], "{bad}");
+        }
+        let mixed: Vec<_> = NameHash::all_of(&format!("{text}!!")).collect::<Vec<_>>();
+        assert_eq!(mixed, [Some(NameHash(7)), None]);
+    }
+}
