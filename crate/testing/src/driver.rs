@@ -51,9 +51,9 @@ impl Driver {
 
     /// As [`Driver::starting_at`], where all options count, and ids and fractions follow from a seed.
     pub fn seeded(now: f64, options: Options, seed: u64) -> Self {
-        let random = SimRandom::seeded(seed);
+        let (random, has_journal) = (SimRandom::seeded(seed), options.journal);
         let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
-        Driver { engine, random, now, answered: Vec::new() }
+        Driver { engine, random, now, has_journal, answered: Vec::new() }
     }
 
     /// Every fraction that the engine draws from now on: where in its range a back-off lies.

@@ -12,6 +12,7 @@ mod app_servers;
 mod calm;
 mod caps;
 mod chance;
+mod journal;
 mod lifecycle;
 mod module;
 mod outbox_store;

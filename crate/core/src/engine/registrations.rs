@@ -56,6 +56,8 @@ pub(super) struct Registered {
     pub(super) is_first_device: bool,
     /// The devices that were there, and whose pushes now go elsewhere, or with another form.
     pub(super) changed: SmallVec<[DeviceId; 2]>,
+    /// The device that they have asked for, where it was not there.
+    pub(super) added: Option<DeviceId>,
 }
 
 /// The users with devices.
@@ -128,7 +130,7 @@ impl Registrations {
         let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
         let is_suspended = self.is_suspended(devices, user_id);
         let mut before = self.take_devices(devices, user_id);
-        let mut changed = SmallVec::new();
+        let (mut changed, mut added) = (SmallVec::new(), None);
         let mut after = SmallVec::with_capacity(registrations.len());
         for mut registration in registrations {
             self.app_servers.share(&mut registration.app_server);
@@ -140,7 +142,11 @@ impl Registrations {
                     changed.extend(id.filter(|_| is_changed));
                     after.extend(id);
                 }
-                None => after.push(register(devices, user_id, registration, is_suspended, is_renewed)),
+                None => {
+                    let id = register(devices, user_id, registration, is_suspended, is_renewed);
+                    added = added.or(is_renewed.then_some(id));
+                    after.push(id);
+                }
             }
         }
         for id in before.into_values() {
@@ -150,7 +156,7 @@ impl Registrations {
             user.devices = after;
             self.shares.update(&user.jid, before_share, user.share());
         }
-        Registered { is_first_device, changed }
+        Registered { is_first_device, changed, added }
     }
 
     /// Takes a user's devices from them, by push identifier.
@@ -325,6 +331,9 @@ impl Engine {
         }
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        if let Some(device) = registered.added {
+            self.note_begun(device);
+        }
         if let Some(user) = self.registrations.id(user) {
             self.note_registered(user);
         }

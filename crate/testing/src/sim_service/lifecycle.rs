@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use muc_cloud_notify_core::DeviceState;
 
 use super::caps::Caps;
+use super::journal::SimJournal;
 use super::promises::InRoom;
 use super::simulation::{Killed, SimModule, Simulation};
 use super::truth::Key;
@@ -44,9 +45,13 @@ impl Simulation {
         self.kills += 1;
         let is_power_cut = self.chance.one_in(self.settings.power_cuts);
         self.note(|| format!("killed, and the power is cut: {is_power_cut}"));
+        if !self.settings.options.journal {
+            // Only a stop has a promise then.
+            self.truth.parts().for_each(InRoom::lose_track);
+        }
         if is_power_cut {
             if !self.outbox.is_synced() {
-                self.truth.parts().for_each(InRoom::lose);
+                self.truth.parts().for_each(InRoom::lose_track);
             }
             self.registrations.cut_power(&mut self.chance);
             self.outbox.cut_power(&mut self.chance);
@@ -66,7 +71,9 @@ impl Simulation {
         if self.module.loading.as_ref().is_none_or(|(loading, _)| loading.is_filled()) {
             self.save_outbox()?;
         } else {
-            self.truth.parts().for_each(InRoom::lose);
+            if !self.settings.options.journal {
+                self.truth.parts().for_each(InRoom::lose);
+            }
         }
         self.now += self.chance.between(0.0, 10.0);
         self.start();
@@ -82,7 +89,9 @@ impl Simulation {
         let users = (0..self.users.len()).collect();
         self.is_all_read = true;
         let loading = Some((Loading::Registrations(users), self.now));
-        self.module = SimModule { driver, timer: None, loading, held: Vec::new() };
+        self.runs += 1;
+        let journal = SimJournal::new(self.now);
+        self.module = SimModule { driver, timer: None, loading, held: Vec::new(), journal };
         self.plan_kill();
     }
 
@@ -94,24 +103,26 @@ impl Simulation {
             Loading::Registrations(users) => self.load_registrations(users)?,
             Loading::OutboxNames => match self.list_outbox()? {
                 Ok(names) => (Some(Loading::Outbox(names.into())), 0.0),
-                Err(()) if self.outbox_attempts < 3 => {
-                    self.outbox_attempts += 1;
-                    (Some(Loading::OutboxNames), RETRY)
-                }
-                Err(()) => {
-                    self.is_all_read = false;
-                    (Some(Loading::Outbox(VecDeque::new())), 0.0)
-                }
+                // Nothing is passed over where the store does not answer.
+                Err(()) => (Some(Loading::OutboxNames), RETRY),
             },
             Loading::Outbox(mut names) => match names.pop_front() {
-                Some(name) => {
-                    self.is_all_read &= self.restore_part(&name)?;
-                    self.adopt(false);
-                    (Some(Loading::Outbox(names)), 0.001)
-                }
+                Some(name) => match self.restore_part(&name)? {
+                    Ok(is_read) => {
+                        self.is_all_read &= is_read;
+                        self.adopt(false);
+                        (Some(Loading::Outbox(names)), 0.001)
+                    }
+                    Err(()) => {
+                        names.push_front(name);
+                        (Some(Loading::Outbox(names)), RETRY)
+                    }
+                },
                 None => {
                     self.adopt(true);
                     self.truth.is_filled = true;
+                    self.truth.is_strict = self.settings.options.journal;
+                    self.plan();
                     (Some(Loading::Rooms), 0.001)
                 }
             },
@@ -131,7 +142,6 @@ impl Simulation {
 
     fn load_registrations(&mut self, mut users: VecDeque<usize>) -> Result<(Option<Loading>, f64), Killed> {
         let Some(user) = users.pop_front() else {
-            self.outbox_attempts = 0;
             return Ok((Some(Loading::OutboxNames), 0.001));
         };
         let Ok(record) = self.read_record(user)? else {
@@ -159,7 +169,8 @@ impl Simulation {
             return Ok((Some(Loading::Rooms), 0.001));
         }
         let Some(held) = self.module.held.first() else {
-            return Ok((Some(Loading::Told { at_latest: self.now + SECONDS_TO_TELL }), 0.0));
+            let told = Loading::Told { at_latest: self.now + SECONDS_TO_TELL };
+            return Ok((Some(told).filter(|_| !self.settings.options.journal), 0.0));
         };
         let (said, mut present) = (held.said.clone(), held.present.clone());
         self.module.held.remove(0);
@@ -180,6 +191,7 @@ impl Simulation {
         for state in states {
             found.push((self.key_of(&state.user, &state.push_identifier), state));
         }
+        let is_exact = !self.truth.is_bit_by_bit;
         let time_to_live = self.settings.options.time_to_live;
         for (key, device) in &mut self.truth.devices {
             let state = found.iter().find(|(other, _)| other == key).map(|(_, state)| state);
@@ -192,13 +204,18 @@ impl Simulation {
                 }
                 room.adopt(count, pending);
                 if is_all {
-                    room.assert_kept(&(key, number));
+                    room.assert_kept(is_exact, &(key, number));
+                    if self.settings.options.journal && !device.has_begun_early {
+                        // It is in the store as it was found.
+                        room.keep();
+                    }
                 }
             }
             let is_pinged = state.is_some_and(|it| it.pinged);
             device.ping.adopt(0, u32::from(is_pinged));
             if is_all {
-                device.ping.assert_kept(&key);
+                device.ping.assert_kept(true, &key);
+                device.ping.keep();
             }
         }
     }

@@ -4,7 +4,7 @@
 use muc_cloud_notify_core::{Event, Scope};
 
 use super::simulation::{Killed, Simulation};
-use super::truth::{Key, Truth};
+use super::truth::{Key, PushScope, Truth};
 use crate::driver::{Driver, Handling, Outcome, Publish};
 
 /// The clock is looked at after so many pushes.
@@ -69,11 +69,15 @@ impl Simulation {
     /// The timer runs.
     pub(super) fn run_timer(&mut self) -> Result<(), Killed> {
         self.module.timer = None;
+        if !self.truth.is_filled {
+            // Nothing is told before all is known.
+            return Ok(());
+        }
         self.is_in_turn = true;
         let sent = self.turn()?;
         self.is_in_turn = false;
         self.plan();
-        let has_stopped = sent == 0 && self.module.timer.is_some_and(|at| at <= self.now);
+        let has_stopped = sent == 0 && !self.has_written && self.module.timer.is_some_and(|at| at <= self.now);
         self.fruitless = if has_stopped { self.fruitless + 1 } else { 0 };
         assert!(
             self.fruitless < FRUITLESS_TURNS,
@@ -88,7 +92,7 @@ impl Simulation {
     fn turn(&mut self) -> Result<usize, Killed> {
         let most = 1 + self.chance.below(60);
         let scope = if self.settings.is_one_room { Scope::OneRoom } else { Scope::AllRooms };
-        let mut polled = 0;
+        let (mut polled, mut has_stored) = (0, false);
         loop {
             if polled % PUSHES_PER_LOOK == 0 {
                 if polled >= most {
@@ -96,6 +100,10 @@ impl Simulation {
                 }
                 self.now += if polled > 0 { 0.001 } else { 0.0 };
                 self.fact(Driver::handle_timeout, |_| ())?;
+                if !has_stored {
+                    has_stored = true;
+                    self.has_written = self.write_due()?;
+                }
             }
             self.step()?;
             let Some(push) = self.module.driver.poll_push(scope) else { return Ok(polled) };
@@ -113,7 +121,13 @@ impl Simulation {
         let room = push.judged_by.as_ref().filter(|_| self.settings.is_one_room);
         let room = room.map(|digest| self.room_of(&digest.room));
         self.note(|| format!("push to {key:?}, {}: {:?}", push.id, push.summary));
-        self.truth.push(key, push, room, self.now, self.settings.options.reply_timeout);
+        let scope = match room {
+            Some(room) => PushScope::One(room),
+            None if self.settings.is_one_room => PushScope::None,
+            None => PushScope::All { is_bit_by_bit: self.truth.is_bit_by_bit && self.settings.options.journal },
+        };
+        self.truth.assert_stored(key, scope);
+        self.truth.push(key, push, scope, self.now, self.settings.options.reply_timeout);
         self.caps.sent(&self.app_servers[key.1], &push.id, self.now, &self.settings.options);
         self.pushes += 1;
     }
@@ -126,8 +140,7 @@ impl Simulation {
                 let id = &push.id;
                 return self.fact(|driver| driver.withdraw(id), |truth| truth.land(key, true));
             }
-            // Of what has become too old, it is not known here when that was.
-            1 if self.settings.options.time_to_live.is_infinite() => {
+            1 if self.settings.is_plain() => {
                 self.caps.taken_back(&push.id);
                 let id = &push.id;
                 return self.fact(|driver| driver.suppress(id), |truth| truth.suppress(key));

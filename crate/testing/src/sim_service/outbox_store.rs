@@ -13,13 +13,19 @@ pub(super) enum OutboxRecord {
     Index(Vec<String>),
     /// A part.
     Part(Snapshot),
+    /// A part of a checkpoint of the journal, and what the wall clock showed.
+    CheckpointPart(Snapshot, f64),
+    /// The end of a checkpoint: the name with which it begins, and how many parts it has.
+    CheckpointEnd(String, usize),
+    /// A batch of the journal, and what the wall clock showed.
+    Batch(Snapshot, f64),
 }
 
 /// The name of the index.
 const INDEX: &str = "";
 
 impl Simulation {
-    fn write_outbox(&mut self, name: &str, record: Option<OutboxRecord>) -> Result<bool, Killed> {
+    pub(super) fn write_outbox(&mut self, name: &str, record: Option<OutboxRecord>) -> Result<bool, Killed> {
         self.step()?;
         self.now += self.outbox.mood.seconds;
         if let Err(Killed) = self.step() {
@@ -29,7 +35,7 @@ impl Simulation {
         Ok(self.outbox.set(name, record, &mut self.chance))
     }
 
-    fn read_outbox(&mut self, name: &str) -> Result<Result<Option<OutboxRecord>, ()>, Killed> {
+    pub(super) fn read_outbox(&mut self, name: &str) -> Result<Result<Option<OutboxRecord>, ()>, Killed> {
         self.step()?;
         self.now += self.outbox.mood.seconds;
         Ok(self.outbox.get(name, &mut self.chance))
@@ -38,6 +44,9 @@ impl Simulation {
     /// A clean stop: what is true is in the store, if that can be written to.
     pub(super) fn save_outbox(&mut self) -> Result<(), Killed> {
         while self.fact(crate::driver::Driver::spread, |_| ())? {}
+        if self.settings.options.journal {
+            return self.finish_journal();
+        }
         let mut names = Vec::new();
         let is_complete = self.write_parts(&mut names)?;
         if names.is_empty() && !is_complete {
@@ -84,19 +93,43 @@ impl Simulation {
 
     /// The names of what the last run has left; an error where they cannot be read.
     pub(super) fn list_outbox(&mut self) -> Result<Result<Vec<String>, ()>, Killed> {
+        if self.settings.options.journal {
+            return self.list_journal();
+        }
         Ok(match self.read_outbox(INDEX)? {
             Ok(Some(OutboxRecord::Index(names))) => Ok(names),
             Ok(_) => Ok(Vec::new()),
+            Err(()) if self.outbox.is_torn(INDEX) => {
+                self.is_all_read = false;
+                Ok(Vec::new())
+            }
             Err(()) => Err(()),
         })
     }
 
-    /// Takes up a part. Returns whether it could be read.
-    pub(super) fn restore_part(&mut self, name: &str) -> Result<bool, Killed> {
-        let Ok(Some(OutboxRecord::Part(part))) = self.read_outbox(name)? else { return Ok(false) };
-        let passed_over = self.fact(|driver| driver.restore_part(&part), |_| ())?;
+    /// Takes up a part. Returns whether it could be read; an error where that is to be tried again.
+    pub(super) fn restore_part(&mut self, name: &str) -> Result<Result<bool, ()>, Killed> {
+        let (part, time) = match self.read_outbox(name)? {
+            Ok(Some(OutboxRecord::Part(part))) => (part, None),
+            Ok(Some(OutboxRecord::Batch(part, time) | OutboxRecord::CheckpointPart(part, time))) => (part, Some(time)),
+            Ok(Some(OutboxRecord::CheckpointEnd(..))) => return Ok(Ok(true)),
+            Err(()) if !self.outbox.is_torn(name) => return Ok(Err(())),
+            // A batch that was being written was not acknowledged.
+            Err(()) if self.settings.options.journal => return Ok(Ok(true)),
+            _ => return Ok(Ok(false)),
+        };
+        self.note(|| format!("restore {name}"));
+        let age = time.zip(self.newest_record).map_or(0.0, |(time, newest)| (newest - time).max(0.0));
+        let now = self.now;
+        let passed_over = self.fact(
+            |driver| {
+                driver.now = now - age;
+                driver.restore_part(&part)
+            },
+            |_| (),
+        )?;
         assert_eq!(passed_over, 0, "what was written can be read");
-        Ok(true)
+        Ok(Ok(true))
     }
 
     /// Nothing of the last run is needed any more.

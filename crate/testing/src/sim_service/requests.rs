@@ -96,7 +96,7 @@ impl Simulation {
         let registrations = record.registrations.clone();
         self.fact(
             |driver| driver.set_registrations(&name, registrations, added),
-            |truth| truth.set_devices(user, &keys),
+            |truth| truth.set_devices(user, &keys, added.is_some()),
         )
     }
 

@@ -160,7 +160,11 @@ impl Simulation {
     /// Reads what is not known of a room.
     pub(super) fn read_room(&mut self, room: usize) -> Result<(), Killed> {
         let name = self.rooms[room].clone();
-        if self.module.driver.coverage(&name) == Coverage::Nothing {
+        let coverage = self.module.driver.coverage(&name);
+        if coverage != Coverage::Complete {
+            self.note(|| format!("read room {room}, of which {coverage:?} is known"));
+        }
+        if coverage == Coverage::Nothing {
             self.read_members(room, &name)?;
         }
         if self.module.driver.coverage(&name) != Coverage::Complete {

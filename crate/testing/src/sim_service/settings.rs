@@ -72,6 +72,9 @@ pub(super) struct Settings {
     pub(super) is_one_room: bool,
     /// Whether one user can make another one a member.
     pub(super) has_unconsenting: bool,
+    /// After how many batches of the journal there is a checkpoint, and how many devices are in one part of it.
+    pub(super) batches_between_checkpoints: usize,
+    pub(super) devices_in_part: usize,
     /// The longest wait between two happenings, in seconds.
     pub(super) longest_wait: f64,
 }
@@ -79,7 +82,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn of(chance: &mut Chance) -> Self {
         let users = chance.pick(&[1, 2, 4, 8, 16, 24]);
-        let members_at_once = chance.pick(&[1, 2, 3, 1000, 1000, 1000]);
+        let members_at_once = chance.pick(&[1, 2, 3, ALL_AT_ONCE, ALL_AT_ONCE, ALL_AT_ONCE]);
         let weight = |chance: &mut Chance, (happening, usual): (Happening, u32)| match happening {
             Message | Wait => usual,
             // Some things never happen in a run, others often.
@@ -87,11 +90,13 @@ impl Settings {
         };
         let mut weights: Vec<u32> = HAPPENINGS.iter().map(|it| weight(chance, *it)).collect();
         weights[0] = weights[0].max(HAPPENINGS[0].1);
+        let options = options(members_at_once, chance);
+        let is_plain = !is_bit_by_bit(&options) && options.time_to_live.is_infinite();
         Settings {
             users,
             rooms: chance.pick(&[1, 2, 3, 6]),
             app_servers: chance.pick(&[1, 2, 4, 6]),
-            options: options(members_at_once, chance),
+            options,
             weights,
             quirks: Quirks {
                 twice: chance.pick(&[0, 10, 50]),
@@ -102,15 +107,35 @@ impl Settings {
             power_cuts: chance.pick(&[0, 2, 10]),
             is_store_synced: chance.one_in(2),
             can_store_fail: chance.one_in(2),
-            is_one_room: chance.one_in(4),
-            has_unconsenting: members_at_once >= users,
+            is_one_room: is_plain && chance.one_in(4),
+            has_unconsenting: members_at_once >= ALL_AT_ONCE,
+            batches_between_checkpoints: chance.pick(&[3, 20, 500]),
+            devices_in_part: chance.pick(&[1, 3, 500]),
             longest_wait: chance.pick(&[0.2, 5.0, 60.0, 1000.0]),
         }
+    }
+
+    /// Whether what happens in a room comes to its members bit by bit.
+    pub(super) fn is_bit_by_bit(&self) -> bool {
+        is_bit_by_bit(&self.options)
+    }
+
+    /// Whether it is known of each push which messages it is about. Of what has become too old it is not known when that was, nor
+    /// of what comes bit by bit how far it has come.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_bit_by_bit() && self.options.time_to_live.is_infinite()
     }
 
     pub(super) fn happening(&self, chance: &mut Chance) -> Happening {
         HAPPENINGS[chance.weighted(&self.weights)].0
     }
+}
+
+/// More than there are members, those included that had a device once.
+const ALL_AT_ONCE: usize = 1000;
+
+fn is_bit_by_bit(options: &Options) -> bool {
+    options.members_at_once < ALL_AT_ONCE
 }
 
 fn options(members_at_once: usize, chance: &mut Chance) -> Options {
@@ -126,6 +151,7 @@ fn options(members_at_once: usize, chance: &mut Chance) -> Options {
         retry_delay: chance.pick(&[1.0, 10.0]),
         max_retry_delay: chance.pick(&[20.0, 300.0, 3600.0]),
         time_to_live: chance.pick(&[f64::INFINITY, f64::INFINITY, 600.0]),
+        journal: !chance.one_in(4),
         give_up_after: chance.pick(&[f64::INFINITY, f64::INFINITY, 1000.0]),
         ..Options::default()
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::app_servers::{Answer, Quirks, SimAppServer};
 use super::caps::Caps;
 use super::chance::Chance;
+use super::journal::SimJournal;
 use super::lifecycle::Loading;
 use super::outbox_store::OutboxRecord;
 use super::settings::{Happening, Settings};
@@ -34,10 +35,11 @@ pub(super) struct SimModule {
     /// What is left of the start, and when it goes on.
     pub(super) loading: Option<(Loading, f64)>,
     pub(super) held: Vec<Held>,
+    pub(super) journal: SimJournal,
 }
 
-/// How many words a seed's trace has at most.
-const TRACED: usize = 400;
+/// How many lines a seed's trace has at most.
+const TRACED: usize = 100_000;
 
 /// A service in its surroundings, which all follow from one seed.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub struct Simulation {
     pub(super) runs: u64,
     pub(super) is_in_turn: bool,
     pub(super) fruitless: usize,
+    /// Whether the last turn has written a batch.
+    pub(super) has_written: bool,
     /// Calls of the engine and of the stores.
     pub(super) steps: u64,
     pub(super) kill_at: Option<u64>,
@@ -68,9 +72,10 @@ pub struct Simulation {
     pub(super) is_calm: bool,
     /// Whose accounts are disabled.
     pub(super) disabled_accounts: BTreeSet<usize>,
-    /// Whether all could be read that the last run has left, and how often that has failed.
+    /// Whether all could be read that the last run has left.
     pub(super) is_all_read: bool,
-    pub(super) outbox_attempts: usize,
+    /// What the wall clock showed when the newest record was written.
+    pub(super) newest_record: Option<f64>,
     pub(super) pushes: u64,
     pub(super) kills: u64,
     pub(super) messages: u64,
@@ -119,24 +124,25 @@ impl Simulation {
         let mut simulation = Simulation {
             now,
             wall_clock: 1.7e9,
-            module: SimModule { driver, timer: None, loading: None, held: Vec::new() },
+            module: SimModule { driver, timer: None, loading: None, held: Vec::new(), journal: SimJournal::new(now) },
             registrations: SimStore::new(settings.is_store_synced),
             outbox: SimStore::new(settings.is_store_synced),
             app_servers,
             quirks: settings.quirks,
             network: Vec::new(),
-            truth: Truth::new(rooms),
+            truth: Truth::new(rooms, settings.is_bit_by_bit()),
             caps: Caps::default(),
             said: 0,
             runs: 0,
             is_in_turn: false,
             fruitless: 0,
+            has_written: false,
             steps: 0,
             kill_at: None,
             is_calm: false,
             disabled_accounts: BTreeSet::new(),
             is_all_read: true,
-            outbox_attempts: 0,
+            newest_record: None,
             pushes: 0,
             kills: 0,
             messages: 0,
@@ -218,7 +224,10 @@ impl Simulation {
                 Ok(())
             }
             Happening::WallClock => {
-                self.wall_clock += self.chance.between(-1e7, 1e7);
+                // Records of the outbox have their time by it: where it is set forward, what they hold may be too old.
+                if self.settings.options.time_to_live.is_infinite() {
+                    self.wall_clock += self.chance.between(-86400.0, 86400.0);
+                }
                 Ok(())
             }
         }
@@ -249,7 +258,8 @@ impl Simulation {
     pub(super) fn next_due(&self) -> Option<f64> {
         let answers = self.network.iter().map(|(at, _)| *at);
         let loading = self.module.loading.as_ref().map(|(_, at)| *at);
-        answers.chain(self.module.timer).chain(loading).min_by(f64::total_cmp)
+        let journal = self.module.journal.next_due();
+        answers.chain(self.module.timer).chain(loading).chain(journal).min_by(f64::total_cmp)
     }
 
     /// Does one thing that is due.
@@ -266,6 +276,7 @@ impl Simulation {
         if self.module.timer.is_some_and(|at| at <= self.now) {
             return self.run_timer();
         }
+        self.go_on_with_journal()?;
         Ok(())
     }
 

@@ -67,6 +67,19 @@ impl<V: Clone> SimStore<V> {
         }
     }
 
+    /// What is stored under a name, whatever the mood.
+    pub(super) fn peek(&self, name: &str) -> Option<&V> {
+        match self.records.get(name)? {
+            Stored::Whole(value) => Some(value),
+            Stored::Torn => None,
+        }
+    }
+
+    /// Whether what is stored under a name can never be read.
+    pub(super) fn is_torn(&self, name: &str) -> bool {
+        matches!(self.records.get(name), Some(Stored::Torn))
+    }
+
     /// All names.
     pub(super) fn names(&self, chance: &mut Chance) -> Result<Vec<String>, ()> {
         if chance.one_in(self.mood.failing_reads) {
@@ -104,8 +117,9 @@ impl<V: Clone> SimStore<V> {
         self.unsynced.clear();
     }
 
+    /// How many records there are that can be read.
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.records.values().filter(|record| matches!(record, Stored::Whole(_))).count()
     }
 
     fn write(&mut self, name: &str, value: Option<Stored<V>>) {

@@ -47,11 +47,13 @@ pub(super) struct TruthDevice {
     /// A push without a message, as if it were a room of its own.
     pub(super) ping: InRoom,
     pub(super) flight: Option<Flight>,
+    /// It was registered before all was known: what the store says of its name is about another one.
+    pub(super) has_begun_early: bool,
 }
 
 impl TruthDevice {
     fn new(rooms: usize) -> Self {
-        TruthDevice { rooms: vec![InRoom::default(); rooms], ping: InRoom::ping(), flight: None }
+        TruthDevice { rooms: vec![InRoom::default(); rooms], ping: InRoom::ping(), flight: None, has_begun_early: false }
     }
 
     pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
@@ -68,6 +70,44 @@ impl TruthDevice {
         self.rooms.iter().chain([&self.ping]).any(|part| part.pending > 0)
     }
 
+    /// A push leaves, of which it is known how many messages it counts. Panics where that cannot be.
+    fn fly(&mut self, count: u32, scope: PushScope) {
+        let all = self.count();
+        let pending: u32 = self.rooms.iter().map(|room| room.pending).sum();
+        match scope {
+            PushScope::All { is_bit_by_bit } => {
+                let least: u32 = self.rooms.iter().map(|room| room.unstored).sum();
+                let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
+                let range = if is_bit_by_bit { 0..=pending } else { least..=most.min(pending) };
+                let left = all.checked_sub(count).filter(|left| range.contains(left));
+                self.fly_all_but(left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")));
+            }
+            PushScope::One(number) => {
+                let room = &self.rooms[number];
+                let range = room.unstored..=(room.unstored + room.stored).min(room.pending);
+                let left = (all + room.pending).checked_sub(pending + count).filter(|left| range.contains(left));
+                let left = left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}"));
+                self.rooms[number].fly_all_but(left);
+            }
+            PushScope::None => assert_eq!(count, all - pending, "the count of a ping: {self:#?}"),
+        }
+        self.ping.fly_all_but(0);
+    }
+
+    fn fly_all_but(&mut self, newest: u32) {
+        if newest == 0 {
+            self.rooms.iter_mut().for_each(|room| room.fly_all_but(0));
+            return;
+        }
+        let mut numbers: Vec<u32> = self.rooms.iter().flat_map(InRoom::to_be_told).collect();
+        numbers.sort_unstable();
+        let left = numbers.split_off(numbers.len().saturating_sub(newest as usize));
+        for room in &mut self.rooms {
+            let waits = room.to_be_told().filter(|number| left.contains(number)).count();
+            room.fly_all_but(waits as u32);
+        }
+    }
+
     /// Its publish was answered: with a result, or an error that ends it.
     fn end_flight(&mut self) {
         self.flight = None;
@@ -79,6 +119,17 @@ impl TruthDevice {
         self.flight = None;
         self.parts().for_each(InRoom::fail);
     }
+}
+
+/// What a push is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PushScope {
+    /// All that the device has yet to hear of, and need not wait for the store.
+    All { is_bit_by_bit: bool },
+    /// The same of one room.
+    One(usize),
+    /// Nothing, where each push is about one room.
+    None,
 }
 
 /// A message that somebody sends.
@@ -106,14 +157,20 @@ pub(super) struct Truth {
     /// Whether the engine has taken up all that the last run has left. Until then it does not know what is unread, so who
     /// looks into a room may hear of what was there.
     pub(super) is_filled: bool,
+    /// Whether what is new waits until it is in the store.
+    pub(super) is_strict: bool,
+    /// Whether what happens in a room comes to its members bit by bit. Then it is not known here how far it has come.
+    pub(super) is_bit_by_bit: bool,
     /// Of users, when they got a push of which room without having consented.
     without_consent: BTreeMap<usize, Vec<(usize, f64)>>,
 }
 
 impl Truth {
-    pub(super) fn new(rooms: Vec<TruthRoom>) -> Self {
+    pub(super) fn new(rooms: Vec<TruthRoom>, is_bit_by_bit: bool) -> Self {
         Truth {
             rooms,
+            is_strict: false,
+            is_bit_by_bit,
             devices: BTreeMap::new(),
             graves: BTreeMap::new(),
             suspended: BTreeSet::new(),
@@ -127,7 +184,7 @@ impl Truth {
     }
 
     /// A user has these devices.
-    pub(super) fn set_devices(&mut self, user: usize, keys: &BTreeSet<Key>) {
+    pub(super) fn set_devices(&mut self, user: usize, keys: &BTreeSet<Key>, is_asked_for: bool) {
         let gone: Vec<Key> =
             self.devices_of(user).map(|(key, _)| *key).filter(|key| !keys.contains(key)).collect();
         gone.into_iter().for_each(|key| self.take_device(key));
@@ -137,6 +194,7 @@ impl Truth {
                 let mut device = self.graves.remove(key).unwrap_or_else(fresh);
                 // The store may still speak of an earlier registration, and what was not read then is not read now.
                 device.parts().for_each(InRoom::forget);
+                device.has_begun_early = is_asked_for && !self.is_filled;
                 self.devices.insert(*key, device);
             }
         }
@@ -192,8 +250,9 @@ impl Truth {
         let mut devices = 0;
         for user in 0..self.rooms[said.room].affiliations.len() {
             if self.has_device(user) && self.concerns(said, user) && !present.contains(&user) {
+                let has_to_be_stored = self.is_strict && !self.is_bit_by_bit;
                 for (_, device) in self.devices_of_mut(user) {
-                    device.rooms[said.room].hear(said.number, said.at);
+                    device.rooms[said.room].hear(said.number, has_to_be_stored);
                     devices += 1;
                 }
             }
@@ -241,48 +300,54 @@ impl Truth {
         self.devices.values_mut().for_each(|device| device.rooms[room].read(is_known));
     }
 
-    /// A push leaves that is about everything, or about one room. Panics where it must not. Returns the highest number of the
-    /// messages that it is about.
+    /// A push leaves. Panics where it must not.
     pub(super) fn push(
         &mut self,
         key: Key,
         push: &Publish,
-        room: Option<usize>,
+        scope: PushScope,
         at: f64,
         reply_timeout: f64,
     ) {
         assert!(!self.suspended.contains(&key.0), "nothing is pushed while an account is disabled: {key:?}");
+        let is_bit_by_bit = self.is_bit_by_bit;
         let device = self.devices.get_mut(&key).expect("only devices that are registered get a push");
         if let Some(flight) = &device.flight {
             assert!(flight.since + reply_timeout <= at, "one publish in flight a device: {key:?}");
             device.fail_flight();
         }
-        assert!(device.is_pending(), "a push to {key:?} is about nothing: {push:?}");
-        let all = device.count();
-        match room {
-            None => assert_eq!(push.count(), all, "the count of a push to {key:?} is exact: {device:#?}"),
-            Some(room) => {
-                let here = device.rooms[room].count;
-                let others: u32 = device.rooms.iter().map(|room| room.pending).sum();
-                let others = others - device.rooms[room].pending;
-                let range = all.saturating_sub(others).min(here)..=all;
-                assert!(
-                    range.contains(&push.count()),
-                    "the count of a push to {key:?} is in {range:?}: {push:?}"
-                );
-            }
-        }
+        let is_about_any = device.is_pending() || is_bit_by_bit && device.count() > 0;
+        assert!(is_about_any, "a push to {key:?} is about nothing: {push:?}");
         if let Some(number) = push.body().and_then(|body| body.strip_prefix('m')?.parse().ok()) {
-            let knows = |room: &InRoom| room.pending > 0 && room.has_heard(number);
+            let knows = |room: &InRoom| (room.pending > 0 || is_bit_by_bit) && room.has_heard(number);
             assert!(device.rooms.iter().any(knows), "{key:?} is to hear of {number}: {device:#?}");
         }
         device.flight = Some(Flight { id: push.id.clone(), since: at });
-        match room {
-            None => device.parts().for_each(InRoom::fly),
-            Some(room) => device.rooms[room].fly(),
+        device.fly(push.count(), scope);
+    }
+
+    /// A push is about to leave for a device, about everything or one room. Panics where the store does not know that, or does not
+    /// know of the newest message for all others that it has come to.
+    pub(super) fn assert_stored(&self, key: Key, scope: PushScope) {
+        if self.is_bit_by_bit || !self.is_filled || !self.is_strict {
+            return;
         }
-        if room.is_some() {
-            device.ping.fly();
+        let device = &self.devices[&key];
+        for (number, of_room) in device.rooms.iter().enumerate() {
+            let is_about = match scope {
+                PushScope::All { .. } => true,
+                PushScope::One(room) => room == number,
+                PushScope::None => false,
+            };
+            if of_room.pending <= of_room.unstored || !is_about {
+                continue;
+            }
+            assert!(of_room.is_pending_stored(), "what is pushed to {key:?} is in the store: {device:#?}");
+            let newest = of_room.newest_stored();
+            for (other, device) in &self.devices {
+                let is_stored = device.rooms[number].is_stored(newest);
+                assert!(is_stored, "{newest} is pushed to {key:?}, and not stored for {other:?}: {device:#?}");
+            }
         }
     }
 
@@ -309,13 +374,18 @@ impl Truth {
     pub(super) fn stop(&mut self) {
         self.rooms.iter_mut().for_each(|room| room.occupants.clear());
         for device in self.devices.values_mut() {
-            device.flight = None;
+            (device.flight, device.has_begun_early) = (None, false);
             // What was true is found in the store, or lost.
             device.parts().for_each(InRoom::forget);
         }
-        self.is_filled = false;
+        (self.is_filled, self.is_strict) = (false, false);
         self.suspended.clear();
         self.without_consent.clear();
+    }
+
+    /// All that is true of devices.
+    pub(super) fn device_parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
+        self.devices.values_mut().flat_map(TruthDevice::parts)
     }
 
     /// All that is true, of devices that are gone too, as far as it matters what the store says.
