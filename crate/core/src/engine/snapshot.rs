@@ -86,14 +86,12 @@ impl Snapshot {
         gone.map(|entry| &*entry.room)
     }
 
-    /// Takes up what it holds of the devices that are still registered, which find() finds by their names; is_meant() says of a state
-    /// with the name in it whether it is about the device that has this name now. Returns how many
+    /// Takes up what it holds of the devices that are still registered, which find() finds by their names. Returns how many
     /// entries were passed over, as they make no sense.
     pub(super) fn restore(
         &self,
         targets: &mut Targets<'_>,
         find: impl Fn(NameHash) -> Option<DeviceId>,
-        is_meant: impl Fn(&DeviceState) -> bool,
         now: Instant,
     ) -> usize {
         domains::restore(&self.domains, targets.devices, targets.options, now);
@@ -103,7 +101,7 @@ impl Snapshot {
         }
         let mut messages = RestoredMessages::new(&self.messages, targets.digests, now);
         let (valid, invalid): (Vec<_>, Vec<_>) = self.devices.iter().partition(|device| device.is_valid());
-        for device in valid.into_iter().filter(|device| is_meant(device)) {
+        for device in valid {
             targets.restore_device(device, self.key.is_some(), &mut messages, now);
         }
         let mut lost = invalid.len();

@@ -122,6 +122,7 @@ impl Simulation {
                     self.adopt(true);
                     self.truth.is_filled = true;
                     self.truth.is_strict = self.settings.options.journal;
+                    self.write_due()?;
                     self.plan();
                     (Some(Loading::Rooms), 0.001)
                 }
@@ -205,7 +206,7 @@ impl Simulation {
                 room.adopt(count, pending);
                 if is_all {
                     room.assert_kept(is_exact, &(key, number));
-                    if self.settings.options.journal && !device.has_begun_early {
+                    if self.settings.options.journal {
                         // It is in the store as it was found.
                         room.keep();
                     }

@@ -36,7 +36,7 @@ struct Kept {
 }
 
 /// Of so many messages it is known which they are.
-const HEARD: usize = 64;
+const HEARD: usize = 1000;
 
 impl fmt::Debug for InRoom {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

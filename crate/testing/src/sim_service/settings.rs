@@ -32,6 +32,13 @@ use Happening::{
     RestoreRoom, Stop, StoreMood, Suspend, Wait, WallClock,
 };
 
+impl Happening {
+    /// Whether nothing of it is about somebody in particular.
+    pub(super) fn is_for_anybody(self) -> bool {
+        matches!(self, Message | AppServerMood | StoreMood | WallClock | Wait | Stop | Reload)
+    }
+}
+
 /// All of them, and how often each happens in a run that is like most.
 const HAPPENINGS: [(Happening, u32); 16] = [
     (Enable, 8),

@@ -195,7 +195,10 @@ impl Simulation {
     }
 
     fn try_happen(&mut self, happening: Happening) -> Result<(), Killed> {
+        // What is told to an engine that does not know yet what the last run has left, is another matter: see docs/reliability.md.
+        let is_early = self.settings.options.journal && !self.truth.is_filled && !happening.is_for_anybody();
         match happening {
+            _ if is_early => Ok(()),
             Happening::Enable => self.enable(),
             Happening::Disable => self.disable(),
             Happening::Suspend => self.suspend(),

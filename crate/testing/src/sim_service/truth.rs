@@ -47,7 +47,7 @@ pub(super) struct TruthDevice {
     /// A push without a message, as if it were a room of its own.
     pub(super) ping: InRoom,
     pub(super) flight: Option<Flight>,
-    /// It was registered before all was known: what the store says of its name is about another one.
+    /// It was registered while the engine took up what the last run has left, some of which may be about an earlier one.
     pub(super) has_begun_early: bool,
 }
 
@@ -374,6 +374,9 @@ impl Truth {
     pub(super) fn stop(&mut self) {
         self.rooms.iter_mut().for_each(|room| room.occupants.clear());
         for device in self.devices.values_mut() {
+            if device.has_begun_early {
+                device.parts().for_each(InRoom::lose_track);
+            }
             (device.flight, device.has_begun_early) = (None, false);
             // What was true is found in the store, or lost.
             device.parts().for_each(InRoom::forget);

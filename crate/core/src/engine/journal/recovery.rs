@@ -1,6 +1,6 @@
 //! How what the last run has left is taken up: the devices that it names have to be found, of which it has hashes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::device::Device;
 use crate::ids::{DeviceId, UserId};
@@ -8,7 +8,7 @@ use crate::journal::{Key, NameHash};
 use crate::time::Instant;
 
 use crate::engine::Engine;
-use crate::engine::snapshot::{DeviceState, Snapshot, SnapshotPlan, Targets};
+use crate::engine::snapshot::{Snapshot, SnapshotPlan, Targets};
 
 /// How many devices are looked at in one call.
 const LOOKED_AT: usize = 5000;
@@ -20,14 +20,14 @@ struct Index {
     /// Those that have yet to be looked at.
     left: Vec<DeviceId>,
     found: HashMap<NameHash, DeviceId>,
-    /// The names of those that were registered since.
-    begun: HashSet<NameHash>,
 }
 
 /// What is needed at the begin and at the end of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Recovery {
     index: Option<Index>,
+    /// Whether what the last run has left is taken up: from then on, who is not known is not registered.
+    is_over: bool,
     /// What is still to be written before a stop, of what is not about devices.
     rest: Option<SnapshotPlan>,
 }
@@ -35,19 +35,12 @@ pub(in crate::engine) struct Recovery {
 impl Recovery {
     /// What the last run has left is taken up.
     pub(in crate::engine) fn end(&mut self) {
-        self.index = None;
+        (self.index, self.is_over) = (None, true);
     }
 
     /// The device of this name.
     pub(in crate::engine) fn find(&self, name: NameHash) -> Option<DeviceId> {
-        let index = self.index.as_ref().filter(|index| !index.begun.contains(&name))?;
-        index.found.get(&name).copied()
-    }
-
-    /// Whether what is said of a device of this name is about the one that is registered now.
-    fn is_meant(&self, user: &str, push_identifier: &str) -> bool {
-        let Some(index) = self.index.as_ref().filter(|index| !index.begun.is_empty()) else { return true };
-        !index.begun.contains(&index.key.hash(user, [push_identifier].into_iter()))
+        self.index.as_ref()?.found.get(&name).copied()
     }
 
     pub(super) fn take_rest(&mut self) -> Option<SnapshotPlan> {
@@ -69,7 +62,7 @@ impl Engine {
             Some(index) if index.key == key => index,
             _ => {
                 let left: Vec<DeviceId> = self.devices.ids().collect();
-                Index { key, found: HashMap::with_capacity(left.len()), begun: HashSet::new(), left }
+                Index { key, found: HashMap::with_capacity(left.len()), left }
             }
         };
         let some = index.left.split_off(index.left.len().saturating_sub(LOOKED_AT));
@@ -95,18 +88,16 @@ impl Engine {
         }
         let Engine { registrations, rooms, awaited_rooms, devices, digests, options, recovery, .. } = self;
         let mut targets = Targets { registrations, rooms, awaited_rooms, devices, digests, options };
-        let is_meant = |state: &DeviceState| recovery.is_meant(&state.user, &state.push_identifier);
-        part.restore(&mut targets, |name| recovery.find(name), is_meant, now)
+        part.restore(&mut targets, |name| recovery.find(name), now)
     }
 
-    /// A device is registered that was not. The store may still speak of an earlier one of its name, which was removed while nobody
-    /// looked: nothing of that is about this one.
+    /// A device is registered that was not. The store may still speak of an earlier one of its name, which was removed while it
+    /// could not be written down: nothing of that is about this one.
     pub(in crate::engine) fn note_begun(&mut self, device: DeviceId) {
-        let key = self.devices.journal().key();
-        let Some(name) = self.devices.get(device).and_then(|device| self.name_under(key, device)) else { return };
-        self.devices.journal_mut().note_device_gone(name);
-        if let Some(index) = self.recovery.index.as_mut().filter(|index| index.key == key) {
-            index.begun.insert(name);
+        let device = self.devices.get(device).filter(|_| self.recovery.is_over);
+        let name = device.and_then(|device| self.name_under(self.devices.journal().key(), device));
+        if let Some(name) = name {
+            self.devices.journal_mut().note_device_gone(name);
         }
     }
 
