@@ -49,8 +49,10 @@ impl Caps {
         self.ended(id);
     }
 
-    /// A publish has ended.
-    pub(super) fn ended(&mut self, id: &str) {
+    /// A publish has ended. Returns whether it was on its way.
+    pub(super) fn ended(&mut self, id: &str) -> bool {
+        let before: usize = self.domains.values().map(|domain| domain.in_flight.len()).sum();
         self.domains.values_mut().for_each(|domain| domain.in_flight.retain(|(other, _)| other != id));
+        self.domains.values().map(|domain| domain.in_flight.len()).sum::<usize>() < before
     }
 }

@@ -208,11 +208,14 @@ impl Simulation {
             match self.outbox.peek(name) {
                 Some(OutboxRecord::CheckpointEnd(first, parts)) => {
                     let is_part = |other: &&String| {
-                        **other >= *first && *other < name && self.outbox.peek(other).is_some_and(OutboxRecord::is_part)
+                        **other >= *first
+                            && *other < name
+                            && self.outbox.peek(other).is_some_and(OutboxRecord::is_part)
                     };
                     if names.iter().filter(is_part).count() == *parts {
                         let first = first.clone();
-                        self.module.journal.since_checkpoint = names.iter().filter(|other| *other > name).count();
+                        self.module.journal.since_checkpoint =
+                            names.iter().filter(|other| *other > name).count();
                         self.begin_removal(&first);
                         return Ok(Ok(names.into_iter().filter(|name| *name >= first).collect()));
                     }

@@ -77,7 +77,8 @@ impl Simulation {
         let sent = self.turn()?;
         self.is_in_turn = false;
         self.plan();
-        let has_stopped = sent == 0 && !self.has_written && self.module.timer.is_some_and(|at| at <= self.now);
+        let has_stopped =
+            sent == 0 && !self.has_written && self.module.timer.is_some_and(|at| at <= self.now);
         self.fruitless = if has_stopped { self.fruitless + 1 } else { 0 };
         assert!(
             self.fruitless < FRUITLESS_TURNS,
@@ -124,11 +125,14 @@ impl Simulation {
         let scope = match room {
             Some(room) => PushScope::One(room),
             None if self.settings.is_one_room => PushScope::None,
-            None => PushScope::All { is_bit_by_bit: self.truth.is_bit_by_bit && self.settings.options.journal },
+            None => {
+                PushScope::All { is_bit_by_bit: self.truth.is_bit_by_bit && self.settings.options.journal }
+            }
         };
         self.truth.assert_stored(key, scope);
-        self.truth.push(key, push, scope, self.now, self.settings.options.reply_timeout);
-        self.caps.sent(&self.app_servers[key.1], &push.id, self.now, &self.settings.options);
+        let now = self.module.driver.now;
+        self.truth.push(key, push, scope, now, self.settings.options.reply_timeout);
+        self.caps.sent(&self.app_servers[key.1], &push.id, now, &self.settings.options);
         self.pushes += 1;
     }
 
@@ -201,20 +205,25 @@ impl Simulation {
                 self.remove_stored(key, &disabled.push_identifier)?;
             }
         }
-        if answer.from != "evil.example" {
-            self.caps.ended(&answer.id);
+        if answer.from != "evil.example"
+            && self.caps.ended(&answer.id)
+            && answer.outcome == Outcome::Delivered
+        {
+            self.note_taken(&answer.from);
         }
         self.after_fact()
     }
 
+    /// An app server has taken a publish: so has its domain.
+    fn note_taken(&mut self, jid: &str) {
+        let domain = self.app_servers.iter().find(|it| it.jid == jid).map(|it| it.domain.clone());
+        self.app_servers
+            .iter_mut()
+            .filter(|it| Some(&it.domain) == domain.as_ref())
+            .for_each(|it| it.has_taken_any = true);
+    }
+
     fn ended(&mut self, key: Key, outcome: Outcome) {
-        if outcome == Outcome::Delivered {
-            let domain = self.app_servers[key.1].domain.clone();
-            self.app_servers
-                .iter_mut()
-                .filter(|it| it.domain == domain)
-                .for_each(|it| it.has_taken_any = true);
-        }
         self.truth.land(key, matches!(outcome, Outcome::Delivered | Outcome::Rejected));
     }
 }

@@ -32,7 +32,7 @@ impl Simulation {
             self.outbox.tear(name, record, true, &mut self.chance);
             return Err(Killed);
         }
-        Ok(self.outbox.set(name, record, &mut self.chance))
+        Ok(self.outbox.set(name, record, true, &mut self.chance))
     }
 
     pub(super) fn read_outbox(&mut self, name: &str) -> Result<Result<Option<OutboxRecord>, ()>, Killed> {
@@ -111,7 +111,9 @@ impl Simulation {
     pub(super) fn restore_part(&mut self, name: &str) -> Result<Result<bool, ()>, Killed> {
         let (part, time) = match self.read_outbox(name)? {
             Ok(Some(OutboxRecord::Part(part))) => (part, None),
-            Ok(Some(OutboxRecord::Batch(part, time) | OutboxRecord::CheckpointPart(part, time))) => (part, Some(time)),
+            Ok(Some(OutboxRecord::Batch(part, time) | OutboxRecord::CheckpointPart(part, time))) => {
+                (part, Some(time))
+            }
             Ok(Some(OutboxRecord::CheckpointEnd(..))) => return Ok(Ok(true)),
             Err(()) if !self.outbox.is_torn(name) => return Ok(Err(())),
             // A batch that was being written was not acknowledged.

@@ -42,7 +42,10 @@ impl fmt::Debug for InRoom {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let InRoom { count, pending, flying, unstored, heard, read_up_to, kept, .. } = self;
         let last = heard.last();
-        write!(formatter, "{count} unread, {pending} to be told, {flying} on their way, {unstored} not stored, ")?;
+        write!(
+            formatter,
+            "{count} unread, {pending} to be told, {flying} on their way, {unstored} not stored, "
+        )?;
         write!(formatter, "the last {last:?}, read up to {read_up_to}, {kept:?}")
     }
 }

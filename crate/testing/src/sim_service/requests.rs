@@ -36,7 +36,7 @@ impl Simulation {
             self.registrations.tear(&name, record, false, &mut self.chance);
             return Err(Killed);
         }
-        Ok(self.registrations.set(&name, record, &mut self.chance))
+        Ok(self.registrations.set(&name, record, false, &mut self.chance))
     }
 
     /// A user registers a device.

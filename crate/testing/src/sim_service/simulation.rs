@@ -124,7 +124,13 @@ impl Simulation {
         let mut simulation = Simulation {
             now,
             wall_clock: 1.7e9,
-            module: SimModule { driver, timer: None, loading: None, held: Vec::new(), journal: SimJournal::new(now) },
+            module: SimModule {
+                driver,
+                timer: None,
+                loading: None,
+                held: Vec::new(),
+                journal: SimJournal::new(now),
+            },
             registrations: SimStore::new(settings.is_store_synced),
             outbox: SimStore::new(settings.is_store_synced),
             app_servers,

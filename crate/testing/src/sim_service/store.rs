@@ -89,10 +89,10 @@ impl<V: Clone> SimStore<V> {
         }
     }
 
-    /// Writes something, or removes it. Returns whether it says that it is done: what it says it has not done, may be.
-    pub(super) fn set(&mut self, name: &str, value: Option<V>, chance: &mut Chance) -> bool {
+    /// Writes something, or removes it. Returns whether it says that it is done. is_vague: what it says it has not done, may be.
+    pub(super) fn set(&mut self, name: &str, value: Option<V>, is_vague: bool, chance: &mut Chance) -> bool {
         let fails = chance.one_in(self.mood.failing_writes);
-        if !fails || chance.one_in(4) {
+        if !fails || is_vague && chance.one_in(4) {
             self.write(name, value.map(Stored::Whole));
         }
         !fails

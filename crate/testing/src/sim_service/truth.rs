@@ -53,7 +53,12 @@ pub(super) struct TruthDevice {
 
 impl TruthDevice {
     fn new(rooms: usize) -> Self {
-        TruthDevice { rooms: vec![InRoom::default(); rooms], ping: InRoom::ping(), flight: None, has_begun_early: false }
+        TruthDevice {
+            rooms: vec![InRoom::default(); rooms],
+            ping: InRoom::ping(),
+            flight: None,
+            has_begun_early: false,
+        }
     }
 
     pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
@@ -80,12 +85,15 @@ impl TruthDevice {
                 let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
                 let range = if is_bit_by_bit { 0..=pending } else { least..=most.min(pending) };
                 let left = all.checked_sub(count).filter(|left| range.contains(left));
-                self.fly_all_but(left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")));
+                self.fly_all_but(
+                    left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")),
+                );
             }
             PushScope::One(number) => {
                 let room = &self.rooms[number];
                 let range = room.unstored..=(room.unstored + room.stored).min(room.pending);
-                let left = (all + room.pending).checked_sub(pending + count).filter(|left| range.contains(left));
+                let left =
+                    (all + room.pending).checked_sub(pending + count).filter(|left| range.contains(left));
                 let left = left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}"));
                 self.rooms[number].fly_all_but(left);
             }
@@ -301,14 +309,7 @@ impl Truth {
     }
 
     /// A push leaves. Panics where it must not.
-    pub(super) fn push(
-        &mut self,
-        key: Key,
-        push: &Publish,
-        scope: PushScope,
-        at: f64,
-        reply_timeout: f64,
-    ) {
+    pub(super) fn push(&mut self, key: Key, push: &Publish, scope: PushScope, at: f64, reply_timeout: f64) {
         assert!(!self.suspended.contains(&key.0), "nothing is pushed while an account is disabled: {key:?}");
         let is_bit_by_bit = self.is_bit_by_bit;
         let device = self.devices.get_mut(&key).expect("only devices that are registered get a push");
@@ -346,7 +347,10 @@ impl Truth {
             let newest = of_room.newest_stored();
             for (other, device) in &self.devices {
                 let is_stored = device.rooms[number].is_stored(newest);
-                assert!(is_stored, "{newest} is pushed to {key:?}, and not stored for {other:?}: {device:#?}");
+                assert!(
+                    is_stored,
+                    "{newest} is pushed to {key:?}, and not stored for {other:?}: {device:#?}"
+                );
             }
         }
     }
