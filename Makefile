@@ -6,29 +6,34 @@ CARGO ?= cargo
 INSTALL ?= install -p
 PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
-LIBRARY := muc_cloud_notify.so
+LIBRARIES := muc_cloud_notify.so web_push_app_server.so
 
 .PHONY: help build install demo test fuzz simulate bench lint audit faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build the library for the Lua that Prosody runs on, where the module finds it
+build: ## Build the libraries for the Lua that Prosody runs on, where the modules find them
 	@tools/provision build
 	@case "$(LUA_VERSION)" in 5.3|5.4) ;; *) echo "Prosody has to run on Lua 5.4 or 5.3, not on $(LUA_VERSION)" >&2; exit 1;; esac
-	@tools/without-paths $(CARGO) build --release --locked --package muc-cloud-notify --features $(LUA_FEATURE)
-	$(INSTALL) -m755 target/release/lib$(LIBRARY) $(LIBRARY)
+	@tools/without-paths $(CARGO) build --release --locked --package muc-cloud-notify --package web-push-app-server --features $(LUA_FEATURE)
+	@for library in $(LIBRARIES); do $(INSTALL) -m755 target/release/lib$$library $$library || exit 1; done
 
 install: ## Install the modules, once they are built, where a packaged Prosody looks for them
-	@test -e $(LIBRARY) || { echo "There is no $(LIBRARY) yet: run 'make build' first" >&2; exit 1; }
-	@for module in muc_cloud_notify muc_undelivered; do \
+	@for library in $(LIBRARIES); do \
+		test -e $$library || { echo "There is no $$library yet: run 'make build' first" >&2; exit 1; }; \
+	done
+	@for module in muc_cloud_notify muc_undelivered web_push_app_server; do \
 		folder=$(DESTDIR)$(PLUGINDIR)/mod_$$module; \
 		$(INSTALL) -d $$folder/lua/shared $$folder/lua/$$module && \
 		$(INSTALL) -m644 mod_$$module.lua $$folder/ && \
 		$(INSTALL) -m644 lua/shared/*.lua $$folder/lua/shared/ && \
 		$(INSTALL) -m644 lua/$$module/*.lua $$folder/lua/$$module/ || exit 1; \
 	done
-	$(INSTALL) -m755 $(LIBRARY) $(DESTDIR)$(PLUGINDIR)/mod_muc_cloud_notify/
+	$(INSTALL) -m644 mod_keep_database_connections.lua $(DESTDIR)$(PLUGINDIR)/
+	$(INSTALL) -d $(DESTDIR)$(PLUGINDIR)/mod_web_push_app_server/web_push
+	$(INSTALL) -m644 web_push/*.js $(DESTDIR)$(PLUGINDIR)/mod_web_push_app_server/web_push/
+	@for library in $(LIBRARIES); do $(INSTALL) -m755 $$library $(DESTDIR)$(PLUGINDIR)/mod_$${library%.so}/ || exit 1; done
 
 # By default a page where somebody is watching, and a story where nobody is.
 demo: ## Show in a browser how members who are away get a push (DEMO=story: as text here; KEEP=1: and stay up)
@@ -64,7 +69,7 @@ audit: ## Check the licences, versions and known faults of the crates that are u
 faults: ## Build the library that fails on demand, for the specs
 	$(CARGO) build --profile faults --locked --package muc-cloud-notify --features lua54,faults
 	$(INSTALL) -d .test/faults
-	$(INSTALL) -m755 target/faults/lib$(LIBRARY) .test/faults/$(LIBRARY)
+	$(INSTALL) -m755 target/faults/libmuc_cloud_notify.so .test/faults/muc_cloud_notify.so
 
 clean: ## Remove what was built and unpacked
-	rm -rf target .test demo/page/node_modules spec/browser/node_modules $(LIBRARY)
+	rm -rf target .test demo/page/node_modules spec/browser/node_modules $(LIBRARIES)

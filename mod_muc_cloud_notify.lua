@@ -6,7 +6,9 @@
 -- Exposed functions:
 --
 -- absent_members(room_jid) -> array of the bare JIDs of the members with a device who are not in the room
+-- stats() -> how much there is at the moment, by names: see engine_types.lua
 -- look_at_leases() -> removes the devices whose lease is over, as is done once a day
+-- read_records() -> reads the records again that could not be read, as is done once in a while
 
 local envloadfile = require "util.envload".envloadfile; -- COMPAT 0.12: no prosody.* names
 
@@ -35,20 +37,25 @@ local undelivered = module:depends "muc_undelivered";
 local options = part "muc_cloud_notify/options".read(native);
 local seconds_per_turn = options.slice / 1000;
 
+local standby = part "muc_cloud_notify/standby".new(options.standby);
+local outbox_stores = part "muc_cloud_notify/outbox_store";
+local outbox_records, has_journal = outbox_stores.open(options.journal, standby);
+options.engine.journal = has_journal;
+
 local engine, is_new = engines.open(native, options.engine);
 local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
-local consent = part "muc_cloud_notify/consent".watch { muc = muc, is_asked_for = options.consent };
 
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
+local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, muc = muc, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
@@ -62,29 +69,39 @@ part "muc_cloud_notify/bounces".watch {
 -- What devices there are, and what is sent to them.
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
+local records = part "muc_cloud_notify/record_store".new(standby);
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, accounts = known_accounts, find_memberships = rooms.find_memberships;
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, find_memberships = rooms.find_memberships;
+};
+local loading = part "muc_cloud_notify/loading".new {
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, registrations = registrations;
 };
 part "muc_cloud_notify/requests".watch {
-	engine = engine, registrations = registrations, may_register = extensions.may_register;
+	engine = engine, standby = standby, registrations = registrations, may_register = extensions.may_register;
 	accounts = known_accounts, find_memberships = rooms.find_memberships;
 };
 local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
 };
-local may_push = accounts.watch { engine = engine, accounts = known_accounts, registrations = registrations }.may_push;
+local may_push = accounts.watch {
+	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
+}.may_push;
+local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, publish = publish, extensions = extensions, may_push = may_push, seconds_per_turn = seconds_per_turn;
+	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
+	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
+
+part "muc_cloud_notify/links".watch { engine = engine };
 
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);
 engine:on_event("addressee-changed", function (event) publish.forget_addressee(event.device); end);
-engine:on_due(outbox.turn);
+engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
-	native = native, engine = engine, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, leases = leases, outbox_store = part "muc_cloud_notify/outbox_store".new(engine);
+	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
+	registrations = registrations, loading = loading, leases = leases, outbox_store = outbox_store;
 };
 
 module:add_feature("urn:xmpp:push:0");
@@ -98,6 +115,14 @@ function absent_members(room_jid)
 	return engine:absent_members(room_jid);
 end
 
+function stats()
+	return engine:stats();
+end
+
 function look_at_leases()
-	leases.look();
+	if standby.is_serving() then leases.look(); end
+end
+
+function read_records()
+	loading.retry();
 end

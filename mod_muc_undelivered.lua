@@ -6,7 +6,7 @@
 -- mod_muc takes an error that comes from an occupant as a sign that the session is gone, and removes it; the message that
 -- has bounced is lost. This module sees the error first and fires, on the MUC host,
 --
--- muc-undelivered-message { room, occupant, real_jid, bare_jid, elsewhere, message, sender, stanza_id, sent, condition, bounce }
+-- muc-undelivered-message { room, occupant, real_jid, bare_jid, elsewhere, message, outline, sender, stanza_id, sent, condition, bounce }
 --
 -- once for each message and session. docs/modules.md describes the fields.
 --

@@ -13,6 +13,8 @@ local is_quick = arg[2] == "--quick";
 local sizes = is_quick and {
 	devices = 100;
 	many_devices = 1000;
+	journal_repetitions = 1;
+	journal_seconds = 0.3;
 	repetitions = 3;
 	long_repetitions = 1;
 	idle_seconds = 0.3;
@@ -25,9 +27,12 @@ local sizes = is_quick and {
 	hostile_members = 100;
 	hostile_messages = 2;
 	hostile_repetitions = 1;
-	hostile_rooms = 200;
+	hostile_rooms = 2000;
 	hostile_stays = 200;
 	hostile_users = 2;
+	lost_rooms = 20;
+	waiting_devices = 2000;
+	waiting_rooms = 20;
 	rooms = { 100, 1000 };
 	stored_devices = 2000;
 	starts = 1;
@@ -35,6 +40,8 @@ local sizes = is_quick and {
 } or {
 	devices = 1000;
 	many_devices = 10000;
+	journal_repetitions = 7;
+	journal_seconds = 1;
 	repetitions = 15;
 	long_repetitions = 5;
 	idle_seconds = 2;
@@ -47,9 +54,12 @@ local sizes = is_quick and {
 	hostile_members = 1000;
 	hostile_messages = 20;
 	hostile_repetitions = 5;
-	hostile_rooms = 1000;
+	hostile_rooms = 20000;
 	hostile_stays = 5000;
 	hostile_users = 20;
+	lost_rooms = 400;
+	waiting_devices = 20000;
+	waiting_rooms = 400;
 	rooms = { 100, 1000, 10000, 100000 };
 	stored_devices = 100000;
 	starts = 3;
@@ -64,10 +74,10 @@ local function traceback(err)
 	return os.getenv("BENCH_TRACE") and debug.traceback(err, 2) or tostring(err);
 end
 
--- ROWS=hostile,idle measures these alone.
+-- ROWS=hostile,idle measures these alone, hostile_mass among the first ones.
 local function is_wanted(name)
-	local rows = os.getenv("ROWS") or "";
-	return rows == "" or ("," .. rows .. ","):find("," .. name .. ",", 1, true) ~= nil;
+	local rows = "," .. (os.getenv("ROWS") or "") .. ",";
+	return rows == ",," or rows:find("," .. name .. ",", 1, true) ~= nil or rows:find("," .. name:match("^[^_]+") .. ",", 1, true) ~= nil;
 end
 
 -- Nothing that goes wrong in one measurement keeps the others from being measured.
@@ -110,10 +120,19 @@ local function run_version(version)
 		{ prefix = "f", count = sizes.devices };
 		{ prefix = "h", count = sizes.hook_members };
 	});
-	run_all(version, { "cpu", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
+	run_all(version, { "cpu", "journal", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
+	if is_wanted("hostile_mass") then
+		machine:new_data("waiting", { { prefix = "w", count = sizes.waiting_devices } });
+		measure("hostile_mass", machine, version);
+	end
+	if is_wanted("start") or is_wanted("hostile_crowd") then
+		machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
+	end
+	if is_wanted("hostile_crowd") then
+		measure("hostile_crowd", machine, version);
+	end
 	if is_wanted("start") then
 		machine:new_data("empty", {});
-		machine:new_data("full", { { prefix = "u", count = sizes.stored_devices } });
 		measure("start", machine, version);
 	end
 	for _, problem in ipairs(machine.problems) do

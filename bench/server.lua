@@ -16,6 +16,7 @@ local users_host = "users.localhost";
 local plain_service = "plain.localhost";
 local app_host = "push.localhost";
 local start_timeout = 180;
+local room_cache_size = 100000; -- what is put out is to be said
 
 -- As long as the bar asks for.
 local node_length, secret_length = 64, 32;
@@ -87,12 +88,17 @@ function server.open(version, rooms, timeout)
 		version = version;
 		log_level = "info";
 		components = { app_host, users_host };
+		c2s = true;
 		plugin_paths = { prosody.root .. "/bench/modules" };
 		global = {
 			component_ports = { port };
+			modules_enabled = { "smacks" };
 			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
 		};
-		muc = { modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always" };
+		muc = {
+			modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always", muc_push_journal = true;
+			muc_room_cache_size = room_cache_size;
+		};
 		mucs = { [plain_service] = {} };
 	};
 	local path = read_template(self);
@@ -177,8 +183,7 @@ function server_methods:start(options)
 	for _, name in ipairs { "pid", "exit", "console.port", "prosody.log" } do
 		os.remove(child.folder .. "/" .. name);
 	end
-	assert(child.guard:write("start\n"));
-	assert(child.guard:flush());
+	child.process:start();
 	self.started = loop.now();
 	self:connect_app(function ()
 		return files.read(child.folder .. "/exit");
@@ -198,6 +203,20 @@ function server_methods:wait_until_loaded()
 	log:close();
 	assert(devices, "the module does not say that it has loaded the registrations");
 	return loop.now() - self.started, tonumber(devices);
+end
+
+-- A client of the server itself, which can lose its connection.
+function server_methods:client(jid)
+	local child = self.prosody;
+	child.c2s_port, child.c2s_address = child:admin("return port_of('c2s')");
+	return child:client(jid);
+end
+
+-- Stops the server as its operator would. Returns the seconds that the module took for it.
+function server_methods:stop()
+	self:disconnect();
+	self.prosody:stop();
+	return assert(tonumber(self.prosody:log():match("The stop took ([%d.]+) s")), "the server does not say how long its stop took");
 end
 
 -- Ends the server as a crash would: nothing is saved, so that every start is from the same data.

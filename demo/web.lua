@@ -10,7 +10,7 @@ local web = {
 };
 
 -- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; setup, which
--- the page reads
+-- the page reads; internal, other components inside the server; global options
 function web.start(options)
 	local muc = merge({
 		allow_unaffiliated_register = true; -- registering a nickname, as Converse does, makes one a member
@@ -21,7 +21,7 @@ function web.start(options)
 	return prosody.start {
 		version = options.version;
 		components = { web.app_host, web.house };
-		global = {
+		global = merge({
 			authentication = "internal_hashed";
 			component_interfaces = { "127.0.0.2" }; -- not that of HTTP: the port of both is left to the system
 			consider_websocket_secure = true; -- it does not leave this machine
@@ -30,7 +30,7 @@ function web.start(options)
 			http_ports = { 0 }; -- one that is free
 			modules_disabled = { "s2s", "s2s_auth_certs" };
 			network_settings = { nagle = false };
-		};
+		}, options.global);
 		hosts = {
 			[web.user_host] = {
 				demo_page_setup = options.setup;
@@ -41,6 +41,7 @@ function web.start(options)
 				modules_enabled = { "demo_page", "disco", "pep", "ping", "roster", "saslauth", "smacks", "websocket" };
 			};
 		};
+		internal = options.internal;
 		muc_host = options.muc_host;
 		muc = muc;
 		mucs = options.mucs;

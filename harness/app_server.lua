@@ -91,7 +91,7 @@ function app_server.new(connection)
 		jid = connection.jid;
 		pushes = {}; -- those nobody has asked for yet
 	}, app_mt);
-	connection:add_handler(function (stanza)
+	local function handle(stanza)
 		if stanza.name ~= "iq" then return; end
 		local pubsub = stanza:get_child("pubsub", xmlns_pubsub);
 		local publish = pubsub and pubsub:get_child("publish");
@@ -102,7 +102,9 @@ function app_server.new(connection)
 			handle_disco(self, stanza);
 			return true;
 		end
-	end);
+	end
+	connection:add_handler(handle);
+	connection:show_queue(handle); -- a push may come as soon as there is a connection
 	return self;
 end
 

@@ -24,10 +24,12 @@ end
 local literal = serialization.new { preset = "oneline" };
 
 -- What nearly all that is tested or shown is not about. Members are made by somebody else and never enter; and a push is
--- expected for each message, though one follows the other at once. "shipped_options" of a server leaves all as it is shipped.
+-- expected for each message, though one follows the other at once, and faster than batches of the journal do. "shipped_options"
+-- of a server leaves all as it is shipped.
 local usual_muc_options = {
 	muc_push_consent = false;
 	muc_push_interval = 0;
+	muc_push_journal = false;
 	restrict_room_creation = false;
 };
 
@@ -68,6 +70,12 @@ local function all_hosts(self)
 		table.insert(all, host);
 	end
 	return all;
+end
+
+-- What web pages ask, and other clients of HTTP.
+local function add_http(global)
+	global.http_interfaces = { "127.0.0.4" };
+	global.http_ports = { 0 };
 end
 
 -- What it takes to talk with other servers.
@@ -117,6 +125,9 @@ local function global_options(self)
 		add_c2s(global, modules);
 	else
 		table.insert(disabled, "c2s");
+	end
+	if options.http then
+		add_http(global);
 	end
 	if options.s2s then
 		add_s2s(self, global, modules);

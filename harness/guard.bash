@@ -1,8 +1,9 @@
 # Keeps one process and its folder for a test process: bash guard.bash <folder> <command> [arguments]
 #
 # Commands come in on stdin, one a line: "start", when <folder> has no file "pid" or "exit", or the name of a
-# signal. When stdin ends, which it does however the test process ends, the process is killed and the folder
-# removed, unless KEEP is set. While the process runs its id is in "pid"; when it has ended, its status is in "exit".
+# signal. When stdin ends, which it does however the test process ends, the process is ended by the signal in
+# LAST_SIGNAL, KILL if that is not set, and the folder is removed, unless KEEP is set. While the process runs its id is
+# in "pid"; when it has ended, its status is in "exit".
 
 trap '' INT TERM HUP # the end of stdin is what counts
 
@@ -39,7 +40,7 @@ while read -r command; do
 	fi
 done
 
-signal KILL
+signal "${LAST_SIGNAL:-KILL}"
 wait
 if [ -z "${KEEP:-}" ]; then
 	rm -rf "$folder"

@@ -8,6 +8,7 @@ local connections = require "harness.connections";
 local console = require "harness.console";
 local files = require "harness.files";
 local loop = require "harness.loop";
+local process = require "harness.process";
 local srv = require "harness.srv";
 local tables = require "harness.tables";
 
@@ -38,29 +39,12 @@ local server_mt = { __index = server_methods };
 
 local open_servers = {};
 
-local function make_folder()
-	local command = assert(io.popen("mktemp -d", "r"));
-	local folder = command:read("*l");
-	command:close();
-	return assert(folder, "mktemp -d does not work");
-end
-
 local function program_path(version, name)
 	return string.format("%s/.test/prosody-%s/usr/bin/%s", root, version, name);
 end
 
 local function write_config(self)
 	files.write(self:config_path(), configuration.text(self));
-end
-
-local function command(self, name)
-	assert(self.guard:write(name, "\n"));
-	assert(self.guard:flush());
-end
-
--- The exit status, once the process has ended.
-local function exit_status(self)
-	return tonumber(files.read(self.folder .. "/exit"));
 end
 
 local function tail(text, count)
@@ -91,12 +75,10 @@ end
 -- Starts the process and waits until it is up.
 local function launch(self)
 	write_config(self);
-	for _, name in ipairs { "pid", "exit", "console.port" } do -- of the process before this one
-		os.remove(self.folder .. "/" .. name);
-	end
-	command(self, "start");
+	os.remove(self.folder .. "/console.port"); -- of the process before this one
+	self.process:start();
 	local up = loop.wait_until(function ()
-		if exit_status(self) then return "ended"; end
+		if self.process:exit_status() then return "ended"; end
 		return connect_console(self);
 	end, start_timeout, poll_interval);
 	if up == "ended" then
@@ -104,9 +86,12 @@ local function launch(self)
 	elseif not up then
 		error(describe_failure(self, string.format("was not up after %d s", start_timeout)), 0);
 	end
-	self.pid = tonumber(files.read(self.folder .. "/pid"));
+	self.pid = self.process:pid();
 	self.component_port, self.component_address = self:admin("return port_of('component')");
 	self.c2s_port, self.c2s_address = self:admin("return port_of('c2s')");
+	if self.options.http then
+		self.http_port, self.http_address = self:admin("return port_of('http')");
+	end
 	if self.options.s2s then
 		srv.add(self);
 	end
@@ -139,6 +124,7 @@ end
 --   internal           other components inside the server: name -> options, of which `module` is the module
 --   hosts              VirtualHosts: name -> options; one "localhost" if not given
 --   c2s                true: clients can log in, see server:client()
+--   http               true: it can be asked by HTTP
 --   s2s                other servers of this process that have it are reached, and known: "dialback", without TLS; or
 --                      "certificates", with TLS and SASL EXTERNAL, and stream management if that module is enabled
 --   global             global options
@@ -149,7 +135,7 @@ function prosody.start(options)
 	local program = program_path(options.version, "prosody");
 	assert(lfs.attributes(program), program .. " is missing, run tools/provision test");
 
-	local folder = make_folder();
+	local folder = process.make_folder();
 	local self = setmetatable({
 		clients = {};
 		components = {};
@@ -166,8 +152,7 @@ function prosody.start(options)
 	self.options.global = merge({}, options.global);
 	assert(lfs.mkdir(self.data_dir));
 	assert(lfs.mkdir(folder .. "/certificates"));
-	self.guard = assert(io.popen("exec " .. command_line.quote { "bash", root .. "/harness/guard.bash", folder,
-		table.unpack(command_line.lua { program, "-F", "--config", self:config_path() }) }, "w"));
+	self.process = process.new(folder, command_line.lua { program, "-F", "--config", self:config_path() });
 	open_servers[self] = true;
 
 	local ok, err = pcall(launch, self);
@@ -208,7 +193,7 @@ function server_methods:wait_for_log(text, timeout, from)
 end
 
 function server_methods:is_running()
-	return self.guard ~= nil and self.pid ~= nil and exit_status(self) == nil;
+	return self.process ~= nil and self.pid ~= nil and self.process:exit_status() == nil;
 end
 
 -- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
@@ -239,12 +224,6 @@ local function ended(self)
 	self.pid = nil;
 end
 
-local function wait_for_end(self)
-	return loop.wait_until(function ()
-		return exit_status(self);
-	end, stop_timeout, poll_interval);
-end
-
 -- Runs prosodyctl with this server's configuration, and returns what it says. It is a process of its own; where it asks the
 -- server (on Prosody 13.0, for most of what it does), that needs the global modules "admin_socket" and "admin_shell".
 function server_methods:prosodyctl(...)
@@ -260,7 +239,7 @@ end
 
 -- Sends a signal to the process, such as "STOP", "CONT" or "HUP".
 function server_methods:signal(name)
-	command(self, name);
+	self.process:signal(name);
 end
 
 -- Halts the process: its connections stay, and nothing is read from them. signal("CONT") lets it go on.
@@ -273,8 +252,8 @@ end
 
 -- Stops the server as its operator would. Its folder stays, for start_again(); see close().
 function server_methods:stop()
-	command(self, "TERM");
-	local status = wait_for_end(self);
+	self.process:signal("TERM");
+	local status = self.process:wait(stop_timeout);
 	if not status then
 		local text = describe_failure(self, string.format("did not stop within %d s", stop_timeout));
 		self:kill();
@@ -288,8 +267,8 @@ end
 
 -- Ends the server as a crash would.
 function server_methods:kill()
-	command(self, "KILL");
-	wait_for_end(self);
+	self.process:signal("KILL");
+	self.process:wait(stop_timeout);
 	ended(self);
 end
 
@@ -322,11 +301,11 @@ end
 
 -- Ends the server if it still runs, and removes its folder unless KEEP is set in the environment.
 function server_methods:close()
-	if not self.guard then return; end
+	if not self.process then return; end
 	disconnect_console(self);
 	connections.close(self);
-	self.guard:close(); -- ends it, and waits until it has
-	self.guard, self.pid = nil, nil;
+	self.process:close();
+	self.process, self.pid = nil, nil;
 	open_servers[self] = nil;
 	srv.remove(self);
 	if os.getenv("KEEP") then

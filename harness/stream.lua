@@ -305,6 +305,15 @@ function stream_methods:clear()
 	self.queue = {};
 end
 
+-- Shows what waits in the queue to a function; true means that nobody else needs it.
+function stream_methods:show_queue(handler)
+	local waiting = self.queue;
+	self.queue = {};
+	for _, stanza in ipairs(waiting) do
+		if not handler(stanza) then table.insert(self.queue, stanza); end
+	end
+end
+
 -- Shows each further stanza to a function, before those added earlier; true means that nobody else needs it.
 function stream_methods:add_handler(handler)
 	table.insert(self.handlers, 1, handler);

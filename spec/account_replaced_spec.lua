@@ -2,7 +2,7 @@
 
 local support = require "spec.support.accounts";
 
-support.describe("an account", function (accounts, version)
+support.describe_local("an account", function (accounts, version)
 	local is_old = version == "0.12"; -- which does not know when accounts were made
 
 	it("that is given to somebody else by prosodyctl has no devices", function ()

@@ -4,7 +4,7 @@ local st = require "util.stanza";
 
 local support = require "spec.support.accounts";
 
-support.describe("an account", function (accounts, version)
+support.describe_local("an account", function (accounts, version)
 	local is_old = version == "0.12"; -- which does not disable accounts
 
 	it("that is there gets its pushes", function ()

@@ -59,6 +59,24 @@ versions.describe("a bounced message", function (version)
 		assert.same({}, muc:take_pushes());
 	end);
 
+	it("is pushed without its text if it was too large to be kept, unless it is of a kind that nobody needs a push for", function ()
+		local keys = ("<key rid='1'>a</key>"):rep(600);
+		local encrypted = "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'><keys>"..keys.."</keys></header>%s</encrypted>";
+		local reactions = "<reactions xmlns='urn:xmpp:reactions:0' id='m1'>"..("<reaction>a</reaction>"):rep(600).."</reactions>";
+		local function pushes_for(body, extra)
+			ann, room, ann_jid = muc:new_ann(); -- whoever returns a message is removed
+			bounce(ann, say(body, extra));
+			return muc:take_pushes();
+		end
+		assert.same({}, pushes_for(nil, encrypted:format ""));
+		assert.same({}, pushes_for(nil, reactions));
+		local unknown = { "ann 1 "..contentless };
+		assert.same(unknown, pushes_for(nil, encrypted:format "<payload>a</payload>"));
+		assert.same(unknown, pushes_for("hello", reactions));
+		assert.same(unknown, pushes_for(("word "):rep(15000), chat_state));
+		assert.same(unknown, pushes_for(nil, chat_state..("<a/>"):rep(600))); -- with more than an outline has
+	end);
+
 	it("is pushed if its recipient has left meanwhile, and the messages since are not pushed again", function ()
 		local before = say "before";
 		ann:leave(room);

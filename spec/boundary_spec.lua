@@ -19,6 +19,39 @@ describe("boundary", function ()
 
 	after_each(boundary.close);
 
+	describe("the arrival of a device", function ()
+		local function enable(record, node)
+			return assert(boundary.prepare_enable(engine, enable_iq("jid='push.localhost' node='"..node.."'"), record, 1)).record;
+		end
+
+		it("is a number in its registration, whatever the others say of theirs", function ()
+			local record = enable(enable(nil, "n1"), "n2");
+			assert.same({ 1, 2 }, { record["push.localhost<n1"].arrival, record["push.localhost<n2"].arrival });
+			assert.equal("integer", math.type(record["push.localhost<n1"].arrival));
+			for _, nonsense in ipairs { "first", -1, 0/0, 1e300, math.mininteger, math.maxinteger, {}, true } do
+				local two = enable(nil, "n1");
+				two["push.localhost<n1"].arrival = nonsense;
+				two = enable(two, "n2");
+				assert.same({ nil, 1 }, { two["push.localhost<n1"].arrival, two["push.localhost<n2"].arrival });
+			end
+			record["push.localhost<n2"].arrival = 7.0; -- as some stores have it
+			assert.equal(8, enable(record, "n3")["push.localhost<n3"].arrival);
+		end);
+
+		it("says which is the oldest, and not the clock", function ()
+			boundary.close();
+			engine = open { max_devices = 2 };
+			local record;
+			for i, time in ipairs { 1000, 2000, 3, 4 } do
+				record = assert(boundary.prepare_enable(engine, enable_iq(("jid='push.localhost' node='n%d'"):format(i)), record, time)).record;
+			end
+			local nodes = {};
+			for _, registration in pairs(record) do table.insert(nodes, registration.node); end
+			table.sort(nodes);
+			assert.same({ "n3", "n4" }, nodes);
+		end);
+	end);
+
 	describe("open", function ()
 		it("gives the number of the contract", function ()
 			assert.equal("integer", math.type(native.contract));
@@ -29,7 +62,7 @@ describe("boundary", function ()
 				with_body = false; with_sender = false; important_body = "New Message!"; max_body_bytes = 1024; max_errors = 16;
 				max_devices = 5; default_level = "auto"; max_in_flight = 500; reply_timeout = 120; retry_delay = 10; max_retry_delay = 3600;
 				push_interval = 1; time_to_live = 172800; give_up_after = 1209600; max_users_per_domain = 10000; max_users = 1000000;
-				lease = 7776000;
+				lease = 7776000; journal = true;
 			}, native.default_options);
 			native.open("x.localhost", native.default_options, st.stanza_mt);
 			native.close("x.localhost");
@@ -40,10 +73,10 @@ describe("boundary", function ()
 			make_absent_member(engine);
 			local again, again_new = open();
 			assert.is_false(again_new);
-			assert.same({ users = 1, devices = 1, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, again:stats());
+			assert.same({ users = 1, devices = 1, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, again:stats());
 			local other, other_new = native.open("other.localhost", options(), st.stanza_mt);
 			assert.is_true(other_new);
-			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, other:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, other:stats());
 			native.close("other.localhost");
 		end);
 
@@ -52,7 +85,7 @@ describe("boundary", function ()
 			boundary.close();
 			local again, again_new = open();
 			assert.is_true(again_new);
-			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, again:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, again:stats());
 		end);
 
 		it("refuses options that it does not know, or that are of another type", function ()
@@ -111,7 +144,7 @@ describe("boundary", function ()
 				assert.is_false(ok, name);
 				assert.is_true(#tostring(err) > 0, name);
 			end
-			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0 }, engine:stats());
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, engine:stats());
 		end);
 	end);
 
@@ -155,6 +188,26 @@ describe("boundary", function ()
 			engine:occupant_present(room, user, "alice");
 			assert.is_nil(engine:push_details(id));
 			assert.is_nil(engine:push_details("another"));
+		end);
+
+		it("has words for those who may know them, and for nobody else", function ()
+			make_absent_member(engine);
+			local function words_of(text)
+				engine:handle_message(facts(), message(text), 10);
+				local sent = push(engine);
+				assert.is_nil(sent.summary["last-message-sender"]);
+				assert.equal("New Message!", sent.summary["last-message-body"]);
+				local is_mention, sender, body = engine:push_words(sent.id);
+				engine:handle_result(sent.id, sent.app_server, 11);
+				assert.equal(0, select("#", engine:push_words(sent.id)));
+				return is_mention, sender, body;
+			end
+			assert.same({ false, nil, nil }, { words_of "nobody asks for it" });
+			engine:keep_words(true);
+			assert.same({ false, room.."/bob", "Hello" }, { words_of "Hello" });
+			engine:keep_words(false);
+			assert.same({ false, nil, nil }, { words_of "nor for this" });
+			assert.equal(0, select("#", engine:push_words("another")));
 		end);
 
 		it("is about all rooms, or about one", function ()

@@ -254,6 +254,45 @@ describe("boundary", function ()
 		end);
 	end);
 
+	describe("a message of which nothing is known any more", function ()
+		it("counts, and has no words", function ()
+			engine = open { with_body = true };
+			make_absent_member(engine);
+			assert.equal(0, engine:handle_forgotten(facts { sender = user }, 3, 10));
+			assert.equal(0, engine:handle_forgotten(facts { present = { user } }, 3, 10));
+			assert.equal(1, engine:handle_forgotten(facts(), 3, 10));
+			assert.same({ ["message-count"] = "3", ["last-message-body"] = "New Message!" }, push(engine).summary);
+			for _, number in ipairs { -1, 1.5, 1 << 32, "many" } do
+				assert.has_error(function () engine:handle_forgotten(facts(), number, 10); end);
+			end
+			assert.has_error(function () engine:handle_forgotten(nil, 1, 10); end);
+		end);
+
+		it("is important or not", function ()
+			assert.is_true(engine:is_important(room, "bob@users.localhost", message()));
+			assert.is_true(engine:is_important(room, nil, message()));
+			assert.is_false(engine:is_important(room, nil, message(""):tag("active", { xmlns = "http://jabber.org/protocol/chatstates" }):up()));
+			assert.is_false(engine:is_important(room, "bob@users.localhost", message():tag("replace", { xmlns = "urn:xmpp:message-correct:0", id = "x" })));
+			assert.has_error(function () engine:is_important(room, nil, {}); end);
+		end);
+	end);
+
+	describe("a user whose record cannot be read", function ()
+		it("is told what they have missed once it can", function ()
+			assert.is_true(engine:await_registrations(user));
+			assert.is_false(engine:await_registrations(user));
+			assert.is_true(engine:is_registered(user));
+			boundary.set_members(engine, room, { [user] = false });
+			engine:set_occupants(room, {}, 1);
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			assert.is_nil(push(engine));
+			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, engine:stats());
+			assert.is_false(engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } }));
+			assert.equal("1", push(engine).summary["message-count"]);
+			assert.has_error(function () engine:await_registrations(); end);
+		end);
+	end);
+
 	describe("a user whose account is disabled", function ()
 		it("is pushed to when it is enabled again", function ()
 			make_absent_member(engine);

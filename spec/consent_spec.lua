@@ -17,7 +17,7 @@ local function mention_of(bare_jid)
 	return "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:" .. bare_jid .. "'/>";
 end
 
-versions.describe_storages("consent", function (version, storage)
+versions.describe_local_storages("consent", function (version, storage)
 	local server, muc;
 
 	lazy_setup(function ()

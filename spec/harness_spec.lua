@@ -3,6 +3,7 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
+local postgresql = require "harness.postgresql";
 local prosody = require "harness.prosody";
 
 local versions = require "spec.support.versions";
@@ -132,5 +133,25 @@ versions.describe("harness", function (version)
 		server:close();
 		assert.is_false(process_exists(pid));
 		assert.equal(os.getenv("KEEP") and "directory" or nil, lfs.attributes(folder, "mode"));
+	end);
+end);
+
+describe("PostgreSQL of the harness", function ()
+	it("keeps what was committed over a stop and a crash, and leaves nothing behind", function ()
+		local cluster = postgresql.start();
+		local database = cluster:new_database().sql.database;
+		cluster:execute(database, "CREATE TABLE things (number integer)");
+		for number, finish in ipairs { "stop", "kill" } do
+			cluster:execute(database, "INSERT INTO things VALUES (?)", number);
+			cluster[finish](cluster);
+			assert.is_nil(cluster:connect(database));
+			cluster:start_again();
+			assert.equal(number, tonumber(cluster:execute(database, "SELECT count(*) AS count FROM things")[1].count));
+		end
+		local pid, folder = cluster.process:pid(), cluster.folder;
+		assert.is_true(process_exists(pid));
+		cluster:close();
+		assert.is_false(process_exists(pid));
+		assert.is_nil(lfs.attributes(folder));
 	end);
 end);

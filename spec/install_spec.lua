@@ -22,13 +22,17 @@ versions.describe("make install", function (version)
 	it("puts everything into the modules' own folders", function ()
 		local files = run(("cd %s && find . -type f | sort"):format(folder));
 		for file in files:gmatch("%S+") do
-			assert.matches("^%./usr/lib/prosody/modules/mod_muc_[cu][%a_]+/", file);
+			assert.matches(file:find("keep_database") and "^%./usr/lib/prosody/modules/mod_keep_database_connections%.lua$"
+				or "^%./usr/lib/prosody/modules/mod_[%a_]+/", file);
 		end
 		for _, name in ipairs {
 			"mod_muc_cloud_notify/mod_muc_cloud_notify.lua", "mod_muc_cloud_notify/muc_cloud_notify.so",
 			"mod_muc_cloud_notify/lua/muc_cloud_notify/engine.lua", "mod_muc_cloud_notify/lua/shared/guard.lua",
 			"mod_muc_undelivered/mod_muc_undelivered.lua", "mod_muc_undelivered/lua/muc_undelivered/visits.lua",
-			"mod_muc_undelivered/lua/shared/guard.lua",
+			"mod_muc_undelivered/lua/shared/guard.lua", "mod_keep_database_connections.lua",
+			"mod_web_push_app_server/mod_web_push_app_server.lua", "mod_web_push_app_server/web_push_app_server.so",
+			"mod_web_push_app_server/web_push/worker.js", "mod_web_push_app_server/lua/web_push_app_server/publishes.lua",
+			"mod_web_push_app_server/lua/shared/guard.lua",
 		} do
 			assert.matches("./usr/lib/prosody/modules/" .. name, files, 1, true);
 		end
@@ -52,13 +56,25 @@ versions.describe("make install", function (version)
 	end);
 
 	-- From a folder that has nothing else. The checkout is searched too, but after it.
+	local function start_alone(name, options)
+		local alone = folder.."/alone_"..name;
+		run(("mkdir %s && cp -r %s/usr/lib/prosody/modules/mod_%s %s"):format(alone, folder, name, alone));
+		options.version, options.plugin_paths = version, { alone };
+		return prosody.start(options), ("%s/mod_%s/mod_%s.lua"):format(alone, name, name);
+	end
+
 	it("installs mod_muc_undelivered as a module of its own", function ()
-		local plugins = folder.."/usr/lib/prosody/modules";
-		local alone = folder.."/alone";
-		run(("mkdir %s && cp -r %s/mod_muc_undelivered %s"):format(alone, plugins, alone));
-		local server = prosody.start { version = version, plugin_paths = { alone }, muc = { modules_enabled = { "muc_undelivered" } } };
-		local path = server:admin [[ return prosody.hosts[module.host].modules.muc_undelivered.module.path ]];
-		assert.equal(alone.."/mod_muc_undelivered/mod_muc_undelivered.lua", path);
+		local server, path = start_alone("muc_undelivered", { muc = { modules_enabled = { "muc_undelivered" } } });
+		assert.equal(path, server:admin [[ return prosody.hosts[module.host].modules.muc_undelivered.module.path ]]);
+		assert.log_is_clean(server);
+		server:stop();
+	end);
+
+	it("installs mod_web_push_app_server as a module of its own", function ()
+		local component = { module = "web_push_app_server" };
+		local server, path = start_alone("web_push_app_server", { http = true, internal = { ["web.localhost"] = component } });
+		assert.equal(path, server:admin [[ return prosody.hosts["web.localhost"].modules.web_push_app_server.module.path ]]);
+		assert.equal(87, server:admin [[ return #prosody.hosts["web.localhost"].modules.web_push_app_server.vapid_public_key() ]]);
 		assert.log_is_clean(server);
 		server:stop();
 	end);

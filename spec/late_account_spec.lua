@@ -4,7 +4,7 @@
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
-versions.describe_storages("an account that is looked at late", function (version, storage)
+versions.describe_local_storages("an account that is looked at late", function (version, storage)
 	local is_old = version == "0.12"; -- which does not disable accounts
 	local server, muc, count;
 

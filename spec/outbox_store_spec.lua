@@ -1,10 +1,10 @@
--- How the outbox is stored and taken up, with a store, an engine and a clock of the test: the bounds, and what goes wrong.
+-- How the outbox is stored at a stop, where there is no journal, and taken up: the bounds, and what goes wrong. With a store, an
+-- engine and a clock of the test.
 
-local prosody = require "harness.prosody";
+local outbox_laboratory = require "spec.support.outbox_laboratory";
 
 describe("outbox store", function ()
-	local time, logged, records, writes, engine, restored;
-	local seconds_per_write, write_fails;
+	local lab, engine, restored;
 
 	-- A list of devices as the engine writes them.
 	local function lines(count)
@@ -26,6 +26,7 @@ describe("outbox store", function ()
 				plan.left = plan.left - count;
 				return { devices = lines(count), detail = detail }, count * bytes, plan.left;
 			end;
+			prepare_restore = function () return true; end;
 			restore = function (_, part)
 				assert(not part.is_broken, "it is broken");
 				table.insert(restored, part);
@@ -34,61 +35,32 @@ describe("outbox store", function ()
 		};
 	end
 
-	local store = {
-		get = function (_, name)
-			if records[name or ""] == "unreadable" then return nil, "it cannot be read: secret"; end
-			return records[name or ""];
-		end;
-		set = function (_, name, record)
-			time = time + seconds_per_write;
-			if write_fails then return nil, "the disk is full"; end
-			if record then writes = writes + 1; end
-			records[name or ""] = record;
-			return true;
-		end;
-		users = function ()
-			local names = {};
-			for name in pairs(records) do table.insert(names, name); end
-			return ipairs, names, 0;
-		end;
-	};
-
-	local function load_part(name, env)
-		return assert(loadfile(prosody.root.."/lua/"..name..".lua", "t", env));
-	end
-
-	local function open()
-		local module = {
-			name = "muc_cloud_notify";
-			open_store = function () return store; end;
-			log = function (_, level, text, ...) table.insert(logged, level..": "..text:format(...)); end;
-		};
-		local env = setmetatable({ module = module, require = function (name)
-			if name ~= "util.time" then return require(name); end
-			return { monotonic = function () return time; end, now = function () return 1e9 + time; end };
-		end }, { __index = _G });
-		local guard = load_part("shared/guard", env)();
-		return load_part("muc_cloud_notify/outbox_store", env)(function () return guard; end).new(engine);
-	end
-
 	before_each(function ()
-		time, logged, records, writes = 0, {}, {}, 0;
-		seconds_per_write, write_fails = 0.001, false;
-		store.users = function ()
-			local names = {};
-			for name in pairs(records) do table.insert(names, name); end
-			local i = 0;
-			return function () i = i + 1; return names[i]; end;
-		end;
+		lab = outbox_laboratory.new();
+		lab.seconds_per_write = 0.001;
 	end);
 
-	local function stored()
-		local count, parts, largest = 0, 0, 0;
-		for _, name in ipairs(records[""] and records[""].parts or {}) do
-			local devices = devices_in(records[name]);
-			count, parts, largest = count + devices, parts + 1, math.max(largest, devices);
+	local function open()
+		return lab:open(engine);
+	end
+
+	-- The names of the parts of which there is an end.
+	local function parts()
+		local names, all = {}, lab:names();
+		if not (all[#all] or ""):find("-from-", 1, true) then return names; end
+		for _, name in ipairs(all) do
+			if name:find("-part", 1, true) then table.insert(names, name); end
 		end
-		return count, parts, largest;
+		return names;
+	end
+
+	local function stored()
+		local count, largest = 0, 0;
+		for _, name in ipairs(parts()) do
+			local devices = devices_in(lab.records[name]);
+			count, largest = count + devices, math.max(largest, devices);
+		end
+		return count, #parts(), largest;
 	end
 
 	local function taken_up()
@@ -99,99 +71,96 @@ describe("outbox store", function ()
 		return devices, largest;
 	end
 
-	local pauses;
-	local function pause() pauses = pauses + 1; end
-
 	it("writes parts that are read one by one", function ()
 		engine = new_engine(20000, 300);
 		open().save();
 		assert.same({ 20000, 40, 500 }, { stored() });
-		assert.same({}, logged);
-		pauses = 0;
-		open().restore(pause);
+		assert.same({}, lab.logged);
+		assert.is_true(lab:restore(open()) >= 40);
 		assert.same({ 20000, 500 }, { taken_up() });
-		assert.is_true(pauses >= 40);
 		assert.same({ 20000, 40, 500 }, { stored() }, "it stays until it is told");
 	end);
 
 	it("leaves nothing when it is cleared, not even what a stop that was cut short has left", function ()
 		engine = new_engine(2000, 300);
-		records["cut-short-1"] = { devices = lines(7) };
+		lab.records["cut-short-1"] = { devices = lines(7) };
 		open().save();
-		open().restore(function () end);
+		local store = open();
+		lab:restore(store);
 		assert.equal(2000, (taken_up()));
-		open().clear(function () end);
-		assert.same({}, records);
+		store.clear(function () end);
+		assert.same({}, lab.records);
 	end);
 
 	it("writes nothing where there is nothing", function ()
 		engine = new_engine(0, 0);
-		records[""] = { parts = { "old-1" } };
-		records["old-1"] = { devices = lines(3) };
+		lab.records[""] = { parts = { "old-1" } };
+		lab.records["old-1"] = { devices = lines(3) };
 		open().save();
-		assert.same({}, records);
+		assert.same({}, lab.records);
 	end);
 
 	it("replaces what was stored before, once what is new is there", function ()
 		engine = new_engine(700, 300);
 		open().save();
-		local before = records[""].parts[1];
-		time = 10;
+		local before = parts()[1];
+		lab.time = lab.time + 10;
 		engine = new_engine(600, 300);
 		open().save();
-		assert.is_nil(records[before]);
+		assert.is_nil(lab.records[before]);
 		assert.same({ 600, 2, 500 }, { stored() });
+		assert.equal(3, #lab:names());
 	end);
 
 	it("takes no longer than it may, whatever there is to store", function ()
-		seconds_per_write = 0.05;
+		lab.seconds_per_write = 0.05;
 		engine = new_engine(1000000, 10);
+		local started = lab.time;
 		open().save();
-		assert.is_true(time <= 0.5 + 3 * seconds_per_write, time);
+		assert.is_true(lab.time - started <= 0.5 + 3 * lab.seconds_per_write, lab.time - started);
 		local count = stored();
 		assert.same({
 			("warn: To stop in time, the outbox of %d device(s) is stored without the texts of what waits"):format(count - 6 * 500);
 			("error: The outbox of %d device(s) could not be stored: what waits for them, and how much they have not read, is lost")
 				:format(1000000 - count);
-		}, logged);
+		}, lab.logged);
 	end);
 
 	it("stores all texts where that takes no longer than it may", function ()
-		seconds_per_write = 0.011;
+		lab.seconds_per_write = 0.011;
 		engine = new_engine(20000, 10);
 		open().save();
 		assert.same({ 20000, 40, 500 }, { stored() });
-		assert.equal("words", records[records[""].parts[40]].detail);
-		assert.same({}, logged);
+		assert.equal("words", lab.records[parts()[40]].detail);
+		assert.same({}, lab.logged);
 	end);
 
 	it("stores the texts of the first and the counts of the others where it gets late", function ()
-		seconds_per_write = 0.02;
+		lab.seconds_per_write = 0.02;
 		engine = new_engine(40000, 10);
 		open().save();
 		assert.equal(40000, (stored()));
-		local parts = records[""].parts;
-		assert.equal("words", records[parts[1]].detail);
-		assert.equal("counts", records[parts[#parts]].detail);
-		assert.equal(1, #logged);
+		assert.equal("words", lab.records[parts()[1]].detail);
+		assert.equal("counts", lab.records[parts()[#parts()]].detail);
+		assert.equal(1, #lab.logged);
 	end);
 
 	it("writes no more bytes than it may", function ()
-		seconds_per_write = 0;
+		lab.seconds_per_write = 0;
 		engine = new_engine(100000, 10000);
 		open().save();
 		local count = stored();
 		assert.is_true(count * 10000 <= 64 * 1024 * 1024 + 4000 * 10000, count);
-		assert.equal(2, #logged);
+		assert.equal(2, #lab.logged);
 	end);
 
 	it("says what is lost where the store does not take it", function ()
-		write_fails = true;
+		lab.refuses = "the disk is full";
 		engine = new_engine(1200, 10);
-		records[""], records["old-1"] = { parts = { "old-1" } }, { devices = lines(3) };
+		lab.records[""], lab.records["old-1"] = { parts = { "old-1" } }, { devices = lines(3) };
 		open().save();
-		assert.truthy(table.concat(logged, "\n"):find("The outbox of 1200 device(s) could not be stored", 1, true));
-		assert.equal(3, devices_in(records["old-1"]));
+		assert.equal(1, lab:count_logged("The outbox of 1200 device(s) could not be stored"));
+		assert.equal(3, devices_in(lab.records["old-1"]));
 	end);
 
 	it("stores what it got where the engine fails", function ()
@@ -205,30 +174,34 @@ describe("outbox store", function ()
 		assert.equal(500, (stored()));
 	end);
 
+	-- What the version before this one has stored.
 	it("takes up the other parts where one cannot be read, and says so without what is in it", function ()
 		engine = new_engine(0, 0);
-		records[""] = { parts = { "1", "2", "3", "4", "5" } };
-		records["1"] = { devices = lines(1) };
-		records["2"] = "unreadable";
-		records["3"] = { devices = lines(1), is_broken = true };
-		records["5"] = { devices = lines(1), passed_over = 2 };
-		open().restore(function () end);
+		lab.records[""] = { parts = { "1", "2", "3", "4", "5" } };
+		lab.records["1"] = { devices = lines(1) };
+		lab.records["2"], lab.damaged["2"] = {}, "unreadable";
+		lab.records["3"] = { devices = lines(1), is_broken = true };
+		lab.records["5"] = { devices = lines(1), passed_over = 2 };
+		local store = open();
+		lab:restore(store);
 		assert.equal(2, (taken_up()));
-		local text = table.concat(logged, "\n");
-		assert.equal(3, select(2, text:gsub("error: Failed to take up a part of the outbox", "")));
-		assert.truthy(text:find("warn: The outbox of the last run holds 2 entries that cannot be read", 1, true));
-		for _, line in ipairs(logged) do
-			if not line:find("^debug") then assert.is_nil(line:find("secret", 1, true)); end
+		for name, what in pairs { ["2"] = "cannot be read", ["3"] = "makes no sense", ["4"] = "is empty or not there" } do
+			assert.equal(1, lab:count_logged(("error: The record %s of the outbox %s: it is kept aside"):format(name, what)));
 		end
+		assert.equal(3, lab:count_logged("error: "));
+		assert.equal(1, lab:count_logged("warn: The outbox of the last run holds 2 entries that cannot be read"));
+		assert.is_false(lab:tells("secret"));
+		store.clear(function () end);
+		store.save();
+		assert.same({ "2", "3" }, lab:names(), "what cannot be read stays, and nothing else");
 	end);
 
 	it("takes up what an earlier version has stored in slices", function ()
 		engine = new_engine(0, 0);
 		local devices = {};
 		for i = 1, 1200 do devices[i] = { user = i }; end
-		records[""] = { devices = devices, messages = { { age = 1 } }, nicknames = {} };
-		pauses = 0;
-		open().restore(pause);
+		lab.records[""] = { devices = devices, messages = { { age = 1 } }, nicknames = {} };
+		local pauses = lab:restore(open());
 		local sizes, users = {}, 0;
 		for _, part in ipairs(restored) do
 			if part.devices then
@@ -239,6 +212,60 @@ describe("outbox store", function ()
 		end
 		assert.same({ 500, 500, 200 }, sizes);
 		assert.equal(1200 * 1201 // 2, users);
-		assert.equal(3, pauses);
+		assert.is_true(pauses >= 3);
+	end);
+
+	it("says that the record with the names of the parts is gone, and keeps the parts aside", function ()
+		engine = new_engine(0, 0);
+		lab.records["18c2a3f4b21-1"], lab.records["18c2a3f4b21-2"] = { devices = lines(1) }, { devices = lines(1) };
+		local store = open();
+		lab:restore(store);
+		assert.equal(0, (taken_up()));
+		assert.equal(1, lab:count_logged("error: The outbox has 2 record(s) of an earlier version"));
+		store.clear(function () end);
+		assert.same({ "18c2a3f4b21-1", "18c2a3f4b21-2" }, lab:names());
+		lab.logged = {};
+		lab:restore(open());
+		assert.same({}, lab.logged, "it is said once");
+	end);
+
+	describe("of a storage that cannot list its records", function ()
+		before_each(function () lab.store.users = nil; end);
+
+		it("is stored with a record that says which parts there are", function ()
+			engine = new_engine(1200, 300);
+			open().save();
+			assert.same({ "", lab.records[""].parts[1], lab.records[""].parts[2], lab.records[""].parts[3] }, lab:names());
+			local store = open();
+			lab:restore(store);
+			assert.same({ 1200, 500 }, { taken_up() });
+			engine = new_engine(600, 300);
+			lab.time = lab.time + 1;
+			open().save();
+			assert.equal(3, #lab:names(), "what was stored before is gone");
+			lab:open(engine).clear(function () end);
+			assert.same({}, lab.records);
+		end);
+
+		it("keeps a part that cannot be read aside", function ()
+			engine = new_engine(1200, 300);
+			open().save();
+			local name = lab.records[""].parts[2];
+			lab.damaged[name] = "unreadable";
+			local store = open();
+			lab:restore(store);
+			assert.equal(700, (taken_up()));
+			store.clear(function () end);
+			assert.same({ name }, lab:names());
+		end);
+
+		it("has no journal, which is said", function ()
+			engine = new_engine(0, 0);
+			lab:open(engine, { has_journal = true });
+			assert.equal(1, lab:count_logged("warn: The storage of this host cannot list its records, so there is no journal"));
+			lab.logged = {};
+			lab:open(engine);
+			assert.same({}, lab.logged, "nothing where none is wanted");
+		end);
 	end);
 end);

@@ -10,7 +10,7 @@ local versions = require "spec.support.versions";
 local patient_service = "patient.localhost";
 local persistent = { type = "cancel", condition = "item-not-found" };
 
-versions.describe_storages("rejections", function (version, storage)
+versions.describe_local_storages("rejections", function (version, storage)
 	local server, muc, app;
 
 	lazy_setup(function ()

@@ -6,7 +6,7 @@ local versions = require "spec.support.versions";
 
 local modules = { "muc_undelivered", "spec_undelivered", "muc_mam" };
 
-versions.describe_storages("mod_muc_undelivered and the archive", function (version, storage)
+versions.describe_local_storages("mod_muc_undelivered and the archive", function (version, storage)
 	local server, service, room, bob, ann;
 
 	lazy_setup(function ()

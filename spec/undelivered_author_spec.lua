@@ -7,7 +7,7 @@ local versions = require "spec.support.versions";
 local xmlns_sid = "urn:xmpp:sid:0";
 local modules = { "muc_undelivered", "muc_mam" };
 
-versions.describe_storages("the author of a message", function (version, storage)
+versions.describe_local_storages("the author of a message", function (version, storage)
 	local server, service, room, bob, ann;
 
 	lazy_setup(function ()

@@ -154,18 +154,18 @@ local function bounces(results, server, rooms)
 	add_late(results, "hostile_bounce", "a bounce after them, with 100 broadcasts of its id", samples);
 end
 
--- Prosody takes two milliseconds for a room, and the console waits for no more than so many of them.
-local rooms_at_once = 50;
+-- The console waits for no more than so many rooms.
+local rooms_at_once = 1000;
 
-local function for_many_rooms(server, action, count)
+local function for_many_rooms(server, action, node, count)
 	for first = 1, count, rooms_at_once do
-		server:call(action, "many", first, math.min(first + rooms_at_once - 1, count));
+		server:call(action, node, first, math.min(first + rooms_at_once - 1, count));
 	end
 end
 
 -- Enables and disables, where the rooms of the user are looked for each time.
 local function pairs_of_requests(results, server)
-	for_many_rooms(server, "make_rooms", results.sizes.hostile_rooms);
+	for_many_rooms(server, "make_rooms", "many-", results.sizes.hostile_rooms);
 	local samples = {};
 	for i = 1, results.sizes.hostile_repetitions do
 		samples[i] = lateness(server, function ()
@@ -175,25 +175,29 @@ local function pairs_of_requests(results, server)
 			end
 		end);
 	end
-	for_many_rooms(server, "destroy_rooms", results.sizes.hostile_rooms);
+	for_many_rooms(server, "destroy_rooms", "many-", results.sizes.hostile_rooms);
 	add_late(results, "hostile_pairs", string.format("an enable and a disable, with %s rooms", results.number(results.sizes.hostile_rooms)), samples);
 end
 
--- What the hook takes in one go for a message to very many devices.
-local function many_devices(results, server)
-	local count = results.sizes.many_devices;
-	local room = server:make_room("hostile-crowd", { { prefix = "d", count = count, host = server.users_host } });
-	server:call("hook_time", room, "bob"); -- reads the room
-	raw_component.pause(0.2);
-	local samples = {};
-	for i = 1, results.sizes.hostile_repetitions do
-		samples[i] = server:call("hook_time", room, "bob") * 1e3;
-		server:wait_until_idle();
+-- A session that is in many rooms, of which most are not in memory, loses its connection.
+local function lost_session(results, server)
+	local count = results.sizes.lost_rooms;
+	for i = 1, count do
+		server:make_room("lost-" .. i, { { prefix = "d", count = 10, host = server.users_host } }, true);
 	end
-	results:add {
-		id = "hostile_devices", text = string.format("hostile: time in the hook for a message to %s devices", results.number(count));
-		unit = "ms", digits = 1, limit = late_bar, strict = true, samples = samples;
-	};
+	local client = server:client("carol@localhost/phone");
+	client:enable { jid = "nobody.invalid", node = "n", to = server.service };
+	for i = 1, count do
+		client:join(string.format("lost-%d@%s", i, server.service), "carol");
+	end
+	server:call("put_out_rooms", "lost-", count // 4 + 1, count);
+	local late = lateness(server, function ()
+		client:cut();
+		raw_component.wait(function ()
+			return server:admin("return prosody.full_sessions[...].hibernating ~= nil", "carol@localhost/phone");
+		end, server.timeout);
+	end);
+	add_late(results, "hostile_session", string.format("a session in %s rooms is lost, most of them not in memory", results.number(count)), { late });
 end
 
 function measurement.run(results, server)
@@ -203,7 +207,7 @@ function measurement.run(results, server)
 	server.users:join("bob", rooms.plain, server.timeout);
 	say(server, "bob", rooms.hostile, "<body>Hello</body>", 1); -- reads the room
 	raw_component.pause(0.5);
-	for _, part in ipairs { large_forms, pairs_of_requests, bounces, many_elements, commas, listener, many_devices } do
+	for _, part in ipairs { large_forms, pairs_of_requests, bounces, many_elements, commas, listener, lost_session } do
 		local ok, err = pcall(part, results, server, rooms);
 		if not ok then server:problem("hostile: %s", err); end
 	end

@@ -2,7 +2,7 @@
 --
 -- What is global here can be called through the console of the harness, see bench/server.lua.
 
--- luacheck: globals make_hostile_room make_rooms destroy_rooms listen
+-- luacheck: globals make_hostile_room make_rooms destroy_rooms put_out_rooms say_in_rooms listen
 -- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
 
 local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
@@ -20,11 +20,12 @@ burst = 100; -- IQs of the floor that are sent in one turn of the event loop
 local muc = module:depends "muc";
 local events = prosody.hosts[module.host].events;
 
--- A room with affiliations, of which no module has heard. groups: list of { prefix, count, host }
+-- A room with affiliations, of which no module has heard. groups: list of { prefix, first, count, host }
 function make_room(node, groups, is_persistent)
 	local room = assert(muc.create_room(node.."@"..module.host));
 	for _, group in ipairs(groups) do
-		for i = 1, group.count do
+		local first = group.first or 1;
+		for i = first, first + group.count - 1 do
 			room._affiliations[group.prefix..i.."@"..group.host] = "member";
 		end
 	end
@@ -50,16 +51,31 @@ function make_hostile_room(node, prefix, count, host)
 	return room.jid;
 end
 
--- Empty rooms, and away with them.
+local function jid_of(node, number)
+	return node..number.."@"..module.host;
+end
+
+-- Empty rooms, and away with them. Prosody's create_room() asks for each option of each of them.
 function make_rooms(node, first, last)
 	for i = first, last do
-		assert(muc.create_room(node..i.."@"..module.host));
+		local room = muc.new_room(jid_of(node, i), {});
+		assert(muc.track_room(room));
+		module:fire_event("muc-room-created", { room = room });
 	end
 end
 
 function destroy_rooms(node, first, last)
 	for i = first, last do
-		muc.get_room_from_jid(node..i.."@"..module.host):destroy();
+		muc.get_room_from_jid(jid_of(node, i)):destroy();
+	end
+end
+
+-- What mod_muc does with the rooms that have not been used for longest.
+function put_out_rooms(node, first, last)
+	for i = first, last do
+		local room = muc.get_room_from_jid(jid_of(node, i));
+		assert(room:save(nil, true));
+		muc.forget_room(room);
 	end
 end
 
@@ -184,6 +200,14 @@ local function new_message(room, nick)
 		:text_tag("body", "Message "..last_id.." of the benchmark");
 end
 
+-- Somebody says something in each of some rooms.
+function say_in_rooms(node, first, last)
+	for i = first, last do
+		local room = muc.get_room_from_jid(jid_of(node, i));
+		room:broadcast_message(new_message(room, "bob"));
+	end
+end
+
 -- What the module takes in its hook for one message, in seconds.
 function hook_time(room_jid, nick)
 	local room = muc.get_room_from_jid(room_jid);
@@ -258,6 +282,13 @@ function broadcast_times(room_jid, nick, pairs_wanted, count)
 	end
 	return bare, hooked;
 end
+
+-- How long the module takes at a stop, whose handler comes between these.
+local stop_began;
+module:hook_global("server-stopping", function () stop_began = monotonic(); end, -309);
+module:hook_global("server-stopping", function ()
+	module:log("info", "The stop took %.6f s", monotonic() - stop_began);
+end, -311);
 
 if module:get_option_boolean("push_bench_probe", false) then
 	module:hook_global("server-started", probe_start);

@@ -36,6 +36,12 @@ converse.plugins.add("demo", {
 	},
 });
 
+// Push notifications, where there is an app server for browsers.
+if (settings.web_push_app_server) {
+	const { addWebPush } = await import(`${settings.web_push_app_server}/converse.js`);
+	addWebPush(converse);
+}
+
 converse.initialize({
 	assets_path: "/converse/",
 	authentication: "login",
@@ -53,6 +59,6 @@ converse.initialize({
 	play_sounds: false,
 	view_mode: "embedded",
 	websocket_url: `${location.origin.replace("http", "ws")}/xmpp-websocket`,
-	whitelisted_plugins: ["demo"],
+	whitelisted_plugins: ["demo", "web-push"],
 	...settings,
 });

@@ -41,23 +41,31 @@ local function new()
 		return stores[host];
 	end
 
-	-- What there is of a user: { store_id; id }, each nil where it was never written. Raises an error where that cannot be said.
+	-- What there is of a user: { host; id }, which is nil where it was never written. Raises an error where that cannot be said.
 	local function find(username, host)
-		local store = open(host);
-		return { store_id = read(store, host, nil), id = read(store, host, username) };
+		return { host = host, id = read(open(host), host, username) };
+	end
+
+	-- The id of the store; nil where it was never written. It is looked up when it matters, which is rarely. Raises an error where
+	-- that cannot be said. found: as from find()
+	local function store_id_of(found)
+		if not found.store_id then found.store_id = read(open(found.host), found.host, nil); end
+		return found.store_id;
 	end
 
 	-- Gives a user a marker. found: as from find(). Raises an error where it cannot be stored.
 	local function add(username, host, found)
 		local store = open(host);
-		found.store_id = found.store_id or write(store, host, nil, new_id());
+		found.store_id = store_id_of(found) or write(store, host, nil, new_id());
 		found.id = write(store, host, username, found.store_id.."."..new_id());
 	end
 
-	-- Whether the marker of a registration is that of an earlier account. found: as from find()
+	-- Whether the marker of a registration is that of an earlier account. Raises an error where that cannot be said. found: as from
+	-- find()
 	local function is_former(found, id)
 		if type(id) ~= "string" or id == found.id then return false; end
-		return found.store_id ~= nil and id:sub(1, #found.store_id + 1) == found.store_id..".";
+		local store_id = store_id_of(found);
+		return store_id ~= nil and id:sub(1, #store_id + 1) == store_id..".";
 	end
 
 	return { find = find, add = add, is_former = is_former };

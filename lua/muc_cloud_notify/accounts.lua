@@ -25,6 +25,7 @@ local usermanager = require "core.usermanager";
 
 local account_markers = part "muc_cloud_notify/account_markers";
 local bounded_cache = part "shared/bounded_cache";
+local brief_cache = part "shared/brief_cache";
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
@@ -40,6 +41,9 @@ local users_kept = 10000;
 -- Providers (mod_auth_*) that keep accounts in the store "accounts". With mod_auth_insecure users need none.
 local has_accounts_store = { internal_hashed = true, internal_plain = true };
 
+-- What was just found out of accounts.
+local accounts_kept = 100;
+
 -- The field of a stored registration that says for which account it is.
 local marker_field = "account";
 
@@ -47,6 +51,7 @@ local function new()
 	local markers = account_markers.new();
 	local stores = {}; -- host -> its store of accounts
 	local failed = {}; -- host -> when the log last said that its store had failed
+	local found_just_now = brief_cache.new(accounts_kept); -- bare JID -> as from find(), where there is an account
 
 	local function read_account(username, host)
 		stores[host] = stores[host] or module:context(host):open_store("accounts");
@@ -86,6 +91,16 @@ local function new()
 		return { created = account.created, disabled = account.disabled, marker = is_known and marker or nil }, true;
 	end
 
+	-- The same as it was found out just now: clients may enable several nodes in a row, and a store may be slow.
+	local function find_just_now(user)
+		local account = found_just_now.get(user);
+		if not account then
+			account = find(user);
+			if account then found_just_now.set(user, account); end
+		end
+		return account;
+	end
+
 	-- Whether something from before that time was registered for an account of that name that is gone. account: see find()
 	local function is_older(account, timestamp)
 		local created = account.created; -- nil on Prosody 0.12
@@ -96,8 +111,11 @@ local function new()
 	local function is_former(account, registration)
 		if account == false then return true; end
 		if not account or type(registration) ~= "table" then return false; end
-		return is_older(account, registration.timestamp)
-			or account.marker ~= nil and markers.is_former(account.marker, registration[marker_field]);
+		if is_older(account, registration.timestamp) then return true; end
+		if not account.marker then return false; end
+		local is_known, has_former_marker = pcall(markers.is_former, account.marker, registration[marker_field]);
+		if not is_known then log_failure(account.marker.host, has_former_marker); end
+		return is_known and has_former_marker;
 	end
 
 	-- The push identifiers of those registrations of a record that are not those of the account.
@@ -152,12 +170,13 @@ local function new()
 	end
 
 	return {
-		find = find, is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
+		find = find, find_just_now = find_just_now, forget = found_just_now.forget;
+		is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
 		log_failure = log_failure;
 	};
 end
 
--- parts: { engine; accounts = as from new(); registrations }
+-- parts: { engine; standby; accounts = as from new(); registrations }
 local function watch(parts)
 	local engine, accounts, registrations = parts.engine, parts.accounts, parts.registrations;
 	local looked_at = bounded_cache.new(users_kept); -- bare JID -> when that is too long ago
@@ -166,8 +185,11 @@ local function watch(parts)
 		return jid_join(event.username, event.host);
 	end
 
-	-- An account is deleted, or new: nobody can have registered anything for it.
+	-- An account is deleted, or new: nobody can have registered anything for it. A process that does not serve writes nothing:
+	-- the one that does finds it out.
 	local function forget_user(event)
+		if not parts.standby.is_serving() then return; end
+		accounts.forget(user_of(event));
 		registrations.remove_all(user_of(event));
 	end
 

@@ -65,7 +65,7 @@ local function watch(parts)
 		return author;
 	end
 
-	-- bounced: { facts; stanza = the message, nil where it is not known any more }
+	-- bounced: { facts; stanza = the message, or its outline, nil where neither is known }
 	local function push(room, bounced)
 		local devices = engine:handle_bounce(bounced.facts, bounced.stanza, monotonic());
 		if devices > 0 then
@@ -76,9 +76,9 @@ local function watch(parts)
 	room_sync.on_release("bounce", push);
 
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
-		local room, message = event.room, event.message;
+		local room, message = event.room, event.message or event.outline;
 		parts.consent.note_user(room, event.bare_jid);
-		if not engine:is_registered(event.bare_jid) or has_reached_user(event) then return; end
+		if not room_sync.may_have_device(event.bare_jid) or has_reached_user(event) then return; end
 		local facts = parts.facts_of(room);
 		facts.user = event.bare_jid;
 		facts.sender = sender_of(event);

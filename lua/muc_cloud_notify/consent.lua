@@ -65,9 +65,9 @@ local function requested_nick(stanza)
 	end
 end
 
--- parts: { muc = the environment of mod_muc; is_asked_for = whether consent is needed at all }
+-- parts: { muc = the environment of mod_muc; live_rooms; is_asked_for = whether consent is needed at all }
 local function watch(parts)
-	local muc, is_asked_for = parts.muc, parts.is_asked_for;
+	local muc, live_rooms, is_asked_for = parts.muc, parts.live_rooms, parts.is_asked_for;
 	local on_consent = function () end;
 	local unstored = {}; -- JID of a room whose marks have changed -> when to store it
 	local stored = {}; -- JID of a room -> when it was stored, if that is not long ago
@@ -91,16 +91,17 @@ local function watch(parts)
 		for room_jid, at in pairs(stored) do
 			if now - at >= seconds_between_stores then stored[room_jid] = nil; end
 		end
-		for room in muc.live_rooms() do
-			if unstored[room.jid] and unstored[room.jid] <= now then
-				unstored[room.jid], stored[room.jid] = nil, now;
-				room:save();
+		for room_jid, at in pairs(unstored) do
+			local room = at <= now and live_rooms.find(room_jid);
+			if at <= now then unstored[room_jid] = nil; end
+			if room then
+				-- One that is not live any more was stored with its occupants when it went, whom this would remove.
+				if live_rooms.is_live(room) then
+					stored[room_jid] = now;
+					room:save();
+				end
 				return;
 			end
-		end
-		-- The others are not live any more: they were stored when they went.
-		for room_jid, at in pairs(unstored) do
-			if at <= now then unstored[room_jid] = nil; end
 		end
 	end
 

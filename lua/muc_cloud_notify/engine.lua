@@ -12,97 +12,44 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 local stanza_mt = require "util.stanza".stanza_mt;
 
 local guard = part "shared/guard";
+local library = part "shared/library";
 
 local contract = part "muc_cloud_notify/engine_types".contract;
-local entry_point = "luaopen_muc_cloud_notify";
-local lua_version = _VERSION:match("5%.%d+");
 
 -- When a turn has failed, what is due is still due. Not at once: what fails now will fail then.
 local seconds_after_failure = 2;
 
+-- How soon to look again where a batch is due, but none can be stored yet.
+local seconds_until_store = 0.1;
+
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
+	"set_registrations", "await_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
 	"forget_room", "forget_rooms", "room_destroyed";
-	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "handle_timeout", "spread";
-	"prepare_restore", "restore", "batch_stored", "batch_failed";
+	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
+	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout", "spread";
+	"prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "poll_batch", "finish_batch", "poll_push", "begin_lease_check", "next_aged_devices", "next_deadline";
-	"addressee", "summary", "push_details", "is_wanted", "is_registered", "coverage", "absent_members", "stats", "awaited_room";
+	"prepare_enable", "prepare_disable", "without_registration", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
+	"next_aged_devices", "next_deadline";
+	"addressee", "summary", "push_details", "push_words", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats";
+	"awaited_room";
 	"plan_snapshot", "next_part";
 };
-
--- Where the library may be. By absolute path: LuaRocks' libraries are not on package.cpath in Prosody 0.12 and 13.0, and a
--- library of the same name elsewhere must not be taken for ours.
-local function candidates()
-	local paths = {};
-	local configured = module:get_option("muc_cloud_notify_library");
-	if configured then
-		-- An operator who names a library wants that one and no other.
-		return { tostring(configured) };
-	end
-	local directory = module:get_directory();
-	if directory then
-		table.insert(paths, directory.."/muc_cloud_notify.so");
-	end
-	local installer = prosody.paths and prosody.paths.installer;
-	if installer then
-		table.insert(paths, installer.."/lib/lua/"..lua_version.."/muc_cloud_notify.so");
-	end
-	for template in package.cpath:gmatch("[^;]+") do
-		if template:find("?", 1, true) then
-			table.insert(paths, (template:gsub("%?", "muc_cloud_notify")));
-		end
-	end
-	return paths;
-end
-
-local function exists(path)
-	local file = io.open(path, "rb");
-	if file then file:close(); end
-	return file ~= nil;
-end
-
-local function load_from(path)
-	local open, err, failed = package.loadlib(path, entry_point);
-	if open then
-		return open();
-	end
-	-- Lua's own symbols are missing, not our entry point.
-	if failed == "open" and err:find("undefined symbol: lua", 1, true) then
-		return nil, ("The library %s was built for another version of Lua than %s, which this Prosody runs on. Run 'make build LUA_VERSION=%s' in the"
-			.." module's source directory, then restart Prosody."):format(path, lua_version, lua_version);
-	end
-	return nil, ("The library %s cannot be loaded: %s. Run 'make build' in the module's source directory, then restart Prosody."):format(path, err);
-end
 
 -- Returns the library's table, or nil and what to do about it.
 ---@return native? native
 ---@return string? err
 local function load_library()
-	local paths = candidates();
-	for _, path in ipairs(paths) do
-		if exists(path) then
-			local native, err = load_from(path);
-			if not native then
-				return nil, err;
-			elseif native.contract ~= contract then
-				return nil, ("The library %s has contract %s, but the Lua files need contract %d. Run 'make build' in the module's source directory,"
-					.." then restart Prosody: a reload does not replace the library."):format(path, native.contract or "none", contract);
-			end
-			return native;
-		end
-	end
-	return nil, ("The library muc_cloud_notify.so is missing. Run 'make build' in the module's source directory. Looked for: %s")
-		:format(table.concat(paths, ", "));
+	return library.load("muc_cloud_notify", contract);
 end
 
 -- An engine as the other parts see it.
 ---@class driven_engine: engine
 ---@field on_event fun(self, type: string, handler: fun(event: table)) sets what is done with the events of a type
----@field on_due fun(self, turn: fun(): boolean) sets what is done when the timer runs: it returns whether it could be done
+---@field on_due fun(self, turn: (fun(): boolean), may_store: fun(): boolean) sets what is done when the timer runs: it returns whether
+---it could be done; and what says whether batches of the journal are stored yet
 
 -- Opens the engine of this MUC service. Before the first fact, on_event() is to be called for each type of event, and
 -- on_due().
@@ -115,6 +62,7 @@ local function open(native, options)
 	local poll_event, next_deadline = engine.poll_event, engine.next_deadline;
 
 	local handlers, turn = {}, nil;
+	local function may_store() return false; end -- until on_due() says so
 	local timer, due; -- never later than the next deadline; it may be earlier
 	local is_in_turn = false;
 	local on_timer;
@@ -137,6 +85,9 @@ local function open(native, options)
 		if is_in_turn then return; end -- which goes on as long as there is something to do, and plans after that
 		local deadline, reason = next_deadline(engine);
 		if deadline then
+			if reason == "batch due" and not may_store() then
+				deadline = math.max(deadline, monotonic() + seconds_until_store);
+			end
 			set_timer(deadline, reason);
 		end
 	end
@@ -185,8 +136,8 @@ local function open(native, options)
 		handlers[type] = handler;
 	end
 
-	function driven:on_due(func) -- luacheck: ignore 212/self
-		turn = func;
+	function driven:on_due(func, has_begun) -- luacheck: ignore 212/self
+		turn, may_store = func, has_begun;
 	end
 
 	return driven, is_new;

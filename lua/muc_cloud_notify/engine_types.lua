@@ -127,6 +127,13 @@ function engine:without_registration(record, push_identifier) end
 ---@return boolean is_first_device the user had no device before, and so is in the index of no room
 function engine:set_registrations(user, record, renewed) end
 
+---Something is stored of a user, but it cannot be read so far. Until set_registrations() says what it is, the user counts as one
+---with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed to the devices that
+---they turn out to have. It is no device in stats(). Nothing changes where the user has a device.
+---@param user string
+---@return boolean is_first_device as from set_registrations()
+function engine:await_registrations(user) end
+
 ---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
 ---who is a member of the rooms that it is told of.
 ---@param user string
@@ -213,6 +220,14 @@ function engine:occupant_gone(room, bare_jid, nick, now) end
 ---with handle_timeout(); 0 where the coverage of the room is not complete
 function engine:handle_message(facts, message, now) end
 
+---Messages that a room has broadcast, and of which nothing else is kept. They count as unread, and are told without words, where a
+---message counts that mentions nobody.
+---@param facts message_facts of which only `room`, `sender`, `members_only`, `public` and `present` matter
+---@param messages integer how many there were
+---@param now number
+---@return integer devices as from handle_message()
+function engine:handle_forgotten(facts, messages, now) end
+
 ---The facts about a message that bounced from a session it was sent to.
 ---@class bounce_facts
 ---@field room string
@@ -269,6 +284,19 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
+---The server has lost its link to the domain of an app server: answers to what is on its way there are not to be expected. It is due
+---again, at once or when the link is there again. Nothing for a domain that no device has its app server at, or that has never taken a
+---publish.
+---@param domain string
+---@param now number
+function engine:link_lost(domain, now) end
+
+---The server has a link to the domain of an app server, as far as it can tell: whoever waits for that need not wait any longer. Nothing
+---for the same domains.
+---@param domain string
+---@param now number
+function engine:link_restored(domain, now) end
+
 ---Does what is due at `now`: publishes without an answer, retries, and what has not come to all members of a large room. Where
 ---much is due it does a part of it, and the next deadline is past.
 ---@param now number
@@ -293,6 +321,11 @@ function engine:prepare_restore(part) end
 ---@param now number ages in it are as of then
 ---@return integer passed_over how many entries cannot be read, or make no sense
 function engine:restore(part, now) end
+
+---Whether what is said, and by whom, is kept from now on also where app servers in general may not know it: for push_words(). It is
+---not until this says so.
+---@param is_asked_for boolean
+function engine:keep_words(is_asked_for) end
 
 ---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
 ---@param now number
@@ -404,6 +437,15 @@ function engine:summary(summary) end
 ---@return push_details? details nil: it is not wanted any more
 function engine:push_details(id) end
 
+---What was said in the newest message that a push is about, whatever app servers in general may know of it: for one that what is
+---said does not leave the server by. Nothing where the push is not on its way. Nothing of it outlives a restart, unless app servers
+---in general may know it.
+---@param id string a push that was polled
+---@return boolean? is_mention whether one of the messages that it stands for mentions the user
+---@return string? sender the occupant JID of the author; nil: it was not kept, or may be told to nobody
+---@return string? body the text; nil: as for the sender, or there is none that anybody could read
+function engine:push_words(id) end
+
 ---Whether a push that was polled still is to be sent: its device may be gone, or its user be back.
 ---@param id string
 ---@return boolean
@@ -412,6 +454,13 @@ function engine:is_wanted(id) end
 ---@param user string
 ---@return boolean
 function engine:is_registered(user) end
+
+---Whether a message counts as unread for members who are absent, and want to hear of all messages.
+---@param room string
+---@param sender string? the bare JID of the author; nil: the room itself, or not known
+---@param message stanza as the room sends it, from an occupant JID
+---@return boolean
+function engine:is_important(room, sender, message) end
 
 ---How much is known of a room: nothing, its members, or also which of them are there.
 ---@param room string
@@ -432,6 +481,7 @@ function engine:absent_members(room) end
 ---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
 ---@field spreading integer messages, and other things that happened in rooms, that have not come to all members
+---@field unstored integer changes of what is unread or waits, for a device in a room each, that have yet to be written into the journal
 ---@field next_deadline string? the reason of the next deadline
 
 ---@return stats

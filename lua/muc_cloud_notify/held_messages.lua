@@ -2,13 +2,17 @@
 -- registrations were loaded.
 --
 -- Bounds: what is held of messages weighs `max_held` at most. A room may hold no more than is left for others, so that one in
--- which much is said leaves space for those that are read at the same time. What does not fit is not told.
+-- which much is said leaves space for those that are read at the same time. What does not fit only counts: of messages by
+-- the same author in the same room, with nobody leaving in between, it is kept how many there were. There are `max_counts` such
+-- entries; beyond that a message counts as one that was sent earlier, by when fewer had left, and if its author has sent none
+-- there, it is told to nobody.
 --
 -- This file is MIT/X11 licensed.
 
 local part = ...;
 
 local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
 
 local guard = part "shared/guard";
 local stanza_weight = part "shared/stanza_weight";
@@ -18,6 +22,7 @@ local max_held = 8 * 1024 * 1024;
 local max_elements = 500;
 -- Of a message beside its stanza: its tables, and those of its facts.
 local weight_of_message = 1000;
+local max_counts = 10000; -- some 6 MB
 
 -- What a message weighs, more than anything where it has more elements than any honest one. stanza: nil where it is not known
 local function weight_of(stanza)
@@ -26,14 +31,17 @@ local function weight_of(stanza)
 	return elements <= max_elements and weight_of_message + structure + length or math.huge;
 end
 
--- parts: { presence; may_have_device(bare_jid) = whether a user has a device, as far as that is known }
+-- parts: { presence; may_have_device(bare_jid) = whether a user has a device, as far as that is known; is_important(facts, stanza) =
+-- whether a message counts at all }
 local function new(parts)
 	local is_present, may_have_device = parts.presence.is_present, parts.may_have_device;
 
-	-- room JID -> { room, messages, next = the first of them that is still there, present = see find_present(), left = bare JIDs of those
-	-- who have left since the first was held, in their order; weight }
+	-- room JID -> { room, messages, first, last = which of them are still there, weight, present = see find_present(), presences = how many
+	-- occupants have left since the first message was held, left = bare JID -> the number of `presences` with which they left,
+	-- counts = see count() }. A message or count: { kind, details, presences = as it was then, weight, times }
 	local held = {};
-	local weight_held = 0; -- of all of them
+	local weight_held, counts_held = 0, 0; -- of all of them
+	local untold = 0; -- how many messages are told to nobody, as there was no space
 	local pushers = {}; -- kind of message -> push(room, details, present)
 
 	-- The occupants who have a device, as far as that is known: bare JIDs by occupant JID.
@@ -54,22 +62,60 @@ local function new(parts)
 		pushers[kind] = push;
 	end
 
+	local function open(room)
+		local of_room = held[room.jid];
+		if not of_room then
+			of_room = { room = room, messages = {}, first = 1, last = 0, weight = 0, present = find_present(room), presences = 0, left = {}, counts = {} };
+			held[room.jid] = of_room;
+		end
+		return of_room;
+	end
+
+	local function add(of_room, message)
+		message.presences = of_room.presences;
+		of_room.last = of_room.last + 1;
+		of_room.messages[of_room.last] = message;
+	end
+
+	-- The messages without words of an author: a list, the newest last.
+	local function counts_of(of_room, facts)
+		local key = ("%s %s %s"):format(facts.sender or "", facts.members_only, facts.public);
+		of_room.counts[key] = of_room.counts[key] or {};
+		return of_room.counts[key];
+	end
+
+	-- Of a message there is no space for it is kept that there was one. Returns whether that could be.
+	local function count(room, facts)
+		local of_room = open(room);
+		local counts = counts_of(of_room, facts);
+		local newest = counts[#counts];
+		if newest and (newest.presences == of_room.presences or counts_held >= max_counts) then
+			newest.times, newest.details.sent = newest.times + 1, monotonic();
+			return true;
+		elseif counts_held >= max_counts then
+			return false;
+		end
+		local message = { kind = "forgotten", details = { facts = facts, sent = monotonic(), messages = 1 }, weight = 0, times = 1 };
+		add(of_room, message);
+		table.insert(counts, message);
+		counts_held = counts_held + 1;
+		return true;
+	end
+
 	-- Keeps a message until its room is read, where there is space for it. facts: plain values, as they may outlive this module;
 	-- stanza: nil where it is not known
 	local function hold(room, kind, facts, stanza)
 		local weight = weight_of(stanza);
 		local weight_in_room = held[room.jid] and held[room.jid].weight or 0;
-		if weight_in_room + weight > max_held - weight_held then
+		if weight_in_room + weight <= max_held - weight_held then
+			local of_room = open(room);
+			of_room.weight, weight_held = of_room.weight + weight, weight_held + weight;
+			local details = { facts = facts, stanza = stanza and st.clone(stanza), sent = monotonic() };
+			add(of_room, { kind = kind, details = details, weight = weight, times = 1 });
+		elseif kind ~= "message" or parts.is_important(facts, stanza) and not count(room, facts) then
+			untold = untold + 1;
 			module:log("debug", "A message in %s is told to nobody: too much is held until rooms are read", room.jid);
-			return;
 		end
-		local of_room = held[room.jid]
-			or { room = room, messages = {}, next = 1, count = 0, present = find_present(room), left = {}, weight = 0 };
-		held[room.jid] = of_room;
-		of_room.count = of_room.count + 1;
-		of_room.weight, weight_held = of_room.weight + weight, weight_held + weight;
-		local details = { facts = facts, stanza = stanza and st.clone(stanza) };
-		of_room.messages[of_room.count] = { kind = kind, details = details, left_before = #of_room.left, weight = weight };
 	end
 
 	-- An occupant has changed while messages are held.
@@ -79,46 +125,84 @@ local function new(parts)
 		local before = of_room.present[occupant.nick];
 		of_room.present[occupant.nick] = is_here and occupant.bare_jid or nil;
 		if before and not is_here then
-			table.insert(of_room.left, before);
+			of_room.presences = of_room.presences + 1;
+			of_room.left[before] = of_room.presences;
 		end
 	end
 
-	-- Those with a device who were there when a message was held, and have left since; whoever is there now has read it.
+	-- Those who have left since, the last first. What they have left with is in their order.
+	local function order_left(of_room)
+		local order = {};
+		for bare_jid in pairs(of_room.left) do table.insert(order, bare_jid); end
+		table.sort(order, function (one, other) return of_room.left[one] > of_room.left[other]; end);
+		of_room.order, of_room.ordered_at = order, of_room.presences;
+	end
+
+	-- Those with a device who were there when a message was held, or came since, and have left since; whoever is there now has
+	-- read it.
 	local function left_since(of_room, message)
-		if of_room.left_count ~= #of_room.left or of_room.left_from ~= message.left_before then
-			of_room.left_count, of_room.left_from = #of_room.left, message.left_before;
-			of_room.left_then = table.move(of_room.left, message.left_before + 1, #of_room.left, 1, {});
+		if of_room.ordered_at ~= of_room.presences then order_left(of_room); end
+		local order, left = of_room.order, of_room.left;
+		-- Messages come in their order: what has left before one has left before all that follow.
+		while order[1] and left[order[#order]] <= message.presences do order[#order] = nil; end
+		return table.move(order, 1, #order, 1, {});
+	end
+
+	local function take_out(of_room)
+		local message = of_room.messages[of_room.first];
+		of_room.messages[of_room.first], of_room.first = nil, of_room.first + 1;
+		of_room.weight, weight_held = of_room.weight - message.weight, weight_held - message.weight;
+		if message.kind == "forgotten" then
+			counts_held = counts_held - 1;
+			table.remove(counts_of(of_room, message.details.facts), 1);
+			message.details.messages = message.times;
 		end
-		return of_room.left_then;
+		return message;
 	end
 
 	local function forget(room_jid)
 		local of_room = held[room_jid];
-		if of_room then weight_held = weight_held - of_room.weight; end
+		while of_room and of_room.messages[of_room.first] do take_out(of_room); end
 		held[room_jid] = nil;
+	end
+
+	-- How many messages are told to nobody, as there was no space for them, since this was asked for.
+	local function take_untold()
+		local messages = untold;
+		untold = 0;
+		return messages;
+	end
+
+	local function log_untold()
+		if untold > 0 and not next(held) then
+			module:log("warn", "%d message(s) are told to nobody: there were too many before it was known whom they concern", take_untold());
+		end
 	end
 
 	-- Those that come in meanwhile are held too, and follow.
 	local function release(room_jid, pause)
 		local of_room = held[room_jid];
-		while of_room and of_room.messages[of_room.next] do
-			local message = of_room.messages[of_room.next];
-			of_room.messages[of_room.next], of_room.next = nil, of_room.next + 1;
-			of_room.weight, weight_held = of_room.weight - message.weight, weight_held - message.weight;
+		while of_room and of_room.messages[of_room.first] do
+			local message = take_out(of_room);
 			guard.attempt("push a message that was held", pushers[message.kind], of_room.room, message.details, left_since(of_room, message));
 			pause(true);
 			if held[room_jid] ~= of_room then return; end -- the room is gone
 		end
 		forget(room_jid);
+		log_untold();
 	end
 
 	local function is_any(room_jid)
 		return held[room_jid] ~= nil;
 	end
 
-	local function count(room_jid)
-		local of_room = held[room_jid];
-		return of_room and of_room.count - of_room.next + 1 or 0;
+	-- How many messages are held in a room.
+	local function count_held(room_jid)
+		local messages = 0;
+		for _, message in pairs(held[room_jid] and held[room_jid].messages or {}) do
+			messages = messages + message.times;
+		end
+		return messages;
 	end
 
 	-- The rooms where messages are held.
@@ -128,23 +212,36 @@ local function new(parts)
 		return list;
 	end
 
+	-- Forgets what was said before a time on the clock of util.time.monotonic. Returns how many messages that were.
+	local function forget_before(time)
+		local messages = 0;
+		for room_jid, of_room in pairs(held) do
+			local message = of_room.messages[of_room.first];
+			while message and (message.details.sent or 0) < time do
+				messages = messages + take_out(of_room).times;
+				message = of_room.messages[of_room.first];
+			end
+			if not message then held[room_jid] = nil; end
+		end
+		return messages;
+	end
+
 	-- For the module that follows this one after a reload.
 	local function hand_over()
 		return held;
 	end
 
 	local function take_over(messages)
-		held, weight_held = messages, 0;
+		held, weight_held, counts_held = messages, 0, 0;
 		for _, of_room in pairs(held) do
-			of_room.weight = of_room.weight or 0; -- of a version that did not weigh them
-			for _, message in pairs(of_room.messages) do message.weight = message.weight or 0; end
 			weight_held = weight_held + of_room.weight;
+			for _, counts in pairs(of_room.counts) do counts_held = counts_held + #counts; end
 		end
 	end
 
 	return {
-		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget;
-		is_any = is_any, count = count, rooms = rooms, hand_over = hand_over, take_over = take_over;
+		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_before = forget_before;
+		is_any = is_any, count = count_held, take_untold = take_untold, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};
 end
 

@@ -1,5 +1,5 @@
 -- What is done between the load of the module and its end: the registrations are loaded, what the last run has left is
--- taken up, and a clean stop stores what is still to be pushed. None of it keeps the server waiting for long.
+-- taken up, and a clean stop stores what is still to be pushed and is not stored yet. None of it keeps the server waiting for long.
 --
 -- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Until it is, messages
 -- are held, and what the last run has left stays in the store as it is.
@@ -16,22 +16,28 @@ local local_hosts = part "muc_cloud_notify/local_hosts";
 -- How long a stop waits for what has happened in large rooms to come to all of their members.
 local seconds_to_spread = 0.2;
 
--- For how long a stop reads rooms in which messages are held.
-local seconds_to_read = 0.2;
+-- For how long a stop reads rooms in which messages are held, and takes devices that were given up out of the store.
+local seconds_to_read, seconds_to_remove = 0.2, 0.2;
 
--- What the last run has left is needed until it is told: a server that is killed before that is to find it again. It is
--- looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
+-- When the registrations are tried again that could not be loaded for another reason than the store.
+local seconds_after_failure = 30;
+
+-- Without a journal, what the last run has left is needed until it is told: a server that is killed before that is to find it
+-- again. It is looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
 -- stored says less and less.
 local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
--- parts: { native; engine; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; leases; outbox_store }
+-- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
+-- room_sync; registrations; loading; leases; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
-	local tasks, room_sync, registrations, outbox_store = parts.tasks, parts.room_sync, parts.registrations, parts.outbox_store;
+	local standby = parts.standby;
+	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
 
-	local is_filled, is_reload = not is_new, false;
+	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
+	local handed_over; -- by the module before a reload
+	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
 	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
 	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
@@ -55,6 +61,7 @@ local function start(parts)
 	end
 
 	local function clear_when_told()
+		if not outbox_store.clear then return; end
 		local time_is_up = monotonic() + seconds_to_tell;
 		local function look()
 			local _, reason = engine:next_deadline();
@@ -76,50 +83,68 @@ local function start(parts)
 		end, clear_when_told);
 	end
 
-	local function read_live(rooms)
-		local place = 0;
+	-- first: those that are read before the others
+	local function read_live(first)
+		local place, next_room = 0, live_rooms.each();
 		room_sync.read_each("read the live rooms", function (pause)
 			local room;
 			repeat
 				pause();
 				place = place + 1;
-				room = rooms[place];
+				room = first[place] or next_room();
 			until not room or live_rooms.find(room.jid) == room and engine:coverage(room.jid) ~= "complete";
 			return room;
 		end, function () end);
 	end
 
+	-- What cannot be read now is read later.
+	local function take_up(pause)
+		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
+		seconds_to_wait = ok and seconds or nil;
+		if seconds_to_wait then return; end
+		outbox_store.begin();
+		is_filled = true;
+	end
+
 	local function on_filled()
-		if not is_filled then
-			-- The next reload gets a new engine, and what the last run has left is still there for it.
-			native.close(module.host);
-			return;
-		end
 		local rooms = room_sync.registrations_loaded();
-		for room in muc.live_rooms() do table.insert(rooms, room); end
 		read_awaited();
 		read_live(rooms);
 		guard.attempt("begin to look at the leases", parts.leases.start);
 	end
 
 	local function fill(pause)
-		if not registrations.load_all(pause) then return; end
-		guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
-		is_filled = true;
+		if not is_loaded then
+			seconds_to_wait = seconds_after_failure; -- if this fails
+			seconds_to_wait = loading.go_on(pause);
+			if seconds_to_wait then return; end
+			is_loaded = true;
+		end
+		seconds_to_wait = seconds_after_failure;
+		take_up(pause);
+	end
+
+	-- begin: how a task is begun, tasks.start or tasks.later
+	local function begin_to_fill(begin)
+		begin("load the registrations", fill, function ()
+			if is_filled then return on_filled(); end
+			module:add_timer(seconds_to_wait, guard.watch("go on loading the registrations", function () begin_to_fill(tasks.later); end));
+		end);
 	end
 
 	-- Before a host is there nothing can be said of its accounts.
 	local function load_host(host)
-		tasks.later("load the registrations of a host", function (pause) registrations.load_host(host, pause); end, function () end);
+		tasks.later("load the registrations of a host", function (pause) loading.load_host(host, pause); end, function () end);
 	end
 
 	local function begin()
 		local_hosts.watch_new(load_host);
 		if is_new then
-			tasks.start("load the registrations", fill, on_filled);
+			begin_to_fill(tasks.start);
 		else
+			outbox_store.begin(handed_over);
 			on_filled();
-			tasks.later("list the registered users", registrations.list, function () end);
+			tasks.later("list the registered users", loading.find_keys, function () end);
 		end
 	end
 
@@ -134,44 +159,71 @@ local function start(parts)
 	end
 
 	local function save_outbox()
+		if standby.is_serving() then
+			parts.registrations.finish(monotonic() + seconds_to_remove);
+		end
 		local held = room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
 		if held > 0 then
 			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
 		end
-		if is_filled then
+		if is_filled and standby.is_serving() then
 			spread();
 			outbox_store.save();
 		end
 	end
 
+	local function stop()
+		guard.attempt("store the outbox", save_outbox);
+		guard.attempt("say that this process does not serve any more", standby.give_up);
+	end
+
 	function module.save()
 		is_reload = true;
+		if standby.is_over() then
+			native.close(module.host); -- nothing that this one knows counts any more
+			return {};
+		end
+		if standby.is_serving() then
+			parts.registrations.finish(monotonic() + seconds_to_remove);
+		end
 		if not is_filled then
 			native.close(module.host); -- the one that follows is filled from the start
 		end
-		return { held = room_sync.hand_over() };
+		return {
+			held = room_sync.hand_over(), tenure = standby.hand_over();
+			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
+		};
 	end
 
 	function module.restore(saved)
+		handed_over = saved and saved.outbox;
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);
+		standby.take_over(saved and saved.tenure);
+		loading.take_over(saved and saved.unreadable or {});
 	end
 
 	function module.unload()
 		if is_reload then return; end
-		guard.attempt("store the outbox", save_outbox);
+		stop();
 		native.close(module.host);
 	end
 
 	-- After mod_muc has saved its rooms.
-	module:hook_global("server-stopping", guard.watch("store the outbox", save_outbox), -310);
+	module:hook_global("server-stopping", stop, -310);
 
 	-- Rooms may have changed while the module was not there.
 	engine:forget_rooms();
 
+	-- Another process served at that time: what was said here before is not for this one to push.
+	local function on_other_serving(time)
+		local messages = room_sync.forget_held_before(time);
+		if messages > 0 then module:log("debug", "What was said before is not pushed from here: %d message(s)", messages); end
+	end
+
 	-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-	module:add_timer(0, guard.watch("begin", begin));
+	module:add_timer(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
 end
 
 return { start = start };

@@ -11,7 +11,9 @@ local options = part "shared/options";
 -- field = { name of the option, check, what it expects, default }
 local own = {
 	count_hibernating = { "muc_push_hibernating", options.boolean, "true or false", true };
+	journal = { "muc_push_journal", options.boolean, "true or false", true };
 	consent = { "muc_push_consent", options.boolean, "true or false", true };
+	standby = { "muc_push_standby", options.one_of("auto", true, false), [["auto", true or false]], "auto" };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -41,7 +43,9 @@ local of_engine = {
 ---@class module_options
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
+---@field journal boolean whether what is pending is stored before it is pushed
 ---@field consent boolean whether a membership counts only once its owner has consented
+---@field standby "auto"|boolean whether one process waits while another serves
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native

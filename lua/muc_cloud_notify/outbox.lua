@@ -25,12 +25,14 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; publish; extensions; may_push(user, id, time) = whether a push may go to that user, and whether that
+-- parts: { engine; standby; publish; extensions; outbox_store; may_push(user, id, time) = whether a push may go to that user, and whether that
 -- took a look into a store, see accounts.lua; seconds_per_turn = how long the other users of the event loop are kept
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
-	local find_addressee, make_iq = parts.publish.addressee, parts.publish.iq;
+	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
+	local confidants = parts.confidants;
+	local is_serving = parts.standby.is_serving;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
 	local function is_let_through(stanza, id, user, summary)
@@ -49,13 +51,16 @@ local function new(parts)
 		return false;
 	end
 
-	-- Does what is due, as much of it as a turn may take. Returns false where the engine could not tell what to push.
+	-- Does what is due, as much of it as a turn may take. Returns false where the engine could not tell what to push, or where
+	-- that is not for this process to push.
 	local function turn()
+		if not is_serving() then return false; end
 		local now = monotonic();
 		local end_of_turn = now + seconds_per_turn;
 		local scope;
 		local polled = 0;
 		local has_waited = false; -- the last push, for a store
+		local has_stored = false; -- what has to be before it is pushed: once in a turn
 		local polled_id, app_server; -- of the push that is being sent
 		local in_process = {};
 
@@ -78,6 +83,9 @@ local function new(parts)
 				-- Another module, or an app server in this process, may change a stanza: it gets one of its own.
 				stanza = clone(stanza);
 			end
+			if in_process[app_server] then
+				confidants.tell(stanza, id, app_server);
+			end
 			if scope == "one-room" and not is_let_through(stanza, id, to.user, summary) then return; end
 			module:log("debug", "Pushing to %s through %s", to.user, app_server);
 			module:send(stanza);
@@ -93,6 +101,13 @@ local function new(parts)
 						if now > end_of_turn then return; end
 					end
 					engine:handle_timeout(now);
+					if not has_stored then
+						has_stored = true;
+						if outbox_store.turn(now) then
+							now = monotonic();
+							if now > end_of_turn then return; end
+						end
+					end
 					scope = extensions.is_listening() and "one-room" or "all-rooms";
 				end
 				local id, device, summary = engine:poll_push(now, scope);

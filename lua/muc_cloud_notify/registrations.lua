@@ -7,17 +7,35 @@
 
 local part = ...;
 
-local now = require "util.time".now; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local now = require "util.time".now;
 
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
-local record_store = part "muc_cloud_notify/record_store";
 
--- parts: { engine; accounts = see accounts.lua; find_memberships = see rooms.lua }
+-- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua;
+-- find_memberships = see rooms.lua }
 local function new(parts)
-	local engine, accounts, find_memberships = parts.engine, parts.accounts, parts.find_memberships;
-	local records = record_store.new();
-	local read_record, write_record = records.get, records.set;
+	local engine, accounts, tasks, find_memberships = parts.engine, parts.accounts, parts.tasks, parts.find_memberships;
+	local write_record = parts.records.set;
+	local disabled = {}; -- user -> the push identifiers of devices that the engine has given up, and that are still in the store
+	local is_removing = false; -- whether a task sees to them
+
+	-- The record of a user, or nil. What the engine has given up of it is taken out of the store first.
+	local function read_record(user)
+		local record = parts.records.get(user);
+		if not disabled[user] then return record; end
+		local left, is_any = record, false;
+		for _, push_identifier in ipairs(disabled[user]) do
+			local was_there;
+			left, was_there = engine:without_registration(left, push_identifier);
+			is_any = is_any or was_there;
+		end
+		if is_any then write_record(user, left); end
+		disabled[user] = nil;
+		return left;
+	end
+
 	-- A user has a device, and had none before. A user of this server is no stranger, nor is a member of a room.
 	local function on_first_device(user)
 		if local_hosts.is_local(user) then
@@ -95,7 +113,7 @@ local function new(parts)
 		for _, user in ipairs(users) do
 			local ok, err = pcall(mark, user);
 			if not ok then failed, reason = failed + 1, err; end
-			pause();
+			pause(true);
 		end
 		if failed > 0 then
 			module:log("error", "The accounts of %d user(s) could not be given a marker, so it may not be noticed if they are deleted and made again: %s",
@@ -103,58 +121,18 @@ local function new(parts)
 		end
 	end
 
-	-- Loads what is stored under the keys for which is_wanted(key) holds. Returns whether it could be listed.
-	local function load_where(is_wanted, pause)
-		local gone = {}; -- users, where there are registrations of earlier accounts
-		local unmarked = {}; -- users, where there are registrations that do not say for which account they are
-		local is_listed = guard.attempt("list the registered users", function ()
-			records.each_key(function (key)
-				guard.attempt("load the registrations of "..tostring(key), function ()
-					if not is_wanted(key) then return; end
-					local user, stored = records.get_by_key(key);
-					local account = accounts.find(user);
-					local record, removed = without_former(stored, account);
-					engine:set_registrations(user, record);
-					if removed > 0 then table.insert(gone, user); end
-					if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
-					if record and accounts.is_disabled(user, account) then
-						engine:set_suspended(user, true);
-					end
-				end);
-				pause(true);
-			end);
-		end);
-		-- Not while they are listed: a store may do only one thing at a time.
-		for _, user in ipairs(gone) do
-			remove_former(user, accounts.find(user)); -- it may have been made anew meanwhile
+	-- Takes the devices that the engine has given up out of the store. deadline: nil for none
+	local function remove_disabled(pause, deadline)
+		local user = next(disabled);
+		while user and not (deadline and monotonic() > deadline) do
+			guard.attempt("remove a disabled device of "..user.." from the store", read_record, user);
+			disabled[user] = nil;
 			pause(true);
+			user = next(disabled);
 		end
-		mark_all(unmarked, pause);
-		return is_listed;
 	end
 
-	-- Loads everything that is stored into the engine; pause() is called wherever there may be an interruption.
-	-- Returns false where that is to be tried again.
-	local function load_all(pause)
-		if not records.can_list then
-			module:log_status("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
-			return true;
-		end
-		if not load_where(function () return true; end, pause) then
-			module:log_status("error", "The store cannot be read, so nobody who registered before is known; reload mod_%s when it can", module.name);
-			return false;
-		end
-		local stats = engine:stats();
-		module:log_status("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
-		return true;
-	end
-
-	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at.
-	local function load_host(host, pause)
-		load_where(function (key) return records.may_be_of(key, host); end, pause);
-	end
-
-	-- The engine has disabled a device: takes it out of the store.
+	-- The engine has disabled a device: it is taken out of the store, a little later, as there may be many at once.
 	---@param device device_disabled
 	local function remove(device)
 		if device.errors then
@@ -162,17 +140,18 @@ local function new(parts)
 		else
 			module:log("warn", "%s is not pushed to through %s any more: it could not be reached for too long", device.user, device.app_server);
 		end
-		guard.attempt("remove a disabled device of "..device.user.." from the store", function ()
-			local record, was_there = engine:without_registration(read_record(device.user), device.push_identifier);
-			if was_there then
-				write_record(device.user, record);
-			end
-		end);
+		local of_user = disabled[device.user] or {};
+		disabled[device.user] = of_user;
+		table.insert(of_user, device.push_identifier);
+		if is_removing then return; end
+		is_removing = true;
+		tasks.later("remove disabled devices from the store", remove_disabled, function () is_removing = false; end);
 	end
 
-	-- Finds out which keys there are, where the engine has the registrations already.
-	local function list(pause)
-		guard.attempt("list the registered users", records.each_key, function () pause(); end);
+	-- Removes as many of them as can be until a time on the clock of util.time.monotonic: before a stop. The others are given up
+	-- again one day.
+	local function finish(deadline)
+		remove_disabled(function () end, deadline);
 	end
 
 	-- There was a sign of life of a device: stores it, and then counts on it.
@@ -200,7 +179,7 @@ local function new(parts)
 
 	return {
 		read = read_record, set = set_registrations, commit = commit, without_former = without_former;
-		load_all = load_all, load_host = load_host, list = list, mark = mark, refresh = refresh, expire = expire;
+		mark = mark, mark_all = mark_all, refresh = refresh, expire = expire, finish = finish;
 		remove = remove, remove_former = remove_former, remove_all = remove_all;
 	};
 end

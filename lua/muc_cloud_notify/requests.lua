@@ -33,6 +33,12 @@ local function store_failed(event)
 	return true;
 end
 
+local function refuse_on_standby(event)
+	event.origin.send(st.error_reply(event.stanza, "wait", "recipient-unavailable",
+		"This server is on standby for another one that registers devices, try again in a minute"));
+	return true;
+end
+
 -- Requests of a user of each kind: so many at once, and so many a second after that.
 local requests_at_once, requests_per_second = 30, 10 / 60;
 local buckets_kept = 10000;
@@ -65,10 +71,10 @@ local function fits(value, left)
 	return left >= 0 and left or nil;
 end
 
--- parts: { engine; registrations; may_register(event, push_info) = whether other modules agree; accounts = see accounts.lua;
+-- parts: { engine; standby; registrations; may_register(event, push_info) = whether other modules agree; accounts = see accounts.lua;
 -- find_memberships = see rooms.lua }
 local function watch(parts)
-	local engine, registrations, may_register = parts.engine, parts.registrations, parts.may_register;
+	local engine, standby, registrations, may_register = parts.engine, parts.standby, parts.registrations, parts.may_register;
 	local accounts, find_memberships = parts.accounts, parts.find_memberships;
 	local enables = token_buckets.new(requests_at_once, requests_per_second, buckets_kept);
 	-- Of their own: who may not enable for now can still disable.
@@ -80,7 +86,7 @@ local function watch(parts)
 	-- is_member: whether the user is a member of a room; nil where that is not known
 	local function answer_enable(event, user, is_member)
 		local stanza = event.stanza;
-		local account = accounts.find(user);
+		local account = accounts.find_just_now(user);
 		if account == false then
 			-- A session may outlive the account, where another process deletes it; the next account of the name is not theirs.
 			registrations.remove_former(user, account);
@@ -155,8 +161,21 @@ local function watch(parts)
 		return true;
 	end
 
-	module:hook("iq-set/host/"..xmlns_push..":enable", guard.answer("enable pushes", enable, store_failed));
-	module:hook("iq-set/host/"..xmlns_push..":disable", guard.answer("disable pushes", disable, store_failed));
+	-- Answers requests where this process serves, and as soon as that is known.
+	local function hook(name, what, handler)
+		local answer = guard.answer(what, handler, store_failed);
+		local refuse_for_now = guard.answer(what, refuse_on_standby);
+		module:hook("iq-set/host/"..xmlns_push..":"..name, function (event)
+			if standby.is_serving() then return answer(event); end
+			local is_kept = standby.when_decided(function (is_serving)
+				(is_serving and answer or refuse_for_now)(event);
+			end);
+			return is_kept or refuse_for_now(event);
+		end);
+	end
+
+	hook("enable", "enable pushes", enable);
+	hook("disable", "disable pushes", disable);
 end
 
 return { watch = watch };

@@ -41,19 +41,18 @@ local function find_members(room, group)
 	return found;
 end
 
--- parts: { muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; on_members(room, users, occupant) = is told which of
+-- parts: { live_rooms; tasks = see lua/shared/tasks.lua; on_members(room, users, occupant) = is told which of
 -- those searched for are members of a room, as keys, see visit() for `occupant`; it does not raise errors }
 local function new(parts)
-	local muc, tasks, on_members = parts.muc, parts.tasks, parts.on_members;
+	local live_rooms, tasks, on_members = parts.live_rooms, parts.tasks, parts.on_members;
 
 	-- Those that are not done, in their order: { users = bare JID -> true; count = how many; callbacks = { bare_jid, on_found } in
-	-- their order; found = bare JID -> true for those who are a member anywhere; visited = room JID -> true; is_begun }
+	-- their order; found = bare JID -> true for those who are a member anywhere; visited = JID of a room where something has
+	-- happened -> true; is_begun }
 	local groups = {};
 
 	-- Returns whether any of the users is a member. occupant: see visit()
-	local function visit_for(group, room, occupant)
-		if group.visited[room.jid] then return false; end
-		group.visited[room.jid] = true;
+	local function look_into(group, room, occupant)
 		local members = find_members(room, group);
 		if not members then return false; end
 		for bare_jid in pairs(members) do
@@ -67,7 +66,10 @@ local function new(parts)
 	-- the room by now; nil for none
 	local function visit(room, occupant)
 		for _, group in ipairs(groups) do
-			visit_for(group, room, occupant);
+			if not group.visited[room.jid] then
+				group.visited[room.jid] = true;
+				look_into(group, room, occupant);
+			end
 		end
 	end
 
@@ -80,27 +82,29 @@ local function new(parts)
 		for _, callback in ipairs(group.callbacks) do
 			local bare_jid = callback.bare_jid;
 			guard.attempt("take note of the rooms of "..bare_jid, callback.on_found, group.found[bare_jid] or false);
-			pause();
+			pause(true); -- it may have looked into a store
 		end
 	end
 
-	-- Prosody's list of rooms changes its order whenever a room is used: so it is copied.
-	local function live_rooms()
-		local rooms = {};
-		for room in muc.live_rooms() do
-			rooms[#rooms + 1] = room;
+	-- Of the rooms that this comes to nothing is noted: there may be very many, and a table that is large takes long in one go.
+	local function go_through_rooms(group, pause)
+		local room;
+		local function what() return "look for members of "..room.jid; end
+		for live_room in live_rooms.each() do
+			room = live_room;
+			local has_members = false;
+			if not group.visited[room.jid] then
+				has_members = select(2, guard.attempt(what, look_into, group, room));
+			end
+			pause(has_members);
 		end
-		return rooms;
 	end
 
 	local function search(pause)
 		while groups[1] do
 			local group = groups[1];
 			group.is_begun = true;
-			for _, room in ipairs(live_rooms()) do
-				local _, has_members = guard.attempt("look for members of "..room.jid, visit_for, group, room);
-				pause(has_members);
-			end
+			go_through_rooms(group, pause);
 			finish(group, pause);
 		end
 	end

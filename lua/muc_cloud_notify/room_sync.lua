@@ -31,9 +31,15 @@ local max_seen = 1000;
 local function new(parts)
 	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
 	local is_loaded = parts.is_loaded;
+
+	-- Whether a user has a device, as far as that is known.
+	local function may_have_device(bare_jid)
+		return not is_loaded or engine:is_registered(bare_jid);
+	end
+
 	local held = held_messages.new {
-		presence = parts.presence;
-		may_have_device = function (bare_jid) return not is_loaded or engine:is_registered(bare_jid); end;
+		presence = parts.presence, may_have_device = may_have_device;
+		is_important = function (facts, stanza) return engine:is_important(facts.room, facts.sender, stanza); end;
 	};
 
 	-- room JID -> { task, changed = bare JIDs whose affiliation has changed since, nil where none has }, for rooms that are being read
@@ -332,16 +338,16 @@ local function new(parts)
 			end
 			left = left + held.count(room.jid);
 		end
-		return left;
+		return left + held.take_untold();
 	end
 
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
-		forget = forget, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
+		forget = forget, forget_held_before = held.forget_before, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present;
 		look_at = look_at, look_for = look_for;
-		hold = held.hold, add_late = add_late, registrations_loaded = registrations_loaded;
+		hold = held.hold, add_late = add_late, may_have_device = may_have_device, registrations_loaded = registrations_loaded;
 	};
 end
 

@@ -31,11 +31,10 @@ local function may_revise(stanza)
 	return false;
 end
 
--- parts: { engine; muc = the environment of mod_muc; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room,
--- stanza_id) = the author of a message, see mod_muc_undelivered; wants_message = whether another module wants to see the
--- message with each push }
+-- parts: { engine; live_rooms; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room, stanza_id) = the author of a
+-- message, see mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
-	local engine, muc, room_sync, consent, wants_message = parts.engine, parts.muc, parts.room_sync, parts.consent, parts.wants_message;
+	local engine, room_sync, consent, wants_message = parts.engine, parts.room_sync, parts.consent, parts.wants_message;
 
 	-- These users are members of a room, and have a device. occupant: one who may be gone by now, nil for none
 	local function add_members(room, users, occupant)
@@ -58,7 +57,7 @@ local function watch(parts)
 	end
 
 	local search = room_search.new {
-		muc = muc, tasks = parts.tasks;
+		live_rooms = parts.live_rooms, tasks = parts.tasks;
 		on_members = function (room, users, occupant)
 			if not guard.attempt("take note of members of "..room.jid, add_members, room, users, occupant) then
 				-- They are registered, whatever happens here: so the room is read again.
@@ -110,6 +109,7 @@ local function watch(parts)
 		engine:forget_room(event.room.jid);
 		room_sync.start_again(event.room);
 		room_sync.start(event.room);
+		visit(event.room); -- whoever goes through all rooms may have passed its place
 	end), 1000);
 
 	module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", function (event)
@@ -136,18 +136,29 @@ local function watch(parts)
 		return author;
 	end
 
-	-- message: { facts; stanza }. present: see room_sync.on_release
+	-- message: { facts; stanza; sent }. present: see room_sync.on_release
 	local function push(room, message, present)
 		local facts = message.facts;
 		facts.present = present;
 		facts.reply_author = find_reply_author(room, message.stanza);
-		local devices = engine:handle_message(facts, message.stanza, monotonic());
+		local devices = engine:handle_message(facts, message.stanza, message.sent);
 		if devices > 0 then
 			module:log("debug", "A message in %s is pushed to %d device(s)", room.jid, devices);
 		end
 	end
 
+	-- forgotten: { facts; messages = how many; sent = when the last one was }
+	local function push_forgotten(room, forgotten, present)
+		local facts = forgotten.facts;
+		facts.present = present;
+		local devices = engine:handle_forgotten(facts, forgotten.messages, forgotten.sent);
+		if devices > 0 then
+			module:log("debug", "%d message(s) in %s of which nothing else is known are pushed to %d device(s)", forgotten.messages, room.jid, devices);
+		end
+	end
+
 	room_sync.on_release("message", push);
+	room_sync.on_release("forgotten", push_forgotten);
 
 	-- Where everybody is there, what is taken back or corrected may still come back from a session of somebody who only
 	-- seems to be.
@@ -173,7 +184,7 @@ local function watch(parts)
 		local facts = facts_of(room);
 		facts.sender = sender and sender.bare_jid;
 		if is_complete then
-			push(room, { facts = facts, stanza = stanza });
+			push(room, { facts = facts, stanza = stanza, sent = monotonic() });
 		else
 			room_sync.hold(room, "message", facts, stanza);
 		end

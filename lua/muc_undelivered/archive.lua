@@ -109,7 +109,7 @@ local function new(limit)
 		stanza:maptags(keep_what_was_broadcast);
 		stanza:tag("stanza-id", { xmlns = xmlns_sid, by = room_jid, id = stanza_id }):up();
 		local packed, weight, description = packing.pack(stanza);
-		if not is_kept(weight) then packed, weight, description = false, 0, description or packing.describe(stanza); end
+		if not is_kept(weight) then packed, weight, description = false, 0, packing.describe(stanza); end
 		local attr = stanza.attr;
 		return {
 			stanza_id = stanza_id, packed = packed, description = description, id = attr.id, from = attr.from, author = author;

@@ -190,6 +190,7 @@ local function new(room_log)
 			bare_jid = bare_jid;
 			elsewhere = message and find_elsewhere(record, bare_jid, visit, message) or {};
 			message = message and copy(message, real_jid);
+			outline = message and packing.outline_of(message.description);
 			sender = message and message.sender;
 			stanza_id = message and message.stanza_id;
 			sent = message and message.time;

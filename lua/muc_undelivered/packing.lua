@@ -1,8 +1,8 @@
 -- How a message is kept, and what that weighs.
 --
 -- A stanza of Lua tables weighs more than its text, see stanza_weight.lua. An ordinary message is kept as it is, for that costs
--- nothing. One of many elements or attributes is kept as its text. Of one that is larger than any honest one nothing is kept
--- but what it is found by.
+-- nothing. One of many elements or attributes is kept as its text. Of one that is larger than any honest text nothing is kept
+-- but what it is found by, and its outline.
 --
 -- Bounds: `max_length` bytes of text and attributes in a message, and `max_elements` elements.
 --
@@ -15,6 +15,7 @@ local tostring, type = tostring, type;
 local sha1 = require "util.hashes".sha1; -- COMPAT 0.12: no prosody.* names
 local parse = require "util.xml".parse;
 
+local outlines = part "muc_undelivered/outline";
 local stanza_weight = part "shared/stanza_weight";
 
 local measure = stanza_weight.measure;
@@ -44,13 +45,24 @@ local function pack(stanza)
 			return text, #text + stanza_weight.of_string + stanza_weight.of_element, describe(stanza);
 		end
 	end
-	return false, stanza_weight.of_element, describe(stanza);
+	local description, weight = describe(stanza), stanza_weight.of_element;
+	description.outline = outlines.of(stanza);
+	if description.outline then
+		local _, its_structure, its_length = measure(description.outline, max_elements);
+		weight = weight + its_structure + its_length;
+	end
+	return false, weight, description;
 end
 
 -- The stanza that was packed, nil where it was not kept. Not a copy.
 local function unpack(packed)
 	if type(packed) == "string" then return (parse(packed)) or nil; end
 	return packed or nil;
+end
+
+-- The outline of a message that was not kept, see outline.lua; nil where there is none. Not a copy.
+local function outline_of(description)
+	return description and description.outline;
 end
 
 -- Whether a packed message has a body. description: the third result of pack()
@@ -65,4 +77,4 @@ local function is_marked_private(packed, description)
 	return packed:get_child("x", xmlns_muc_user) ~= nil;
 end
 
-return { pack = pack, describe = describe, unpack = unpack, has_body = has_body, is_marked_private = is_marked_private };
+return { pack = pack, describe = describe, unpack = unpack, outline_of = outline_of, has_body = has_body, is_marked_private = is_marked_private };

@@ -73,27 +73,32 @@ local function checked(name, check, expected, default)
 	return default;
 end
 
--- An option that allows some JIDs or domains, and nobody else: it must not allow more when it is not understood. nil where it is
--- not set.
-local function read_jids(name)
+-- An option that allows some, and nobody else: it must not allow more when it is not understood. nil where it is not set.
+-- prepare(entry): the entry as it is used, nil where it is none; expected: what a list has, in words; example: an entry of it;
+-- no_entry: what an entry is that is none
+local function read_list(name, prepare, expected, example, no_entry)
 	local configured = module:get_option(name);
 	if configured == nil then return nil; end
 	local list = list_of_text(configured);
 	if not list then
-		module:log("error", "Option %s is %s (a %s), but a list of JIDs or domains is expected, such as { \"push.example.com\" };"
-			.." until that is mended, it allows nobody", name, show(configured), type(configured));
+		module:log("error", "Option %s is %s (a %s), but a list of %s is expected, such as { %q };"
+			.." until that is mended, it allows nobody", name, show(configured), type(configured), expected, example);
 		return {};
 	end
-	local jids = {};
+	local entries = {};
 	for _, entry in ipairs(list) do
-		local jid = jid_prep(entry);
-		if jid then
-			table.insert(jids, jid);
+		local prepared = prepare(entry);
+		if prepared then
+			table.insert(entries, prepared);
 		else
-			module:log("error", "Option %s has the entry %s, which is neither a JID nor a domain: it allows nobody", name, show(entry));
+			module:log("error", "Option %s has the entry %s, which is %s: it allows nobody", name, show(entry), no_entry);
 		end
 	end
-	return jids;
+	return entries;
+end
+
+local function read_jids(name)
+	return read_list(name, function (entry) return (jid_prep(entry)); end, "JIDs or domains", "push.example.com", "neither a JID nor a domain");
 end
 
 -- specification: field of the result = { name of the option, check, what it expects in words, default }. Without a
@@ -107,6 +112,6 @@ local function read(specification)
 end
 
 return {
-	read = read, read_jids = read_jids;
+	read = read, read_jids = read_jids, read_list = read_list;
 	boolean = boolean, text = text, integer = integer, seconds = seconds, milliseconds = milliseconds, one_of = one_of;
 };

@@ -28,16 +28,19 @@ export async function stop(child, signal) {
 }
 
 export class Server {
-	static async start(version) {
-		const { child, line } = await start("tools/browser", ["--server", version]);
+	/** `pushServicePort`: of a push service for browsers, if there is to be an app server for them. */
+	static async start(version, pushServicePort) {
+		const port = pushServicePort ? [String(pushServicePort)] : [];
+		const { child, line } = await start("tools/browser", ["--server", version, ...port]);
 		return new Server(child, JSON.parse(line));
 	}
 
-	constructor(child, { origin, requests, plain_service }) {
+	constructor(child, { origin, requests, plain_service, push_service }) {
 		this.child = child;
 		this.origin = origin;
 		this.requests = requests;
 		this.plainService = plain_service;
+		this.pushService = push_service;
 	}
 
 	/** Asks for something: see the verbs of server.lua. */

@@ -1,22 +1,39 @@
 -- The server of the browser tests: a real Prosody, the owner of the rooms and an app server, in a process that is asked
 -- over HTTP: POST /<verb> with arguments in JSON. Says its addresses on stdout, and ends when its stdin does.
 --
--- Arguments: the version of Prosody
+-- Arguments: the version of Prosody; and the port of a push service on loopback, if there is one: then there is an app server for
+-- browsers too, and its certificate is said
 
 local array = require "util.array"; -- an empty one is one in JSON too
 local json = require "util.json";
 
+local certificates = require "harness.certificates";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
 local http = require "demo.http";
 local web = require "demo.web";
+local shell = require "spec.support.shell";
 
 local plain_service = "plain.localhost"; -- one without the module
+local web_push_host = "web-push.localhost";
 local push_timeout = 5; -- seconds
 
 local requests = http.listen();
-local server = web.start { version = arg[1], mucs = { [plain_service] = { allow_unaffiliated_register = true } } };
+local push_service_port = arg[2];
+local push_service_folder = push_service_port and shell.run("mktemp -d");
+local push_service = push_service_port and certificates.issue(push_service_folder, { "127.0.0.1" });
+local server = web.start {
+	version = arg[1];
+	muc = push_service and { push_max_errors = 1, push_notification_with_body = true, push_notification_with_sender = true };
+	mucs = { [plain_service] = { allow_unaffiliated_register = true } };
+	internal = push_service and {
+		[web_push_host] = {
+			module = "web_push_app_server", http_host = web.user_host, web_push_services = { "127.0.0.1:" .. push_service_port };
+		};
+	};
+	global = push_service and { client_https_ssl = { cafile = push_service.cafile } };
+};
 local app = server:app_server(web.app_host);
 local owner = server:user("owner@" .. web.house .. "/desk");
 
@@ -55,6 +72,13 @@ function verbs.create_room(options)
 	owner:leave(options.room);
 end
 
+-- The owner says something in a room, which they enter for that.
+function verbs.say(options)
+	if not owner.nicks[options.room] then owner:join(options.room, "owner"); end
+	owner:say(options.room, options.text);
+	owner.component:sync();
+end
+
 -- The affiliation of somebody, and the nickname they have registered.
 function verbs.membership(options)
 	local affiliation, nick = server:admin([[
@@ -65,12 +89,16 @@ function verbs.membership(options)
 	return { affiliation = affiliation, nick = nick };
 end
 
--- The session of somebody: "connected", "hibernating" (XEP-0198), or "none".
+-- The session of somebody, that which is best connected: "connected", "hibernating" (XEP-0198), or "none".
 function verbs.session(options)
 	return server:admin([[
 		local user = prosody.hosts[jid.host((...))].sessions[jid.node((...))];
-		local _, session = next(user and user.sessions or {});
-		return session and (session.hibernating and "hibernating" or "connected") or "none";
+		local state = "none";
+		for _, session in pairs(user and user.sessions or {}) do
+			if not session.hibernating then return "connected"; end
+			state = "hibernating";
+		end
+		return state;
 	]], options.jid);
 end
 
@@ -105,7 +133,9 @@ loop.add({ getfd = function () return 0; end, dirty = function () return false; 
 end);
 
 requests.origin = web.origin(server);
-io.stdout:write(json.encode { origin = requests.origin, requests = requests.address, plain_service = plain_service }, "\n");
+io.stdout:write(json.encode {
+	origin = requests.origin, requests = requests.address, plain_service = plain_service, push_service = push_service;
+}, "\n");
 io.stdout:flush();
 
 while not is_over do
@@ -117,3 +147,4 @@ while not is_over do
 	if request then serve(request); end
 end
 prosody.close_all();
+if push_service_folder then shell.run("rm -r " .. push_service_folder); end

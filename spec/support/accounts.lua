@@ -103,8 +103,8 @@ function Accounts:replace_account(bare_jid)
 end
 
 -- block: a function of the accounts and the version, run for each storage
-local function describe(title, block)
-	versions.describe_storages(title, function (version, storage)
+local function describe_in(describe_storages, title, block)
+	describe_storages(title, function (version, storage)
 		local accounts = setmetatable({ storage = storage, count = 0 }, Accounts);
 		busted.lazy_setup(function () accounts:start(version); end);
 		busted.before_each(function ()
@@ -115,4 +115,7 @@ local function describe(title, block)
 	end);
 end
 
-return { describe = describe };
+return {
+	describe = function (...) describe_in(versions.describe_storages, ...); end;
+	describe_local = function (...) describe_in(versions.describe_local_storages, ...); end;
+};

@@ -20,10 +20,10 @@ function boundary.merged(set, changes)
 	return set;
 end
 
--- Every message is pushed, and at once, unless it is said otherwise.
+-- Every message is pushed, and at once, without a journal, unless it is said otherwise.
 function boundary.options(changes)
 	local set = boundary.merged({}, boundary.native.default_options);
-	return boundary.merged(boundary.merged(set, { default_level = "always", push_interval = 0 }), changes);
+	return boundary.merged(boundary.merged(set, { default_level = "always", journal = false, push_interval = 0 }), changes);
 end
 
 function boundary.open(changes)

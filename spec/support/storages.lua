@@ -1,7 +1,8 @@
 -- Prosody's storage modules, from outside of the server: what is in them, and how they fail.
 --
 -- read() and write() are of a user's record in this module's store, as a table. Each way to break a store
--- returns the function that mends it.
+-- returns the function that mends it. `global` are the options of a server that has the storage; of a storage that has
+-- prepare(), they are there after that, and others after each further one.
 
 local dbi = require "DBI";
 local json = require "util.json";
@@ -9,8 +10,15 @@ local lfs = require "lfs";
 local serialization = require "util.serialization";
 
 local files = require "harness.files";
+local loop = require "harness.loop";
+local postgresql = require "harness.postgresql";
 
 local service = "conference.localhost";
+
+-- What the server has read just now it may keep for a moment.
+local function let_a_moment_pass(server)
+	if server:is_running() then loop.wait_until(function () end, 0.02); end
+end
 
 local function encode(text)
 	return (text:gsub("%W", function (c) return string.format("%%%02x", c:byte()); end));
@@ -32,6 +40,11 @@ end
 function internal.write_raw(server, user, text)
 	lfs.mkdir((internal.path(server, user):gsub("/[^/]*$", "")));
 	files.write(internal.path(server, user), text);
+	let_a_moment_pass(server);
+end
+
+function internal.remove(server, user)
+	assert(os.remove(internal.path(server, user)));
 end
 
 function internal.read(server, user)
@@ -41,6 +54,11 @@ end
 
 function internal.write(server, user, record)
 	internal.write_raw(server, user, "return " .. serialization.serialize(record) .. ";\n");
+end
+
+-- Writes many: records by user.
+function internal.write_all(server, records)
+	for user, record in pairs(records) do internal.write(server, user, record); end
 end
 
 function internal.break_reads(server, user)
@@ -76,11 +94,147 @@ function internal.break_lists(server)
 	end
 end
 
-local sql = { name = "sql", global = { storage = "sql", sql = { driver = "SQLite3", database = "prosody.sqlite" } } };
-table.insert(storages, sql);
+function internal.record_path(server, store, name)
+	return string.format("%s/%s/%s/%s.dat", server.data_dir, encode(service), store, encode(name));
+end
 
--- Runs a statement of SQL on the server's database, and returns the rows.
-local function execute(server, statement, ...)
+-- The names of all records of a store, in their order.
+function internal.names(server, store)
+	local names = {};
+	for file in lfs.dir(string.format("%s/%s/%s", server.data_dir, encode(service), store)) do
+		local name = file:match("^(.*)%.dat$");
+		if name then
+			table.insert(names, (name:gsub("%%(%x%x)", function (code) return string.char(tonumber(code, 16)); end)));
+		end
+	end
+	table.sort(names);
+	return names;
+end
+
+-- What is in a record, as it is; nil where there is none.
+function internal.record(server, store, name)
+	return files.read(internal.record_path(server, store, name));
+end
+
+-- Makes a record what it may be after a power cut.
+function internal.damage(server, store, name)
+	local path = internal.record_path(server, store, name);
+	local before = assert(files.read(path));
+	files.write(path, "");
+	return function ()
+		assert(files.read(path) == "", "what is empty was replaced");
+		files.write(path, before);
+	end
+end
+
+-- A storage in an SQL database. dialect: { execute(server, statement, ...) = runs a statement on the server's database, and
+-- returns the rows of a SELECT; refuse(server, event) = makes it refuse an event of this module's store, "INSERT" or
+-- "DELETE", and returns how to end that }
+local function new_sql(name, dialect)
+	local storage = { name = name };
+	local execute = dialect.execute;
+
+	function storage.read(server, user)
+		local rows = execute(server, [[SELECT "key", "type", "value" FROM "prosody" WHERE "host" = ? AND "store" = ? AND "user" = ?]],
+			service, "muc_cloud_notify", user);
+		if not rows[1] then return nil; end
+		local record = {};
+		for _, row in ipairs(rows) do
+			record[row.key] = row.type == "json" and assert(json.decode(row.value)) or row.value;
+		end
+		return record;
+	end
+
+	function storage.write(server, user, record)
+		for key, value in pairs(record) do
+			local is_text = type(value) == "string";
+			execute(server, [[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value") VALUES (?, ?, ?, ?, ?, ?)]],
+				service, "muc_cloud_notify", user, key, is_text and "string" or "json", is_text and value or json.encode(value));
+		end
+	end
+
+	-- Writes many, some with each statement.
+	function storage.write_all(server, records)
+		local values, arguments = {}, {};
+		local function flush()
+			if not values[1] then return; end
+			execute(server, [[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value") VALUES ]] .. table.concat(values, ", "),
+				table.unpack(arguments));
+			values, arguments = {}, {};
+		end
+		for user, record in pairs(records) do
+			for key, value in pairs(record) do
+				table.insert(values, "(?, 'muc_cloud_notify', ?, ?, 'json', ?)");
+				for _, argument in ipairs { service, user, key, json.encode(value) } do table.insert(arguments, argument); end
+				if #values == 50 then flush(); end
+			end
+		end
+		flush();
+	end
+
+	function storage.names(server, store)
+		local names = {};
+		for _, row in ipairs(execute(server, [[SELECT DISTINCT "user" FROM "prosody" WHERE "host" = ? AND "store" = ?]], service, store)) do
+			table.insert(names, row.user);
+		end
+		table.sort(names);
+		return names;
+	end
+
+	function storage.record(server, store, key)
+		local rows = execute(server, [[SELECT "value" FROM "prosody" WHERE "host" = ? AND "store" = ? AND "user" = ?]], service, store, key);
+		return rows[1] and rows[1].value;
+	end
+
+	function storage.damage(server, store, key)
+		local statement = [[UPDATE "prosody" SET "type" = ? WHERE "type" = ? AND "host" = ? AND "store" = ? AND "user" = ?]];
+		execute(server, statement, "broken", "string", service, store, key);
+		return function ()
+			execute(server, statement, "string", "broken", service, store, key);
+		end
+	end
+
+	function storage.break_reads(server)
+		execute(server, [[ALTER TABLE "prosody" RENAME TO "elsewhere"]]);
+		let_a_moment_pass(server);
+		return function ()
+			execute(server, [[ALTER TABLE "elsewhere" RENAME TO "prosody"]]);
+		end
+	end
+
+	storage.break_lists = storage.break_reads;
+
+	function storage.break_writes(server)
+		local accept_insert, accept_delete = dialect.refuse(server, "INSERT"), dialect.refuse(server, "DELETE");
+		return function ()
+			accept_insert();
+			accept_delete();
+		end
+	end
+
+	function storage.garble(server, user)
+		local function set_type(from, to)
+			execute(server, [[UPDATE "prosody" SET "type" = ? WHERE "type" = ? AND "host" = ? AND "store" = ? AND "user" = ?]],
+				to, from, service, "muc_cloud_notify", user);
+		end
+		set_type("json", "broken");
+		return function ()
+			set_type("broken", "json");
+		end
+	end
+
+	-- LuaDBI reports the failure of a statement once more when it is used again.
+	function storage.recover(request)
+		request();
+	end
+
+	table.insert(storages, storage);
+	return storage;
+end
+
+local sqlite = {};
+
+function sqlite.execute(server, statement, ...)
 	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
 	connection:autocommit(true);
 	-- The server may be writing just now.
@@ -100,66 +254,43 @@ local function execute(server, statement, ...)
 	return rows;
 end
 
-function sql.read(server, user)
-	local rows = execute(server, [[SELECT "key", "type", "value" FROM "prosody" WHERE "host" = ? AND "store" = ? AND "user" = ?]],
-		service, "muc_cloud_notify", user);
-	if not rows[1] then return nil; end
-	local record = {};
-	for _, row in ipairs(rows) do
-		record[row.key] = row.type == "json" and assert(json.decode(row.value)) or row.value;
-	end
-	return record;
-end
-
-function sql.write(server, user, record)
-	for key, value in pairs(record) do
-		local is_text = type(value) == "string";
-		execute(server, [[INSERT INTO "prosody" ("host", "store", "user", "key", "type", "value") VALUES (?, ?, ?, ?, ?, ?)]],
-			service, "muc_cloud_notify", user, key, is_text and "string" or "json", is_text and value or json.encode(value));
-	end
-end
-
-function sql.break_reads(server)
-	execute(server, [[ALTER TABLE "prosody" RENAME TO "elsewhere"]]);
+function sqlite.refuse(server, event)
+	sqlite.execute(server, string.format([[CREATE TRIGGER "refuse %s" BEFORE %s ON "prosody" WHEN %s."store" = 'muc_cloud_notify'
+		BEGIN SELECT RAISE(ABORT, 'the disk is full'); END]], event, event, event == "INSERT" and "NEW" or "OLD"));
 	return function ()
-		execute(server, [[ALTER TABLE "elsewhere" RENAME TO "prosody"]]);
+		sqlite.execute(server, string.format([[DROP TRIGGER "refuse %s"]], event));
 	end
 end
 
-sql.break_lists = sql.break_reads;
+new_sql("sql", sqlite).global = { storage = "sql", sql = { driver = "SQLite3", database = "prosody.sqlite" } };
 
-function sql.break_writes(server)
-	execute(server, [[CREATE TRIGGER "refuse" BEFORE INSERT ON "prosody" WHEN NEW."store" = 'muc_cloud_notify'
-		BEGIN SELECT RAISE(ABORT, 'the disk is full'); END]]);
-	execute(server, [[CREATE TRIGGER "refuse too" BEFORE DELETE ON "prosody" WHEN OLD."store" = 'muc_cloud_notify'
-		BEGIN SELECT RAISE(ABORT, 'the disk is full'); END]]);
+local on_postgresql = {};
+
+function on_postgresql.execute(server, statement, ...)
+	return postgresql.shared():execute(server.options.global.sql.database, statement, ...);
+end
+
+function on_postgresql.refuse(server, event)
+	on_postgresql.execute(server, [[CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE 'the disk is full'; END $$]]);
+	on_postgresql.execute(server, string.format([[CREATE TRIGGER "refuse %s" BEFORE %s ON "prosody" FOR EACH ROW
+		WHEN (%s."store" = 'muc_cloud_notify') EXECUTE FUNCTION refuse()]], event, event, event == "INSERT" and "NEW" or "OLD"));
 	return function ()
-		execute(server, [[DROP TRIGGER "refuse"]]);
-		execute(server, [[DROP TRIGGER "refuse too"]]);
+		on_postgresql.execute(server, string.format([[DROP TRIGGER "refuse %s" ON "prosody"]], event));
 	end
 end
 
+local in_postgresql = new_sql("postgresql", on_postgresql);
+
+function in_postgresql.prepare()
+	in_postgresql.global = postgresql.shared():new_database();
+end
 
 -- One record that cannot be read, also after a restart.
 internal.garble = internal.break_reads;
 
-function sql.garble(server, user)
-	local function set_type(from, to)
-		execute(server, [[UPDATE "prosody" SET "type" = ? WHERE "type" = ? AND "host" = ? AND "store" = ? AND "user" = ?]],
-			to, from, service, "muc_cloud_notify", user);
-	end
-	set_type("json", "broken");
-	return function ()
-		set_type("broken", "json");
-	end
-end
-
--- After failed writes: LuaDBI reports the failure of a statement once more when it is used again.
+-- After failed writes.
 function internal.recover()
-end
-
-function sql.recover(request)
-	request();
 end
 
 return storages;

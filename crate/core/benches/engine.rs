@@ -11,12 +11,18 @@
 //! | `engine/reply` | one answer to a publish |
 //! | `engine/enable` | a request of a user who has a device already, with the registration that follows |
 //! | `engine/enable-new` | the same for a user who had none |
+//! | `engine/journal-message`, `-turn`, `-reply` | the same as those above, with a journal |
+//! | `engine/journal-batch` | the batch that such a message takes, with the 100 answers before it |
+//! | `engine/journal-large-batch` | one that is as large as it may be |
 
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 
 use muc_cloud_notify_testing::sim_load::{self, ABSENT, Round, SimLoad};
+
+/// With more, not all of them fit into it.
+const ROOMS_OF_LARGE_BATCH: usize = 100;
 
 fn main() {
     let is_test = !std::env::args().any(|argument| argument == "--bench");
@@ -55,18 +61,31 @@ fn bench(criterion: &mut Criterion, devices: usize) {
     load.warm_up();
     report(devices, setup + start.elapsed());
 
+    bench_rounds(criterion, &mut load, devices, "");
+    run(criterion, "enable", devices, |iterations| (0..iterations).map(|_| load.enable_again()).sum());
+
+    load.begin_journal();
+    bench_rounds(criterion, &mut load, devices, "journal-");
+    run(criterion, "journal-batch", devices, |iterations| (0..iterations).map(|_| load.round().batch).sum());
+    run(criterion, "journal-large-batch", devices, |iterations| {
+        (0..iterations).map(|_| load.large_batch(ROOMS_OF_LARGE_BATCH)).sum()
+    });
+}
+
+/// A message, the pushes of it, and their answers.
+fn bench_rounds(criterion: &mut Criterion, load: &mut SimLoad, devices: usize, prefix: &str) {
     let mut rounds = |iterations: u64, part: fn(&Round) -> Duration| -> Duration {
         (0..iterations).map(|_| part(&load.round())).sum()
     };
-    run(criterion, "message", devices, |iterations| rounds(iterations, |round| round.message));
-    run(criterion, "turn", devices, |iterations| rounds(iterations, |round| round.turn));
-    run(criterion, "reply", devices, |iterations| {
+    let name = |part: &str| format!("{prefix}{part}");
+    run(criterion, &name("message"), devices, |iterations| rounds(iterations, |round| round.message));
+    run(criterion, &name("turn"), devices, |iterations| rounds(iterations, |round| round.turn));
+    run(criterion, &name("reply"), devices, |iterations| {
         // A round has many replies. Those that are too many count in proportion.
         let count = iterations.div_ceil(ABSENT as u64);
         let took = rounds(count, |round| round.replies);
         took.mul_f64(iterations as f64 / (count * ABSENT as u64) as f64)
     });
-    run(criterion, "enable", devices, |iterations| (0..iterations).map(|_| load.enable_again()).sum());
 }
 
 /// Runs a benchmark that takes a number of iterations and returns how long they took.

@@ -7,6 +7,7 @@ mod earlier;
 mod gate;
 mod notification;
 mod revising;
+mod succession;
 mod unread;
 
 pub(crate) use bounces::MessageKey;
@@ -125,26 +126,6 @@ impl Device {
         self.is_aged = false;
     }
 
-    /// The device that takes its place where pushes go elsewhere from now on: it has yet to hear of all that this one had, what
-    /// was on its way included.
-    pub(crate) fn readdressed(mut self, registration: Registration, domain: DomainId) -> Self {
-        let push = self.delivery.in_flight().map(|in_flight| in_flight.id);
-        if let Some(in_flight) = push.and_then(|push| self.delivery.take_in_flight(push)) {
-            self.is_pinged |= in_flight.is_ping;
-            self.unread.requeue(in_flight.notifications);
-        }
-        self.unread.join_apart();
-        Device {
-            registration,
-            domain,
-            delivery: DeliveryState::new(),
-            is_aged: false,
-            has_answered: false,
-            unstored: Unstored::default(),
-            ..self
-        }
-    }
-
     /// Whether its lease has aged.
     pub(crate) fn set_aged(&mut self, is_aged: bool) {
         self.is_aged = is_aged;
@@ -203,11 +184,6 @@ impl Device {
         self.unstored.add(gate);
     }
 
-    /// What of the device itself is stored, and changes with the answers of its app server.
-    pub(crate) fn state(&self) -> impl PartialEq + use<> {
-        (self.delivery.failures().copied(), self.is_pinged, self.has_answered)
-    }
-
     /// One of the changes that wait for the store waits no more.
     pub(crate) fn let_go(&mut self) {
         self.unstored.subtract();
@@ -263,9 +239,10 @@ impl Device {
         self.all_notifications().filter_map(move |notifications| notifications.of_room(room))
     }
 
+    /// The newest first.
     fn all_notifications(&self) -> impl Iterator<Item = &Notifications> {
         let in_flight = self.delivery.in_flight().map(|in_flight| &in_flight.notifications);
-        [self.unread.pending()].into_iter().chain(self.unread.apart()).chain(in_flight)
+        self.unread.apart().into_iter().chain([self.unread.pending()]).chain(in_flight)
     }
 
     /// Whether a push without a message was asked for, and is not known to have been taken.
@@ -287,7 +264,7 @@ impl Device {
 
     /// The account of its owner is disabled, or enabled again. Until then nothing is pushed.
     pub(crate) fn set_suspended(&mut self, is_suspended: bool) {
-        self.is_suspended = is_suspended;
+        self.is_suspended = is_suspended || self.registration.is_stand_in();
     }
 
     /// Whether the account of its owner is disabled.
@@ -369,16 +346,17 @@ impl Device {
         self.delivery.count_error()
     }
 
-    /// A transient error at `now`, in answer to a publish about these. Returns what has gone wrong with this one.
-    pub(crate) fn count_attempt(
-        &mut self,
-        notifications: Notifications,
-        is_ping: bool,
-        now: Instant,
-    ) -> Failures {
-        self.is_pinged |= is_ping;
-        self.unread.requeue(notifications);
-        self.delivery.count_attempt(now)
+    /// A transient error in answer to this publish, which is that of its app server's whole domain or not. Returns what has gone
+    /// wrong with this device.
+    pub(crate) fn count_attempt(&mut self, in_flight: &mut InFlight, is_of_domain: bool) -> Failures {
+        self.requeue(in_flight);
+        self.delivery.count_attempt(is_of_domain, in_flight.sent)
+    }
+
+    /// This publish was lost, and what it was about is to be sent again.
+    pub(crate) fn requeue(&mut self, in_flight: &mut InFlight) {
+        self.is_pinged |= in_flight.is_ping;
+        self.unread.requeue(std::mem::take(&mut in_flight.notifications));
     }
 
     /// Another module did not want a publish: what it was about does not count as unread.
@@ -406,42 +384,40 @@ impl Device {
         self.delivery.disarm(at)
     }
 
-    /// The back-off is over.
-    pub(crate) fn resume(&mut self) {
-        self.delivery.resume();
+    /// What is new need not wait any longer.
+    pub(crate) fn end_pace(&mut self) {
+        self.delivery.end_pace();
     }
 
-    /// What a snapshot says of rooms: it adds to what is known by now.
-    pub(crate) fn restore_unread(&mut self, unread: Vec<UnreadInRoom>) {
-        self.unread.restore(unread);
+    /// Whether it backs off.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.delivery.is_backing_off()
     }
 
-    /// What the journal says of a room, and whether that has to be read before anything of it is told.
-    pub(crate) fn replace_unread(&mut self, unread: UnreadInRoom, is_waiting: bool) {
-        self.unread.replace(unread.room, unread.messages, unread.pending);
-        self.is_waiting |= is_waiting;
+    /// Whether it has begun to back off, and its domain does not know.
+    pub(crate) fn has_to_be_noted(&self) -> bool {
+        self.delivery.has_to_be_noted()
     }
 
-    /// It was gone, and is another one since.
-    pub(crate) fn begin_anew(&mut self) {
-        self.unread = Unread::default();
-        self.delivery.clear_failures();
-        self.is_pinged = false;
-        self.is_waiting = false;
+    /// It was taken out of those of its domain that back off, if it was among them: as if it had been in the queue.
+    pub(crate) fn leave_back_offs(&mut self) {
+        if let Some(place) = self.delivery.end_back_off() {
+            self.delivery.enqueue(place);
+        }
     }
 
-    /// What the journal says of the device itself.
-    pub(crate) fn replace_state(&mut self, failures: Option<Failures>, is_pinged: bool, has_answered: bool) {
-        self.delivery.clear_failures();
-        self.delivery.restore_failures(failures);
-        self.is_pinged = is_pinged;
-        self.has_answered = has_answered;
+    /// It is among those of its domain that back off.
+    pub(crate) fn noted(&mut self, place: Slot) {
+        self.delivery.noted(place);
     }
 
-    /// What a snapshot says of the device itself, and whether rooms have to be read before anything is told.
-    pub(crate) fn restore(&mut self, failures: Option<Failures>, is_pinged: bool, is_waiting: bool) {
-        self.delivery.restore_failures(failures);
-        self.is_pinged |= is_pinged;
-        self.is_waiting |= is_waiting;
+    /// It does not back off any more. Returns where it was among those that do.
+    pub(crate) fn end_back_off(&mut self) -> Option<Slot> {
+        self.delivery.end_back_off()
+    }
+
+    /// Since when it has had nothing but transient errors, if it had any.
+    pub(crate) fn failing_since(&self) -> Option<Instant> {
+        self.delivery.failures().and_then(|failures| failures.since)
     }
 }

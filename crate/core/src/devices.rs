@@ -1,21 +1,20 @@
 //! All devices of a service, and the outbox that follows from their states.
 
-use std::hint::black_box;
-use std::sync::Arc;
+mod changes;
 
 use slotmap::SlotMap;
 
-use crate::device::{Device, Due, InFlight, MessageDigest, MessageKey, Notification, Revising};
-use crate::domains::{Domains, Landing};
-use crate::ids::{DeviceId, PushId, RoomId, UserId};
-use crate::journal::{Group, Journal, Key};
+use crate::app_server::AppServer;
+use crate::circuit_breaker::PROBE_TIMEOUT;
+use crate::device::{Device, Due, InFlight};
+use crate::domains::{Concern, DomainId, Domains, Landing, Relation};
+use crate::ids::{DeviceId, PushId, UserId};
+use crate::journal::{Journal, Key};
 use crate::options::Options;
 use crate::outbox::Outbox;
+use crate::outcome::Outcome;
 use crate::registration::Registration;
 use crate::time::Instant;
-
-/// How many devices are fetched at once: they and what belongs to them fit into any cache.
-const FETCHED: usize = 100;
 
 /// How many deadlines are looked at in one go. Most are of devices that go on after a pause, which takes no time.
 const DUE_AT_ONCE: usize = 100;
@@ -75,6 +74,7 @@ impl Devices {
         if is_changed {
             let domain = self.outbox.domains_mut().enter(device.registration().app_server.domain());
             self.outbox.dequeue(device);
+            self.outbox.end_back_off(device);
             self.outbox.domains_mut().leave(device.domain());
             device.set_domain(domain);
             self.outbox.update(id, device);
@@ -94,26 +94,19 @@ impl Devices {
         Some(id)
     }
 
-    /// A device has an id that the journal does not know: all that is unread is written anew. What waited for that still does.
-    fn note_all(&mut self, id: DeviceId, is_unstored: bool) {
-        let Devices { devices, journal, .. } = self;
-        let Some(device) = devices.get_mut(id).filter(|_| journal.is_on()) else { return };
-        let is_strict = is_unstored && journal.is_strict();
-        let rooms: Vec<RoomId> = device.unread().counts().map(|(room, _)| room).collect();
-        for room in rooms {
-            if is_strict && device.tells_of(room) {
-                device.hold(journal.add((id, Some(room))));
-            } else {
-                journal.note_changed((id, Some(room)));
-            }
-        }
-        journal.note_changed((id, None));
+    /// A device is one of those that another one stood for, and has yet to hear of all that this one had.
+    pub(crate) fn inherit(&mut self, id: DeviceId, stand_in: DeviceId) {
+        let Some([device, stand_in]) = self.devices.get_disjoint_mut([id, stand_in]) else { return };
+        let is_unstored = stand_in.is_unstored();
+        device.inherit(stand_in);
+        self.note_all(id, is_unstored);
+        self.update(id, |_| ());
     }
 
     /// A device is registered no more. What is on its way to it still counts for its app server's domain.
     pub(crate) fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let mut device = self.devices.remove(id)?;
-        self.outbox.remove(id, &mut device);
+        self.outbox.remove(&mut device);
         Some(device)
     }
 
@@ -164,6 +157,11 @@ impl Devices {
         self.devices.len()
     }
 
+    /// How many of them stand for those of users whose records cannot be read.
+    pub(crate) fn stand_ins(&self) -> usize {
+        self.iter().filter(|device| device.registration().is_stand_in()).count()
+    }
+
     /// How many wait for an answer.
     pub(crate) fn in_flight(&self) -> usize {
         self.iter().filter(|device| device.delivery().in_flight().is_some()).count()
@@ -182,58 +180,6 @@ impl Devices {
         Some(result)
     }
 
-    /// The owner of a device is in a room again, or has no business there any more; is_awaited() says of which rooms it is not
-    /// known yet whether that is so.
-    pub(crate) fn mark_read(&mut self, id: DeviceId, room: RoomId, is_awaited: impl Fn(RoomId) -> bool) {
-        let was_unread = self.update(id, |device| {
-            let was_unread = device.mark_read(room);
-            device.end_wait(is_awaited);
-            was_unread
-        });
-        if was_unread == Some(true) {
-            self.journal.note_changed((id, Some(room)));
-        }
-    }
-
-    /// The same where the room is gone, which the journal knows.
-    pub(crate) fn drop_room(&mut self, id: DeviceId, room: RoomId) {
-        self.update(id, |device| device.mark_read(room));
-    }
-
-    /// Another module asks for a push without a message.
-    pub(crate) fn ping(&mut self, id: DeviceId) {
-        if self.devices.contains_key(id) {
-            let gate = self.journal.add((id, None));
-            self.update(id, |device| device.ping(gate));
-        }
-    }
-
-    /// A message bounced that was sent when the owner of a device seemed to be present. Returns whether it is the first time.
-    pub(crate) fn add_bounced(
-        &mut self,
-        id: DeviceId,
-        room: RoomId,
-        notification: Notification,
-        key: MessageKey,
-    ) -> bool {
-        let Devices { devices, outbox, journal } = self;
-        let Some(device) = devices.get_mut(id) else { return false };
-        let is_new = device.add_bounced(room, notification, key, || journal.add((id, Some(room))));
-        outbox.update(id, device);
-        is_new
-    }
-
-    /// Lets go of some devices that have waited for the journal. Returns whether any are left.
-    pub(crate) fn release(&mut self, at_most: usize) -> bool {
-        for (id, room) in self.journal.next_released(at_most) {
-            if let Some(device) = self.devices.get_mut(id) {
-                device.let_go();
-                self.outbox.enqueue(id, device, room);
-            }
-        }
-        self.journal.is_releasing()
-    }
-
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
     /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
     pub(crate) fn poll<T>(
@@ -242,15 +188,25 @@ impl Devices {
         now: Instant,
         options: &Options,
         mut before: impl FnMut(&mut Self, DeviceId),
-        mut prepare: impl FnMut(DeviceId, &mut Device) -> Option<(InFlight, T)>,
+        mut prepare: impl FnMut(DeviceId, &mut Device, Relation) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
             let id = self.outbox.pop_queue(now, options)?;
+            if let Some(device) = self.devices.get_mut(id) {
+                device.leave_back_offs();
+            }
             before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
-            let sent = prepare(id, device).map(|(mut in_flight, result)| {
-                in_flight.flight = self.outbox.domains_mut().record_sent(device.domain(), now, options);
+            let (domain, app_server) = (device.domain(), &device.registration().app_server);
+            let relation = self.outbox.domains().relation(domain, app_server, options);
+            let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
+                let failing = (id, device.failing_since());
+                let domains = self.outbox.domains_mut();
+                in_flight.flight = domains.record_sent(domain, failing, relation, now, options);
+                if in_flight.flight.is_some_and(|flight| flight.is_probe) {
+                    in_flight.deadline = in_flight.deadline.min(now + PROBE_TIMEOUT);
+                }
                 device.send(self.outbox.boxed(in_flight));
                 result
             });
@@ -268,12 +224,14 @@ impl Devices {
         &mut self,
         id: PushId,
         landing: Option<&Landing<'_>>,
-        change: impl FnOnce(&mut Device, &mut InFlight) -> T,
+        change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
+        let late = landing.and_then(|landing| late_until(&in_flight, landing));
+        let concern = self.outbox.concern(device, &in_flight, landing, late.is_some());
         let before = device.state();
-        let result = change(device, &mut in_flight);
+        let result = change(device, &mut in_flight, concern);
         // What is to be pushed again is not in it any more.
         for (room, _) in in_flight.notifications.rooms() {
             self.journal.note_changed((id.device(), Some(room)));
@@ -281,8 +239,12 @@ impl Devices {
         if in_flight.is_ping || device.state() != before {
             self.journal.note_changed((id.device(), None));
         }
-        if let Some(flight) = in_flight.flight {
-            self.outbox.domains_mut().record_ended(flight, landing);
+        match (in_flight.flight, late, landing) {
+            (Some(flight), Some(until), Some(landing)) => {
+                self.outbox.add_late(id, device, flight, until, landing);
+            }
+            (Some(flight), ..) => self.outbox.domains_mut().record_ended(flight, landing),
+            (None, ..) => {}
         }
         self.outbox.update(id.device(), device);
         in_flight.notifications = Default::default();
@@ -290,10 +252,51 @@ impl Devices {
         Some(result)
     }
 
-    /// Ends a publish to a device that is gone, if it is one that this JID may answer.
-    pub(crate) fn end_orphan(&mut self, id: PushId, from: &str, landing: &Landing<'_>) {
-        if let Some(orphan) = self.outbox.take_orphan(id, from) {
-            self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+    /// Ends a publish that no device waits for any more, if it is one that this JID may answer. Returns the app server, and its
+    /// domain.
+    pub(crate) fn end_orphan(
+        &mut self,
+        id: PushId,
+        from: &str,
+        landing: &Landing<'_>,
+    ) -> Option<(AppServer, DomainId)> {
+        let orphan = self.outbox.take_orphan(id, from)?;
+        self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        Some((orphan.app_server, orphan.flight.domain))
+    }
+
+    /// The link to a domain that has taken pushes is lost, and with it all that was on its way: lost() is told of each publish to a
+    /// device that is there still.
+    pub(crate) fn lose_link(
+        &mut self,
+        domain: &str,
+        now: Instant,
+        options: &Options,
+        mut lost: impl FnMut(&mut Device, &mut InFlight),
+    ) {
+        let Some(domain) = self.domains().find_known(domain) else { return };
+        let mut is_any_lost = false;
+        while let Some(id) = self.domains().first_in_flight(domain) {
+            is_any_lost = true;
+            let push = self.devices.get(id).and_then(|device| device.delivery().in_flight());
+            let is_there = |push: &&InFlight| push.flight.is_some_and(|flight| flight.domain == domain);
+            if let Some(push) = push.filter(is_there).map(|in_flight| in_flight.id) {
+                self.end_push(push, None, |device, in_flight, _| lost(device, in_flight));
+            } else if let Some(orphan) = self.outbox.take_any_orphan(id) {
+                self.outbox.domains_mut().record_ended(orphan.flight, None);
+            } else {
+                break;
+            }
+        }
+        if is_any_lost {
+            self.outbox.domains_mut().lose_link(domain, now, options);
+        }
+    }
+
+    /// The link to a domain is there again.
+    pub(crate) fn restore_link(&mut self, domain: &str, now: Instant, options: &Options) {
+        if let Some(domain) = self.domains().find_known(domain) {
+            self.outbox.domains_mut().restore_link(domain, now, options);
         }
     }
 
@@ -303,7 +306,7 @@ impl Devices {
         &mut self,
         at_most: usize,
         silence: &Landing<'_>,
-        mut end: impl FnMut(&mut Device, &mut InFlight) -> T,
+        mut end: impl FnMut(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Vec<(DeviceId, T)> {
         let now = silence.now;
         let mut ended = Vec::new();
@@ -312,17 +315,18 @@ impl Devices {
                 break;
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
-            let Some(device) = self.devices.get_mut(id) else {
-                if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                    self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
-                }
-                continue;
-            };
+            if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
+                self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+            }
+            let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {
                 continue;
             }
             match device.delivery().due().filter(|(time, _)| *time <= now) {
-                Some((_, Due::Retry)) => device.resume(),
+                Some((_, Due::Retry)) => {
+                    self.outbox.end_back_off(device);
+                    device.end_pace();
+                }
                 Some((_, Due::AnswerOverdue(push))) => {
                     let result = self.end_push(push, Some(silence), &mut end);
                     ended.extend(result.map(|result| (id, result)));
@@ -362,42 +366,11 @@ impl Devices {
         };
         Some((deadline, at))
     }
+}
 
-    /// A message was sent in a room while the owners of these devices were absent; each with whether it mentions the owner.
-    /// Nothing of it is pushed before it is stored for all of the group.
-    pub(crate) fn add_unread(
-        &mut self,
-        room: RoomId,
-        message: &Arc<MessageDigest>,
-        recipients: &[(DeviceId, bool)],
-        group: &mut Group,
-    ) {
-        for some in recipients.chunks(FETCHED) {
-            self.fetch(some);
-            for &(id, is_mention) in some {
-                if let Some(device) = self.devices.get_mut(id) {
-                    let gate = self.journal.gate((id, room), group);
-                    device.add_unread(room, Notification::of(message, is_mention), gate);
-                    // It sets no deadline: a device that waits goes on waiting.
-                    self.outbox.enqueue(id, device, Some(room));
-                }
-            }
-        }
-    }
-
-    /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
-    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) {
-        let is_known = self.devices.get(id).is_some_and(|device| device.tells_of(room));
-        if is_known && self.update(id, |device| device.revise(room, revising)) == Some(true) {
-            self.journal.note_revised((id, Some(room)));
-        }
-    }
-
-    /// Makes the processor fetch devices that are about to be changed. They are scattered over all of the memory, and
-    /// this way it waits for many of them at once, instead of for one after the other.
-    fn fetch(&self, recipients: &[(DeviceId, bool)]) {
-        let found = || recipients.iter().filter_map(|&(id, _)| self.devices.get(id));
-        black_box(found().filter(|device| device.has_pending()).count());
-        black_box(found().map(|device| u64::from(device.unread().touch())).sum::<u64>());
-    }
+/// Until when a publish may be answered still that its device does not wait for any longer, if it is one.
+fn late_until(in_flight: &InFlight, landing: &Landing<'_>) -> Option<Instant> {
+    let until = in_flight.sent + landing.options.reply_timeout;
+    let is_late = landing.outcome == Outcome::Silent && in_flight.deadline <= landing.now;
+    (is_late && landing.now < until).then_some(until)
 }

@@ -4,24 +4,38 @@
 //! each domain, whoever has named it: little before it has taken a publish (*first contact*), more with each that it takes,
 //! and nothing while it does not answer. See [`standing`].
 //!
+//! A domain that has taken publishes and is away is asked again every few seconds, and when it is back those of its devices
+//! that [back off](back_offs) go on.
+//!
 //! What is known of a domain outlives the devices there. It is forgotten when there is too much of it, and that of a domain
 //! that has never answered last.
 
+mod app_servers;
+mod away;
+mod back_offs;
+mod links;
 mod schedule;
 mod standing;
+mod state;
 mod untried;
 mod unused;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::ids::DeviceId;
+use crate::lists::{List, Lists};
 use crate::options::Options;
 use crate::outbox::Lanes;
 use crate::time::Instant;
 
-pub use standing::DomainState;
+pub(crate) use links::{Concern, Relation};
 pub(crate) use standing::{Flight, Landing};
+pub use state::DomainState;
 
+use app_servers::KnownAppServers;
+use away::Away;
+use back_offs::BackOffs;
 use schedule::{Place, Schedule};
 use standing::Standing;
 use unused::Unused;
@@ -51,6 +65,14 @@ struct Domain {
     /// Since when it has had no device, where something is remembered of it.
     unused: Option<u64>,
     lanes: Lanes,
+    back_offs: BackOffs,
+    /// The devices that wait for an answer, also those that are gone.
+    in_flight: List,
+    /// It is counted among those that are away.
+    is_away: bool,
+    app_servers: KnownAppServers,
+    /// How many of the publishes on their way go to other app servers than those, where there are any.
+    strangers_in_flight: u32,
 }
 
 /// All domains that a device has its app server at, and some that had.
@@ -60,10 +82,13 @@ pub(crate) struct Domains {
     /// Those that stand for no domain.
     free: Vec<DomainId>,
     ids: HashMap<Arc<str>, DomainId>,
+    /// The devices of all domains that back off, or wait for an answer.
+    devices: Lists<DeviceId>,
     /// Those that the operator has named.
     named: HashSet<Box<str>>,
     schedule: Schedule,
     unused: Unused,
+    away: Away,
 }
 
 /// The name of a domain as it is known here.
@@ -127,7 +152,23 @@ impl Domains {
             self.schedule.leave(id, domain);
             self.schedule.make_ready(id, domain);
         }
+        self.count_away(id);
         self.tidy(id);
+    }
+
+    /// A domain may be away by now, or may be no more.
+    fn count_away(&mut self, id: DomainId) {
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        let is_away = domain.standing.is_away();
+        if is_away == domain.is_away {
+            return;
+        }
+        domain.is_away = is_away;
+        let is_one_of_many = is_away && self.away.add(&domain.name);
+        if !is_away {
+            self.away.remove(&domain.name);
+        }
+        domain.standing.set_one_of_many(is_one_of_many);
     }
 
     fn id_or_insert(&mut self, name: &str) -> DomainId {
@@ -178,12 +219,25 @@ impl Domains {
         if let Some(since) = domain.unused {
             self.unused.remove(since, domain.bytes());
         }
+        if domain.is_away {
+            self.away.remove(&domain.name);
+        }
         self.ids.remove(&domain.name);
         self.free.push(id);
     }
 }
 
 impl Domain {
+    /// How many devices could be sent to now, as far as it is for them to say.
+    fn waiting(&self) -> u32 {
+        self.lanes.waiting().saturating_add(self.back_offs.ready())
+    }
+
+    /// Whether it waits for the time at which those that back off may go on.
+    fn is_for_back_offs(&self) -> bool {
+        matches!(self.place, Place::Until(at) if self.back_offs.resume_at() == Some(at))
+    }
+
     /// How much memory it takes.
     fn bytes(&self) -> usize {
         size_of::<Domain>() + 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>()
@@ -205,7 +259,8 @@ mod tests {
     fn visit(domains: &mut Domains, name: &str, outcome: Outcome, now: f64) {
         let options = Options::default();
         let id = domains.enter(name);
-        let flight = domains.record_sent(id, at(now), &options).unwrap();
+        let flight =
+            domains.record_sent(id, (DeviceId::default(), None), Relation::First, at(now), &options).unwrap();
         let landing = Landing { outcome, now: at(now), spread: 0.0, options: &options };
         domains.record_ended(flight, Some(&landing));
         domains.leave(id);
@@ -229,7 +284,8 @@ mod tests {
     fn what_is_on_its_way_keeps_a_domain() {
         let (mut domains, options) = (Domains::default(), Options::default());
         let id = domains.enter("push.example");
-        let flight = domains.record_sent(id, at(0.0), &options).unwrap();
+        let flight =
+            domains.record_sent(id, (DeviceId::default(), None), Relation::First, at(0.0), &options).unwrap();
         domains.leave(id);
         assert_ne!(domains.enter("other.example"), id);
         domains.record_ended(flight, None);

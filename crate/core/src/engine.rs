@@ -19,9 +19,9 @@ mod rooms;
 mod snapshot;
 mod stats;
 
-pub use delivery::{Push, PushDetails};
+pub use delivery::{Push, PushDetails, Words};
 pub use leases::AgedDevice;
-pub use messages::{Bounce, Broadcast};
+pub use messages::{Bounce, Broadcast, Forgotten};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
     StanzaIdsState, UnreadEntry, UnreadState,
@@ -56,18 +56,19 @@ use rooms::Rooms;
 /// **Facts** are the `handle_*` methods and those named after what has happened. After each of them there may be events, and
 /// another deadline.
 ///
-/// - Options: [`configure`](Self::configure).
-/// - Users: [`set_registrations`](Self::set_registrations), [`establish`](Self::establish),
-///   [`set_suspended`](Self::set_suspended).
+/// - Options: [`configure`](Self::configure), [`keep_words`](Self::keep_words).
+/// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
+///   [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
 /// - What happens in them: [`room_destroyed`](Self::room_destroyed), [`affiliation_changed`](Self::affiliation_changed),
 ///   [`occupant_present`](Self::occupant_present), [`occupant_gone`](Self::occupant_gone).
-/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_bounce`](Self::handle_bounce),
-///   [`handle_ping`](Self::handle_ping).
+/// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_forgotten`](Self::handle_forgotten),
+///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
+/// - Links to app servers: [`link_lost`](Self::link_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
 /// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
 /// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).
@@ -80,8 +81,9 @@ use rooms::Rooms;
 /// **Questions** change nothing.
 ///
 /// - What the numbers mean: [`addressee`](Self::addressee), [`summary`](Self::summary).
-/// - Pushes: [`push_details`](Self::push_details), [`is_wanted`](Self::is_wanted).
+/// - Pushes: [`push_details`](Self::push_details), [`words`](Self::words), [`is_wanted`](Self::is_wanted).
 /// - Users: [`is_registered`](Self::is_registered).
+/// - Messages: [`is_important`](Self::is_important).
 /// - Rooms: [`coverage`](Self::coverage), [`is_anybody_absent`](Self::is_anybody_absent),
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).

@@ -259,6 +259,11 @@ impl Journal {
         !self.groups.is_empty() || self.changed_since.is_some() || !self.states.is_empty()
     }
 
+    /// How many changes of what is unread or waits have yet to be written.
+    pub(crate) fn unstored(&self) -> usize {
+        self.groups.unstored() + self.changed.len() + self.gone_rooms.len() + self.gone_devices.len()
+    }
+
     /// A batch is begun.
     pub(crate) fn begin(&mut self, at_most: usize) -> Underway {
         Underway {

@@ -33,6 +33,7 @@ mod error;
 mod event;
 mod ids;
 mod journal;
+mod lists;
 mod mention;
 mod message;
 mod notify_level;
@@ -59,9 +60,9 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, MessageState, NicknameState,
-        PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats, UnreadEntry,
-        UnreadState,
+        AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, Forgotten, MessageState,
+        NicknameState, PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats,
+        UnreadEntry, UnreadState, Words,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

@@ -46,6 +46,10 @@ pub struct Options {
     pub time_to_live: f64,
     /// `muc_push_give_up_after`: how long a device may have nothing but transient errors.
     pub give_up_after: f64,
+    /// Keep what was said, and by whom, also where app servers in general may not know it: there are some in this process that
+    /// are told by [`Engine::words`](crate::Engine::words). It is not the operator's.
+    #[serde(skip)]
+    pub keep_words: bool,
     /// `muc_push_journal`: what is new is in the store before it is pushed, for a run that ends without a stop.
     pub journal: bool,
     /// How many members of a room are told of something at once. It is not the operator's: so many take a fraction of a
@@ -79,6 +83,7 @@ impl Default for Options {
             max_retry_delay: 3600.0,
             time_to_live: 2.0 * 86400.0,
             give_up_after: 14.0 * 86400.0,
+            keep_words: false,
             journal: true,
             members_at_once: members_at_once(),
         }

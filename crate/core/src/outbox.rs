@@ -1,27 +1,28 @@
 //! The outbox: which devices have something to be pushed, and when something is due with which.
 
 mod deadlines;
-mod lists;
 mod queue;
 
 use std::collections::HashMap;
 
 use crate::app_server::AppServer;
 use crate::device::{Device, InFlight};
-use crate::domains::{Domains, Flight};
+use crate::domains::{Concern, DomainId, Domains, Flight, Landing};
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
+use crate::outcome::Outcome;
 use crate::time::Instant;
 use deadlines::{Deadlines, Entry};
 use queue::Queue;
 
-pub(crate) use lists::Slot;
+pub(crate) use crate::lists::Slot;
 pub(crate) use queue::Lanes;
 
 /// How many boxes are kept of publishes that have ended.
 const RECYCLED: usize = 1000;
 
-/// A publish on its way to a device that is registered no more.
+/// A publish that no device waits for any more, while its app server may still answer: the device is gone, or it was a probe
+/// that others have followed.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     /// The id of the publish.
@@ -39,6 +40,8 @@ pub(crate) struct Orphan {
 pub(crate) struct Outbox {
     domains: Domains,
     queue: Queue,
+    /// Whether the last turn was that of a device in the queue, and not that of one that backs off.
+    is_turn_of_queue: bool,
     deadlines: Deadlines,
     orphans: HashMap<DeviceId, Orphan>,
     /// Boxes of publishes that have ended, for the next ones: they are at hand, what the allocator finds in a large
@@ -63,6 +66,11 @@ impl Outbox {
     pub(crate) fn update(&mut self, id: DeviceId, device: &mut Device) {
         if device.wants_turn() {
             self.enqueue(id, device, device.unread().pending().any_room());
+        }
+        if device.has_to_be_noted()
+            && let Some(place) = self.domains.begin_back_off(device.domain(), id)
+        {
+            device.noted(place);
         }
         if let Some(at) = device.arm() {
             self.deadlines.set(Entry { at, device: id });
@@ -91,28 +99,103 @@ impl Outbox {
         }
     }
 
+    /// A device does not back off any more, if it has.
+    pub(crate) fn end_back_off(&mut self, device: &mut Device) {
+        if let Some(place) = device.end_back_off() {
+            self.domains.end_back_off(device.domain(), place);
+        }
+    }
+
+    /// A device has something new: it need not wait for its turn among those that back off where these go on.
+    pub(crate) fn hasten(&mut self, device: &mut Device) {
+        if device.is_backing_off() && self.domains.is_awake(device.domain()) {
+            self.end_back_off(device);
+        }
+    }
+
     /// A device is gone. What is on its way to it remains so.
-    pub(crate) fn remove(&mut self, id: DeviceId, device: &mut Device) {
+    pub(crate) fn remove(&mut self, device: &mut Device) {
         self.dequeue(device);
+        self.end_back_off(device);
         if let Some(&InFlight { id: push, flight: Some(flight), deadline, .. }) =
             device.delivery().in_flight()
+            && let Some(earlier) = self.add_orphan(push, device, flight, deadline)
         {
-            let app_server = device.registration().app_server.clone();
-            self.deadlines.set(Entry { at: deadline, device: id });
-            self.orphans.insert(id, Orphan { id: push, app_server, flight, deadline });
+            self.domains.record_ended(earlier.flight, None);
         }
         self.domains.leave(device.domain());
     }
 
-    /// The publish with this id, if it went to this JID and to a device that is gone.
+    /// What the end of a publish has to do with, which its device has not waited for the answer to for as long as it may take if
+    /// it is late.
+    pub(crate) fn concern(
+        &mut self,
+        device: &Device,
+        in_flight: &InFlight,
+        landing: Option<&Landing<'_>>,
+        is_late: bool,
+    ) -> Concern {
+        let (domain, app_server) = (device.domain(), &device.registration().app_server);
+        match landing.map(|landing| landing.outcome) {
+            Some(Outcome::Silent) => {
+                let is_probe = is_late && in_flight.flight.is_some_and(|flight| flight.is_probe);
+                if is_probe && self.domains.has_taken_since(domain, in_flight.sent) {
+                    return Concern::Past;
+                }
+                let since = device.failing_since().unwrap_or(in_flight.sent);
+                self.domains.concern(domain, app_server, since)
+            }
+            Some(Outcome::Delivered) => {
+                self.domains.add_app_server(domain, app_server);
+                Concern::Device
+            }
+            _ => Concern::Device,
+        }
+    }
+
+    /// A device does not wait for the answer to its publish any more, which may yet come. Of an earlier one it may not.
+    pub(crate) fn add_late(
+        &mut self,
+        id: PushId,
+        device: &Device,
+        flight: Flight,
+        until: Instant,
+        silence: &Landing<'_>,
+    ) {
+        if let Some(earlier) = self.add_orphan(id, device, flight, until) {
+            self.domains.record_ended(earlier.flight, Some(silence));
+        }
+    }
+
+    fn add_orphan(
+        &mut self,
+        id: PushId,
+        device: &Device,
+        flight: Flight,
+        deadline: Instant,
+    ) -> Option<Orphan> {
+        let app_server = device.registration().app_server.clone();
+        self.deadlines.set(Entry { at: deadline, device: id.device() });
+        self.orphans.insert(id.device(), Orphan { id, app_server, flight, deadline })
+    }
+
+    /// The publish with this id, if it went to this JID and no device waits for it.
     pub(crate) fn take_orphan(&mut self, id: PushId, from: &str) -> Option<Orphan> {
         let orphan = self.orphans.get(&id.device())?;
         let is_it = orphan.id == id && orphan.app_server.as_str() == from;
         is_it.then(|| self.orphans.remove(&id.device())).flatten()
     }
 
-    /// The publish on its way to a device that is gone, if its answer is overdue at `now`.
+    /// The publish to a device that this does not wait for, whatever becomes of it.
+    pub(crate) fn take_any_orphan(&mut self, id: DeviceId) -> Option<Orphan> {
+        self.orphans.remove(&id)
+    }
+
+    /// The publish to a device that this does not wait for, if its answer is overdue at `now`.
     pub(crate) fn take_overdue_orphan(&mut self, id: DeviceId, now: Instant) -> Option<Orphan> {
+        if self.orphans.is_empty() {
+            return None;
+        }
         let is_overdue = self.orphans.get(&id)?.deadline <= now;
         is_overdue.then(|| self.orphans.remove(&id)).flatten()
     }
@@ -123,13 +206,20 @@ impl Outbox {
     }
 
     /// Takes the device out of the queue whose turn it is at `now`: of the domains that may be sent to, and of the rooms of
-    /// each, one after the other has its turn.
+    /// each, one after the other has its turn. Or one that backs off and need not, as its domain is there again.
     pub(crate) fn pop_queue(&mut self, now: Instant, options: &Options) -> Option<DeviceId> {
         let domain = self.domains.next(now, options)?;
-        let lanes = self.domains.lanes_mut(domain)?;
-        let device = self.queue.pop(lanes, domain);
+        self.is_turn_of_queue = !self.is_turn_of_queue;
+        let of_queue = self.is_turn_of_queue.then(|| self.pop_lanes(domain)).flatten();
+        let device =
+            of_queue.or_else(|| self.domains.pop_back_off(domain)).or_else(|| self.pop_lanes(domain));
         self.domains.turn(domain);
         device
+    }
+
+    fn pop_lanes(&mut self, domain: DomainId) -> Option<DeviceId> {
+        let lanes = self.domains.lanes_mut(domain)?;
+        self.queue.pop(lanes, domain)
     }
 
     /// The next deadline that has passed at `now`, which may not be valid any more.

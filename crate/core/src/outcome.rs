@@ -21,9 +21,13 @@ impl Outcome {
     ///
     /// An app server that cannot be reached has said nothing. The server says so in its name, and, where no
     /// connection could be made at all, as an error that cannot be remedied (`cancel`): no reason to take
-    /// every device there for gone while the app server is down.
+    /// every device there for gone while the app server is down. It also says so of what a connection that is lost may not
+    /// have brought there (XEP-0198).
     pub(crate) fn of_error(error_type: Option<&str>, condition: Option<&str>) -> Self {
-        if matches!(condition, Some("remote-server-not-found" | "remote-server-timeout")) {
+        if matches!(
+            condition,
+            Some("remote-server-not-found" | "remote-server-timeout" | "recipient-unavailable")
+        ) {
             Outcome::Silent
         } else if error_type == Some(ErrorType::Wait.as_str()) {
             Outcome::Transient
@@ -48,7 +52,7 @@ mod tests {
 
     #[test]
     fn who_cannot_be_reached_has_said_nothing() {
-        for condition in ["remote-server-not-found", "remote-server-timeout"] {
+        for condition in ["remote-server-not-found", "remote-server-timeout", "recipient-unavailable"] {
             for error_type in [Some("wait"), Some("cancel"), None] {
                 assert_eq!(Outcome::of_error(error_type, Some(condition)), Outcome::Silent, "{error_type:?}");
             }

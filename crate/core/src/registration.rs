@@ -1,6 +1,7 @@
 //! What a user has registered, as it is stored: one record per bare JID, one registration per device.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use crate::app_server::AppServer;
 use crate::publish_options::PublishOptions;
@@ -21,6 +22,9 @@ pub struct Registration {
     pub timestamp: UnixTime,
     /// When there last was a sign of life since then, as far as that is stored.
     pub last_sign: Option<UnixTime>,
+    /// Its place in the order in which the devices of the user were registered, as clocks may be set back. `None`: by an
+    /// earlier version, or another module.
+    pub arrival: Option<u64>,
     /// What most registrations do without.
     extras: Option<Box<Extras>>,
 }
@@ -31,6 +35,9 @@ struct Extras {
     push_identifier: Option<Box<str>>,
     fields: StoredTable,
 }
+
+/// The push identifier of what stands for registrations that cannot be read: no device has an empty one.
+pub(crate) const STAND_IN: &str = "";
 
 /// The push identifier of an app server and node, `jid<node`: the key of their registration in the record.
 fn push_identifier_of(app_server: &AppServer, node: Option<&str>) -> String {
@@ -48,6 +55,7 @@ impl Registration {
             publish_options: enable.publish_options,
             timestamp: now,
             last_sign: None,
+            arrival: None,
             extras: None,
         };
         registration.with_extra_fields(extra)
@@ -64,7 +72,17 @@ impl Registration {
         let is_usual = push_identifier_of(&app_server, node.as_deref()) == push_identifier;
         let extras = (!is_usual)
             .then(|| Box::new(Extras { push_identifier: Some(push_identifier.into()), fields: Vec::new() }));
-        Registration { app_server, node, publish_options, timestamp, last_sign: None, extras }
+        Registration { app_server, node, publish_options, timestamp, last_sign: None, arrival: None, extras }
+    }
+
+    /// What stands for the registrations of a user whose record cannot be read so far. Nothing is ever pushed to it.
+    pub(crate) fn stand_in() -> Self {
+        Self::stored(STAND_IN, AppServer::prepared(""), None, None, UnixTime::from_seconds(f64::MAX))
+    }
+
+    /// Whether it is one that stands for those which cannot be read.
+    pub(crate) fn is_stand_in(&self) -> bool {
+        self.app_server.as_str().is_empty() && self.push_identifier() == STAND_IN
     }
 
     /// The same, with what other modules have stored in it.
@@ -100,6 +118,14 @@ impl Registration {
         self.extras.as_ref().map_or(&[], |extras| &extras.fields)
     }
 
+    /// Which of two of a user was registered first: one that does not say its place, and of two of those the one with the
+    /// earlier time.
+    fn cmp_arrival(&self, other: &Self) -> Ordering {
+        let by_time = || self.timestamp.as_seconds().total_cmp(&other.timestamp.as_seconds());
+        let by_name = || self.push_identifier().cmp(&other.push_identifier());
+        self.arrival.cmp(&other.arrival).then_with(by_time).then_with(by_name)
+    }
+
     fn is_of(&self, app_server: &AppServer, node: Option<&str>) -> bool {
         self.app_server == *app_server && self.node.as_deref() == node
     }
@@ -116,8 +142,11 @@ pub struct Record {
 
 impl Record {
     /// Adds a registration. It replaces one of the same app server and node: the last request wins (XEP-0357, section 5).
-    /// So it does one that only has the same push identifier, for they cannot both be stored. Beyond `max_devices` the oldest are removed, and returned.
-    pub(crate) fn add(&mut self, registration: Registration, max_devices: usize) -> Vec<Registration> {
+    /// So it does one that only has the same push identifier, for they cannot both be stored. Beyond `max_devices` those that
+    /// were registered first are removed, and returned.
+    pub(crate) fn add(&mut self, mut registration: Registration, max_devices: usize) -> Vec<Registration> {
+        let last = self.registrations.iter().filter_map(|registration| registration.arrival).max();
+        registration.arrival = Some(last.map_or(1, |last| last.saturating_add(1)));
         let push_identifier = registration.push_identifier();
         self.registrations.retain(|old| {
             !old.is_of(&registration.app_server, registration.node.as_deref())
@@ -127,10 +156,7 @@ impl Record {
         let room = max_devices.saturating_sub(1);
         let mut removed = Vec::new();
         while self.registrations.len() > room {
-            let oldest = self.registrations.iter().enumerate().min_by(|(_, a), (_, b)| {
-                let by_time = a.timestamp.as_seconds().total_cmp(&b.timestamp.as_seconds());
-                by_time.then_with(|| a.push_identifier().cmp(&b.push_identifier()))
-            });
+            let oldest = self.registrations.iter().enumerate().min_by(|(_, a), (_, b)| a.cmp_arrival(b));
             match oldest.map(|(index, _)| index) {
                 Some(index) => removed.push(self.registrations.swap_remove(index)),
                 None => break,

@@ -145,14 +145,8 @@ impl<'a> Choices<'a> {
                 let length = self.below(12).min(self.bytes.len());
                 let (raw, rest) = self.bytes.split_at(length);
                 self.bytes = rest;
-                // What cannot be in XML cannot be in a stanza.
-                let raw = String::from_utf8_lossy(raw).into_owned();
-                raw.replace(
-                    |c: char| {
-                        c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}')
-                    },
-                    " ",
-                )
+                // Also what cannot be in XML: a damaged store may hold it, and so may the stanza of another module.
+                String::from_utf8_lossy(raw).into_owned()
             } else {
                 let count = 1 + self.below(3);
                 (0..count).map(|_| self.pick(&FRAGMENTS)).collect()

@@ -57,7 +57,12 @@ fn registration(choices: &mut Choices<'_>) -> Registration {
     let node = Some(choices.text(128)).filter(|node| !node.is_empty() && node != "new");
     let key = match choices.below(3) {
         0 => choices.text(64),
-        _ => format!("{jid}<{}", node.as_deref().unwrap_or_default()),
+        _ => String::new(),
+    };
+    // What is stored under an empty one is not read.
+    let key = match key.is_empty() {
+        true => format!("{jid}<{}", node.as_deref().unwrap_or_default()),
+        false => key,
     };
     let form =
         choices.one_in(2).then(|| PublishOptions::from(&around(choices, "x", "jabber:x:data", 64 * 1024)));

@@ -69,7 +69,7 @@ fn snapshot(choices: &mut Choices<'_>) -> Snapshot {
     let messages = (0..choices.below(6)).map(|_| message(choices)).collect();
     let nicknames = (0..choices.below(4)).map(|_| nickname(choices)).collect();
     let domains = (0..choices.below(4)).map(|_| domain(choices)).collect();
-    Snapshot { devices, messages, nicknames, domains }
+    Snapshot { devices, messages, nicknames, domains, ..Snapshot::default() }
 }
 
 fn domain(choices: &mut Choices<'_>) -> DomainState {
@@ -106,7 +106,7 @@ fn device(choices: &mut Choices<'_>) -> DeviceState {
 fn unread(choices: &mut Choices<'_>) -> UnreadState {
     UnreadState {
         room: choices.pick(&[ORCHARD, HALL, "", "nowhere@conference.example"]).to_owned(),
-        age: choices.below(65536) as u32,
+        age: if choices.one_in(4) { u32::MAX } else { choices.below(65536) as u32 },
         count: if choices.one_in(6) { u32::MAX } else { choices.below(100) as u32 },
         pending: choices.one_in(2).then(|| PendingState {
             sender: choices.one_in(2).then(|| choices.text(64)),

@@ -1,6 +1,6 @@
 //! Elements out of choices: a small grammar of what means something to the engine, and of shapes that are hard on a reader.
 
-use minidom::Element;
+use minidom::{Element, Node};
 use rxml::{Namespace, NcName};
 
 use crate::choices::Choices;
@@ -157,7 +157,24 @@ pub fn set(element: &mut Element, name: &str, value: &str) {
     element.set_attr(Namespace::NONE, NcName::try_from(name).expect("a name"), value);
 }
 
-/// How long an element is as it is sent, in bytes.
+/// How long an element is as it is sent, in bytes. It is not written for that: what cannot be in XML cannot be written.
 pub fn size(element: &Element) -> usize {
-    String::from(element).len()
+    let attributes = element.attrs().iter();
+    let attributes =
+        attributes.map(|((ns, name), value)| " =''".len() + ns.len() + name.len() + escaped_size(value));
+    let nodes = element.nodes().map(|node| match node {
+        Node::Element(child) if child.ns() == element.ns() => size(child) - namespace_size(child),
+        Node::Element(child) => size(child),
+        Node::Text(text) => escaped_size(text),
+    });
+    let tags = 2 * element.name().len() + "<></>".len() + namespace_size(element);
+    tags + attributes.sum::<usize>() + nodes.sum::<usize>()
+}
+
+fn namespace_size(element: &Element) -> usize {
+    " xmlns=''".len() + element.ns().len()
+}
+
+fn escaped_size(text: &str) -> usize {
+    text.len() + 4 * text.matches(['<', '>', '&', '"', '\'']).count()
 }

@@ -74,6 +74,7 @@ impl UserData for LuaEngine {
         methods.add_method("without_registration", Self::without_registration);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
+        methods.add_method("await_registrations", Self::await_registrations);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("begin_members", Self::begin_members);
@@ -87,6 +88,7 @@ impl UserData for LuaEngine {
         methods.add_method("occupant_present", Self::occupant_present);
         methods.add_method("occupant_gone", Self::occupant_gone);
         methods.add_method("handle_message", Self::handle_message);
+        methods.add_method("handle_forgotten", Self::handle_forgotten);
         methods.add_method("handle_bounce", Self::handle_bounce);
         methods.add_method("handle_ping", Self::handle_ping);
         methods.add_method("handle_result", Self::handle_result);
@@ -94,10 +96,13 @@ impl UserData for LuaEngine {
         methods.add_method("handle_send_failure", Self::handle_send_failure);
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
+        methods.add_method("link_lost", Self::link_lost);
+        methods.add_method("link_restored", Self::link_restored);
         methods.add_method("handle_timeout", Self::handle_timeout);
         methods.add_method("spread", Self::spread);
         methods.add_method("prepare_restore", Self::prepare_restore);
         methods.add_method("restore", Self::restore);
+        methods.add_method("keep_words", Self::keep_words);
         methods.add_method("batch_stored", Self::batch_stored);
         methods.add_method("batch_failed", Self::batch_failed);
         // Decisions
@@ -112,8 +117,10 @@ impl UserData for LuaEngine {
         methods.add_method("addressee", Self::addressee);
         methods.add_method("summary", Self::summary);
         methods.add_method("push_details", Self::push_details);
+        methods.add_method("push_words", Self::push_words);
         methods.add_method("is_wanted", Self::is_wanted);
         methods.add_method("is_registered", Self::is_registered);
+        methods.add_method("is_important", Self::is_important);
         methods.add_method("coverage", Self::coverage);
         methods.add_method("absent_members", Self::absent_members);
         methods.add_method("stats", Self::stats);

@@ -1,7 +1,7 @@
 //! What Lua hands over in tables.
 
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
-use muc_cloud_notify_core::{Bounce, Broadcast, Detail, Instant, RoomPrivacy, Scope};
+use muc_cloud_notify_core::{Bounce, Broadcast, Detail, Forgotten, Instant, RoomPrivacy, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -54,6 +54,17 @@ impl MessageFacts {
             privacy: RoomPrivacy { members_only: self.members_only, public: self.public },
             keep_original: self.keep_original,
             present: &self.present,
+        }
+    }
+
+    /// So many messages of which these facts are all that is kept.
+    pub(crate) fn forgotten(&self, messages: u32) -> Forgotten<'_> {
+        Forgotten {
+            room: &self.room,
+            sender: self.sender.as_deref(),
+            privacy: RoomPrivacy { members_only: self.members_only, public: self.public },
+            present: &self.present,
+            messages,
         }
     }
 }

@@ -163,6 +163,7 @@ pub(crate) fn stats(lua: &Lua, stats: &Stats) -> Result<Table> {
     table.raw_set("parked", stats.parked)?;
     table.raw_set("in_flight", stats.in_flight)?;
     table.raw_set("spreading", stats.spreading)?;
+    table.raw_set("unstored", stats.unstored)?;
     table.raw_set("next_deadline", deadline(stats.next_deadline).1)?;
     Ok(table)
 }

@@ -1,8 +1,8 @@
 //! A user's record as it is stored: the format of mod_cloud_notify and of the earlier mod_muc_cloud_notify.
 //!
 //! A table of registrations, each under its push identifier `jid<node`, with the fields `jid`, `node`,
-//! `options` (the publish-options form, preserialized) and `timestamp`, and a `last_sign` of life of ours. What else stands in a registration
-//! is other modules' and is kept.
+//! `options` (the publish-options form, preserialized) and `timestamp`, and two of ours: a `last_sign` of life, and the number of
+//! its `arrival`. What else stands in a registration is other modules' and is kept.
 
 use mlua::{Lua, Result, Table, Value};
 use muc_cloud_notify_core::{AppServer, PublishOptions, Record, Registration, UnixTime};
@@ -11,7 +11,10 @@ use super::stanza::{self, Shape};
 use super::stored_value;
 
 /// The fields that are ours.
-const OWN_FIELDS: [&str; 5] = ["jid", "node", "options", "timestamp", "last_sign"];
+const OWN_FIELDS: [&str; 6] = ["jid", "node", "options", "timestamp", "last_sign", "arrival"];
+
+/// Larger numbers of arrivals are not exact where a store keeps them as floating-point numbers.
+const MAX_ARRIVAL: u64 = 1 << 53;
 
 /// Reads a record; `None`: the user has never registered.
 ///
@@ -52,6 +55,7 @@ pub(crate) fn write_registration(lua: &Lua, registration: &Registration) -> Resu
     table.raw_set("node", registration.node.as_deref())?;
     table.raw_set("timestamp", number(registration.timestamp.as_seconds()))?;
     table.raw_set("last_sign", registration.last_sign.map(|sign| number(sign.as_seconds())))?;
+    table.raw_set("arrival", registration.arrival.map(|number| Value::Integer(number as i64)))?;
     if let Some(form) = &registration.publish_options {
         table.raw_set("options", stanza::from_element(lua, &form.element(), Shape::Preserialized)?)?;
     }
@@ -66,6 +70,9 @@ fn number(seconds: f64) -> Value {
 
 fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
     let (Value::String(key), Value::Table(table)) = (key, value) else { return Ok(None) };
+    if key.as_bytes().is_empty() {
+        return Ok(None); // it would be taken for what stands in for a record
+    }
     let Value::String(jid) = table.raw_get("jid")? else { return Ok(None) };
     // What is of another type than ours is nothing we can read: it is kept as it is, not guessed at.
     let node = match table.raw_get("node")? {
@@ -93,6 +100,12 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
         Value::Nil => None,
         _ => return Ok(None),
     };
+    // One that makes no sense is none: it only says which device is the oldest.
+    let arrival = match table.raw_get("arrival")? {
+        Value::Integer(number) => u64::try_from(number).ok().filter(|number| *number < MAX_ARRIVAL),
+        Value::Number(number) if (0.0..MAX_ARRIVAL as f64).contains(&number) => Some(number as u64),
+        _ => None,
+    };
     let mut extra = stored_value::read_table(table, 0)?;
     extra.retain(|(field, _)| OWN_FIELDS.iter().all(|own| *field != (*own).into()));
     let app_server = AppServer::prepared(&jid.to_string_lossy());
@@ -104,5 +117,6 @@ fn registration(key: &Value, value: &Value) -> Result<Option<Registration>> {
         UnixTime::from_seconds(timestamp),
     );
     registration.last_sign = last_sign.map(UnixTime::from_seconds);
+    registration.arrival = arrival;
     Ok(Some(registration.with_extra_fields(extra)))
 }

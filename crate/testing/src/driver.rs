@@ -17,7 +17,7 @@ use muc_cloud_notify_core::{
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Reason, Scope};
+pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Forgotten, Reason, Scope};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;
@@ -76,6 +76,11 @@ impl Driver {
     pub fn configure_journal(&mut self, options: Options) {
         self.has_journal = options.journal;
         self.configure(options);
+    }
+
+    /// What is said is kept for [`Driver::words`] from now on, or not.
+    pub fn keep_words(&mut self, is_asked_for: bool) {
+        self.engine.keep_words(is_asked_for);
     }
 
     /// Time passes.
@@ -208,6 +213,12 @@ impl Driver {
     pub fn take_answered(&mut self) -> Vec<(String, String)> {
         let answered = std::mem::take(&mut self.answered).into_iter();
         answered.map(|it| (it.user.to_string(), it.push_identifier.into())).collect()
+    }
+
+    /// What was said, for an app server that may know it whatever the options say: the author, the text, and whether the push is
+    /// about a mention.
+    pub fn words(&self, id: &str) -> Option<(Option<&str>, Option<&str>, bool)> {
+        self.engine.words(id).map(|words| (words.sender, words.body, words.is_mention))
     }
 
     /// Whether a push is to be sent still.

@@ -63,14 +63,14 @@ impl Journaled {
     pub fn write_all(&mut self) {
         for _ in 0..ALL {
             while self.spread() {}
-            // What has become less is written after two seconds.
-            if !self.write() {
+            if self.write() {
+                self.wait(1.0);
+            } else if self.stats().unstored == 0 {
+                return;
+            } else {
+                // What has become less is written after two seconds, what could not be written once the store was left alone.
                 self.wait(2.5);
-                if !self.write() {
-                    return;
-                }
             }
-            self.wait(1.0);
         }
         panic!("batches are due all the time");
     }
@@ -119,6 +119,12 @@ impl Journaled {
             self.stored.push(batch);
             self.batch_stored(WRITING);
         }
+    }
+
+    /// As [`Journaled::compact`], where nothing is to be written.
+    pub fn compact_when_written(&mut self) {
+        self.write_all();
+        self.compact();
     }
 
     /// What is in the store is replaced by what is known.

@@ -2,7 +2,7 @@
 //!
 //! What has to be true: no domain gets more at once than it may, one that has never taken a publish gets few in all, nobody
 //! waits for nothing, and in the end everybody has heard of everything, also where the bounds meet: the window of a domain, the
-//! pace of a room, back-offs, accounts that are disabled, and restarts.
+//! pace of a room, back-offs, links that come and go, accounts that are disabled, and restarts.
 
 use std::collections::BTreeMap;
 
@@ -60,6 +60,10 @@ pub enum Transition {
     ReplyAll(Outcome),
     /// One of the pushes in flight was not sent.
     Withdraw(usize),
+    /// The link to the domain of an app server is lost, with all that was on its way.
+    LinkLost(usize),
+    /// The link to the domain of an app server is there again.
+    LinkRestored(usize),
     /// So many seconds pass.
     Wait(f64),
     /// The service is stopped and started again.
@@ -93,6 +97,8 @@ pub fn transitions() -> impl Strategy<Value = Vec<Transition>> {
         6 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Transition::Reply(which, outcome)),
         2 => outcome().prop_map(Transition::ReplyAll),
         1 => any::<usize>().prop_map(Transition::Withdraw),
+        2 => app_server().prop_map(Transition::LinkLost),
+        2 => app_server().prop_map(Transition::LinkRestored),
         4 => (0.0..200.0).prop_map(Transition::Wait),
         1 => Just(Transition::Restart),
     ];
@@ -228,6 +234,10 @@ impl Simulation {
             Transition::Reply(which, outcome) => self.reply(which, outcome),
             Transition::ReplyAll(outcome) => (0..self.in_flight.len()).for_each(|_| self.reply(0, outcome)),
             Transition::Withdraw(which) => self.withdraw(which),
+            Transition::LinkLost(number) => self.lose_link(&domain(&app_server(number))),
+            Transition::LinkRestored(number) => {
+                self.service.link_restored(&domain(&app_server(number)));
+            }
             Transition::Wait(seconds) => self.service.wait(seconds),
             Transition::Restart => self.restart(),
         }
@@ -304,6 +314,14 @@ impl Simulation {
         self.service.restore(&snapshot);
         self.read_rooms();
         self.in_flight.clear();
+    }
+
+    /// What becomes of links to domains that have never taken a publish is nothing to the engine.
+    fn lose_link(&mut self, name: &str) {
+        self.service.link_lost(name);
+        if self.domains.get(name).is_some_and(|reference| reference.has_answered) {
+            self.in_flight.retain(|it| domain(it.push.app_server.as_str()) != name);
+        }
     }
 
     fn poll(&mut self, limit: usize) {

@@ -47,6 +47,8 @@ pub fn sizes(is_quick: bool) -> [usize; 2] {
 pub struct Round {
     /// The message, up to its [`ABSENT`] devices being queued.
     pub message: Duration,
+    /// The batch of the journal that holds them, from when it is made to when they are queued. The store takes no time.
+    pub batch: Duration,
     /// The turn that hands out the pushes.
     pub turn: Duration,
     /// The answers to all of them.
@@ -117,8 +119,47 @@ impl SimLoad {
         }
     }
 
-    /// The next room has a message, its pushes are handed out and answered, and all are idle again.
+    /// From now on there is a journal.
+    pub fn begin_journal(&mut self) {
+        self.driver.configure_journal(Options { max_users: usize::MAX, ..Options::default() });
+    }
+
+    /// The next room has a message, its pushes are handed out and answered, and all are idle again. Where there is a journal, a
+    /// batch is written for the message, with what has become of the pushes before.
     pub fn round(&mut self) -> Round {
+        let message = self.say();
+        let start = Instant::now();
+        self.write_batch();
+        let batch = start.elapsed();
+        let (due, turn, replies) = self.push(ABSENT);
+        assert_eq!(due, ABSENT, "one push for each");
+        Round { message, batch, turn, replies }
+    }
+
+    /// So many rooms have a message each, and a batch is made that holds as many of them as it takes. Returns how long it took to
+    /// make it, and to let go of what has waited for it.
+    pub fn large_batch(&mut self, rooms: usize) -> Duration {
+        for _ in 0..rooms {
+            self.say();
+        }
+        let start = Instant::now();
+        self.write_batch();
+        let took = start.elapsed();
+        while self.write_batch() {}
+        self.push(usize::MAX);
+        while self.write_batch() {}
+        took
+    }
+
+    /// Returns whether there was any to be written.
+    fn write_batch(&mut self) -> bool {
+        let is_one = black_box(self.driver.finish_batch()).is_some_and(|batch| !batch.unread.is_empty());
+        self.driver.batch_stored(0.0);
+        is_one
+    }
+
+    /// The next room has a message. Returns how long it took to have its devices wait.
+    fn say(&mut self) -> Duration {
         let room = room_jid(self.room);
         let sender = self.members(self.room).next_back().map(user_jid);
         self.room = (self.room + 1) % self.rooms();
@@ -133,17 +174,19 @@ impl SimLoad {
             keep_original: false,
             present: &[],
         };
-
         let start = Instant::now();
         let concerned = black_box(self.driver.handle_message(black_box(broadcast)));
-        let message = start.elapsed();
+        let took = start.elapsed();
         assert_eq!(concerned, ABSENT, "all absent members get a push");
+        took
+    }
 
+    /// So many pushes at most are handed out, and answered. Returns how many, and how long each of the two took.
+    fn push(&mut self, at_most: usize) -> (usize, Duration, Duration) {
         let start = Instant::now();
-        let due = black_box(self.driver.poll(ABSENT, Scope::AllRooms));
+        let due = black_box(self.driver.poll(at_most, Scope::AllRooms));
         let turn = start.elapsed();
-        assert_eq!((due.pushes.len(), due.disabled.len()), (ABSENT, 0), "one push for each");
-
+        assert_eq!(due.disabled.len(), 0);
         // As they come in: as text.
         let replies: Vec<(String, String)> = due.pushes.iter().map(|push| self.reply_to(push)).collect();
         let start = Instant::now();
@@ -151,7 +194,7 @@ impl SimLoad {
             let handling = self.driver.handle_reply(id, from, Outcome::Delivered);
             black_box(handling);
         }
-        Round { message, turn, replies: start.elapsed() }
+        (due.pushes.len(), turn, start.elapsed())
     }
 
     /// What identifies the answer to a push: its id, and the JID it is from.

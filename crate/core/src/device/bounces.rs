@@ -23,10 +23,10 @@ impl MessageKey {
 }
 
 /// The messages that have bounced since their recipient was last in the room.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Bounces(HashMap<RoomId, OfRoom>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct OfRoom {
     keys: HashSet<MessageKey>,
     /// How many of them count as unread: not those that were taken back.

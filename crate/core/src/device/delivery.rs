@@ -5,9 +5,9 @@
 //!  Idle ──────────► Queued ─────► Idle ── send ──► InFlight
 //!   ▲                                                 │ take_in_flight
 //!   ├─────────────────────────────────────────────────┤
-//!   │ resume                                          │ back_off
+//!   │ end_back_off                                    │ back_off
 //!   ├────────────────── BackingOff ◄──────────────────┘
-//!   │ resume, end_pace                 pace
+//!   │ end_pace                         pace
 //!   └────────────────── Pacing ◄──── Idle
 //! ```
 
@@ -27,6 +27,8 @@ pub(crate) struct InFlight {
     pub(crate) notifications: Notifications,
     /// Whether another module had asked for it.
     pub(crate) is_ping: bool,
+    /// When it left.
+    pub(crate) sent: Instant,
     /// When its answer is overdue.
     pub(crate) deadline: Instant,
     /// As the app server's domain counts it, from when it has left.
@@ -38,8 +40,10 @@ pub(crate) struct InFlight {
 pub(crate) struct Failures {
     /// Persistent errors in a row.
     pub(crate) errors: u32,
-    /// Transient errors in a row, which the back-off grows with.
+    /// Transient errors in a row.
     pub(crate) attempts: u32,
+    /// How many of them were not the device's, as nobody was there to answer: those do not make the back-off grow.
+    pub(crate) silences: u32,
     /// Since when it has had nothing but transient errors.
     pub(crate) since: Option<Instant>,
 }
@@ -52,8 +56,9 @@ enum State {
     Queued(Slot),
     /// A publish is on its way.
     InFlight(Box<InFlight>),
-    /// After a transient error, or while the app server is spared: not before this time.
-    BackingOff { until: Instant },
+    /// After a transient error, or while the app server is spared: not before this time, unless its domain is back from
+    /// wherever it was. And where it is among those of the domain that back off.
+    BackingOff { until: Instant, place: Option<Slot> },
     /// It has just heard of the rooms in which something is new: not before this time, unless something else comes up.
     Pacing { until: Instant },
 }
@@ -100,8 +105,9 @@ impl DeliveryState {
     /// Its errors are forgotten, and it has not failed for long. How long it waits after the next transient error is for its app
     /// server to say, so the attempts still count.
     pub(super) fn forgive(&mut self) {
-        let attempts = self.failures.as_ref().map_or(0, |failures| failures.attempts);
-        self.failures = (attempts > 0).then(|| Box::new(Failures { attempts, ..Failures::default() }));
+        let Failures { attempts, silences, .. } = self.failures.as_deref().copied().unwrap_or_default();
+        self.failures =
+            (attempts > 0).then(|| Box::new(Failures { attempts, silences, ..Failures::default() }));
     }
 
     /// A persistent error. Returns how many in a row that makes.
@@ -111,11 +117,13 @@ impl DeliveryState {
         errors
     }
 
-    /// A transient error at `now`. Returns what has gone wrong with this one.
-    pub(super) fn count_attempt(&mut self, now: Instant) -> Failures {
+    /// A transient error in answer to a publish that left at this time, which is that of its app server's whole domain or not.
+    /// Returns what has gone wrong with this one.
+    pub(super) fn count_attempt(&mut self, is_of_domain: bool, sent: Instant) -> Failures {
         let failures = self.failures.get_or_insert_default();
         failures.attempts = failures.attempts.saturating_add(1);
-        failures.since.get_or_insert(now);
+        failures.silences = failures.silences.saturating_add(is_of_domain.into());
+        failures.since.get_or_insert(sent);
         **failures
     }
 
@@ -137,6 +145,30 @@ impl DeliveryState {
     /// Whether it is in no queue, and waits for no answer and no retry.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
+    }
+
+    /// Whether it backs off.
+    pub(super) fn is_backing_off(&self) -> bool {
+        matches!(self.state, State::BackingOff { .. })
+    }
+
+    /// Whether it has begun to back off, and nobody knows.
+    pub(super) fn has_to_be_noted(&self) -> bool {
+        matches!(self.state, State::BackingOff { place: None, .. })
+    }
+
+    /// It is among those of its domain that back off.
+    pub(super) fn noted(&mut self, at: Slot) {
+        if let State::BackingOff { place, .. } = &mut self.state {
+            *place = Some(at);
+        }
+    }
+
+    /// It does not back off any more. Returns where it was among those that do.
+    pub(super) fn end_back_off(&mut self) -> Option<Slot> {
+        let State::BackingOff { place, .. } = self.state else { return None };
+        self.state = State::Idle;
+        place
     }
 
     /// It was put into the queue of the outbox.
@@ -169,14 +201,7 @@ impl DeliveryState {
 
     /// The app server is not to be asked before `until`.
     pub(super) fn back_off(&mut self, until: Instant) {
-        self.state = State::BackingOff { until };
-    }
-
-    /// The back-off is over, or pointless.
-    pub(super) fn resume(&mut self) {
-        if matches!(self.state, State::BackingOff { .. } | State::Pacing { .. }) {
-            self.state = State::Idle;
-        }
+        self.state = State::BackingOff { until, place: None };
     }
 
     /// What is new is not to be pushed before `until`.
@@ -195,7 +220,7 @@ impl DeliveryState {
     pub(crate) fn due(&self) -> Option<(Instant, Due)> {
         match &self.state {
             State::InFlight(in_flight) => Some((in_flight.deadline, Due::AnswerOverdue(in_flight.id))),
-            State::BackingOff { until } | State::Pacing { until } => Some((*until, Due::Retry)),
+            State::BackingOff { until, .. } | State::Pacing { until } => Some((*until, Due::Retry)),
             State::Idle | State::Queued(_) => None,
         }
     }
@@ -214,5 +239,15 @@ impl DeliveryState {
     /// A deadline of the outbox has passed. Returns whether it is the valid one.
     pub(super) fn disarm(&mut self, at: Instant) -> bool {
         self.armed.take_if(|armed| *armed == at).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_device_is_among_those_that_back_off_takes_no_memory() {
+        assert_eq!(size_of::<State>(), 2 * size_of::<usize>());
     }
 }

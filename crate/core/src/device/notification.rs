@@ -38,14 +38,16 @@ impl MessageIdentity {
 pub(crate) struct MessageDigest {
     /// The room's bare JID.
     pub(crate) room: Arc<str>,
-    /// The occupant JID of the author, where the app server may know it.
+    /// The occupant JID of the author, where any app server may know it.
     pub(crate) sender: Option<Arc<str>>,
-    /// The text, where the app server may know it.
+    /// The text, where any app server may know it.
     pub(crate) body: Option<Arc<str>>,
     /// The broadcast message, where another module wants to see it.
     pub(crate) original: Option<Original>,
     /// Which message it is.
     pub(crate) identity: Arc<MessageIdentity>,
+    /// How many messages it stands for, where nothing is known of the others.
+    pub(crate) messages: u32,
     /// Newer messages were already pushed, so its words are not pushed.
     pub(crate) is_outdated: bool,
 }
@@ -76,6 +78,7 @@ impl MessageDigest {
             body: None,
             original: None,
             identity: identity.clone(),
+            messages: 1,
             is_outdated: false,
         }
     }
@@ -93,10 +96,11 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    /// That of one message.
+    /// That of one message, with those of which nothing is known.
     pub(crate) fn of(message: &Arc<MessageDigest>, is_mention: bool) -> Self {
         let mention = is_mention.then(|| message.clone());
-        Notification { newest: message.clone(), mention, earlier: None }
+        let earlier = Earlier::restored(message.messages.saturating_sub(1), &[], &[]);
+        Notification { newest: message.clone(), mention, earlier: earlier.map(Box::new) }
     }
 
     /// What a snapshot says: of the newest message, and of so many earlier ones which of them they are and which mention

@@ -13,14 +13,14 @@ use crate::ids::RoomId;
 use crate::time::Instant;
 
 /// How many messages of one room are unread.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct UnreadCount {
     room: RoomId,
     messages: u32,
 }
 
 /// What is unread in a room according to a snapshot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct UnreadInRoom {
     /// The room.
     pub(crate) room: RoomId,
@@ -41,7 +41,7 @@ pub enum Scope {
 }
 
 /// What the owner of a device has not read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Unread {
     /// The rooms in which something is unread, in the order of their ids.
     counts: Vec<UnreadCount>,
@@ -53,7 +53,7 @@ pub(crate) struct Unread {
 }
 
 /// What most devices have nothing of.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Rare {
     /// The messages that have bounced.
     bounces: Bounces,
@@ -70,13 +70,15 @@ impl Rare {
 impl Unread {
     /// A message was sent while the owner was absent. Returns whether nothing of the room was pending before.
     pub(super) fn add(&mut self, room: RoomId, notification: Notification) -> bool {
-        self.count(room);
+        let count = self.count_mut(room);
+        *count = count.saturating_add(notification.messages());
         self.pending.add(room, notification)
     }
 
     /// The same, where it is kept apart from what is pending: see [`Unread::join_apart`].
     pub(super) fn add_apart(&mut self, room: RoomId, notification: Notification) {
-        self.count(room);
+        let count = self.count_mut(room);
+        *count = count.saturating_add(notification.messages());
         self.rare.get_or_insert_default().apart.add(room, notification);
     }
 
@@ -263,15 +265,14 @@ impl Unread {
         })
     }
 
+    /// Whether anything of a room is unread.
+    pub(crate) fn has_any_of(&self, room: RoomId) -> bool {
+        self.place(room).is_ok()
+    }
+
     /// Something of what will be changed when a message is added: looking at it fetches it into the cache.
     pub(crate) fn touch(&self) -> u32 {
         self.counts.last().map_or(0, |unread| unread.messages)
-    }
-
-    /// Counts one more message.
-    fn count(&mut self, room: RoomId) {
-        let unread = self.count_mut(room);
-        *unread = unread.saturating_add(1);
     }
 
     /// How many messages of a room are unread: none so far, where it is a new one.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::standing::Permit;
+use super::standing::{Ending, Permit};
 use super::untried::{Ticket, UntriedDomains};
-use super::{Domain, DomainId, Domains, Flight, Landing};
+use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
+use crate::ids::DeviceId;
 use crate::options::Options;
 use crate::time::Instant;
 
@@ -50,11 +51,17 @@ impl Schedule {
         domain.place = Place::Idle;
     }
 
-    /// A domain that waits nowhere, and that devices wait for, has its turn.
+    /// A domain that waits nowhere, and that devices wait for, has its turn; if it is for those that back off, when they may go
+    /// on.
     pub(super) fn make_ready(&mut self, id: DomainId, domain: &mut Domain) {
-        if domain.place == Place::Idle && domain.lanes.waiting() > 0 {
+        if domain.place != Place::Idle {
+            return;
+        }
+        if domain.waiting() > 0 {
             domain.place = Place::Ready;
             self.ready.push_back(id);
+        } else if let Some(at) = domain.back_offs.resume_at() {
+            self.put(id, domain, Place::Until(at));
         }
     }
 
@@ -88,6 +95,9 @@ impl Domains {
     /// A device waits for a domain.
     pub(crate) fn make_ready(&mut self, id: DomainId) {
         if let Some(domain) = self.domains.get_mut(id.index()) {
+            if domain.is_for_back_offs() {
+                self.schedule.leave(id, domain);
+            }
             self.schedule.make_ready(id, domain);
         }
     }
@@ -119,18 +129,45 @@ impl Domains {
         }
     }
 
-    /// A publish leaves for a domain.
-    pub(crate) fn record_sent(&mut self, id: DomainId, now: Instant, options: &Options) -> Option<Flight> {
-        Some(self.domains.get_mut(id.index())?.standing.record_sent(id, now, options))
+    /// A publish leaves for a device of a domain, which has failed since the time that is given if it has, and to whose app server
+    /// we stand so.
+    pub(crate) fn record_sent(
+        &mut self,
+        id: DomainId,
+        (device, failing_since): (DeviceId, Option<Instant>),
+        relation: Relation,
+        now: Instant,
+        options: &Options,
+    ) -> Option<Flight> {
+        let domain = self.domains.get_mut(id.index())?;
+        let mut flight = domain.standing.record_sent(id, failing_since, relation, now, options);
+        domain.strangers_in_flight += u32::from(flight.is_to_stranger);
+        flight.place = self.devices.push(&mut domain.in_flight, device);
+        Some(flight)
     }
 
     /// A publish has ended; without a landing, it was not sent after all.
     pub(crate) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
         let id = flight.domain;
         let Some(domain) = self.domains.get_mut(id.index()) else { return };
-        domain.standing.record_ended(flight, landing);
+        domain.strangers_in_flight = domain.strangers_in_flight.saturating_sub(flight.is_to_stranger.into());
+        if let Some(place) = flight.place {
+            self.devices.remove(&mut domain.in_flight, place);
+        }
+        match (domain.standing.record_ended(flight, landing), landing) {
+            (Ending::Failed { is_troubled }, Some(landing)) => {
+                domain.back_offs.pause(is_troubled, landing.now, landing.options);
+            }
+            (Ending::Taken, _) => domain.back_offs.go_on(),
+            (Ending::Returned, _) => {
+                domain.back_offs.wake();
+                domain.back_offs.go_on();
+            }
+            _ => domain.back_offs.replace(),
+        }
         self.schedule.leave(id, domain);
         self.schedule.make_ready(id, domain);
+        self.count_away(id);
         self.tidy(id);
     }
 
@@ -140,6 +177,7 @@ impl Domains {
             let until = self.schedule.until.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id);
             let Some(id) = until.or_else(|| self.next_to_try(now)) else { break };
             if let Some(domain) = self.domains.get_mut(id.index()) {
+                domain.back_offs.resume(now);
                 self.schedule.leave(id, domain);
                 self.schedule.make_ready(id, domain);
             }
@@ -152,7 +190,7 @@ impl Domains {
         let (ticket, id) = self.schedule.untried.first(now)?;
         match self.domains.get_mut(id.index()) {
             Some(domain) if domain.place == Place::InLine(ticket) => {
-                if domain.lanes.waiting() > 0 {
+                if domain.waiting() > 0 {
                     self.schedule.untried.pay(now);
                     domain.standing.set_contacted();
                 }
@@ -172,8 +210,9 @@ fn place(
     now: Instant,
     options: &Options,
 ) -> Place {
-    if domain.lanes.waiting() == 0 {
-        return Place::Idle;
+    domain.back_offs.resume(now);
+    if domain.waiting() == 0 {
+        return domain.back_offs.resume_at().map_or(Place::Idle, Place::Until);
     }
     if domain.standing.is_untried() {
         if !untried.admit(now) {

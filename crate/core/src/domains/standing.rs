@@ -1,25 +1,37 @@
 //! Where we stand with an app server domain: how much may be on its way to it.
 
-use serde::{Deserialize, Serialize};
-
-use super::DomainId;
-use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit};
+use super::{DomainId, Relation};
+use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
+use crate::lists::Slot;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
 /// How many publishes may be on their way to a domain that has never answered, and to any that is not probed.
-const SMALLEST_WINDOW: u32 = 10;
+pub(super) const SMALLEST_WINDOW: u32 = 10;
+
+/// How many may be on their way to a domain that was away, for so many seconds after its return.
+const WINDOW_AFTER_RETURN: u32 = 200;
+const SECONDS_AFTER_RETURN: f64 = 30.0;
 
 /// A publish on its way, as its domain counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flight {
     /// Where it goes.
     pub(crate) domain: DomainId,
-    /// Tells whether the domain has answered since, or given up being asked.
+    /// Tells whether the domain has answered since, or was given up for a while.
     epoch: u32,
+    /// Where its device is among those that wait for an answer of the domain.
+    pub(super) place: Option<Slot>,
     /// Whether the domain had never taken a publish before.
     pub(crate) is_first_contact: bool,
+    /// Whether its device has failed before while the domain took others, or its app server is a stranger among others: silence
+    /// says nothing of the domain.
+    is_of_device: bool,
+    /// Whether its app server is a stranger among others.
+    pub(super) is_to_stranger: bool,
+    /// Whether the domain had taken some before, and is not known to be there.
+    pub(crate) is_probe: bool,
 }
 
 /// How a publish ended.
@@ -33,6 +45,22 @@ pub(crate) struct Landing<'a> {
     pub(crate) spread: f64,
     /// What the operator has set.
     pub(crate) options: &'a Options,
+}
+
+/// What the end of a publish says of its domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing.
+    Neutral,
+    /// It takes pushes.
+    Taken,
+    /// It takes pushes again, after some time in which it took none.
+    Returned,
+    /// It was not reached, or wants to be spared.
+    Failed {
+        /// Whether that has been so for a while.
+        is_troubled: bool,
+    },
 }
 
 /// Whether a publish may leave.
@@ -50,17 +78,29 @@ pub(super) enum Permit {
 #[derive(Debug)]
 pub(super) struct Standing {
     /// Something was sent to it once.
-    is_contacted: bool,
+    pub(super) is_contacted: bool,
     /// It has answered with a result once.
-    has_answered: bool,
+    pub(super) has_answered: bool,
     /// The operator has named it.
     is_named: bool,
     /// How many publishes may be on their way.
-    window: u32,
-    in_flight: u32,
+    pub(super) window: u32,
+    pub(super) in_flight: u32,
     /// Counts its answers, and how often its breaker has opened.
     epoch: u32,
-    breaker: CircuitBreaker,
+    pub(super) breaker: CircuitBreaker,
+    /// How often it was not reached, or wanted to be spared, since it has last taken a publish.
+    failures: u32,
+    /// It was away, or still is: with its next result it is back.
+    pub(super) is_troubled: bool,
+    /// Too many of its family are away.
+    is_one_of_many: bool,
+    /// How often its link has come back since it has last answered.
+    returns: u32,
+    /// When it has last taken a publish.
+    last_result: Option<Instant>,
+    /// Until when it is not to be overrun after its return.
+    recovers_until: Option<Instant>,
 }
 
 impl Default for Standing {
@@ -73,27 +113,14 @@ impl Default for Standing {
             in_flight: 0,
             epoch: 0,
             breaker: CircuitBreaker::default(),
+            failures: 0,
+            is_troubled: false,
+            is_one_of_many: false,
+            returns: 0,
+            last_result: None,
+            recovers_until: None,
         }
     }
-}
-
-/// What outlives a clean stop of what is known of an app server domain.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DomainState {
-    /// The domain.
-    pub domain: String,
-    /// Whether it has answered with a result once.
-    pub answered: bool,
-    /// How many publishes may be on their way to it.
-    pub window: u32,
-    /// Publishes in a row that failed.
-    pub failures: u32,
-    /// How often in a row it was given up for a while.
-    pub trips: u32,
-    /// For how many seconds it is not to be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wait: Option<f64>,
 }
 
 impl Standing {
@@ -122,58 +149,149 @@ impl Standing {
         self.has_answered || self.is_named
     }
 
+    /// Whether it has taken publishes, and is not there.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_known() && self.breaker.until().is_some()
+    }
+
+    /// Too many of its family are away, or not.
+    pub(super) fn set_one_of_many(&mut self, is_one_of_many: bool) {
+        self.is_one_of_many = is_one_of_many;
+    }
+
+    /// Whether it is asked again soon where it is away.
+    fn is_wanted_back(&self) -> bool {
+        self.is_named || self.has_answered && !self.is_one_of_many
+    }
+
     /// Whether nothing is on its way.
     pub(super) fn is_at_rest(&self) -> bool {
         self.in_flight == 0
+    }
+
+    /// Whether it has not taken any publish since this time, though it has before: so that one was not answered is not a matter
+    /// of the device it was for.
+    pub(super) fn is_away_since(&self, since: Instant) -> bool {
+        self.is_known() && !self.has_taken_since(since)
+    }
+
+    /// Whether it has taken a publish since this time.
+    pub(super) fn has_taken_since(&self, since: Instant) -> bool {
+        self.last_result.is_some_and(|result| result > since)
     }
 
     /// Whether a publish may leave at `now`.
     pub(super) fn permit(&self, now: Instant, options: &Options) -> Permit {
         match self.breaker.permit(now) {
             BreakerPermit::Denied { until } => Permit::Denied { until },
-            BreakerPermit::Probe => Permit::Granted,
-            BreakerPermit::Granted if self.has_space(options) => Permit::Granted,
-            BreakerPermit::Granted => Permit::Full,
+            BreakerPermit::Probe if self.in_flight < options.max_in_flight.max(1) => Permit::Granted,
+            BreakerPermit::Granted if self.has_space(now, options) => Permit::Granted,
+            BreakerPermit::Granted | BreakerPermit::Probe => Permit::Full,
         }
     }
 
     /// Before its first result a domain gets no more than one small window: what has failed takes its place in there.
-    fn has_space(&self, options: &Options) -> bool {
+    fn has_space(&self, now: Instant, options: &Options) -> bool {
         let failed = if self.is_known() { 0 } else { self.breaker.failures() };
-        self.in_flight == 0 || self.in_flight.saturating_add(failed) < self.window.min(options.max_in_flight)
+        let window = self.window.min(self.widest_window(now, options));
+        self.in_flight == 0 || self.in_flight.saturating_add(failed) < window
     }
 
-    /// A publish leaves at `now`.
-    pub(super) fn record_sent(&mut self, domain: DomainId, now: Instant, options: &Options) -> Flight {
+    fn is_recovering(&self, now: Instant) -> bool {
+        self.recovers_until.is_some_and(|until| now < until)
+    }
+
+    fn widest_window(&self, now: Instant, options: &Options) -> u32 {
+        let most = options.max_in_flight.max(1);
+        if self.is_recovering(now) { most.min(WINDOW_AFTER_RETURN) } else { most }
+    }
+
+    /// How many may be on their way to app servers that have taken none, where others have: so many are left for those.
+    pub(super) fn share_of_strangers(&self, options: &Options) -> u32 {
+        (self.window.min(options.max_in_flight) / 2).max(1)
+    }
+
+    /// A publish leaves at `now`, for a device that has failed since the time that is given if it has.
+    pub(super) fn record_sent(
+        &mut self,
+        domain: DomainId,
+        failing_since: Option<Instant>,
+        relation: Relation,
+        now: Instant,
+        options: &Options,
+    ) -> Flight {
         self.is_contacted = true;
         self.in_flight = self.in_flight.saturating_add(1);
-        self.breaker.record_sent(now, options);
-        Flight { domain, epoch: self.epoch, is_first_contact: !self.is_known() }
+        self.breaker.record_sent(now, self.is_wanted_back(), options);
+        let is_known = self.is_known();
+        let is_to_stranger = matches!(relation, Relation::Stranger { .. });
+        let is_failing = is_known && failing_since.is_some_and(|since| !self.is_away_since(since));
+        let is_of_device = is_failing || is_to_stranger;
+        let is_in_doubt = self.failures > 0 || self.is_troubled;
+        Flight {
+            domain,
+            epoch: self.epoch,
+            place: None,
+            is_first_contact: !is_known,
+            is_of_device,
+            is_to_stranger,
+            is_probe: self.is_wanted_back() && is_in_doubt && !is_of_device,
+        }
     }
 
     /// A publish has ended; without a landing, it was not sent after all.
-    pub(super) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
+    pub(super) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) -> Ending {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let is_recent = flight.epoch == self.epoch;
+        let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
         match landing {
-            None if is_recent => self.breaker.withdraw_probe(),
-            None => {}
-            Some(landing) if landing.outcome == Outcome::Delivered => {
-                self.has_answered = true;
-                self.answered();
-                let most = landing.options.max_in_flight.max(1);
-                self.window = self.window.saturating_mul(2).min(most).max(SMALLEST_WINDOW.min(most));
-            }
-            Some(landing) => {
-                self.window = self.window_after(landing.outcome).max(SMALLEST_WINDOW);
-                if landing.outcome != Outcome::Silent && self.is_known() {
-                    self.answered();
-                } else if is_recent {
-                    // Of one that was sent before the domain's last answer nothing follows for the domain.
-                    self.failed(landing);
+            None => {
+                if is_recent {
+                    self.breaker.withdraw_probe(self.is_wanted_back());
                 }
+                Ending::Neutral
             }
+            Some(landing) if landing.outcome == Outcome::Delivered => self.record_result(landing),
+            Some(landing) => self.record_failure(landing, is_recent, flight.is_of_device),
         }
+    }
+
+    fn record_result(&mut self, landing: &Landing<'_>) -> Ending {
+        let was_troubled = std::mem::take(&mut self.is_troubled);
+        self.has_answered = true;
+        self.failures = 0;
+        self.last_result = Some(landing.now);
+        self.answered();
+        if was_troubled {
+            self.recovers_until = Some(landing.now + SECONDS_AFTER_RETURN);
+        }
+        // That of a domain that was away doubles with each round of answers, that of others with each answer.
+        let is_recovering = self.is_recovering(landing.now);
+        let wider = if is_recovering { self.window.saturating_add(1) } else { self.window.saturating_mul(2) };
+        let most = self.widest_window(landing.now, landing.options);
+        self.window = wider.min(most).max(SMALLEST_WINDOW.min(most));
+        if was_troubled { Ending::Returned } else { Ending::Taken }
+    }
+
+    fn record_failure(&mut self, landing: &Landing<'_>, is_recent: bool, is_of_device: bool) -> Ending {
+        let is_known = self.is_known();
+        // Of silence from before the domain's last answer nothing follows for the domain.
+        let is_of_domain = is_recent || landing.outcome != Outcome::Silent;
+        if is_of_domain || !is_known {
+            self.window = self.window_after(landing.outcome).max(SMALLEST_WINDOW);
+        }
+        if landing.outcome != Outcome::Silent && is_known {
+            self.answered();
+        } else if is_recent {
+            self.failed(landing);
+        }
+        if landing.outcome == Outcome::Rejected && is_known || !is_of_domain {
+            return Ending::Neutral;
+        }
+        if !is_of_device {
+            self.failures = self.failures.saturating_add(1);
+            self.is_troubled |= self.failures >= FAILURES;
+        }
+        Ending::Failed { is_troubled: self.is_troubled }
     }
 
     /// The window after a failure. A domain that takes pushes and refuses one is not overloaded: it does not know that node. So
@@ -185,45 +303,41 @@ impl Standing {
 
     fn answered(&mut self) {
         self.breaker = CircuitBreaker::default();
+        self.returns = 0;
         self.epoch = self.epoch.wrapping_add(1);
     }
 
     fn failed(&mut self, landing: &Landing<'_>) {
-        let spread = landing.options.retry_delay * landing.spread;
-        if self.breaker.record_failure(landing.now, spread, landing.options) {
-            self.window = SMALLEST_WINDOW;
-            self.epoch = self.epoch.wrapping_add(1);
+        let is_wanted_back = self.is_wanted_back();
+        if self.breaker.record_failure(landing.now, landing.spread, is_wanted_back, landing.options) {
+            self.given_up();
         }
     }
 
-    /// What outlives a clean stop. Answers to what is on its way are going to be missed: a domain that has never answered
-    /// does not get as many again.
-    pub(super) fn state(&self, domain: &str, now: Instant) -> DomainState {
-        let missed = if self.is_known() { 0 } else { self.in_flight };
-        DomainState {
-            domain: domain.to_owned(),
-            answered: self.has_answered,
-            window: self.window,
-            failures: self.breaker.failures().saturating_add(missed),
-            trips: self.breaker.trips(),
-            wait: self.breaker.until().map(|until| until.seconds_since(now).max(0.0)),
-        }
+    fn given_up(&mut self) {
+        self.is_troubled = true;
+        self.window = SMALLEST_WINDOW;
+        self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// Takes up what a snapshot says, unless more is known by now.
-    pub(super) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
-        if self.is_contacted {
-            return;
+    /// What was on its way is lost, with the link to the domain.
+    pub(super) fn lose_link(&mut self, now: Instant, options: &Options) {
+        self.breaker.open(now, 0.0, self.is_wanted_back(), options);
+        self.given_up();
+    }
+
+    /// The link to the domain is there again: it is probed, at once unless that has been of no use lately. Returns whether
+    /// anything had been wrong.
+    pub(super) fn restore_link(&mut self, now: Instant, options: &Options) -> bool {
+        if !self.is_known() || self.failures == 0 && !self.is_troubled {
+            return false;
         }
-        self.is_contacted = true;
-        self.has_answered = state.answered;
-        self.window = state.window.clamp(SMALLEST_WINDOW, options.max_in_flight.max(SMALLEST_WINDOW));
-        // A wait that is no number, or one that no breaker would have set, is none.
-        let longest = options.max_retry_delay + options.retry_delay + options.reply_timeout;
-        let wait = state.wait.filter(|wait| *wait >= 0.0).map(|wait| wait.min(longest));
-        let is_given_up = !self.is_known() && state.failures >= FAILURES;
-        let wait = wait.or_else(|| is_given_up.then(|| options.back_off(state.trips)));
-        self.breaker = CircuitBreaker::restored(state.failures, state.trips, wait.map(|wait| now + wait));
+        let before = self.returns;
+        let delay = before.checked_sub(1).map_or(0.0, |before| probe_delay(before, options));
+        self.returns = before.saturating_add(1);
+        self.is_troubled = true;
+        self.breaker.hasten(now + delay, before);
+        true
     }
 }
 
@@ -236,11 +350,16 @@ mod tests {
     fn end(standing: &mut Standing, flight: Flight, outcome: Outcome, now: f64) {
         let options = Options::default();
         let now = Instant::from_seconds(now);
-        standing.record_ended(flight, Some(&Landing { outcome, now, spread: 0.0, options: &options }));
+        let _ =
+            standing.record_ended(flight, Some(&Landing { outcome, now, spread: 0.0, options: &options }));
+    }
+
+    fn withdraw(standing: &mut Standing, flight: Flight) {
+        let _ = standing.record_ended(flight, None);
     }
 
     fn send(standing: &mut Standing, now: f64) -> Flight {
-        standing.record_sent(DOMAIN(), Instant::from_seconds(now), &Options::default())
+        standing.record_sent(DOMAIN(), None, Relation::First, Instant::from_seconds(now), &Options::default())
     }
 
     /// How many publishes leave at once.
@@ -257,7 +376,7 @@ mod tests {
             let flights = room(&mut standing, 0.0);
             assert_eq!(flights.len(), expected);
             let first = flights[0];
-            flights.into_iter().for_each(|flight| standing.record_ended(flight, None));
+            flights.into_iter().for_each(|flight| withdraw(&mut standing, flight));
             standing.in_flight = 1;
             end(&mut standing, first, Outcome::Delivered, 0.0);
         }
@@ -266,7 +385,7 @@ mod tests {
             end(&mut standing, flight, Outcome::Transient, 0.0);
             let flights = room(&mut standing, 0.0);
             assert_eq!(flights.len(), expected);
-            flights.into_iter().for_each(|flight| standing.record_ended(flight, None));
+            flights.into_iter().for_each(|flight| withdraw(&mut standing, flight));
         }
     }
 
@@ -299,7 +418,11 @@ mod tests {
         let answered = send(&mut standing, 2.0);
         end(&mut standing, answered, Outcome::Rejected, 2.0);
         silent.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
-        assert_eq!(room(&mut standing, 121.0).len(), 10, "it is not given up");
+        assert_eq!(
+            room(&mut standing, 121.0).len(),
+            19,
+            "it is not given up, nor narrowed but for what was refused"
+        );
     }
 
     #[test]
@@ -314,21 +437,5 @@ mod tests {
         assert_eq!(standing.breaker.trips(), 1);
         end(&mut standing, probe[0], Outcome::Silent, 130.0);
         assert_eq!((room(&mut standing, 149.9).len(), room(&mut standing, 150.0).len()), (0, 1));
-    }
-
-    #[test]
-    fn a_snapshot_that_is_wrong_does_no_harm() {
-        for wait in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
-            let state = DomainState {
-                window: u32::MAX,
-                failures: u32::MAX,
-                trips: u32::MAX,
-                wait: Some(wait),
-                ..DomainState::default()
-            };
-            let mut standing = Standing::default();
-            standing.restore(&state, Instant::from_seconds(0.0), &Options::default());
-            assert_eq!(room(&mut standing, 4000.0).len(), 1, "{wait}: a probe, within reason");
-        }
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct UntriedDomains {
 }
 
 /// The last two labels of a domain.
-fn family(domain: &str) -> &str {
+pub(super) fn family(domain: &str) -> &str {
     domain.rmatch_indices('.').nth(1).map_or(domain, |(dot, _)| &domain[dot + 1..])
 }
 

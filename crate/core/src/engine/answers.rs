@@ -36,14 +36,14 @@ impl Engine {
     pub fn withdraw(&mut self, id: &str) {
         if let Ok(id) = id.parse::<PushId>() {
             self.catch_up_device(id.device());
-            self.devices.end_push(id, None, |_, in_flight| self.delivery.take_back(id, in_flight));
+            self.devices.end_push(id, None, |_, in_flight, _| self.delivery.take_back(id, in_flight));
         }
     }
 
     /// A push that was polled is not sent, as another module has stopped it. What it was about does not count as unread.
     pub fn suppress(&mut self, id: &str) {
         if let Ok(id) = id.parse() {
-            self.devices.end_push(id, None, |device, in_flight| {
+            self.devices.end_push(id, None, |device, in_flight, _| {
                 self.delivery.take_back(id, in_flight);
                 device.discount(&in_flight.notifications);
             });
@@ -52,11 +52,12 @@ impl Engine {
 
     fn handle_answer(&mut self, id: &str, from: &str, outcome: Outcome, now: Instant) -> bool {
         let Ok(id) = id.parse::<PushId>() else { return false };
-        let Some(device) = self.devices.get(id.device()) else {
+        let device = self.devices.get(id.device()).filter(|device| device.in_flight(id).is_some());
+        let Some(device) = device else {
             self.delivery.handle_orphaned(&mut self.devices, (id, from), outcome, now, &self.options);
             return false;
         };
-        if device.in_flight(id).is_none() || device.registration().app_server.as_str() != from {
+        if device.registration().app_server.as_str() != from {
             return false;
         }
         if outcome == Outcome::Delivered {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::circuit_breaker::{CircuitBreakers, Permit};
+use crate::circuit_breaker::{CircuitBreakers, PROBE_PAUSE, PROBE_TIMEOUT, Permit};
 use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
-use crate::domains::Landing;
+use crate::domains::{Concern, Landing, Relation};
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
@@ -49,6 +49,17 @@ pub struct PushDetails<'a> {
     pub room: Option<&'a str>,
     /// That message, where it was kept.
     pub original: Option<Arc<Element>>,
+}
+
+/// What was said in the newest message that a push is about, whatever app servers in general may know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// The occupant JID of its author.
+    pub sender: Option<&'a str>,
+    /// Its text.
+    pub body: Option<&'a str>,
+    /// Whether one of the messages that the push stands for mentions the user.
+    pub is_mention: bool,
 }
 
 /// Sends pushes, and takes in what becomes of them.
@@ -107,27 +118,28 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) -> Option<Push> {
-        devices.poll(LOOKED_AT, now, options, before, |device_id, device| {
-            let (notifications, is_ping, known) =
-                self.take_pending(device_id, device, scope, now, options)?;
+        devices.poll(LOOKED_AT, now, options, before, |device_id, device, relation| {
+            let (notifications, is_ping, known, patience) =
+                self.take_pending((device_id, device), relation, scope, now, options)?;
             self.paces.start(device_id, device.has_answered(), &notifications, now, options);
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
-            let deadline = now + options.reply_timeout;
-            Some((InFlight { id, notifications, is_ping, deadline, flight: None }, push))
+            let deadline = now + patience;
+            Some((InFlight { id, notifications, is_ping, sent: now, deadline, flight: None }, push))
         })
     }
 
-    /// Takes what is pending for a device whose turn has come, unless nothing is left or its app server is to be spared.
+    /// Takes what is pending for a device whose turn has come, unless nothing is left or its app server, which has taken something
+    /// before or not, is to be spared. And says for how long the answer may be waited for.
     fn take_pending(
         &mut self,
-        id: DeviceId,
-        device: &mut Device,
+        (id, device): (DeviceId, &mut Device),
+        relation: Relation,
         scope: Scope,
         now: Instant,
         options: &Options,
-    ) -> Option<(Notifications, bool, u32)> {
+    ) -> Option<(Notifications, bool, u32, f64)> {
         device.expire(now - options.time_to_live);
         if !device.has_pending() {
             return None;
@@ -137,10 +149,21 @@ impl Delivery {
             device.pace(until);
             return None;
         }
+        if relation == (Relation::Stranger { has_share: false }) {
+            device.back_off(now + options.retry_delay * (0.5 + self.random.fraction() / 2.0));
+            return None;
+        }
+        let is_known = relation == Relation::Known;
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
-        match self.breakers.ask(&device.registration().app_server, now, options) {
-            Permit::Granted | Permit::Probe => Some(device.take_pending(scope, is_ready)),
+        match self.breakers.ask(&device.registration().app_server, is_known, now, options) {
+            permit @ (Permit::Granted | Permit::Probe) => {
+                let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
+                let is_probe = is_known && permit == Permit::Probe;
+                let patience =
+                    if is_probe { options.reply_timeout.min(PROBE_TIMEOUT) } else { options.reply_timeout };
+                Some((notifications, is_ping, known, patience))
+            }
             Permit::Denied { until } => {
                 // Not all at once when the breaker is half open.
                 device.back_off(until + options.retry_delay * self.random.fraction());
@@ -173,17 +196,33 @@ impl Delivery {
         options: &Options,
     ) -> Option<Reason> {
         let landing = self.landing(outcome, now, options);
-        let ended = devices.end_push(id, Some(&landing), |device, in_flight| {
+        let mut is_back = None;
+        let ended = devices.end_push(id, Some(&landing), |device, in_flight, concern| {
             if outcome == Outcome::Delivered {
                 self.paces.shorten(id.device(), &in_flight.notifications, now, options);
             }
-            self.end(device, in_flight, outcome, now, options)
+            let has_answered = outcome != Outcome::Silent;
+            if has_answered && self.breakers.record_answer(&device.registration().app_server) {
+                is_back = Some(device.domain());
+            }
+            self.end(device, in_flight, concern, &landing)
         });
+        if let Some(domain) = is_back {
+            devices.domains_mut().wake(domain);
+        }
         ended.flatten()
     }
 
-    /// A publish to a device that is gone has ended, if it is one that this JID may answer. What is known of the domain does
-    /// not go with its devices.
+    /// The link to a domain is lost: what was on its way to app servers there is to be sent again.
+    fn lose_link(&mut self, devices: &mut Devices, domain: &str, now: Instant, options: &Options) {
+        devices.lose_link(domain, now, options, |device, in_flight| {
+            self.take_back(in_flight.id, in_flight);
+            device.requeue(in_flight);
+        });
+    }
+
+    /// A publish that no device waits for has ended, if it is one that this JID may answer. What is known of the domain does not
+    /// go with its devices.
     pub(super) fn handle_orphaned(
         &mut self,
         devices: &mut Devices,
@@ -192,7 +231,13 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) {
-        devices.end_orphan(id, from, &self.landing(outcome, now, options));
+        let landing = self.landing(outcome, now, options);
+        if let Some((app_server, domain)) = devices.end_orphan(id, from, &landing)
+            && outcome != Outcome::Silent
+            && self.breakers.record_answer(&app_server)
+        {
+            devices.domains_mut().wake(domain);
+        }
     }
 
     /// Sees to what is due at `now`, or a part of it. Returns the devices that are to be disabled.
@@ -203,8 +248,8 @@ impl Delivery {
         options: &Options,
     ) -> Vec<(DeviceId, Reason)> {
         let silence = self.landing(Outcome::Silent, now, options);
-        let ended = devices.handle_due(DUE_AT_ONCE, &silence, |device, in_flight| {
-            self.end(device, in_flight, Outcome::Silent, now, options)
+        let ended = devices.handle_due(DUE_AT_ONCE, &silence, |device, in_flight, concern| {
+            self.end(device, in_flight, concern, &silence)
         });
         ended.into_iter().filter_map(|(id, reason)| Some((id, reason?))).collect()
     }
@@ -218,17 +263,22 @@ impl Delivery {
         &mut self,
         device: &mut Device,
         in_flight: &mut InFlight,
-        outcome: Outcome,
-        now: Instant,
-        options: &Options,
+        concern: Concern,
+        landing: &Landing<'_>,
     ) -> Option<Reason> {
-        let app_server = &device.registration().app_server;
+        let &Landing { outcome, now, options, .. } = landing;
+        if concern == Concern::Past {
+            self.take_back(in_flight.id, in_flight);
+            device.requeue(in_flight);
+            return None;
+        }
         // On first contact the domain stands for all that is at it.
-        if in_flight.flight.is_some_and(|flight| !flight.is_first_contact) {
-            match outcome {
-                Outcome::Silent => self.breakers.record_failure(app_server, now, options),
-                _ => self.breakers.record_answer(app_server),
-            }
+        let is_first_contact = in_flight.flight.is_none_or(|flight| flight.is_first_contact);
+        if outcome == Outcome::Silent
+            && let Concern::AppServer { is_known } = concern
+            && !is_first_contact
+        {
+            self.breakers.record_failure(&device.registration().app_server, is_known, now, options);
         }
         match outcome {
             Outcome::Delivered => {
@@ -239,26 +289,29 @@ impl Delivery {
                 let errors = device.count_error();
                 (errors >= options.max_errors).then_some(Reason::Rejected(errors))
             }
-            Outcome::Transient | Outcome::Silent => self.retry_later(device, in_flight, now, options),
+            Outcome::Transient | Outcome::Silent => self.retry_later(device, in_flight, concern, landing),
         }
     }
 
-    /// Back-off with jitter: between half of the delay and all of it. A device that has failed for too long
-    /// is disabled; two errors with nothing between them but weeks without a message prove nothing.
+    /// Back-off with jitter: between half of the delay and all of it. It grows with what has to do with the device: a domain
+    /// that is away is asked again all the same. A device that has failed for too long is disabled; two errors with nothing
+    /// between them but weeks without a message prove nothing.
     fn retry_later(
         &mut self,
         device: &mut Device,
         in_flight: &mut InFlight,
-        now: Instant,
-        options: &Options,
+        concern: Concern,
+        landing: &Landing<'_>,
     ) -> Option<Reason> {
-        let notifications = std::mem::take(&mut in_flight.notifications);
-        let failures = device.count_attempt(notifications, in_flight.is_ping, now);
+        let &Landing { now, options, .. } = landing;
+        let is_of_domain = concern == Concern::Domain;
+        let failures = device.count_attempt(in_flight, is_of_domain);
         let failing_for = failures.since.map_or(0.0, |since| now.seconds_since(since));
         if failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
             return Some(Reason::Unreachable);
         }
-        let delay = options.back_off(failures.attempts.saturating_sub(1));
+        let delay = options.back_off(failures.attempts.saturating_sub(failures.silences).saturating_sub(1));
+        let delay = if is_of_domain { delay.min(PROBE_PAUSE) } else { delay };
         device.back_off(now + delay * (0.5 + self.random.fraction() / 2.0));
         None
     }
@@ -276,6 +329,20 @@ pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> 
         room: shown.map(|message| &*message.room),
         original: shown.and_then(|message| message.original.as_ref()?.upgrade()),
     })
+}
+
+/// Links to app servers.
+impl Engine {
+    /// The server has lost its link to an app server's domain: answers to what is on its way there are not to be expected. It is
+    /// due again, at once or when the link is there again.
+    pub fn link_lost(&mut self, domain: &str, now: Instant) {
+        self.delivery.lose_link(&mut self.devices, domain, now, &self.options);
+    }
+
+    /// The server has a link to an app server's domain again: whoever waits for that need not wait any longer.
+    pub fn link_restored(&mut self, domain: &str, now: Instant) {
+        self.devices.restore_link(domain, now, &self.options);
+    }
 }
 
 /// Pushes that leave the engine.
@@ -303,6 +370,24 @@ impl Engine {
     pub fn push_details(&self, id: &str) -> Option<PushDetails<'_>> {
         let id = id.parse().ok().filter(|id| self.is_in_demand(*id))?;
         details(&self.devices, id)
+    }
+
+    /// From now on what is said is kept for [`Engine::words`], or not.
+    pub fn keep_words(&mut self, is_asked_for: bool) {
+        self.options.keep_words = is_asked_for;
+    }
+
+    /// What is told to an app server that what is said does not leave the server by: only the caller knows which these are.
+    /// Nothing of it is in a snapshot, unless app servers in general may know it. `None` where the push is not on its way.
+    pub fn words(&self, id: &str) -> Option<Words<'_>> {
+        let id: PushId = id.parse().ok()?;
+        let notifications = &self.devices.get(id.device())?.in_flight(id)?.notifications;
+        let newest = notifications.newest();
+        Some(Words {
+            sender: newest.and_then(|message| message.sender.as_deref()),
+            body: newest.and_then(|message| message.body.as_deref()),
+            is_mention: notifications.newest_mention().is_some(),
+        })
     }
 
     /// Whether a push that was polled still is to be sent: its device may be gone by now, and its user back.

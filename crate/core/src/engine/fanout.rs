@@ -3,6 +3,8 @@
 //! A fan-out goes through those who were absent when it began. Before something changes for a user, what they have yet to
 //! hear of is told to them: so each gets what they would have got if everybody had been told at once.
 
+mod news;
+
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::slice;
@@ -14,12 +16,14 @@ use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::options::Options;
 use crate::room::{Member, Members, Remains, Room};
+use crate::work;
 
 use super::Engine;
 use super::consent::PushesWithoutConsent;
 use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
+use news::News;
 
 /// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
@@ -217,6 +221,8 @@ pub(super) struct FanOuts {
     of_rooms: HashMap<RoomId, VecDeque<FanOut>>,
     /// These rooms, that which is next in front.
     turns: VecDeque<RoomId>,
+    /// Which users have yet to be looked at for which of these rooms.
+    news: News,
     /// Rooms that are gone, whose members may still have something unread there.
     gone: VecDeque<(RoomId, Remains)>,
 }
@@ -261,12 +267,14 @@ impl FanOuts {
             self.turns.push_back(room);
         }
         of_room.push_back(fan_out);
+        self.news.begin(room);
     }
 
     /// A room is gone: nobody is told of anything there any more, and nothing of it is unread.
     pub(super) fn room_destroyed(&mut self, id: RoomId, room: Room, told: &mut Told<'_>) {
         if let Some(of_room) = self.of_rooms.remove(&id) {
             self.turns.retain(|other| *other != id);
+            self.news.end(id);
             for mut fan_out in of_room {
                 told.devices.journal_mut().add_group(fan_out.take_group());
             }
@@ -303,6 +311,7 @@ impl FanOuts {
         }
         if of_room.is_empty() {
             self.of_rooms.remove(&id);
+            self.news.end(id);
         } else {
             self.turns.push_back(id);
         }
@@ -310,9 +319,14 @@ impl FanOuts {
 
     /// Tells a user all that they have yet to hear of: something is about to change for them.
     pub(super) fn catch_up(&mut self, user: UserId, rooms: &mut Rooms, told: &mut Told<'_>) {
-        for (id, of_room) in &mut self.of_rooms {
-            let Some(room) = rooms.get_mut(*id) else { continue };
-            of_room.iter_mut().for_each(|fan_out| fan_out.catch_up(*id, room, user, told));
+        for id in self.news.take(user) {
+            let (Some(of_room), Some(room)) = (self.of_rooms.get_mut(&id), rooms.get_mut(id)) else {
+                continue;
+            };
+            if room.members_and_nicknames().0.get(user).is_some() {
+                work::count(of_room.len());
+                of_room.iter_mut().for_each(|fan_out| fan_out.catch_up(id, room, user, told));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minidom::Element;
 
 use crate::device::{MessageDigest, MessageIdentity, MessageKey, Notification};
-use crate::ids::{DeviceId, UserId};
+use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds, Revision};
@@ -38,6 +38,21 @@ pub struct Broadcast<'a> {
     pub keep_original: bool,
     /// The bare JIDs of those who were in the room when it was sent, where that was not just now.
     pub present: &'a [String],
+}
+
+/// Groupchat messages that a room has broadcast while it was not known who is a member, and of which nothing else is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Forgotten<'a> {
+    /// The room's bare JID.
+    pub room: &'a str,
+    /// The bare JID of their author; `None` where it is the room itself, or not known.
+    pub sender: Option<&'a str>,
+    /// How private the room is.
+    pub privacy: RoomPrivacy,
+    /// The bare JIDs of those who were in the room when they were sent.
+    pub present: &'a [String],
+    /// How many there were.
+    pub messages: u32,
 }
 
 /// A groupchat message that came back from a session it was sent to, as an error (XEP-0045, section 7.4 and RFC 6120,
@@ -115,6 +130,16 @@ impl Audience {
             mentions: Some(mentions.set_aside()).filter(|mentions| !mentions.is_empty()),
             privacy: broadcast.privacy,
         })
+    }
+
+    /// That of messages of which nothing is known but that there were some: whether they mention anybody cannot be said.
+    fn of_forgotten(forgotten: &Forgotten<'_>, registrations: &Registrations) -> Self {
+        Audience {
+            sender: forgotten.sender.and_then(|jid| registrations.id(jid)),
+            present: forgotten.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
+            mentions: None,
+            privacy: forgotten.privacy,
+        }
     }
 
     /// Those of some members who have yet to be told, and are from now on.
@@ -223,7 +248,7 @@ impl Digests {
         Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: true })
     }
 
-    /// What a push may say of a message: nothing is kept that the app server may not know.
+    /// What a push may say of a message: nothing is kept that no app server may know.
     pub(super) fn digest(
         &mut self,
         message: Option<&Message<'_>>,
@@ -233,8 +258,9 @@ impl Digests {
         options: &Options,
     ) -> MessageDigest {
         let element = message.map(Message::element);
-        let sender = element.and_then(|element| element.attr("from")).filter(|_| options.with_sender);
-        let body = message.filter(|_| options.with_body);
+        let Options { with_sender, with_body, keep_words, .. } = *options;
+        let sender = element.and_then(|element| element.attr("from")).filter(|_| with_sender || keep_words);
+        let body = message.filter(|_| with_body || keep_words);
         let body = body.and_then(|message| message.push_text(options.max_body_bytes));
         MessageDigest {
             room: room.jid().clone(),
@@ -242,6 +268,7 @@ impl Digests {
             body: body.map(Into::into),
             original: element.filter(|_| keep_original).map(|element| self.originals.keep(element)),
             identity,
+            messages: 1,
             is_outdated: false,
         }
     }
@@ -261,10 +288,48 @@ impl Engine {
         if self.fan_outs.is_full(room_id) {
             return 0;
         }
+        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let message = Message::read(broadcast.message, broadcast.room);
+        let Some(audience) = Audience::of(&broadcast, &message, room, &self.registrations) else { return 0 };
+        let Broadcast { keep_original, sender, .. } = broadcast;
+        self.tell(room_id, audience, |digests, room, options| {
+            let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
+            digests.digest(Some(&message), keep_original, room, identity, options)
+        })
+    }
+
+    /// Whether a message of a room counts as unread for members who are absent, and want to hear of all messages.
+    pub fn is_important(room: &str, sender: Option<&str>, message: &Element) -> bool {
+        Revision::read(message, room, sender).is_none() && Message::read(message, room).is_important()
+    }
+
+    /// Messages were broadcast of which nothing else is known any more: they count as unread. Returns how many devices are to be
+    /// pushed to so far, as [`Engine::handle_message`] does.
+    pub fn handle_forgotten(&mut self, forgotten: Forgotten<'_>, now: Instant) -> usize {
+        let Some(room_id) = self.rooms.id(forgotten.room) else { return 0 };
+        let is_known = self.rooms.get(room_id).is_some_and(|room| room.coverage() == Coverage::Complete);
+        if !is_known || forgotten.messages == 0 || self.fan_outs.is_full(room_id) {
+            return 0;
+        }
+        let audience = Audience::of_forgotten(&forgotten, &self.registrations);
+        self.tell(room_id, audience, |digests, room, _| {
+            let identity = digests.identity(MessageIds::default(), now);
+            MessageDigest {
+                messages: forgotten.messages,
+                ..MessageDigest::without_words(room.jid(), &identity)
+            }
+        })
+    }
+
+    /// Tells the absent members of a room, or begins to. `digest`: what is told, which is made if it is told to anybody.
+    fn tell(
+        &mut self,
+        room_id: RoomId,
+        mut audience: Audience,
+        digest: impl FnOnce(&mut Digests, &Room, &Options) -> MessageDigest,
+    ) -> usize {
         let Engine { rooms, registrations, devices, digests, fan_outs, without_consent, options, .. } = self;
         let Some(room) = rooms.get_mut(room_id) else { return 0 };
-        let message = Message::read(broadcast.message, broadcast.room);
-        let Some(mut audience) = Audience::of(&broadcast, &message, room, registrations) else { return 0 };
         let has_to_wait = fan_outs.has_any_of(room_id);
         let (members, known) = room.members_and_nicknames();
         let mut progress = Progress::begin(members, options, has_to_wait);
@@ -278,9 +343,7 @@ impl Engine {
         if found.is_empty() && progress.is_done() {
             return 0;
         }
-        let Broadcast { keep_original, sender, .. } = broadcast;
-        let identity = digests.identity(MessageIds::read(broadcast.message, broadcast.room, sender), now);
-        let digest = Arc::new(digests.digest(Some(&message), keep_original, room, identity, options));
+        let digest = Arc::new(digest(digests, room, options));
         if progress.is_done() && !has_to_wait {
             let mut group = told.devices.journal_mut().take_group(room_id);
             let devices = told.add_unread(room_id, &digest, &found, &mut group);

@@ -17,7 +17,7 @@ use crate::error::RequestError;
 use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
-use crate::registration::{Record, Registration};
+use crate::registration::{Record, Registration, STAND_IN};
 use crate::request::EnableFacts;
 use crate::time::UnixTime;
 use shares::{Newcomer, Share, Shares};
@@ -144,7 +144,10 @@ impl Registrations {
                 }
                 None => {
                     let id = register(devices, user_id, registration, is_suspended, is_renewed);
-                    added = added.or(is_renewed.then_some(id));
+                    match before.get(STAND_IN) {
+                        Some(stand_in) => devices.inherit(id, *stand_in),
+                        None => added = added.or(is_renewed.then_some(id)),
+                    }
                     after.push(id);
                 }
             }
@@ -157,6 +160,18 @@ impl Registrations {
             self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed, added }
+    }
+
+    /// The record of a user cannot be read so far. Where they have no device, something stands for those that they may have.
+    /// Returns whether that is new.
+    pub(super) fn stand_in(&mut self, devices: &mut Devices, jid: &str) -> bool {
+        let before = self.share_of(jid);
+        let (user_id, is_new) = self.id_or_insert(jid, true);
+        if let Some(user) = self.users.get_mut(user_id).filter(|_| is_new) {
+            user.devices.push(register(devices, user_id, Registration::stand_in(), true, false));
+            self.shares.update(&user.jid, before, user.share());
+        }
+        is_new
     }
 
     /// Takes a user's devices from them, by push identifier.
@@ -177,7 +192,8 @@ impl Registrations {
     /// Whether the account of a user is disabled: their devices know, all of them.
     fn is_suspended(&self, devices: &Devices, id: UserId) -> bool {
         let user = self.user(id).map_or(&[][..], User::devices);
-        user.iter().any(|&device| devices.get(device).is_some_and(Device::is_suspended))
+        let mut devices = user.iter().filter_map(|&device| devices.get(device));
+        devices.any(|device| device.is_suspended() && !device.registration().is_stand_in())
     }
 
     /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
@@ -338,6 +354,13 @@ impl Engine {
             self.note_registered(user);
         }
         registered.is_first_device
+    }
+
+    /// Something is stored of a user, but it cannot be read so far. Until [`Engine::set_registrations`] says what it is, the user
+    /// counts as one with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed
+    /// to the devices that they turn out to have. Returns whether the user had no device before, and so is in the index of no room.
+    pub fn await_registrations(&mut self, user: &str) -> bool {
+        self.registrations.stand_in(&mut self.devices, user)
     }
 
     /// A user with a device is no stranger: they have an account on this server, or are a member of a room.

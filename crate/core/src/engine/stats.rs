@@ -20,6 +20,8 @@ pub struct Stats {
     pub in_flight: usize,
     /// Messages, and other things that have happened in rooms, that have not come to all members.
     pub spreading: usize,
+    /// Changes of what is unread or waits that have yet to be written into the journal.
+    pub unstored: usize,
     /// When the engine is to be asked again, and why.
     pub next_deadline: Option<Deadline>,
 }
@@ -31,13 +33,15 @@ impl Stats {
         fan_outs: &FanOuts,
         next_deadline: Option<Deadline>,
     ) -> Self {
+        let stand_ins = devices.stand_ins(); // one for a user
         Stats {
-            users: registrations.len(),
-            devices: devices.len(),
+            users: registrations.len() - stand_ins,
+            devices: devices.len() - stand_ins,
             queued: devices.queued(),
             parked: devices.domains().parked(),
             in_flight: devices.in_flight(),
             spreading: fan_outs.len(),
+            unstored: devices.journal().unstored(),
             next_deadline,
         }
     }

@@ -180,6 +180,13 @@ impl Groups {
         (pairs, is_stored)
     }
 
+    /// How many devices there are of which it is not stored what they have waited for, or wait for.
+    pub(super) fn unstored(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|group| group.devices.len()).sum();
+        let given_up = self.released.iter().filter(|released| !released.is_stored);
+        waiting.saturating_sub(self.stored) + given_up.map(|released| released.devices.len()).sum::<usize>()
+    }
+
     /// Whether anybody has yet to be let go.
     pub(super) fn is_releasing(&self) -> bool {
         !self.released.is_empty()

@@ -24,6 +24,10 @@ impl<T: Clone + Eq + Hash> Waiting<T> {
         self.in_order.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.in_order.len()
+    }
+
     pub(super) fn push(&mut self, value: T) {
         if self.known.insert(value.clone()) {
             self.in_order.push_back(value);

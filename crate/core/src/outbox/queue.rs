@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::domains::DomainId;
 use crate::ids::{DeviceId, RoomId};
 
-use super::lists::{List, Lists, Slot};
+use crate::lists::{List, Lists, Slot};
 
 /// A device that waits for its turn.
 #[derive(Debug, Clone, Copy)]

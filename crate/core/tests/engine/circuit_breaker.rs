@@ -1,5 +1,6 @@
 //! The circuit breaker of an app server opens when the app server does not answer: from then on it is probed, instead of
-//! being sent a publish for every device.
+//! being sent a publish for every device. One that has taken pushes before is probed every few seconds, as its devices are to be
+//! told soon after its return.
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::{Outcome, Publish};
@@ -56,25 +57,29 @@ fn service_without_answers() -> Service {
 }
 
 #[test]
-fn is_probed_with_one_publish_at_a_time() {
+fn is_probed_with_one_publish_every_few_seconds() {
     let mut service = service_without_answers();
-    let end = service.now + 86400.0;
-    let (mut probes, mut in_flight) = (0, 0);
-    while service.now < end {
+    let start = service.now;
+    let mut probes = Vec::new();
+    while service.now < start + 86400.0 {
         service.wait_for_deadline();
         let sent = pushes(&mut service).len();
-        let before = in_flight;
-        in_flight = service.stats().in_flight;
-        assert!(in_flight <= 1, "one publish at a time");
-        assert!(sent <= 1 && in_flight <= before + sent, "{sent} sent, {before} before, {in_flight} after");
-        probes += sent;
+        assert!(sent <= 1, "one publish at a time");
+        assert!(
+            service.stats().in_flight <= 5,
+            "they are not waited for any longer than it takes to send a few"
+        );
+        probes.extend((sent > 0).then(|| service.now - start));
     }
-    assert!((20..=60).contains(&probes), "{probes} probes in a day, at most one an hour in the end");
+    let pauses: Vec<f64> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(probes[0] <= 2.0 && pauses[0] >= 2.0, "{} {pauses:?}", probes[0]);
+    assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "they grow: {pauses:?}");
+    assert!(pauses[5..].iter().all(|pause| *pause == 20.0), "up to this: {pauses:?}");
 }
 
 #[test]
-fn devices_are_not_all_retried_at_once() {
-    for (fraction, delay) in [(0.0, 10.0), (0.5, 15.0), (0.75, 17.5)] {
+fn those_that_open_at_the_same_time_are_not_probed_at_the_same_time() {
+    for (fraction, delay) in [(0.0, 1.0), (0.5, 1.25), (0.75, 1.375)] {
         let mut service = service();
         service.set_fraction(fraction);
         service.say(ORCHARD, "But soft!");

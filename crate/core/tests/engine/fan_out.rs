@@ -1,6 +1,8 @@
 //! A large room: what happens there comes to its members bit by bit, and each gets what they would have got at once.
 
-use muc_cloud_notify_core::{Options, RoomPrivacy};
+use std::collections::HashSet;
+
+use muc_cloud_notify_core::{Options, RoomPrivacy, work_done};
 use muc_cloud_notify_testing::driver::{Bounce, Broadcast, Coverage, Outcome, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, ROMEO};
 use muc_cloud_notify_testing::service::{ALL, Service, with_body};
@@ -360,4 +362,44 @@ fn a_user_of_another_room_waits_for_nobody() {
     assert_eq!(service.say(HALL, "2"), 2);
     let users: Vec<String> = service.pushes().into_iter().map(|push| push.user).collect();
     assert!(users.iter().any(|user| user == JULIET) && users.iter().any(|user| user == NURSE));
+}
+
+#[test]
+fn a_push_is_not_held_up_by_what_spreads_in_very_many_rooms() {
+    const ROOMS: usize = 100;
+    const MEMBERS: usize = 30;
+    const MESSAGES: usize = 50;
+    let mut service = Service::with_juliet(Options { members_at_once: 1, push_interval: 0.0, ..with_body() });
+    let members: Vec<String> = (0..MEMBERS).map(member).collect();
+    for jid in &members {
+        service.enable(jid, jid);
+    }
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    for room in (0..ROOMS).map(|number| format!("room{number}@conference.example")) {
+        service.read(&room, &members, &[]);
+        service.say(&room, "But soft!");
+    }
+    service.read(HALL, &[JULIET], &[]);
+    let (before, mut pushed, mut users) = (work_done(), 0, HashSet::new());
+    for _ in 0..MESSAGES {
+        service.say(HALL, "Juliet!");
+        for push in service.take_pushes(8, Scope::AllRooms) {
+            pushed += 1;
+            service.reply(&push, Outcome::Delivered);
+            users.insert(push.user);
+        }
+    }
+    assert_eq!(service.stats().spreading, ROOMS, "nothing is done");
+    assert!(pushed > MESSAGES && users.contains(JULIET), "{pushed}");
+    // Each of them is looked at once for each room, and for what spreads there. A message takes some steps of its own.
+    let looked_at = work_done() - before;
+    assert!(looked_at <= users.len() * 2 * ROOMS + MESSAGES * 50, "{looked_at} for {pushed}");
+
+    // Whoever was told of all that there was hears of what comes after that.
+    service.say("room0@conference.example", "It is the east.");
+    let told = told(&mut service);
+    let counts = members
+        .iter()
+        .map(|jid| told.iter().filter(|(user, ..)| user == jid).map(|(_, count, _)| *count).max());
+    assert!(counts.into_iter().all(|count| count == Some(ROOMS as u32 + 1)), "{told:?}");
 }

@@ -119,9 +119,9 @@ fn no_more_than_the_operator_wants_are_on_their_way_to_a_domain() {
         while sent < 100 {
             let pushes = service.pushes();
             assert!((1..=most as usize).contains(&pushes.len()), "{most}: {}", pushes.len());
-            assert_eq!(
-                service.next_deadline(),
-                Some(service.now + 120.0),
+            // Those of app servers that have taken none wait for a while, so that they leave half to the others.
+            assert!(
+                service.next_deadline().is_some_and(|at| at >= service.now + 5.0),
                 "{most}: nothing can be done meanwhile"
             );
             sent += pushes.len();

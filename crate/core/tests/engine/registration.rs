@@ -124,6 +124,57 @@ fn one_device_too_many_removes_the_oldest() {
     );
 }
 
+/// The nodes that are left of devices which were registered at these times, in this order, where two may be.
+fn left_of_two(times: &[f64]) -> Vec<String> {
+    let mut record = Record::default();
+    for (&now, node) in times.iter().zip(1..) {
+        let engine = Driver::starting_at(now, Options { max_devices: 2, ..Options::default() });
+        let iq = enable_iq("p.example", &node.to_string());
+        record = engine.prepare_enable(JULIET, &iq, record).expect("a request in order").record;
+    }
+    keys(&record)
+}
+
+#[test]
+fn the_oldest_is_the_one_that_came_first_whatever_the_clock_said() {
+    for (case, times) in [
+        ("a clock that goes on", &[1.0, 2.0, 3.0, 4.0]),
+        ("one that was set back", &[1001.0, 1002.0, 3.0, 4.0]),
+        ("one that was set back before each", &[4.0, 3.0, 2.0, 1.0]),
+        ("one that was ahead once", &[1.0, 2.0, 9003.0, 4.0]),
+        ("one that stands still", &[1.0, 1.0, 1.0, 1.0]),
+    ] {
+        assert_eq!(left_of_two(times), ["p.example<3", "p.example<4"], "{case}");
+    }
+}
+
+#[test]
+fn a_device_that_was_registered_again_came_last() {
+    let two = |now, node: &str, record| {
+        let engine = Driver::starting_at(now, Options { max_devices: 2, ..Options::default() });
+        engine.prepare_enable(JULIET, &enable_iq("p.example", node), record).unwrap().record
+    };
+    let record = two(1000.0, "b", two(1000.0, "a", Record::default()));
+    let record = two(5.0, "a", record); // by then the clock was set back
+    assert_eq!(keys(&two(6.0, "c", record)), ["p.example<a", "p.example<c"]);
+}
+
+#[test]
+fn devices_of_earlier_versions_come_first_and_in_the_order_of_their_times() {
+    let old = |node: &str, seconds| {
+        let app_server = AppServer::prepared("p.example");
+        let (key, time) = (format!("p.example<{node}"), UnixTime::from_seconds(seconds));
+        Registration::stored(&key, app_server, Some(node.into()), None, time)
+    };
+    let registrations = vec![old("a", 9002.0), old("b", 9001.0), old("c", 9003.0)];
+    let mut record = Record { registrations, unreadable: Vec::new() };
+    for (node, left) in [("d", ["a", "c", "d"]), ("e", ["c", "d", "e"]), ("f", ["d", "e", "f"])] {
+        let engine = Driver::starting_at(1.0, Options { max_devices: 3, ..Options::default() });
+        record = engine.prepare_enable(JULIET, &enable_iq("p.example", node), record).unwrap().record;
+        assert_eq!(keys(&record), left.map(|node| format!("p.example<{node}")), "with {node}");
+    }
+}
+
 #[test]
 fn of_equally_old_devices_the_first_by_key_is_removed() {
     let registration = |node: &str| stored(&format!("p.example<{node}"), "p.example", Some(node), Vec::new());

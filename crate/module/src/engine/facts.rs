@@ -19,6 +19,10 @@ impl LuaEngine {
         })
     }
 
+    pub(super) fn await_registrations(_: &Lua, this: &Self, user: String) -> Result<bool> {
+        this.with_engine("await_registrations", |engine| engine.await_registrations(&user))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
@@ -117,6 +121,16 @@ impl LuaEngine {
         this.with_engine("handle_message", |engine| engine.handle_message(facts.broadcast(&message), now))
     }
 
+    pub(super) fn handle_forgotten(
+        lua: &Lua,
+        this: &Self,
+        (facts, messages, now): (Value, u32, f64),
+    ) -> Result<usize> {
+        let facts: MessageFacts = input::table(lua, facts)?;
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_forgotten", |engine| engine.handle_forgotten(facts.forgotten(messages), now))
+    }
+
     pub(super) fn handle_bounce(
         lua: &Lua,
         this: &Self,
@@ -165,6 +179,16 @@ impl LuaEngine {
         this.with_engine("suppress", |engine| engine.suppress(&id))
     }
 
+    pub(super) fn link_lost(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("link_lost", |engine| engine.link_lost(&domain, now))
+    }
+
+    pub(super) fn link_restored(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("link_restored", |engine| engine.link_restored(&domain, now))
+    }
+
     pub(super) fn handle_timeout(_: &Lua, this: &Self, now: f64) -> Result<()> {
         this.with_engine("handle_timeout", |engine| engine.handle_timeout(Instant::from_seconds(now)))
     }
@@ -190,5 +214,9 @@ impl LuaEngine {
         let (part, lost) = snapshot::read(lua, &part)?;
         let now = Instant::from_seconds(now);
         this.with_engine("restore", |engine| lost + engine.restore(&part, now))
+    }
+
+    pub(super) fn keep_words(_: &Lua, this: &Self, is_asked_for: bool) -> Result<()> {
+        this.with_engine("keep_words", |engine| engine.keep_words(is_asked_for))
     }
 }

@@ -1,7 +1,7 @@
 //! What the numbers mean, and a look inside.
 
 use mlua::{AnyUserData, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table};
-use muc_cloud_notify_core::{Instant, PublishOptions};
+use muc_cloud_notify_core::{Engine, Instant, PublishOptions};
 
 use super::super::input;
 use super::super::output::{self, OwnedPushDetails};
@@ -31,6 +31,14 @@ impl LuaEngine {
         details.map(|details| output::push_details(lua, &details, &this.originals)).transpose()
     }
 
+    pub(super) fn push_words(lua: &Lua, this: &Self, id: String) -> Result<MultiValue> {
+        let words = this.with_engine("push_words", |engine| {
+            let words = engine.words(&id)?;
+            Some((words.is_mention, words.sender.map(str::to_owned), words.body.map(str::to_owned)))
+        })?;
+        words.map_or_else(|| Ok(MultiValue::new()), |words| words.into_lua_multi(lua))
+    }
+
     pub(super) fn is_wanted(_: &Lua, this: &Self, id: String) -> Result<bool> {
         this.with_engine("is_wanted", |engine| engine.is_wanted(&id))
     }
@@ -38,6 +46,15 @@ impl LuaEngine {
     pub(super) fn is_registered(_: &Lua, this: &Self, user: LuaString) -> Result<bool> {
         let user = user.to_str()?;
         this.with_engine("is_registered", |engine| engine.is_registered(&user))
+    }
+
+    pub(super) fn is_important(
+        _: &Lua,
+        this: &Self,
+        (room, sender, message): (String, Option<String>, Table),
+    ) -> Result<bool> {
+        let message = input::stanza(&message)?;
+        this.with_engine("is_important", |_| Engine::is_important(&room, sender.as_deref(), &message))
     }
 
     pub(super) fn coverage(_: &Lua, this: &Self, room: LuaString) -> Result<(&'static str, bool, bool)> {

@@ -1,6 +1,6 @@
 //! The facts that a driver tells its engine.
 
-use muc_cloud_notify_core::{Bounce, Broadcast, Membership, Registration, Snapshot};
+use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Membership, Registration, Snapshot};
 
 use super::{Disabled, Driver, Handling, Outcome};
 
@@ -13,6 +13,11 @@ impl Driver {
         renewed: Option<&str>,
     ) -> bool {
         self.engine.set_registrations(user, registrations, renewed)
+    }
+
+    /// The record of a user cannot be read so far. Returns whether they had no device before.
+    pub fn await_registrations(&mut self, user: &str) -> bool {
+        self.engine.await_registrations(user)
     }
 
     /// A user with a device is no stranger.
@@ -92,6 +97,11 @@ impl Driver {
         self.engine.handle_message(message, self.instant())
     }
 
+    /// A room has broadcast messages of which nothing else is kept. Returns how many devices get a push for them, so far.
+    pub fn handle_forgotten(&mut self, messages: Forgotten<'_>) -> usize {
+        self.engine.handle_forgotten(messages, self.instant())
+    }
+
     /// A message bounces. Returns how many devices get a push for it.
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>) -> usize {
         self.engine.handle_bounce(bounce, self.instant())
@@ -134,6 +144,16 @@ impl Driver {
     /// Another module has stopped a publish: what it says does not count.
     pub fn suppress(&mut self, id: &str) {
         self.engine.suppress(id);
+    }
+
+    /// The link to a domain is lost.
+    pub fn link_lost(&mut self, domain: &str) {
+        self.engine.link_lost(domain, self.instant());
+    }
+
+    /// The link to a domain is there again.
+    pub fn link_restored(&mut self, domain: &str) {
+        self.engine.link_restored(domain, self.instant());
     }
 
     /// What has happened comes to more members. Returns whether there are others that it has yet to come to.

@@ -7,6 +7,9 @@ use minidom::Element;
 use super::transition::Kind;
 use crate::driver::Publish;
 
+/// How long an app server may take to answer: as long as one that is not known to be there, so that it is the same for all.
+pub(super) const REPLY_TIMEOUT: f64 = 15.0;
+
 /// What was said.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -115,7 +118,7 @@ impl ReferenceDevice {
     }
 
     pub(super) fn is_late(&self, now: f64) -> bool {
-        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since + 120.0 <= now)
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since + REPLY_TIMEOUT <= now)
     }
 
     /// Its push is answered. What one that `failed` was about is to be pushed again.

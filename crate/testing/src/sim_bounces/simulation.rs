@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muc_cloud_notify_core::{Options, RoomPrivacy};
 
-use super::reference::{Message, ReferenceDevice};
+use super::reference::{Message, REPLY_TIMEOUT, ReferenceDevice};
 use super::sim_session::{Link, SimSession};
 use super::transition::{Kind, Transition};
 use super::world::{NODES, ROOMS, SESSIONS, USERS, user_of};
@@ -43,6 +43,7 @@ impl Simulation {
     pub fn new() -> Self {
         let options = Options {
             max_errors: u32::MAX,
+            reply_timeout: REPLY_TIMEOUT,
             time_to_live: f64::INFINITY,
             give_up_after: f64::INFINITY,
             ..with_body()

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::transition::Event;
 use crate::driver::Publish;
 
+/// How long an app server may take to answer: as long as one that is not known to be there, so that it is the same for all.
+pub(super) const REPLY_TIMEOUT: f64 = 15.0;
+
 /// A room as it is, whether or not the engine knows.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceRoom {
@@ -123,6 +126,6 @@ impl ReferenceDevice {
     }
 
     pub(super) fn is_late(&self, now: f64) -> bool {
-        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since + 120.0 <= now)
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since + REPLY_TIMEOUT <= now)
     }
 }

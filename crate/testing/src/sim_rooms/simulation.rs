@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muc_cloud_notify_core::Options;
 
-use super::reference::{InFlight, ReferenceDevice, ReferenceRoom};
+use super::reference::{InFlight, REPLY_TIMEOUT, ReferenceDevice, ReferenceRoom};
 use super::revision::Texts;
 use super::transition::{Event, Transition};
 use super::world::{MAX_DEVICES, MAX_ERRORS, MAX_IN_FLIGHT, NODES, ROOMS, USERS};
@@ -37,6 +37,7 @@ impl Simulation {
             max_devices: MAX_DEVICES,
             max_errors: MAX_ERRORS,
             max_in_flight: MAX_IN_FLIGHT,
+            reply_timeout: REPLY_TIMEOUT,
             time_to_live: f64::INFINITY,
             give_up_after: f64::INFINITY,
             ..with_body()

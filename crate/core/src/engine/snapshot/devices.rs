@@ -8,6 +8,7 @@ use crate::device::{Device, Failures, MessageDigest, Notification, UnreadInRoom}
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
 use crate::options::Options;
+use crate::registration::{Registration, STAND_IN};
 use crate::room::Coverage;
 use crate::time::Instant;
 
@@ -165,6 +166,8 @@ impl DeviceState {
         has_any.then(|| Failures {
             errors: self.errors,
             attempts: self.attempts,
+            // Whose they were is not stored: the back-off begins anew.
+            silences: self.attempts,
             since: self.failing_for.map(|age| now - age),
         })
     }
@@ -215,6 +218,16 @@ impl PendingState {
     }
 }
 
+/// What an entry is about.
+enum Found {
+    /// A device.
+    Device(DeviceId),
+    /// Its owner's record cannot be read: this stands for it and for the owner's other devices.
+    StandIn(DeviceId),
+    /// Something that stood for these devices, as their record could not be read.
+    Represented(Vec<DeviceId>),
+}
+
 impl Targets<'_> {
     /// Takes up the state of a device, if that is registered still: in the place of what is known, or in addition to it.
     pub(super) fn restore_device(
@@ -224,8 +237,9 @@ impl Targets<'_> {
         messages: &mut RestoredMessages<'_>,
         now: Instant,
     ) {
-        let Some((owner, id)) = self.find_device(state) else { return };
-        if is_replaced {
+        let Some((owner, found)) = self.find_devices(state) else { return };
+        if let (true, Found::Device(id)) = (is_replaced, &found) {
+            let id = *id;
             state.unread.iter().for_each(|unread| self.replace(id, unread, messages, now));
             let failures = state.failures(now);
             self.devices.update(id, |device| device.replace_state(failures, state.pinged, !state.unanswered));
@@ -238,23 +252,47 @@ impl Targets<'_> {
             is_waiting |= of_room.pending.is_some() && self.awaited_rooms.contains(of_room.room);
             unread.push(of_room);
         }
-        self.devices.update(id, |device| {
-            device.restore_unread(unread);
-            device.restore(state.failures(now), state.pinged, is_waiting);
-            if state.unanswered {
-                device.set_unanswered();
+        match found {
+            Found::Device(id) => self.devices.update(id, |device| {
+                device.restore_unread(unread);
+                device.restore(state.failures(now), state.pinged, is_waiting);
+                if state.unanswered {
+                    device.set_unanswered();
+                }
+            }),
+            Found::StandIn(id) => self.restore_once(id, &unread, is_waiting),
+            Found::Represented(ids) => {
+                ids.into_iter().for_each(|id| _ = self.restore_once(id, &unread, is_waiting));
+                None
             }
-        });
+        };
     }
 
-    fn find_device(&self, state: &DeviceState) -> Option<(UserId, DeviceId)> {
+    /// What is unread according to several devices, or one that stood for them, is so once.
+    fn restore_once(&mut self, id: DeviceId, unread: &[UnreadInRoom], is_waiting: bool) -> Option<()> {
+        self.devices.update(id, |device| {
+            let is_new = |of_room: &&UnreadInRoom| !device.unread().has_any_of(of_room.room);
+            let unread = unread.iter().filter(is_new).cloned().collect();
+            device.restore_unread(unread);
+            device.restore(None, false, is_waiting);
+        })
+    }
+
+    fn find_devices(&self, state: &DeviceState) -> Option<(UserId, Found)> {
         let owner = self.registrations.id(&state.user)?;
-        let mut devices = self.registrations.user(owner)?.devices().iter().copied();
-        let device = devices.find(|&id| {
-            let device = self.devices.get(id);
-            device.is_some_and(|device| device.registration().push_identifier() == state.push_identifier)
-        })?;
-        Some((owner, device))
+        let devices = self.registrations.user(owner)?.devices();
+        let find = |is_it: &dyn Fn(&Registration) -> bool| {
+            let mut devices = devices.iter().copied();
+            devices.find(|&id| self.devices.get(id).is_some_and(|device| is_it(device.registration())))
+        };
+        let found = if let Some(stand_in) = find(&Registration::is_stand_in) {
+            Found::StandIn(stand_in)
+        } else if state.push_identifier == STAND_IN {
+            Found::Represented(devices.to_vec())
+        } else {
+            Found::Device(find(&|registration| registration.push_identifier() == state.push_identifier)?)
+        };
+        Some((owner, found))
     }
 
     /// What is unread in a room, as far as that is known not to have been read meanwhile.
@@ -266,7 +304,11 @@ impl Targets<'_> {
         now: Instant,
     ) -> Option<UnreadInRoom> {
         let oldest = now - self.options.time_to_live;
-        let pending = state.pending.as_ref().filter(|pending| now - pending.age >= oldest);
+        // The two ages may differ in what is stored, and that of the message is the one that counts from now on.
+        let sent = |pending: &PendingState| {
+            messages.newest(&pending.places).map_or_else(|| now - pending.age, |newest| newest.sent)
+        };
+        let pending = state.pending.as_ref().filter(|pending| sent(pending) >= oldest);
         if state.count == 0 && pending.is_none() {
             return None;
         }

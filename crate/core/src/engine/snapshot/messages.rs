@@ -136,8 +136,16 @@ impl<'a> RestoredMessages<'a> {
 
     /// The messages in these places.
     pub(super) fn found(&self, places: &[usize]) -> Vec<Arc<MessageIdentity>> {
-        let found = |place: &usize| self.identities.get(place.checked_sub(1)?)?.clone();
-        places.iter().filter_map(found).collect()
+        places.iter().filter_map(|&place| self.at(place)).cloned().collect()
+    }
+
+    /// The last one of them.
+    pub(super) fn newest(&self, places: &[usize]) -> Option<&Arc<MessageIdentity>> {
+        places.iter().rev().find_map(|&place| self.at(place))
+    }
+
+    fn at(&self, place: usize) -> Option<&Arc<MessageIdentity>> {
+        self.identities.get(place.checked_sub(1)?)?.as_ref()
     }
 
     /// What pushes say of a message of a room. Its words are those of the message in this place.

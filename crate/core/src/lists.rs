@@ -26,12 +26,12 @@ pub(crate) struct List {
 
 impl List {
     /// Where the first item is.
-    pub(super) fn first(&self) -> Option<Slot> {
+    pub(crate) fn first(&self) -> Option<Slot> {
         self.first
     }
 
     /// Whether it has none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 }
@@ -46,7 +46,7 @@ struct Item<T> {
 
 /// The items of all lists of a kind.
 #[derive(Debug)]
-pub(super) struct Lists<T> {
+pub(crate) struct Lists<T> {
     items: Vec<Item<T>>,
     /// The first item that is in no list.
     free: Option<Slot>,
@@ -60,17 +60,17 @@ impl<T> Default for Lists<T> {
 
 impl<T: Copy> Lists<T> {
     /// What is there.
-    pub(super) fn get(&self, slot: Slot) -> Option<&T> {
+    pub(crate) fn get(&self, slot: Slot) -> Option<&T> {
         self.items.get(slot.index()).map(|item| &item.value)
     }
 
     /// What is there.
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
         self.items.get_mut(slot.index()).map(|item| &mut item.value)
     }
 
     /// Appends an item. `None` where there are four billion already.
-    pub(super) fn push(&mut self, list: &mut List, value: T) -> Option<Slot> {
+    pub(crate) fn push(&mut self, list: &mut List, value: T) -> Option<Slot> {
         let item = Item { value, before: list.last, after: None };
         let slot = match self.free.and_then(|slot| Some((slot, self.items.get_mut(slot.index())?))) {
             Some((slot, place)) => {
@@ -89,7 +89,7 @@ impl<T: Copy> Lists<T> {
     }
 
     /// Takes an item out of its list.
-    pub(super) fn remove(&mut self, list: &mut List, slot: Slot) -> Option<T> {
+    pub(crate) fn remove(&mut self, list: &mut List, slot: Slot) -> Option<T> {
         self.unlink(list, slot);
         let item = self.items.get_mut(slot.index())?;
         item.after = self.free;
@@ -98,7 +98,7 @@ impl<T: Copy> Lists<T> {
     }
 
     /// Moves the first item of a list to its end.
-    pub(super) fn rotate(&mut self, list: &mut List) {
+    pub(crate) fn rotate(&mut self, list: &mut List) {
         if let Some(first) = list.first.filter(|_| list.first != list.last) {
             self.unlink(list, first);
             if let Some(item) = self.items.get_mut(first.index()) {

@@ -1,0 +1,43 @@
+-- A storage driver that hands everything on to another one, and refuses it, takes its time or cannot list what there is, as a
+-- spec says in `control`:
+--
+--   refuses     why nothing can be written, nil: it can
+--   seconds     how long each write takes
+--   writes      of each write { name; start; finish }
+--
+-- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list
+
+local storagemanager = require "core.storagemanager";
+local now = require "util.time".now;
+local sleep = require "socket".sleep;
+
+local name = module:get_option_string("harness_storage", "internal");
+local can_list = module:get_option_boolean("harness_storage_lists", true);
+
+control = { seconds = 0, writes = {} };
+
+local driver = { name = "harness" };
+
+function driver:open(store, kind) -- luacheck: ignore 212/self
+	local inner, err = storagemanager.load_driver(module.host, name):open(store, kind);
+	if not inner then return nil, err; end
+	local methods = {};
+	for _, method in ipairs { "get", "users" } do
+		if inner[method] and (method ~= "users" or can_list) then
+			methods[method] = function (_, ...) return inner[method](inner, ...); end;
+		end
+	end
+	function methods.set(_, user, data)
+		local start = now();
+		sleep(control.seconds);
+		local ok, reason = nil, control.refuses;
+		if not reason then
+			ok, reason = inner:set(user, data);
+		end
+		table.insert(control.writes, { name = user, is_removal = data == nil, start = start, finish = now() });
+		return ok, reason;
+	end
+	return methods;
+end
+
+module:provides("storage", driver);

@@ -1,0 +1,148 @@
+-- The journal: what is pending and what is unread is in the store before it is pushed, in batches, as the engine says what belongs
+-- into one and when it is due. So a server that is killed knows after its next start who was not told.
+--
+-- A batch is written once, under a name of its own, and never changed. Nothing is removed because it was read or pushed: only
+-- because a checkpoint has taken its place.
+--
+-- What cannot be written does not keep a push from being sent, stays in memory, and is tried again.
+--
+-- This file is MIT/X11 licensed.
+
+local part = ...;
+
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local now = require "util.time".now;
+
+local guard = part "shared/guard";
+local checkpoints = part "muc_cloud_notify/checkpoints";
+local names_of = part "muc_cloud_notify/outbox_names";
+
+-- A stop writes what is not stored yet for so long, and so much of it.
+local seconds_to_finish = 0.5;
+local bytes_to_finish = 64 * 1024 * 1024;
+
+-- The store is left alone for ten times as long as it took, which the engine sees to; but not after it took no more than this, of
+-- which a tenth of the time that goes by is taken: what comes up alone waits for nobody.
+local seconds_in_a_row = 0.05;
+local share = 0.1;
+
+-- parts: { engine; records = see outbox_records.lua; is_new = whether the engine has to be filled }
+local function new(parts)
+	local engine, records, is_new = parts.engine, parts.records, parts.is_new;
+
+	local names; -- nil: what the last run has left was not taken up yet
+	local checkpoint;
+	local is_failing = false;
+	local seconds_used, last_used = 0, 0; -- and when
+
+	-- The names of a run that follows on others of which nothing else is known.
+	local function names_after_all()
+		local listed = records.list() or {};
+		local last_run = 0;
+		for _, name in ipairs(listed) do
+			local meaning = names_of.read(name);
+			last_run = meaning and math.max(last_run, meaning.run) or last_run;
+		end
+		return names_of.new(last_run);
+	end
+
+	-- From now on batches are written. known: how things are, as in summary() of outbox_reader.lua; nil where the engine has
+	-- outlived the one before, which has said nothing
+	local function begin(known)
+		if names then return; end
+		names = known and names_of.new(known.last_run) or names_after_all();
+		checkpoint = checkpoints.new { engine = engine, records = records, names = names, known = known or { is_checkpoint_due = true } };
+		checkpoint.look();
+	end
+
+	local function on_failure()
+		if is_failing then return; end
+		is_failing = true;
+		module:log("error", "The outbox cannot be stored: %d change(s) of what is unread or waits are in memory alone. That is tried again;"
+			.." pushes are sent all the same", engine:stats().unstored);
+	end
+
+	local function on_success()
+		if not is_failing then return; end
+		is_failing = false;
+		module:log("info", "The outbox can be stored again");
+	end
+
+	-- The store took so long until `time`. Returns how much of that was too long.
+	local function use(seconds, time)
+		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		last_used = time;
+		return math.max(0, seconds_used - seconds_in_a_row);
+	end
+
+	-- Stores a batch, and tells the engine whether that could be done.
+	local function store(batch, bytes)
+		local started = monotonic();
+		batch.time = now();
+		local ok = records.write(names.next(), batch);
+		local finished = monotonic();
+		if ok then
+			engine:batch_stored(finished, use(checkpoint.written(bytes, finished - started), finished));
+			module:log("debug", "A batch of %d byte(s) is stored", bytes);
+			on_success();
+		else
+			engine:batch_failed(finished);
+			on_failure();
+		end
+		return ok;
+	end
+
+	local function write_due(time)
+		local batch, bytes = engine:poll_batch(time);
+		if batch then store(batch, bytes); end
+		return batch ~= nil;
+	end
+
+	-- Whether batches are written. Until then what is due for one waits.
+	local function has_begun()
+		if not is_new then begin(); end
+		return names ~= nil;
+	end
+
+	-- Writes a batch, if one is due. Returns whether there was one.
+	local function turn(time)
+		if not has_begun() then return false; end
+		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
+		if not ok then
+			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
+		end
+		return not ok or was_due;
+	end
+
+	-- Stores all that is not stored yet, as far as there is time.
+	local function finish()
+		local started, written = monotonic(), 0;
+		repeat
+			local batch, bytes = engine:finish_batch(monotonic());
+			if not batch or not store(batch, bytes) then return; end
+			written = written + bytes;
+		until monotonic() - started > seconds_to_finish or written > bytes_to_finish;
+	end
+
+	-- The end of a run.
+	local function save()
+		if not names then return; end
+		checkpoint.stop();
+		finish();
+		local left = engine:stats().unstored;
+		if left > 0 then
+			module:log("error", "The outbox could not be stored: %d change(s) of what is unread or waits are lost", left);
+		end
+	end
+
+	-- For the one that follows, which has the same engine: see begin().
+	local function hand_over()
+		if not names then return nil; end
+		checkpoint.stop();
+		return checkpoint.summary();
+	end
+
+	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
+end
+
+return { new = new };

@@ -1,0 +1,241 @@
+-- Loads the registrations from the store into the engine, however the store behaves meanwhile.
+--
+-- A store that cannot be listed, or cannot be read at all, is tried again until it can, with growing pauses; until then nobody is
+-- pushed to, and messages are held. A record that cannot be read while others can is left for later: its user counts as
+-- one with a device that nothing is known of, and the record is tried again, with pauses that grow up to `longest_retry`.
+--
+-- This file is MIT/X11 licensed.
+
+local part = ...;
+
+local guard = part "shared/guard";
+
+-- Pauses, in seconds, while nothing can be read, and for records that cannot be.
+local first_pause, longest_pause = 0.25, 30;
+local first_retry, longest_retry = 5, 600;
+
+-- After so many records in a row that cannot be read, it is found out whether any can be.
+local failures_per_look = 10;
+
+-- How many of them are named in the log.
+local named = 10;
+
+-- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua; registrations }
+local function new(parts)
+	local engine, accounts, tasks, records, registrations = parts.engine, parts.accounts, parts.tasks, parts.records, parts.registrations;
+
+	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
+	local pause_now, told = first_pause, nil; -- how long the next pause is, and what the log has said of the store
+	local unreadable = {}; -- key -> true, of records that are left for later
+	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
+	local retry_now = first_retry;
+	local gone = {}; -- users, where there are registrations of earlier accounts
+	local unmarked = {}; -- users, where there are registrations that do not say for which account they are
+
+	local function count_unreadable()
+		local count = 0;
+		for _ in pairs(unreadable) do count = count + 1; end
+		return count;
+	end
+
+	-- Loads the record under a key. Raises an error where it cannot be read.
+	local function load_key(key)
+		local user, stored = records.get_by_key(key);
+		if not user then return; end
+		local account = accounts.find(user);
+		local record, removed = registrations.without_former(stored, account);
+		engine:set_registrations(user, record);
+		if removed > 0 then table.insert(gone, user); end
+		if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
+		if record and accounts.is_disabled(user, account) then
+			engine:set_suspended(user, true);
+		end
+	end
+
+	-- What follows from what was loaded, but not while it is: a store may do only one thing at a time.
+	local function see_to_accounts(pause)
+		while gone[1] do
+			local user = table.remove(gone);
+			registrations.remove_former(user, accounts.find(user)); -- it may have been made anew meanwhile
+			pause(true);
+		end
+		registrations.mark_all(unmarked, pause);
+		unmarked = {};
+	end
+
+	-- Loads the records under these keys, which are taken out of the list from its end. Returns a list of those that cannot be
+	-- read, a table of why, and false where it seems that none can be: then what was not tried is left in `keys`.
+	local function load_all(keys, pause)
+		local failed, reasons, in_a_row = {}, {}, 0;
+		while keys[1] do
+			local key = table.remove(keys);
+			local ok, err = pcall(load_key, key);
+			if ok then
+				in_a_row = 0;
+			else
+				table.insert(failed, key);
+				reasons[key] = tostring(err);
+				in_a_row = in_a_row + 1;
+			end
+			pause(true);
+			if in_a_row == failures_per_look then
+				in_a_row = 0;
+				if not records.is_readable() then return failed, reasons, false; end
+			end
+		end
+		return failed, reasons, not failed[1] or records.is_readable();
+	end
+
+	-- What is logged is also what module:info() shows. Prosody keeps an error there, unless it is told to do otherwise.
+	local function report(level, ...)
+		module:log(level, ...);
+		module:set_status(level, string.format(...), true);
+	end
+
+	local function report_loaded()
+		local stats, missing = engine:stats(), count_unreadable();
+		if missing == 0 then
+			report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
+		else
+			report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
+				.." again; see \"Records that cannot be read\" in docs/operators.md", stats.devices, stats.users, missing);
+		end
+	end
+
+	local plan_retry;
+
+	-- Tries the records again that could not be read.
+	local function read_again(pause)
+		local keys = {};
+		for key in pairs(unreadable) do table.insert(keys, key); end
+		pcall(records.find_removed, pause);
+		local tried = table.move(keys, 1, #keys, 1, {});
+		local failed = load_all(keys, pause);
+		local is_left = {};
+		for _, list in ipairs { failed, keys } do
+			for _, key in ipairs(list) do is_left[key] = true; end
+		end
+		local mended = 0;
+		for _, key in ipairs(tried) do
+			if not is_left[key] then
+				unreadable[key], mended = nil, mended + 1;
+			end
+		end
+		see_to_accounts(pause);
+		if mended > 0 then
+			module:log("info", "The records of %d user(s) that could not be read can be", mended);
+			report_loaded();
+			retry_now = first_retry;
+		end
+	end
+
+	-- Tries them again, from the next turn on.
+	local function retry()
+		if is_retrying then return; end
+		is_retrying = true;
+		tasks.later("read the records again that could not be read", read_again, function ()
+			is_retrying = false;
+			plan_retry();
+		end);
+	end
+
+	function plan_retry()
+		if is_planned or not next(unreadable) then return; end
+		is_planned = true;
+		module:add_timer(retry_now, function ()
+			is_planned = false;
+			retry_now = math.min(2 * retry_now, longest_retry);
+			retry();
+		end);
+	end
+
+	-- These records cannot be read, though others can.
+	local function leave_for_later(keys, reasons)
+		for place, key in ipairs(keys) do
+			unreadable[key] = true;
+			local user = records.user_of(key);
+			if user then guard.attempt("wait for the registrations of "..user, engine.await_registrations, engine, user); end
+			if place <= named then module:log("error", "The registrations of %s cannot be read: %s", key, reasons[key]); end
+		end
+		if #keys > named then module:log("error", "The registrations of %d more users cannot be read", #keys - named); end
+	end
+
+	-- what: what cannot be done with the store
+	local function wait(what)
+		local seconds = pause_now;
+		if what ~= told then
+			told = what;
+			report("error", "The store cannot be %s, so nobody who registered before is pushed to until it can; it is tried again", what);
+		end
+		pause_now = math.min(2 * pause_now, longest_pause);
+		return seconds;
+	end
+
+	-- Lists the keys, if they were not listed yet. Returns whether they are.
+	local function list(pause)
+		if pending then return true; end
+		local ok, keys = pcall(records.list, pause);
+		if not ok then
+			module:log("debug", "Listing the registered users: %s", tostring(keys));
+			return false;
+		end
+		records.expect(keys);
+		pending = keys;
+		return true;
+	end
+
+	-- Loads everything that is stored, or goes on with that; pause() is called wherever there may be an interruption. Returns after
+	-- how many seconds that is to be called again; nil: what can be read is loaded.
+	local function go_on(pause)
+		if not records.can_list then
+			report("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
+			return nil;
+		end
+		if not list(pause) then return wait("listed"); end
+		local reasons;
+		for _ = 1, 2 do -- some may have failed for a moment
+			local failed, is_readable;
+			failed, reasons, is_readable = load_all(pending, pause);
+			table.move(failed, 1, #failed, #pending + 1, pending);
+			if not is_readable then return wait("read"); end
+		end
+		leave_for_later(pending, reasons);
+		see_to_accounts(pause);
+		pending = {};
+		report_loaded();
+		plan_retry();
+		return nil;
+	end
+
+	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at.
+	local function load_host(host, pause)
+		local ok, keys = guard.attempt("list the registered users", records.list, pause);
+		for _, key in ipairs(ok and keys or {}) do
+			if records.may_be_of(key, host) then
+				guard.attempt("load the registrations of "..key, load_key, key);
+				pause(true);
+			end
+		end
+		see_to_accounts(pause);
+	end
+
+	-- Finds out which keys there are, where the engine has the registrations already.
+	local function find_keys(pause)
+		guard.attempt("list the registered users", records.list, pause);
+		plan_retry();
+	end
+
+	-- For the module that follows this one after a reload.
+	local function hand_over()
+		return unreadable;
+	end
+
+	local function take_over(keys)
+		unreadable = keys;
+		for key in pairs(keys) do records.expect { key }; end
+	end
+
+	return { go_on = go_on, retry = retry, load_host = load_host, find_keys = find_keys, hand_over = hand_over, take_over = take_over };
+end
+
+return { new = new };

@@ -1,0 +1,157 @@
+/** From a message in a room to a notification that a real browser shows, with its page closed. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+
+import { launchFirefox } from "./firefox.js";
+import { PushService } from "./push_service.js";
+import { Server } from "./server.js";
+import { eventually } from "./user.js";
+
+const versions = (process.env.PROSODY_VERSIONS || "0.12 13.0").split(/[\s,]+/);
+const service = "conference.localhost";
+const password = "only for this test";
+const appServer = "web-push.localhost";
+
+for (const version of versions) {
+	describe(`Firefox, Converse.js and Prosody ${version}`, () => {
+		let pushService, server, firefox;
+		let number = 0;
+
+		before(async () => {
+			pushService = await PushService.start();
+			[server, firefox] = await Promise.all([Server.start(version, pushService.port), launchFirefox(pushService)]);
+			pushService.present(server.pushService);
+		});
+
+		after(async () => {
+			await firefox?.close();
+			await server?.stop();
+			await pushService?.stop();
+		});
+
+		/** A room, and a member of it with Converse in a tab. */
+		async function enter() {
+			number += 1;
+			const name = `carol-${number}`;
+			const user = { jid: `${name}@localhost`, roomName: `den-${number}`, room: `den-${number}@${service}` };
+			await server.ask("create_account", { name, password });
+			await server.ask("create_room", { room: user.room, members: [{ jid: user.jid, nick: "Carol" }], members_only: true });
+			const settings = {
+				jid: user.jid, password, nickname: "Carol",
+				auto_join_rooms: [{ jid: user.room, nick: "Carol" }],
+				singleton: false, view_mode: "overlayed",
+				web_push_app_server: "/web_push", web_push_worker: "/web_push/worker.js",
+			};
+			user.address = `${server.origin}/user.html?settings=${encodeURIComponent(JSON.stringify(settings))}`;
+			await openTab(user);
+			return user;
+		}
+
+		async function openTab(user) {
+			user.page = await firefox.browser.newPage();
+			await user.page.goto(user.address);
+		}
+
+		function session(user, state) {
+			return eventually(`the session is ${state}`, async () => (await server.ask("session", { jid: user.jid })) === state);
+		}
+
+		/** Closes the tab. The session stays for a while, and hibernates. */
+		async function closeTab(user) {
+			await user.page.close();
+			await session(user, "hibernating");
+		}
+
+		function registrations(user) {
+			return server.ask("registrations", { jid: user.jid });
+		}
+
+		function isRegistered(user) {
+			return eventually(`${user.jid} is registered`, async () => (await registrations(user))[0]);
+		}
+
+		function isNotRegistered(user) {
+			return eventually(`${user.jid} is not registered`, async () => (await registrations(user)).length === 0);
+		}
+
+		/** The owner writes in the room. Gives the push that comes of it. */
+		async function say(user, text) {
+			const place = pushService.pushes.length;
+			await server.ask("say", { room: user.room, text });
+			return eventually(`a push for "${text}"`, () => pushService.pushes[place]);
+		}
+
+		/** The browser has decrypted a push and shown what it says. */
+		async function isShown(push) {
+			assert.equal(push.status, 201);
+			await eventually("the browser has got it", () => push.acknowledged !== undefined);
+			assert.equal(push.acknowledged, 100);
+		}
+
+		/** What the browser shows, as a page of the same site sees it. */
+		async function notifications() {
+			const page = await firefox.browser.newPage();
+			try {
+				await page.goto(`${server.origin}/user.css`);
+				return await page.evaluate(async () => {
+					const registration = await navigator.serviceWorker.getRegistration("/web_push/");
+					const shown = await registration.getNotifications();
+					return shown.map(({ title, body, tag }) => ({ title, body, tag }));
+				});
+			} finally {
+				await page.close();
+			}
+		}
+
+		it("shows what is written while the page is closed, once the user has agreed", async () => {
+			const user = await enter();
+			const button = await user.page.waitForSelector(".web-push-offer button");
+			await session(user, "connected");
+			assert.deepEqual(await registrations(user), []);
+			assert.equal(pushService.channels.size, 0);
+			await firefox.agree(server.origin);
+			await button.click();
+			const { jid, node, since } = await isRegistered(user);
+			assert.equal(jid, appServer);
+			assert.ok(node.length <= 1024);
+			await closeTab(user);
+
+			await isShown(await say(user, "See you at eight"));
+			const title = `owner in ${user.roomName}`;
+			assert.deepEqual(await notifications(), [{ title, body: "See you at eight", tag: user.room }]);
+			// A second one takes the place of the first.
+			await isShown(await say(user, "or at nine"));
+			assert.deepEqual(await notifications(), [{ title, body: "or at nine", tag: user.room }]);
+
+			// Who comes back is the same device, and is not asked again.
+			await openTab(user);
+			await eventually("it is registered anew", async () => (await registrations(user))[0].since > since);
+			assert.equal(await user.page.$(".web-push-offer"), null);
+			assert.deepEqual((await registrations(user)).map((device) => device.node), [node]);
+			assert.equal(pushService.channels.size, 1);
+
+			// A subscription that has ended ends the registration.
+			await closeTab(user);
+			pushService.expire();
+			assert.equal((await say(user, "is anybody there?")).status, 410);
+			await isNotRegistered(user);
+		});
+
+		it("shows nothing to whoever has logged out", async () => {
+			await firefox.agree(server.origin);
+			const user = await enter();
+			await isRegistered(user);
+			await user.page.evaluate(() => postMessage({ do: "logout" }, location.origin));
+			await session(user, "none");
+			await isNotRegistered(user);
+			await eventually("the subscription has ended", () => pushService.channels.size === 0);
+			const before = pushService.pushes.length;
+			await server.ask("say", { room: user.room, text: "nobody shall see this" });
+			assert.deepEqual(await server.ask("rest_of_pushes"), []);
+			assert.equal(pushService.pushes.length, before);
+			assert.deepEqual(await notifications(), []);
+			await user.page.close();
+		});
+	});
+}
