@@ -6,7 +6,7 @@
 //! have to hear; a device has one publish in flight, and a domain no more than it may; turns end. From time to time nothing goes
 //! wrong for a while: then everybody has to be told, and nothing may be left to be done.
 //!
-//! [`promises`] says what outlives a stop and a kill; [`truth`] is what is known to be true.
+//! `promises` says what outlives a stop and a kill; `truth` is what is known to be true.
 
 mod app_servers;
 mod calm;

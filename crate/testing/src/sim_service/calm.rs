@@ -7,9 +7,9 @@ use super::store::StoreMood;
 /// More than it takes until nothing is left to be done.
 const MOST_STEPS: u64 = 200_000;
 
-/// The most records that the outbox consists of: those after which there is a checkpoint, and those of the minute after that, in
-/// which what it replaces is kept.
-const MOST_RECORDS: usize = 500 + 60 * 4 + 100;
+/// The most records that the outbox consists of: those after which there is a checkpoint, those of the minute after that, in which
+/// what it replaces is kept, and the parts of checkpoints that could not be finished.
+const MOST_RECORDS: usize = 500 + 60 * 4 + 1000;
 
 impl Simulation {
     /// From now on all answer, and nothing fails, until nothing is left to be done. Panics if that does not come to pass, or

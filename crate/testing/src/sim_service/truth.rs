@@ -83,7 +83,7 @@ impl TruthDevice {
             PushScope::All { is_bit_by_bit } => {
                 let least: u32 = self.rooms.iter().map(|room| room.unstored).sum();
                 let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
-                let range = if is_bit_by_bit { 0..=pending } else { least..=most.min(pending) };
+                let range = if is_bit_by_bit { 0..=all } else { least..=most.min(pending) };
                 let left = all.checked_sub(count).filter(|left| range.contains(left));
                 self.fly_all_but(
                     left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")),
