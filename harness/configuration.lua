@@ -11,6 +11,7 @@ local default_hosts = { localhost = {} };
 
 local configuration = {
 	component_secret = "harness"; -- of all external components
+	has_journal = os.getenv("JOURNAL") == "1"; -- where nothing is said of it
 };
 
 local function with_item(list, item)
@@ -24,12 +25,12 @@ end
 local literal = serialization.new { preset = "oneline" };
 
 -- What nearly all that is tested or shown is not about. Members are made by somebody else and never enter; and a push is
--- expected for each message, though one follows the other at once, and faster than batches of the journal do. "shipped_options"
--- of a server leaves all as it is shipped.
+-- expected for each message, though one follows the other at once, and faster than batches of the journal do; with JOURNAL=1 in
+-- the environment there is a journal all the same. "shipped_options" of a server leaves all as it is shipped.
 local usual_muc_options = {
 	muc_push_consent = false;
 	muc_push_interval = 0;
-	muc_push_journal = false;
+	muc_push_journal = configuration.has_journal;
 	restrict_room_creation = false;
 };
 

@@ -22,6 +22,7 @@ local source = debug.getinfo(1, "S").source:match("^@(.*)/harness/[^/]*$") or ".
 local root = source:sub(1, 1) == "/" and source or lfs.currentdir() .. "/" .. source;
 
 local prosody = {
+	has_journal = configuration.has_journal;
 	root = root;
 	versions = { "0.12", "13.0" };
 };

@@ -275,7 +275,8 @@ local function ping_all(connections, host)
 end
 
 -- Returns when the server has nothing left to do for what was sent so far on any connection: it has read it, has
--- run what it had put off to later turns of its event loop, and our app servers have answered what came of it.
+-- run what it had put off to later turns of its event loop, what waited for a journal is stored, and our app servers have answered
+-- what came of it.
 -- Other servers are on their own: see ping().
 function stream_methods:sync()
 	local server = self.server;

@@ -73,6 +73,14 @@ versions.describe("a large room", function (version)
 		return of_node;
 	end
 
+	-- With a journal, what is told before all are told of what was said next is pushed without it: its recipients are not all stored.
+	local function without_those_before(of_node, count)
+		for _, of in pairs(of_node) do
+			while of[2] and tonumber(of[1].count) < count do table.remove(of, 1); end
+		end
+		return of_node;
+	end
+
 	local function each_once(of_node, count, text, missing)
 		local nodes = 0;
 		for node, of in pairs(of_node) do
@@ -115,6 +123,7 @@ versions.describe("a large room", function (version)
 		olga:say(room, "Hello"); -- by then the room is read, and nothing is held any more
 		each_once(pushes(members), 1, "Hello");
 		server:admin(say_all, room, "One Two Three");
-		each_once(pushes(members), 4, "Three");
+		local of_node = pushes(members);
+		each_once(prosody.has_journal and without_those_before(of_node, 4) or of_node, 4, "Three");
 	end);
 end);

@@ -1,5 +1,7 @@
 -- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
+local prosody = require "harness.prosody";
+
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
@@ -59,6 +61,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		muc:say(room);
 		assert.equal("3", muc.app:expect_push_for("late").count);
 		muc.app:clear();
+		muc:wait_until_stored();
 		muc:restart("kill"); -- what was pushed is not in the store any more
 		assert.same({}, nodes_pushed());
 	end);

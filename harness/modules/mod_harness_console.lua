@@ -9,6 +9,11 @@ local serialization = require "util.serialization";
 local server = require "net.server";
 local st = require "util.stanza";
 local timer = require "util.timer";
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+
+-- In seconds. Batches follow each other four times a second, where the store is fast.
+local longest_wait_for_batch = 0.4;
+local longest_wait_for_journal = 2; -- which may be one that cannot be written
 
 local unpack = table.unpack or unpack; -- luacheck: ignore 113 143
 
@@ -39,15 +44,49 @@ local function room(room_jid)
 	return muc and muc.get_room_from_jid(room_jid);
 end
 
--- Lets the event loop turn, so that what was put off to a later turn has been done.
-local function settle(turns)
-	for _ = 1, turns do
-		local wait, done = async.waiter();
-		timer.add_task(0, function ()
-			done();
-		end);
-		wait();
+-- To be called in a runner of util.async.
+local function sleep(seconds)
+	local wait, done = async.waiter();
+	timer.add_task(seconds, function ()
+		done();
+	end);
+	wait();
+end
+
+-- The engine of mod_muc_cloud_notify, of which that shows a part alone; nil when the module is not loaded there.
+local function engine_of(host)
+	local loaded = prosody.hosts[host].modules.muc_cloud_notify;
+	local stats = loaded and loaded.stats;
+	for i = 1, stats and math.huge or 0 do
+		local name, value = debug.getupvalue(stats, i);
+		if not name or name == "engine" then return value; end
 	end
+end
+
+-- Whether a batch of a journal is so near that a push waits for it, rather than only a count that has become less.
+local function is_push_at_journal()
+	for host in pairs(prosody.hosts) do
+		local engine = engine_of(host);
+		local due, reason;
+		if engine then
+			due, reason = engine:next_deadline();
+		end
+		if reason == "batch due" and due - monotonic() < longest_wait_for_batch then return true; end
+	end
+	return false;
+end
+
+-- Lets the event loop turn, so that what was put off to a later turn has been done, and what waits for a journal is stored.
+local function settle(turns)
+	local give_up_at = monotonic() + longest_wait_for_journal;
+	repeat
+		for _ = 1, turns do sleep(0); end
+		local has_waited = false;
+		while is_push_at_journal() and monotonic() < give_up_at do
+			has_waited = true;
+			sleep(0.01);
+		end
+	until not has_waited or monotonic() >= give_up_at;
 end
 
 local function run(payload)

@@ -1,5 +1,6 @@
 -- The MUC service of many specs: Bob talks in its rooms, their members are absent, and an app server gets the pushes.
 
+local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 local tables = require "harness.tables";
 
@@ -59,6 +60,13 @@ function service_methods:restart(finish, meanwhile)
 	if meanwhile then meanwhile(); end
 	self.server:start_again();
 	self:connect();
+end
+
+-- Where there is a journal, waits until it holds all that is unread, as it is, and nothing that was answered waits there.
+function service_methods:wait_until_stored()
+	assert(loop.wait_until(function ()
+		return self.server:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats()").unstored == 0;
+	end, default_timeout, 0.01), "not everything is stored");
 end
 
 -- A new room with Bob in it, and given members.
