@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARIES := muc_cloud_notify.so web_push_app_server.so
 
-.PHONY: help build install demo test fuzz bench lint audit faults clean
+.PHONY: help build install demo test fuzz simulate bench lint audit faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: ## Run everything that is checked, and sum it up
 
 fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; TARGET=name: one of them)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) TARGET=$(TARGET) KEEP=$(KEEP) tools/fuzz
+
+simulate: ## Look for courses of events that do harm, for minutes (STEPS=n: how many steps; SEED=n: what a seed finds)
+	@STEPS=$(STEPS) SEED=$(SEED) STEPS_EACH=$(STEPS_EACH) JOBS=$(JOBS) tools/simulate
 
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)

@@ -37,7 +37,7 @@ describe("boundary", function ()
 
 		it("has no node and no form where the client gave none", function ()
 			local stored = boundary.prepare_enable(engine, enable_iq("jid='push.localhost'"), nil, 1).record["push.localhost<"];
-			assert.same({ jid = "push.localhost", timestamp = 1 }, stored);
+			assert.same({ jid = "push.localhost", timestamp = 1, arrival = 1 }, stored);
 		end);
 
 		it("survives Prosody's serialization", function ()

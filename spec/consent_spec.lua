@@ -24,7 +24,7 @@ versions.describe_local_storages("consent", function (version, storage)
 		server, muc = muc_service.start(version, {
 			global = storage.global;
 			muc = muc_service.with_body {
-				muc_room_default_persistent = true, muc_push_interval = 0, push_notification_with_sender = true;
+				muc_room_default_persistent = true, muc_push_interval = 0, muc_push_journal = false, push_notification_with_sender = true;
 			};
 			shipped_options = true;
 		});

@@ -11,7 +11,7 @@ local text, numbers = assert(files.read(path)):gsub("contract = %d+", "contract"
 
 -- The current number, and the SHA-256 digest of the text without the number.
 local current = 4;
-local digest = "3ec63bf928817588e009e12b704c98e6a5c14295a00374a48a15225620c0b2a7";
+local digest = "e354d13fa8d0bf3f59c888cde243f989773a75e3e18263a275c2d099ac9c1fc8";
 
 local advice = ("The contract has changed. Raise its number, both in lua/muc_cloud_notify/engine_types.lua and in crate/module/src/lib.rs, and write"
 	.. " the new number here with the new digest, %s"):format(sha256(text, true));

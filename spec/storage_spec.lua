@@ -48,7 +48,7 @@ versions.describe_storages("registrations in the store", function (version, stor
 		end);
 	end
 
-	it("has records as mod_cloud_notify writes them, by bare JID", function ()
+	it("has records as mod_cloud_notify writes them, by bare JID, with the order of arrival", function ()
 		local user, _, bare_jid = muc:new_member();
 		local started = os.time();
 		local iq = st.stanza("iq", { type = "set", to = service })
@@ -68,8 +68,8 @@ versions.describe_storages("registrations in the store", function (version, stor
 		assert.same({ "submit", "secret", "s<1>" }, { options.attr.type, options.tags[2].attr.var, options.tags[2]:get_child_text("value") });
 		record["push.localhost<n1"].options = nil;
 		assert.same({
-			["push.localhost<n1"] = { jid = "push.localhost", node = "n1", include_payload = "true" };
-			["push.localhost<"] = { jid = "push.localhost" };
+			["push.localhost<n1"] = { jid = "push.localhost", node = "n1", include_payload = "true", arrival = 1 };
+			["push.localhost<"] = { jid = "push.localhost", arrival = 2 };
 		}, record);
 		assert.is_nil(storage.read(server, bare_jid:match("^[^@]+")));
 	end);

@@ -307,7 +307,7 @@ function engine:handle_timeout(now) end
 ---@return boolean is_anything_left true: there is more, for another call
 function engine:spread() end
 
----Makes ready to take up a part of a snapshot: where it names devices by hashes, all devices are hashed, some at each call. For
+---Makes ready to take up a part of a snapshot: where it names devices by hashes, all users are hashed, some at each call. For
 ---parts that follow on each other this takes long but once. restore() does it too, all at once.
 ---@param part snapshot_part
 ---@return boolean is_done false: there are more to be hashed, by another call with this part

@@ -78,6 +78,10 @@ local function new(parts)
 	-- Stores a batch, and tells the engine whether that could be done.
 	local function store(batch, bytes)
 		local started = monotonic();
+		if not next(batch) then -- the last one before a stop, where there is nothing beside the devices
+			engine:batch_stored(started, 0);
+			return true;
+		end
 		batch.time = now();
 		local ok = records.write(names.next(), batch);
 		local finished = monotonic();

@@ -10,7 +10,7 @@ mod pace;
 mod waiting;
 
 pub(crate) use groups::Group;
-pub(crate) use key::{Key, NameHash};
+pub(crate) use key::{DeviceHash, Key, NameHash, UserHash};
 
 use std::sync::Arc;
 
@@ -59,6 +59,8 @@ pub(crate) struct Journal {
     changed_since: Option<Instant>,
     /// Something of it is to be written soon.
     is_pressing: bool,
+    /// Something of it was read.
+    is_any_read: bool,
     /// What waits has not fit into the last batch.
     is_rest: bool,
     /// What the batch holds that is being written.
@@ -103,6 +105,7 @@ impl Journal {
             gone_devices: Waiting::default(),
             changed_since: None,
             is_pressing: false,
+            is_any_read: false,
             is_rest: false,
             underway: None,
             now: Instant::from_seconds(0.0),
@@ -226,6 +229,13 @@ impl Journal {
         self.is_pressing = true;
     }
 
+    /// Something was read. Should that be lost in a crash, it would count once more: so it is written at once where that keeps
+    /// nothing from being pushed.
+    pub(crate) fn note_read(&mut self, pair: Pair) {
+        self.note_changed(pair);
+        self.is_any_read = true;
+    }
+
     /// A room is gone.
     pub(crate) fn note_room_gone(&mut self, room: Arc<str>) {
         if self.is_on() {
@@ -247,11 +257,11 @@ impl Journal {
         if !self.is_on() || self.is_writing() {
             return None;
         }
-        let at_least = match self.groups.is_empty() && !self.is_pressing {
-            true => self.changed_since? + AT_LEAST_EVERY,
-            false => self.now,
-        };
-        Some(at_least.max(self.pace.next(self.is_rest)))
+        if !self.groups.is_empty() || self.is_pressing {
+            return Some(self.now.max(self.pace.next(self.is_rest)));
+        }
+        let at_least = (self.changed_since? + AT_LEAST_EVERY).max(self.pace.next(self.is_rest));
+        Some(if self.is_any_read { at_least.min(self.now.max(self.pace.next_spare())) } else { at_least })
     }
 
     /// Whether there is anything to be written.
@@ -303,6 +313,7 @@ impl Journal {
         let is_all = self.changed.is_empty() && self.gone_rooms.is_empty() && self.gone_devices.is_empty();
         self.changed_since = self.changed_since.filter(|_| !is_all);
         self.is_pressing &= !is_all;
+        self.is_any_read &= !is_all;
     }
 
     /// A batch is in the store, which took so many seconds.

@@ -4,6 +4,7 @@
 
 mod facts;
 mod publishes;
+mod steps;
 
 pub use publishes::{Digest, Disabled, Due, Handling, Outcome, Publish};
 
@@ -46,6 +47,13 @@ impl Driver {
     /// As [`Driver::new`], at a time of the caller's.
     pub fn starting_at(now: f64, options: Options) -> Self {
         Driver { now, ..Driver::new(options) }
+    }
+
+    /// As [`Driver::starting_at`], where all options count, and ids and fractions follow from a seed.
+    pub fn seeded(now: f64, options: Options, seed: u64) -> Self {
+        let (random, has_journal) = (SimRandom::seeded(seed), options.journal);
+        let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
+        Driver { engine, random, now, has_journal, answered: Vec::new() }
     }
 
     /// Every fraction that the engine draws from now on: where in its range a back-off lies.

@@ -95,8 +95,17 @@ impl Journaled {
 
     /// All that is in the memory is lost, and what is in the store is taken up. No room is read.
     pub fn killed(&self) -> Self {
-        let mut service = Service::restarted(5.0, self.options.clone(), self.store.clone());
+        self.killed_with_unreadable(&[])
+    }
+
+    /// The same, where the records of these users cannot be read.
+    pub fn killed_with_unreadable(&self, unreadable: &[&str]) -> Self {
+        let mut readable = self.store.clone();
+        readable.retain(|user, _| !unreadable.contains(&&**user));
+        let mut service = Service::restarted(5.0, self.options.clone(), readable);
         service.configure_journal(self.options.clone());
+        unreadable.iter().for_each(|user| _ = service.await_registrations(user));
+        service.store.clone_from(&self.store);
         for part in &self.stored {
             assert_eq!(service.restore_part(part), 0, "all of it makes sense");
         }
@@ -111,6 +120,12 @@ impl Journaled {
         }
         while killed.spread() {}
         killed
+    }
+
+    /// The record of a user, which could not be read, can be.
+    pub fn mend(&mut self, user: &str) {
+        let record = self.store.get(user).cloned().unwrap_or_default();
+        self.set_registrations(user, record.registrations, None);
     }
 
     /// A stop that takes its time: what is not in the store is written.

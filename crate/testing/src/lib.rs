@@ -50,4 +50,5 @@ pub mod sim_domains;
 pub mod sim_load;
 mod sim_random;
 pub mod sim_rooms;
+pub mod sim_service;
 pub mod stanza;

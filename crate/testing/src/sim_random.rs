@@ -11,9 +11,16 @@ pub(crate) struct SimRandom {
     ids: u64,
     /// The bits of what every fraction is.
     fraction: Arc<AtomicU64>,
+    /// Whether each fraction is another one.
+    varies: bool,
 }
 
 impl SimRandom {
+    /// Ids and fractions that follow from a seed.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        SimRandom { ids: scatter(seed), varies: true, ..SimRandom::default() }
+    }
+
     /// Sets what every fraction is from now on: from 0 up to, but not including, 1.
     pub(crate) fn set_fraction(&self, fraction: f64) {
         self.fraction.store(fraction.to_bits(), Ordering::Relaxed);
@@ -22,11 +29,15 @@ impl SimRandom {
 
 impl Random for SimRandom {
     fn secret(&mut self) -> [u8; 16] {
-        self.ids += 1;
+        self.ids = self.ids.wrapping_add(1);
         u128::from(scatter(self.ids)).to_be_bytes()
     }
 
     fn fraction(&mut self) -> f64 {
+        if self.varies {
+            self.ids = self.ids.wrapping_add(1);
+            return (scatter(self.ids) >> 11) as f64 / (1_u64 << 53) as f64;
+        }
         f64::from_bits(self.fraction.load(Ordering::Relaxed))
     }
 }

@@ -53,6 +53,11 @@ impl Device {
         self.has_answered = has_answered;
     }
 
+    /// What the journal says of a push without a message.
+    pub(crate) fn replace_ping(&mut self, is_pinged: bool) {
+        self.is_pinged = is_pinged;
+    }
+
     /// It was gone, and is another one since.
     pub(crate) fn begin_anew(&mut self) {
         self.unread = Unread::default();

@@ -38,7 +38,7 @@ impl Devices {
             was_unread
         });
         if was_unread == Some(true) {
-            self.journal.note_changed((id, Some(room)));
+            self.journal.note_read((id, Some(room)));
         }
     }
 

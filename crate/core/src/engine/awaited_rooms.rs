@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::vec;
 
 use crate::device::Device;
-use crate::ids::{RoomId, UserId};
+use crate::ids::{DeviceId, RoomId, UserId};
 use crate::room::Room;
 
 use super::Engine;
@@ -87,6 +87,16 @@ impl Engine {
     /// The rooms that have to be read, as something waits there since the last run; in the order of its value.
     pub fn awaited_rooms(&self) -> impl Iterator<Item = &str> {
         self.awaited_rooms.iter().filter_map(|room| Some(&**self.rooms.get(room)?.jid()))
+    }
+
+    /// A device has taken over what waits for rooms to be read.
+    pub(super) fn await_rooms_of(&mut self, device: DeviceId) {
+        let Some(device) = self.devices.get(device) else { return };
+        for (room, _) in device.unread().pending().rooms() {
+            if self.awaited_rooms.contains(room) {
+                self.awaited_rooms.insert(room);
+            }
+        }
     }
 
     /// A room was read, of which something has waited since the last run: it can be told now.

@@ -5,7 +5,7 @@
 
 mod recovery;
 
-pub(super) use recovery::Recovery;
+pub(super) use recovery::{Index, Recovery};
 
 use std::hint::black_box;
 

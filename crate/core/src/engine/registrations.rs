@@ -56,6 +56,10 @@ pub(super) struct Registered {
     pub(super) is_first_device: bool,
     /// The devices that were there, and whose pushes now go elsewhere, or with another form.
     pub(super) changed: SmallVec<[DeviceId; 2]>,
+    /// The device that they have asked for, where it was not there.
+    pub(super) added: Option<DeviceId>,
+    /// The devices that something has stood for until now.
+    pub(super) heirs: SmallVec<[DeviceId; 2]>,
 }
 
 /// The users with devices.
@@ -76,6 +80,11 @@ impl Registrations {
     /// A user with a device.
     pub(super) fn user(&self, id: UserId) -> Option<&User> {
         self.users.get(id)
+    }
+
+    /// The ids of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = UserId> {
+        self.users.keys()
     }
 
     /// How many users there are.
@@ -128,7 +137,7 @@ impl Registrations {
         let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
         let is_suspended = self.is_suspended(devices, user_id);
         let mut before = self.take_devices(devices, user_id);
-        let mut changed = SmallVec::new();
+        let (mut changed, mut heirs, mut added) = (SmallVec::new(), SmallVec::new(), None);
         let mut after = SmallVec::with_capacity(registrations.len());
         for mut registration in registrations {
             self.app_servers.share(&mut registration.app_server);
@@ -144,11 +153,17 @@ impl Registrations {
                     let id = register(devices, user_id, registration, is_suspended, is_renewed);
                     if let Some(stand_in) = before.get(STAND_IN) {
                         devices.inherit(id, *stand_in);
+                        heirs.push(id);
+                    } else if is_renewed {
+                        added = Some(id);
                     }
                     after.push(id);
                 }
             }
         }
+        // What has stood for devices is not gone: what the store says of it is about them, until it says something of each.
+        let stand_in = before.remove(STAND_IN);
+        stand_in.into_iter().for_each(|id| _ = devices.remove(id));
         for id in before.into_values() {
             remove(devices, jid, id);
         }
@@ -156,7 +171,7 @@ impl Registrations {
             user.devices = after;
             self.shares.update(&user.jid, before_share, user.share());
         }
-        Registered { is_first_device, changed }
+        Registered { is_first_device, changed, added, heirs }
     }
 
     /// The record of a user cannot be read so far. Where they have no device, something stands for those that they may have.
@@ -344,6 +359,10 @@ impl Engine {
         }
         let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
         self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
+        if let Some(device) = registered.added {
+            self.note_begun(device);
+        }
+        registered.heirs.into_iter().for_each(|device| self.await_rooms_of(device));
         if let Some(user) = self.registrations.id(user) {
             self.note_registered(user);
         }
@@ -354,7 +373,11 @@ impl Engine {
     /// counts as one with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed
     /// to the devices that they turn out to have. Returns whether the user had no device before, and so is in the index of no room.
     pub fn await_registrations(&mut self, user: &str) -> bool {
-        self.registrations.stand_in(&mut self.devices, user)
+        let is_new = self.registrations.stand_in(&mut self.devices, user);
+        if let Some(user) = self.registrations.id(user) {
+            self.note_registered(user);
+        }
+        is_new
     }
 
     /// A user with a device is no stranger: they have an account on this server, or are a member of a room.

@@ -5,6 +5,8 @@
 
 mod devices;
 mod domains;
+mod found;
+mod gathered;
 mod messages;
 mod nicknames;
 mod plan;
@@ -12,6 +14,7 @@ mod unread;
 
 pub use devices::{DeviceState, PendingState, UnreadState};
 pub use domains::DomainState;
+pub(super) use gathered::Gathered;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;
 pub use plan::{Detail, SnapshotPlan};
@@ -21,13 +24,13 @@ pub use unread::UnreadEntry;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::Devices;
-use crate::ids::DeviceId;
 use crate::journal::NameHash;
 use crate::options::Options;
 use crate::time::Instant;
 
 use super::Engine;
 use super::awaited_rooms::AwaitedRooms;
+use super::journal::Index;
 use super::messages::Digests;
 use super::registrations::Registrations;
 use super::rooms::Rooms;
@@ -77,6 +80,9 @@ pub(super) struct Targets<'a> {
     pub(super) devices: &'a mut Devices,
     pub(super) digests: &'a mut Digests,
     pub(super) options: &'a Options,
+    /// What the journal calls whom; `None`: there is none.
+    pub(super) index: Option<&'a Index>,
+    pub(super) gathered: &'a mut Gathered,
 }
 
 impl Snapshot {
@@ -86,18 +92,13 @@ impl Snapshot {
         gone.map(|entry| &*entry.room)
     }
 
-    /// Takes up what it holds of the devices that are still registered, which find() finds by their names. Returns how many
-    /// entries were passed over, as they make no sense.
-    pub(super) fn restore(
-        &self,
-        targets: &mut Targets<'_>,
-        find: impl Fn(NameHash) -> Option<DeviceId>,
-        now: Instant,
-    ) -> usize {
+    /// Takes up what it holds of the devices that are still registered. Returns how many entries were passed over, as they make
+    /// no sense.
+    pub(super) fn restore(&self, targets: &mut Targets<'_>, now: Instant) -> usize {
         domains::restore(&self.domains, targets.devices, targets.options, now);
         let gone = self.unread.iter().filter(|entry| entry.gone && entry.room.is_empty());
         for name in gone.flat_map(|entry| NameHash::all_of(&entry.devices)).flatten() {
-            find(name).into_iter().for_each(|device| targets.forget(device));
+            targets.forget(name);
         }
         let mut messages = RestoredMessages::new(&self.messages, targets.digests, now);
         let (valid, invalid): (Vec<_>, Vec<_>) = self.devices.iter().partition(|device| device.is_valid());
@@ -107,7 +108,7 @@ impl Snapshot {
         let mut lost = invalid.len();
         for entry in self.unread.iter().filter(|entry| !entry.gone) {
             match entry.is_valid() {
-                true => lost += targets.replace_all(entry, &find, &mut messages, now),
+                true => lost += targets.replace_all(entry, &mut messages, now),
                 false => lost += 1,
             }
         }

@@ -40,6 +40,12 @@ impl Pace {
         self.not_before.max(self.since + (1.0 - self.tokens) / A_SECOND)
     }
 
+    /// When one may be written that leaves another one to what may come up.
+    pub(super) fn next_spare(&self) -> Instant {
+        let missing = (2.0 - self.tokens).max(0.0);
+        if missing > 0.0 { self.not_before.max(self.since + missing / A_SECOND) } else { self.not_before }
+    }
+
     /// One is written. Those that hold a rest do not count: their number follows the devices that are pushed to.
     pub(super) fn spend(&mut self, now: Instant, is_rest: bool) {
         let passed = now.seconds_since(self.since).max(0.0);

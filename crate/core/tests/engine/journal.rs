@@ -112,7 +112,7 @@ fn messages_that_come_in_before_a_batch_are_one_entry_of_it() {
     service.mention(ORCHARD, NURSE, "Nurse!");
     let batch = service.poll_batch().unwrap();
     assert_eq!(entries(&batch), [(ORCHARD, 6, 6), (ORCHARD, 6, 6)], "one mentions, one does not");
-    assert!(batch.unread.iter().all(|entry| entry.devices.len() == 11));
+    assert!(batch.unread.iter().all(|entry| entry.devices.len() == 16));
     service.batch_stored(0.001);
     let counts: Vec<u32> = service.pushes().iter().map(|push| push.count()).collect();
     assert_eq!(counts, [6, 6]);

@@ -39,7 +39,7 @@ fn a_fan_out_is_written_when_it_has_come_to_all_and_not_before() {
     }
     let batch = service.poll_batch().unwrap();
     assert_eq!(batch.unread.len(), 1);
-    assert_eq!(batch.unread[0].devices.len(), 35 * 11);
+    assert_eq!(batch.unread[0].devices.len(), 35 * 16);
     service.batch_stored(0.001);
     assert_eq!(service.stats().queued, 35);
 }
@@ -73,7 +73,7 @@ fn a_hundred_thousand_are_all_in_the_store_before_the_first_push() {
     assert!((10..100).contains(&batches), "{batches} batches");
     assert_eq!(service.stats().queued, 100_000);
     let bytes: usize = service.stored.iter().flat_map(|part| &part.unread).map(|it| it.devices.len()).sum();
-    assert_eq!(bytes, 1_100_000);
+    assert_eq!(bytes, 1_600_000);
 }
 
 #[test]

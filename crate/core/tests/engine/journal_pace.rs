@@ -37,6 +37,38 @@ fn a_few_are_written_at_once_and_then_a_few_a_second() {
 }
 
 #[test]
+fn what_was_read_is_written_at_once_where_that_holds_nothing_up() {
+    let mut service = juliet();
+    service.say(ORCHARD, "text");
+    assert!(service.write());
+    service.wait(10.0);
+    service.occupant_present(ORCHARD, JULIET, "Juliet");
+    assert!(service.write(), "nothing else waits");
+    service.occupant_gone(ORCHARD, JULIET, "Juliet");
+    service.say(ORCHARD, "more");
+    service.wait(0.1); // the store is left alone
+    assert!(service.write());
+    let mut killed = service.killed_and_read(&[JULIET]);
+    assert_eq!(killed.push().count(), 1);
+}
+
+#[test]
+fn what_was_read_leaves_a_batch_for_what_is_said() {
+    let mut service = juliet();
+    let mut batches = 0;
+    for _ in 0..1000 {
+        service.say(ORCHARD, "text");
+        assert!(service.write(), "after {batches}");
+        service.wait(0.2);
+        service.occupant_present(ORCHARD, JULIET, "Juliet");
+        batches += usize::from(service.write());
+        service.occupant_gone(ORCHARD, JULIET, "Juliet");
+        service.wait(0.1);
+    }
+    assert!(batches > 100, "{batches}");
+}
+
+#[test]
 fn a_slow_store_is_left_alone_for_ten_times_as_long() {
     let mut service = juliet();
     let batches = batches_in(&mut service, 100.0, 1.0);
@@ -110,7 +142,7 @@ fn a_device_is_written_once_however_long_the_store_fails() {
     service.wait(100.0);
     let batch = service.poll_batch().unwrap();
     assert_eq!(batch.unread.len(), 1);
-    assert_eq!((batch.unread[0].count, batch.unread[0].devices.len()), (1001, 11));
+    assert_eq!((batch.unread[0].count, batch.unread[0].devices.len()), (1001, 16));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod journal_chain;
 mod journal_fan_out;
 mod journal_kept;
 mod journal_pace;
+mod journal_stand_in;
 mod journal_state;
 mod leases;
 mod longest_nickname;

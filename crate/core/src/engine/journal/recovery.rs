@@ -4,28 +4,44 @@ use std::collections::HashMap;
 
 use crate::device::Device;
 use crate::ids::{DeviceId, UserId};
-use crate::journal::{Key, NameHash};
+use crate::journal::{Key, NameHash, UserHash};
 use crate::time::Instant;
 
 use crate::engine::Engine;
-use crate::engine::snapshot::{Snapshot, SnapshotPlan, Targets};
+use crate::engine::snapshot::{Gathered, Snapshot, SnapshotPlan, Targets};
 
-/// How many devices are looked at in one call.
+/// How many users are looked at in one call.
 const LOOKED_AT: usize = 5000;
 
-/// All devices by their names.
+/// All users by their names. Their devices are few, and looked through.
 #[derive(Debug)]
-struct Index {
+pub(in crate::engine) struct Index {
     key: Key,
     /// Those that have yet to be looked at.
-    left: Vec<DeviceId>,
-    found: HashMap<NameHash, DeviceId>,
+    left: Vec<UserId>,
+    found: HashMap<UserHash, UserId>,
+}
+
+impl Index {
+    /// What the names are hashed under.
+    pub(in crate::engine) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The user of this name.
+    pub(in crate::engine) fn find(&self, name: UserHash) -> Option<UserId> {
+        self.found.get(&name).copied()
+    }
 }
 
 /// What is needed at the begin and at the end of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Recovery {
     index: Option<Index>,
+    /// What was said of those who have something in the place of their devices.
+    gathered: Gathered,
+    /// Whether what the last run has left is taken up: from then on, who is not known is not registered.
+    is_over: bool,
     /// What is still to be written before a stop, of what is not about devices.
     rest: Option<SnapshotPlan>,
 }
@@ -33,12 +49,8 @@ pub(in crate::engine) struct Recovery {
 impl Recovery {
     /// What the last run has left is taken up.
     pub(in crate::engine) fn end(&mut self) {
-        self.index = None;
-    }
-
-    /// The device of this name.
-    pub(in crate::engine) fn find(&self, name: NameHash) -> Option<DeviceId> {
-        self.index.as_ref()?.found.get(&name).copied()
+        (self.index, self.is_over) = (None, true);
+        self.gathered = Gathered::default();
     }
 
     pub(super) fn take_rest(&mut self) -> Option<SnapshotPlan> {
@@ -59,13 +71,13 @@ impl Engine {
         let mut index = match self.recovery.index.take() {
             Some(index) if index.key == key => index,
             _ => {
-                let left: Vec<DeviceId> = self.devices.ids().collect();
+                let left: Vec<UserId> = self.registrations.ids().collect();
                 Index { key, found: HashMap::with_capacity(left.len()), left }
             }
         };
         let some = index.left.split_off(index.left.len().saturating_sub(LOOKED_AT));
         let names =
-            some.into_iter().filter_map(|id| Some((self.name_under(key, self.devices.get(id)?)?, id)));
+            some.into_iter().filter_map(|id| Some((key.hash_user(self.registrations.user(id)?.jid()), id)));
         index.found.extend(names);
         let is_done = index.left.is_empty();
         self.recovery.index = Some(index);
@@ -85,23 +97,94 @@ impl Engine {
             self.drop_room(room);
         }
         let Engine { registrations, rooms, awaited_rooms, devices, digests, options, recovery, .. } = self;
-        let mut targets = Targets { registrations, rooms, awaited_rooms, devices, digests, options };
-        part.restore(&mut targets, |name| recovery.find(name), now)
+        let Recovery { index, gathered, .. } = recovery;
+        let index = index.as_ref();
+        let mut targets =
+            Targets { registrations, rooms, awaited_rooms, devices, digests, options, index, gathered };
+        part.restore(&mut targets, now)
     }
 
-    /// A user has registered other devices than before.
-    pub(in crate::engine) fn note_registered(&mut self, user: UserId) {
-        let Some(mut index) = self.recovery.index.take() else { return };
-        for id in self.registrations.devices_of(user) {
-            let name = self.devices.get(id).and_then(|device| self.name_under(index.key, device));
-            index.found.extend(name.map(|name| (name, id)));
+    /// A device is registered that was not. The store may still speak of an earlier one of its name, which was removed while it
+    /// could not be written down: nothing of that is about this one.
+    pub(in crate::engine) fn note_begun(&mut self, device: DeviceId) {
+        let device = self.devices.get(device).filter(|_| self.recovery.is_over);
+        let name = device.and_then(|device| self.name_under(self.devices.journal().key(), device));
+        if let Some(name) = name {
+            self.devices.journal_mut().note_device_gone(name);
         }
-        self.recovery.index = Some(index);
+    }
+
+    /// Something is known of a user of whom nothing was, while what the last run has left is taken up.
+    pub(in crate::engine) fn note_registered(&mut self, id: UserId) {
+        let Some(user) = self.registrations.user(id) else { return };
+        if let Some(index) = &mut self.recovery.index {
+            index.found.insert(index.key.hash_user(user.jid()), id);
+        }
     }
 
     /// What a device is called in the journal.
     pub(super) fn name_under(&self, key: Key, device: &Device) -> Option<NameHash> {
         let user = self.registrations.user(device.owner())?;
         Some(key.hash(user.jid(), device.registration().push_identifier_pieces()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app_server::AppServer;
+    use crate::engine::snapshot::UnreadEntry;
+    use crate::options::Options;
+    use crate::random::Random;
+    use crate::registration::Registration;
+    use crate::time::UnixTime;
+
+    const USER: &str = "juliet@capulet.example";
+
+    struct NotRandom;
+
+    impl Random for NotRandom {
+        fn secret(&mut self) -> [u8; 16] {
+            [7; 16]
+        }
+
+        fn fraction(&mut self) -> f64 {
+            0.5
+        }
+    }
+
+    /// Two push identifiers of a user that have the same hash.
+    fn alike(key: Key) -> [String; 2] {
+        let mut known = HashMap::new();
+        for number in 0..1_000_000 {
+            let push_identifier = format!("push.example<{number}");
+            let hash = key.hash(USER, [&*push_identifier]);
+            if let Some(other) = known.insert(hash, push_identifier.clone()) {
+                return [other, push_identifier];
+            }
+        }
+        panic!("some are alike")
+    }
+
+    #[test]
+    fn of_two_devices_with_the_same_hash_neither_is_forgotten() {
+        let key = Key::new(NotRandom.secret());
+        let push_identifiers = alike(key);
+        let mut engine = Engine::new("conference.example", Options::default(), NotRandom);
+        let registrations = push_identifiers.iter().map(|push_identifier| {
+            let node = push_identifier.strip_prefix("push.example<").map(Into::into);
+            let app_server = AppServer::prepared("push.example");
+            Registration::stored(push_identifier, app_server, node, None, UnixTime::from_seconds(0.0))
+        });
+        engine.set_registrations(USER, registrations.collect(), None);
+        let mut devices = String::new();
+        key.hash(USER, [&*push_identifiers[0]]).append_to(&mut devices);
+        let room = "orchard@conference.example".to_owned();
+        let entry = UnreadEntry { room, count: 3, devices, ..UnreadEntry::default() };
+        let part = Snapshot { unread: vec![entry], key: Some(key.to_string()), ..Snapshot::default() };
+        assert_eq!(engine.restore(&part, Instant::from_seconds(1.0)), 0);
+        let counts =
+            engine.devices.iter().map(|device| device.unread().counts().map(|(_, count)| count).sum());
+        assert_eq!(counts.collect::<Vec<u32>>(), [3, 3]);
     }
 }

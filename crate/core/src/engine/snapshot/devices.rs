@@ -8,10 +8,10 @@ use crate::device::{Device, Failures, MessageDigest, Notification, UnreadInRoom}
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::message::MessageIds;
 use crate::options::Options;
-use crate::registration::{Registration, STAND_IN};
 use crate::room::Coverage;
 use crate::time::Instant;
 
+use super::found::Found;
 use super::messages::{Messages, RestoredMessages};
 use super::nicknames::MAX_AGE;
 use super::{Sources, Targets, is_age};
@@ -218,16 +218,6 @@ impl PendingState {
     }
 }
 
-/// What an entry is about.
-enum Found {
-    /// A device.
-    Device(DeviceId),
-    /// Its owner's record cannot be read: this stands for it and for the owner's other devices.
-    StandIn(DeviceId),
-    /// Something that stood for these devices, as their record could not be read.
-    Represented(Vec<DeviceId>),
-}
-
 impl Targets<'_> {
     /// Takes up the state of a device, if that is registered still: in the place of what is known, or in addition to it.
     pub(super) fn restore_device(
@@ -238,11 +228,8 @@ impl Targets<'_> {
         now: Instant,
     ) {
         let Some((owner, found)) = self.find_devices(state) else { return };
-        if let (true, Found::Device(id)) = (is_replaced, &found) {
-            let id = *id;
-            state.unread.iter().for_each(|unread| self.replace(id, unread, messages, now));
-            let failures = state.failures(now);
-            self.devices.update(id, |device| device.replace_state(failures, state.pinged, !state.unanswered));
+        if is_replaced {
+            self.replace_device(state, &found, messages, now);
             return;
         }
         let mut unread = Vec::with_capacity(state.unread.len());
@@ -253,46 +240,59 @@ impl Targets<'_> {
             unread.push(of_room);
         }
         match found {
-            Found::Device(id) => self.devices.update(id, |device| {
-                device.restore_unread(unread);
-                device.restore(state.failures(now), state.pinged, is_waiting);
-                if state.unanswered {
-                    device.set_unanswered();
-                }
+            Found::Devices(ids) => ids.into_iter().for_each(|id| {
+                self.devices.update(id, |device| {
+                    device.restore_unread(unread.clone());
+                    device.restore(state.failures(now), state.pinged, is_waiting);
+                    if state.unanswered {
+                        device.set_unanswered();
+                    }
+                });
             }),
             Found::StandIn(id) => self.restore_once(id, &unread, is_waiting),
             Found::Represented(ids) => {
-                ids.into_iter().for_each(|id| _ = self.restore_once(id, &unread, is_waiting));
-                None
+                ids.into_iter().for_each(|id| self.restore_once(id, &unread, is_waiting));
             }
-        };
+        }
+    }
+
+    /// The state of a device is this, whatever was said before.
+    fn replace_device(
+        &mut self,
+        state: &DeviceState,
+        found: &Found,
+        messages: &mut RestoredMessages<'_>,
+        now: Instant,
+    ) {
+        let device = self.device_hash(state);
+        for unread in &state.unread {
+            self.replace(found, device, unread, messages, now);
+        }
+        match found {
+            Found::Devices(ids) => {
+                let failures = state.failures(now);
+                let replace =
+                    |device: &mut Device| device.replace_state(failures, state.pinged, !state.unanswered);
+                ids.iter().for_each(|&id| _ = self.devices.update(id, replace));
+            }
+            Found::StandIn(id) => {
+                let is_pinged = self.gathered.ping(*id, device, state.pinged);
+                self.devices.update(*id, |device| device.replace_ping(is_pinged));
+            }
+            Found::Represented(ids) => ids.iter().for_each(|&id| {
+                self.devices.update(id, |device| device.replace_ping(state.pinged));
+            }),
+        }
     }
 
     /// What is unread according to several devices, or one that stood for them, is so once.
-    fn restore_once(&mut self, id: DeviceId, unread: &[UnreadInRoom], is_waiting: bool) -> Option<()> {
+    fn restore_once(&mut self, id: DeviceId, unread: &[UnreadInRoom], is_waiting: bool) {
         self.devices.update(id, |device| {
             let is_new = |of_room: &&UnreadInRoom| !device.unread().has_any_of(of_room.room);
             let unread = unread.iter().filter(is_new).cloned().collect();
             device.restore_unread(unread);
             device.restore(None, false, is_waiting);
-        })
-    }
-
-    fn find_devices(&self, state: &DeviceState) -> Option<(UserId, Found)> {
-        let owner = self.registrations.id(&state.user)?;
-        let devices = self.registrations.user(owner)?.devices();
-        let find = |is_it: &dyn Fn(&Registration) -> bool| {
-            let mut devices = devices.iter().copied();
-            devices.find(|&id| self.devices.get(id).is_some_and(|device| is_it(device.registration())))
-        };
-        let found = if let Some(stand_in) = find(&Registration::is_stand_in) {
-            Found::StandIn(stand_in)
-        } else if state.push_identifier == STAND_IN {
-            Found::Represented(devices.to_vec())
-        } else {
-            Found::Device(find(&|registration| registration.push_identifier() == state.push_identifier)?)
-        };
-        Some((owner, found))
+        });
     }
 
     /// What is unread in a room, as far as that is known not to have been read meanwhile.

@@ -9,10 +9,11 @@ use smallvec::SmallVec;
 
 use crate::device::{Device, Notification, UnreadInRoom};
 use crate::ids::{DeviceId, RoomId};
-use crate::journal::NameHash;
+use crate::journal::{DeviceHash, NameHash};
 use crate::time::Instant;
 
 use super::devices::{PendingState, UnreadState, is_false, is_zero};
+use super::found::Found;
 use super::messages::{MessageState, Messages, RestoredMessages};
 use super::{Sources, Targets, is_age};
 
@@ -99,7 +100,7 @@ impl Entries {
         if let Some(pending) = &pending {
             pending.append_content(&mut content);
         }
-        let mut size = 11;
+        let mut size = NameHash::LENGTH;
         let place = match &self.last {
             Some((last, place)) if *last == content => *place,
             _ => {
@@ -161,7 +162,6 @@ impl Targets<'_> {
     pub(super) fn replace_all(
         &mut self,
         entry: &UnreadEntry,
-        find: impl Fn(NameHash) -> Option<DeviceId>,
         messages: &mut RestoredMessages<'_>,
         now: Instant,
     ) -> usize {
@@ -170,8 +170,8 @@ impl Targets<'_> {
         for name in NameHash::all_of(&entry.devices) {
             match name {
                 Some(name) => {
-                    if let Some(device) = find(name) {
-                        self.replace(device, &state, messages, now);
+                    if let Some(found) = self.find_named(name) {
+                        self.replace(&found, name.device(), &state, messages, now);
                     }
                 }
                 None => lost += 1,
@@ -180,21 +180,69 @@ impl Targets<'_> {
         lost
     }
 
-    /// What was unread in a room for a device is this, whatever was said before.
+    /// What was unread in a room for a device of this name is this, whatever was said before.
     pub(super) fn replace(
+        &mut self,
+        found: &Found,
+        name: DeviceHash,
+        state: &UnreadState,
+        messages: &mut RestoredMessages<'_>,
+        now: Instant,
+    ) {
+        match found {
+            Found::Devices(ids) | Found::Represented(ids) => {
+                for &id in ids {
+                    if let Some(unread) = self.unread_or_none(id, state, messages, now) {
+                        self.replace_unread(id, unread);
+                    }
+                }
+            }
+            Found::StandIn(id) => {
+                if let Some(unread) = self.unread_or_none(*id, state, messages, now) {
+                    self.replace_one_of(*id, name, unread);
+                }
+            }
+        }
+    }
+
+    /// What is unread in a room for a device according to the journal; `None` where the room is not known, and nothing is.
+    fn unread_or_none(
         &mut self,
         id: DeviceId,
         state: &UnreadState,
         messages: &mut RestoredMessages<'_>,
         now: Instant,
-    ) {
-        let Some(device) = self.devices.get(id) else { return };
-        let unread = self.unread(device.owner(), state, messages, now);
-        let room = unread.as_ref().map(|unread| unread.room).or_else(|| self.rooms.id(&state.room));
-        let Some(room) = room else { return };
-        let is_waiting =
-            unread.as_ref().is_some_and(|it| it.pending.is_some()) && self.awaited_rooms.contains(room);
-        let unread = unread.unwrap_or(UnreadInRoom { room, messages: 0, pending: None });
+    ) -> Option<UnreadInRoom> {
+        let owner = self.devices.get(id)?.owner();
+        let unread = self.unread(owner, state, messages, now);
+        let none = |room| UnreadInRoom { room, messages: 0, pending: None };
+        unread.or_else(|| self.rooms.id(&state.room).map(none))
+    }
+
+    /// This is unread in a room for one of those devices that another one stands for.
+    fn replace_one_of(&mut self, stand_in: DeviceId, name: DeviceHash, unread: UnreadInRoom) {
+        let room = unread.room;
+        if self.devices.get(stand_in).is_some_and(|device| !device.unread().has_any_of(room)) {
+            self.gathered.forget_room(stand_in, room);
+        }
+        let has_pending = unread.pending.is_some();
+        let unread = self.gathered.replace(stand_in, name, unread);
+        if !has_pending {
+            self.await_again(&unread);
+        }
+        self.replace_unread(stand_in, unread);
+    }
+
+    /// What waits of a room goes on waiting for it to be read.
+    fn await_again(&mut self, unread: &UnreadInRoom) {
+        if unread.pending.is_some() && self.awaited_rooms.contains(unread.room) {
+            self.awaited_rooms.insert(unread.room);
+        }
+    }
+
+    fn replace_unread(&mut self, id: DeviceId, unread: UnreadInRoom) {
+        let room = unread.room;
+        let is_waiting = unread.pending.is_some() && self.awaited_rooms.contains(room);
         self.withdraw(id, room);
         let awaited_rooms = &*self.awaited_rooms;
         self.devices.update(id, |device| {
@@ -203,8 +251,29 @@ impl Targets<'_> {
         });
     }
 
-    /// A device that was there before begins anew.
-    pub(super) fn forget(&mut self, id: DeviceId) {
+    /// A device of this name that was there before begins anew. What stood for a user's devices is gone where there were none.
+    pub(super) fn forget(&mut self, name: NameHash) {
+        match self.find_named(name) {
+            Some(Found::Devices(ids) | Found::Represented(ids)) => {
+                ids.into_iter().for_each(|id| self.begin_anew(id));
+            }
+            Some(Found::StandIn(id)) if name.device().is_of_stand_in() => {
+                self.gathered.forget_all(id);
+                self.begin_anew(id);
+            }
+            Some(Found::StandIn(id)) => {
+                for unread in self.gathered.forget(id, name.device()) {
+                    self.await_again(&unread);
+                    self.replace_unread(id, unread);
+                }
+                let is_pinged = self.gathered.is_pinged(id);
+                self.devices.update(id, |device| device.replace_ping(is_pinged));
+            }
+            None => {}
+        }
+    }
+
+    fn begin_anew(&mut self, id: DeviceId) {
         let Some(device) = self.devices.get(id) else { return };
         let rooms: Vec<RoomId> = device.unread().pending().rooms().map(|(room, _)| room).collect();
         rooms.into_iter().for_each(|room| self.withdraw(id, room));

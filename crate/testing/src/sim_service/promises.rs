@@ -1,0 +1,228 @@
+//! What a device was told of a room, and what of it outlives a crash.
+
+use std::fmt;
+
+/// What a device has yet to hear of a room, and which states of that the store may hold.
+#[derive(Clone, Default)]
+pub(super) struct InRoom {
+    /// Messages that its owner has not read.
+    pub(super) count: u32,
+    /// Those of them that are to be pushed, and are not on their way.
+    pub(super) pending: u32,
+    /// Those that are on their way.
+    pub(super) flying: u32,
+    /// Those that are to be pushed once they are in the store; and those of them that are in the batch that is being written.
+    pub(super) unstored: u32,
+    in_batch: u32,
+    /// Those that are in the store, but may not have been let go yet.
+    pub(super) stored: u32,
+    /// The newest of them, by number, and those before.
+    heard: Vec<u32>,
+    /// Those up to this one are read, as far as the engine can know.
+    read_up_to: u32,
+    /// It is a push without a message, which is asked for or not.
+    is_ping: bool,
+    kept: Kept,
+    /// The same since the batch was made that is being written.
+    since_batch: Kept,
+}
+
+/// Between what the store holds for sure and what is true now: how many messages are unread, and how many of them are to be
+/// pushed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    counts: (u32, u32),
+    pending: (u32, u32),
+}
+
+/// Of so many messages it is known which they are.
+const HEARD: usize = 1000;
+
+impl fmt::Debug for InRoom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InRoom { count, pending, flying, unstored, heard, read_up_to, kept, .. } = self;
+        let last = heard.last();
+        write!(
+            formatter,
+            "{count} unread, {pending} to be told, {flying} on their way, {unstored} not stored, "
+        )?;
+        write!(formatter, "the last {last:?}, read up to {read_up_to}, {kept:?}")
+    }
+}
+
+impl Kept {
+    fn of(count: u32, pending: u32) -> Self {
+        Kept { counts: (count, count), pending: (pending, pending) }
+    }
+
+    fn extend(&mut self, count: u32, pending: u32) {
+        self.counts = (self.counts.0.min(count), self.counts.1.max(count));
+        self.pending = (self.pending.0.min(pending), self.pending.1.max(pending));
+    }
+}
+
+impl InRoom {
+    /// A push without a message.
+    pub(super) fn ping() -> Self {
+        InRoom { is_ping: true, ..InRoom::default() }
+    }
+
+    /// What is to be pushed, on its way or not.
+    fn all_pending(&self) -> u32 {
+        let all = self.pending + self.flying;
+        if self.is_ping { all.min(1) } else { all }
+    }
+
+    /// There is a message more, which is pushed once it is in the store, or at any time.
+    pub(super) fn hear(&mut self, number: u32, has_to_be_stored: bool) {
+        self.unstored += u32::from(has_to_be_stored);
+        self.count += 1;
+        self.pending += 1;
+        if self.heard.len() == HEARD {
+            self.heard.remove(0);
+        }
+        self.heard.push(number);
+        self.note();
+    }
+
+    /// A push is asked for, without a message.
+    pub(super) fn ask(&mut self) {
+        self.pending = 1;
+        self.note();
+    }
+
+    /// Whether a message is one of these.
+    pub(super) fn has_heard(&self, number: u32) -> bool {
+        self.heard.contains(&number) && number > self.read_up_to
+    }
+
+    /// Its owner has read all of it, and the engine knows what that is.
+    pub(super) fn read(&mut self, is_known: bool) {
+        (self.count, self.pending, self.flying) = (0, 0, 0);
+        (self.unstored, self.in_batch, self.stored) = (0, 0, 0);
+        if is_known {
+            self.read_up_to = self.heard.last().copied().unwrap_or_default();
+        }
+        self.note();
+    }
+
+    /// A push leaves about all of it but for so many of the newest messages.
+    pub(super) fn fly_all_but(&mut self, newest: u32) {
+        let waiting = newest.min(self.pending);
+        self.flying += self.pending - waiting;
+        self.pending = waiting;
+        self.stored = self.stored.min(waiting);
+    }
+
+    /// The messages that are to be pushed, the newest first, as far as it is known which they are.
+    pub(super) fn to_be_told(&self) -> impl Iterator<Item = u32> {
+        self.heard.iter().rev().copied().take(self.pending as usize)
+    }
+
+    /// The push has ended.
+    pub(super) fn land(&mut self) {
+        self.flying = 0;
+        self.note();
+    }
+
+    /// The push is to be repeated.
+    pub(super) fn fail(&mut self) {
+        self.pending += std::mem::take(&mut self.flying);
+        self.pending = self.all_pending();
+    }
+
+    /// The push was stopped, and what it was about is not unread.
+    pub(super) fn discount(&mut self) {
+        let stopped = std::mem::take(&mut self.flying);
+        self.count = self.count.saturating_sub(stopped);
+        if self.count == 0 {
+            self.pending = 0;
+        }
+        self.note();
+    }
+
+    fn note(&mut self) {
+        let (count, pending) = (self.count, self.all_pending());
+        self.kept.extend(count, pending);
+        self.since_batch.extend(count, pending);
+    }
+
+    /// What is true is in the store, and nothing else.
+    pub(super) fn keep(&mut self) {
+        self.kept = Kept::of(self.count, self.all_pending());
+    }
+
+    /// What is true is in the batch that is about to be written.
+    pub(super) fn begin_batch(&mut self) {
+        self.since_batch = Kept::of(self.count, self.all_pending());
+        self.in_batch = self.unstored;
+    }
+
+    /// The batch is in the store.
+    pub(super) fn batch_stored(&mut self) {
+        self.kept = self.since_batch;
+        let stored = std::mem::take(&mut self.in_batch).min(self.unstored);
+        self.unstored -= stored;
+        self.stored += stored;
+    }
+
+    /// The batch could not be written: nothing waits for the store.
+    pub(super) fn batch_failed(&mut self) {
+        self.stored += std::mem::take(&mut self.unstored);
+    }
+
+    /// Whether the store knows of a message, and of all before it.
+    pub(super) fn is_stored(&self, number: u32) -> bool {
+        let later = self.heard.iter().rev().take_while(|other| **other > number).count();
+        let is_concerned = self.has_heard(number);
+        !is_concerned || self.kept.counts.0.saturating_add(later as u32) >= self.count
+    }
+
+    /// The newest message that need not wait for the store.
+    pub(super) fn newest_stored(&self) -> u32 {
+        self.heard.iter().rev().nth(self.unstored as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether the store knows that it is to be told.
+    pub(super) fn is_pending_stored(&self) -> bool {
+        self.kept.pending.0 > 0
+    }
+
+    /// The store may have nothing of it.
+    pub(super) fn lose(&mut self) {
+        (self.kept.counts.0, self.kept.pending.0) = (0, 0);
+    }
+
+    /// Nobody knows what the store has.
+    pub(super) fn lose_track(&mut self) {
+        self.kept = Kept { counts: (0, u32::MAX), pending: (0, u32::MAX) };
+    }
+
+    /// What waits may have become too old.
+    pub(super) fn lose_pending(&mut self) {
+        self.kept.pending.0 = 0;
+    }
+
+    /// The engine is a new one, and has not looked into the store.
+    pub(super) fn forget(&mut self) {
+        self.adopt(0, 0);
+        (self.flying, self.read_up_to) = (0, 0);
+        (self.unstored, self.in_batch, self.stored) = (0, 0, 0);
+    }
+
+    /// What the engine has found in the store is what it goes on with.
+    pub(super) fn adopt(&mut self, count: u32, pending: u32) {
+        (self.count, self.pending) = (count, pending.saturating_sub(self.flying));
+    }
+
+    /// What the engine has found is all that there is. Panics where that cannot be. is_exact: it is known which messages each push
+    /// was about.
+    pub(super) fn assert_kept(&mut self, is_exact: bool, whose: &dyn fmt::Debug) {
+        let Kept { counts, pending } = self.kept;
+        let all = self.all_pending();
+        assert!((counts.0..=counts.1).contains(&self.count), "{whose:?} after a restart: {self:?}");
+        // What was told may be told again.
+        let is_kept = !is_exact || pending.0 <= all;
+        assert!(is_kept, "{whose:?} after a restart: {self:?}");
+    }
+}

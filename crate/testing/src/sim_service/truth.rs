@@ -1,0 +1,407 @@
+//! What is known to be true: who is where, what they have not read, what they were told, and what of it is in the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::promises::InRoom;
+use crate::driver::Publish;
+
+/// A device: its user, its app server and its node, all of them numbers.
+pub(super) type Key = (usize, usize, usize);
+
+/// What a user is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Affiliation {
+    None,
+    /// Made a member by somebody else, and not seen since.
+    WithoutConsent,
+    Member,
+}
+
+/// A room as it is, whether or not the engine knows.
+#[derive(Debug)]
+pub(super) struct TruthRoom {
+    pub(super) affiliations: Vec<Affiliation>,
+    /// Users and nicknames.
+    pub(super) occupants: BTreeSet<(usize, usize)>,
+    /// Whether every message is wanted there, or only those that mention the member.
+    pub(super) is_private: bool,
+}
+
+impl TruthRoom {
+    pub(super) fn is_present(&self, user: usize) -> bool {
+        self.occupants.range((user, 0)..=(user, usize::MAX)).next().is_some()
+    }
+}
+
+/// A publish that is not answered yet, and whose device is registered.
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) id: String,
+    pub(super) since: f64,
+}
+
+/// A device.
+#[derive(Debug)]
+pub(super) struct TruthDevice {
+    pub(super) rooms: Vec<InRoom>,
+    /// A push without a message, as if it were a room of its own.
+    pub(super) ping: InRoom,
+    pub(super) flight: Option<Flight>,
+    /// It was registered while the engine took up what the last run has left, some of which may be about an earlier one.
+    pub(super) has_begun_early: bool,
+}
+
+impl TruthDevice {
+    fn new(rooms: usize) -> Self {
+        TruthDevice {
+            rooms: vec![InRoom::default(); rooms],
+            ping: InRoom::ping(),
+            flight: None,
+            has_begun_early: false,
+        }
+    }
+
+    pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
+        self.rooms.iter_mut().chain([&mut self.ping])
+    }
+
+    /// How many messages are unread.
+    pub(super) fn count(&self) -> u32 {
+        self.rooms.iter().map(|room| room.count).sum()
+    }
+
+    /// Whether there is something to be pushed that is not on its way.
+    pub(super) fn is_pending(&self) -> bool {
+        self.rooms.iter().chain([&self.ping]).any(|part| part.pending > 0)
+    }
+
+    /// A push leaves, of which it is known how many messages it counts. Panics where that cannot be.
+    fn fly(&mut self, count: u32, scope: PushScope) {
+        let all = self.count();
+        let pending: u32 = self.rooms.iter().map(|room| room.pending).sum();
+        match scope {
+            PushScope::All { is_bit_by_bit } => {
+                let least: u32 = self.rooms.iter().map(|room| room.unstored).sum();
+                let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
+                let range = if is_bit_by_bit { 0..=all } else { least..=most.min(pending) };
+                let left = all.checked_sub(count).filter(|left| range.contains(left));
+                self.fly_all_but(
+                    left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")),
+                );
+            }
+            PushScope::One(number) => {
+                let room = &self.rooms[number];
+                let range = room.unstored..=(room.unstored + room.stored).min(room.pending);
+                let left =
+                    (all + room.pending).checked_sub(pending + count).filter(|left| range.contains(left));
+                let left = left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}"));
+                self.rooms[number].fly_all_but(left);
+            }
+            PushScope::None => assert_eq!(count, all - pending, "the count of a ping: {self:#?}"),
+        }
+        self.ping.fly_all_but(0);
+    }
+
+    fn fly_all_but(&mut self, newest: u32) {
+        if newest == 0 {
+            self.rooms.iter_mut().for_each(|room| room.fly_all_but(0));
+            return;
+        }
+        let mut numbers: Vec<u32> = self.rooms.iter().flat_map(InRoom::to_be_told).collect();
+        numbers.sort_unstable();
+        let left = numbers.split_off(numbers.len().saturating_sub(newest as usize));
+        for room in &mut self.rooms {
+            let waits = room.to_be_told().filter(|number| left.contains(number)).count();
+            room.fly_all_but(waits as u32);
+        }
+    }
+
+    /// Its publish was answered: with a result, or an error that ends it.
+    fn end_flight(&mut self) {
+        self.flight = None;
+        self.parts().for_each(InRoom::land);
+    }
+
+    /// Its publish is to be repeated.
+    pub(super) fn fail_flight(&mut self) {
+        self.flight = None;
+        self.parts().for_each(InRoom::fail);
+    }
+}
+
+/// What a push is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PushScope {
+    /// All that the device has yet to hear of, and need not wait for the store.
+    All { is_bit_by_bit: bool },
+    /// The same of one room.
+    One(usize),
+    /// Nothing, where each push is about one room.
+    None,
+}
+
+/// A message that somebody sends.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) number: u32,
+    pub(super) room: usize,
+    pub(super) sender: Option<usize>,
+    pub(super) mentions: Option<usize>,
+    pub(super) at: f64,
+}
+
+/// How many pushes a user gets from rooms whose membership they have not consented to: in a day, and how long after one of
+/// the same room.
+const WITHOUT_CONSENT: (usize, f64, f64) = (3, 86400.0, 3600.0);
+
+/// All that is true.
+#[derive(Debug)]
+pub(super) struct Truth {
+    pub(super) rooms: Vec<TruthRoom>,
+    pub(super) devices: BTreeMap<Key, TruthDevice>,
+    /// What the store may still say of devices that are gone.
+    graves: BTreeMap<Key, TruthDevice>,
+    pub(super) suspended: BTreeSet<usize>,
+    /// Whether the engine has taken up all that the last run has left. Until then it does not know what is unread, so who
+    /// looks into a room may hear of what was there.
+    pub(super) is_filled: bool,
+    /// Whether what is new waits until it is in the store.
+    pub(super) is_strict: bool,
+    /// Whether what happens in a room comes to its members bit by bit. Then it is not known here how far it has come.
+    pub(super) is_bit_by_bit: bool,
+    /// Of users, when they got a push of which room without having consented.
+    without_consent: BTreeMap<usize, Vec<(usize, f64)>>,
+}
+
+impl Truth {
+    pub(super) fn new(rooms: Vec<TruthRoom>, is_bit_by_bit: bool) -> Self {
+        Truth {
+            rooms,
+            is_strict: false,
+            is_bit_by_bit,
+            devices: BTreeMap::new(),
+            graves: BTreeMap::new(),
+            suspended: BTreeSet::new(),
+            is_filled: true,
+            without_consent: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn has_device(&self, user: usize) -> bool {
+        self.devices.range((user, 0, 0)..).next().is_some_and(|((owner, ..), _)| *owner == user)
+    }
+
+    /// A user has these devices.
+    pub(super) fn set_devices(&mut self, user: usize, keys: &BTreeSet<Key>, is_asked_for: bool) {
+        let gone: Vec<Key> =
+            self.devices_of(user).map(|(key, _)| *key).filter(|key| !keys.contains(key)).collect();
+        gone.into_iter().for_each(|key| self.take_device(key));
+        for key in keys {
+            if !self.devices.contains_key(key) {
+                let fresh = || TruthDevice::new(self.rooms.len());
+                let mut device = self.graves.remove(key).unwrap_or_else(fresh);
+                // The store may still speak of an earlier registration, and what was not read then is not read now.
+                device.parts().for_each(InRoom::forget);
+                device.has_begun_early = is_asked_for && !self.is_filled;
+                self.devices.insert(*key, device);
+            }
+        }
+        self.forget_without_device(user);
+    }
+
+    /// A device is registered no more. Of what the store says of it nothing is true.
+    pub(super) fn remove_device(&mut self, key: Key) {
+        self.take_device(key);
+        self.forget_without_device(key.0);
+    }
+
+    fn take_device(&mut self, key: Key) {
+        let Some(mut device) = self.devices.remove(&key) else { return };
+        device.flight = None;
+        device.parts().for_each(|part| part.read(true));
+        self.graves.insert(key, device);
+    }
+
+    /// What is known of a user goes with the last device.
+    fn forget_without_device(&mut self, user: usize) {
+        if !self.has_device(user) {
+            self.suspended.remove(&user);
+            self.without_consent.remove(&user);
+        }
+    }
+
+    fn devices_of(&self, user: usize) -> impl Iterator<Item = (&Key, &TruthDevice)> {
+        self.devices.range((user, 0, 0)..(user + 1, 0, 0))
+    }
+
+    fn devices_of_mut(&mut self, user: usize) -> impl Iterator<Item = (&Key, &mut TruthDevice)> {
+        self.devices.range_mut((user, 0, 0)..(user + 1, 0, 0))
+    }
+
+    /// A user is seen in a room, or has no business there any more.
+    pub(super) fn read(&mut self, user: usize, room: usize) {
+        let is_known = self.is_filled;
+        self.devices_of_mut(user).for_each(|(_, device)| device.rooms[room].read(is_known));
+    }
+
+    /// A user is seen in a room.
+    pub(super) fn seen(&mut self, user: usize, room: usize) {
+        let affiliation = &mut self.rooms[room].affiliations[user];
+        if *affiliation == Affiliation::WithoutConsent {
+            *affiliation = Affiliation::Member;
+        }
+        self.read(user, room);
+    }
+
+    /// Whom a message concerns hears of it, unless they were present. Returns how many devices that are.
+    pub(super) fn hear(&mut self, said: &Said, present: &[usize]) -> usize {
+        let mut devices = 0;
+        for user in 0..self.rooms[said.room].affiliations.len() {
+            if self.has_device(user) && self.concerns(said, user) && !present.contains(&user) {
+                let has_to_be_stored = self.is_strict && !self.is_bit_by_bit;
+                for (_, device) in self.devices_of_mut(user) {
+                    device.rooms[said.room].hear(said.number, has_to_be_stored);
+                    devices += 1;
+                }
+            }
+        }
+        devices
+    }
+
+    fn concerns(&mut self, said: &Said, user: usize) -> bool {
+        let room = &self.rooms[said.room];
+        let is_mention = said.mentions == Some(user);
+        let is_absent = !room.is_present(user) && said.sender != Some(user);
+        match room.affiliations[user] {
+            Affiliation::None => false,
+            Affiliation::Member => is_absent && (room.is_private || is_mention),
+            Affiliation::WithoutConsent => is_absent && is_mention && self.permit(user, said.room, said.at),
+        }
+    }
+
+    fn permit(&mut self, user: usize, room: usize, now: f64) -> bool {
+        let (most, lately, of_room) = WITHOUT_CONSENT;
+        let pushes = self.without_consent.entry(user).or_default();
+        pushes.retain(|(_, at)| now - *at < lately);
+        let had_one = pushes.iter().any(|(of, at)| *of == room && now - *at < of_room);
+        let is_permitted = !had_one && pushes.len() < most;
+        if is_permitted {
+            pushes.push((room, now));
+        }
+        is_permitted
+    }
+
+    /// Another module wants a push to all devices of a user.
+    pub(super) fn ping(&mut self, user: usize) {
+        self.devices_of_mut(user).for_each(|(_, device)| device.ping.ask());
+    }
+
+    /// A room is gone.
+    pub(super) fn destroy(&mut self, room: usize) {
+        let truth = &mut self.rooms[room];
+        truth.affiliations.fill(Affiliation::None);
+        truth.occupants.clear();
+        // One that gets its name later is another one.
+        let pushes = self.without_consent.values_mut().flatten();
+        pushes.filter(|(of, _)| *of == room).for_each(|(of, _)| *of = usize::MAX);
+        let is_known = self.is_filled;
+        self.devices.values_mut().for_each(|device| device.rooms[room].read(is_known));
+    }
+
+    /// A push leaves. Panics where it must not.
+    pub(super) fn push(&mut self, key: Key, push: &Publish, scope: PushScope, at: f64, reply_timeout: f64) {
+        assert!(!self.suspended.contains(&key.0), "nothing is pushed while an account is disabled: {key:?}");
+        let is_bit_by_bit = self.is_bit_by_bit;
+        let device = self.devices.get_mut(&key).expect("only devices that are registered get a push");
+        if let Some(flight) = &device.flight {
+            assert!(flight.since + reply_timeout <= at, "one publish in flight a device: {key:?}");
+            device.fail_flight();
+        }
+        let is_about_any = device.is_pending() || is_bit_by_bit && device.count() > 0;
+        assert!(is_about_any, "a push to {key:?} is about nothing: {push:?}");
+        if let Some(number) = push.body().and_then(|body| body.strip_prefix('m')?.parse().ok()) {
+            let knows = |room: &InRoom| (room.pending > 0 || is_bit_by_bit) && room.has_heard(number);
+            assert!(device.rooms.iter().any(knows), "{key:?} is to hear of {number}: {device:#?}");
+        }
+        device.flight = Some(Flight { id: push.id.clone(), since: at });
+        device.fly(push.count(), scope);
+    }
+
+    /// A push is about to leave for a device, about everything or one room. Panics where the store does not know that, or does not
+    /// know of the newest message for all others that it has come to.
+    pub(super) fn assert_stored(&self, key: Key, scope: PushScope) {
+        if self.is_bit_by_bit || !self.is_filled || !self.is_strict {
+            return;
+        }
+        let device = &self.devices[&key];
+        for (number, of_room) in device.rooms.iter().enumerate() {
+            let is_about = match scope {
+                PushScope::All { .. } => true,
+                PushScope::One(room) => room == number,
+                PushScope::None => false,
+            };
+            if of_room.pending <= of_room.unstored || !is_about {
+                continue;
+            }
+            assert!(of_room.is_pending_stored(), "what is pushed to {key:?} is in the store: {device:#?}");
+            let newest = of_room.newest_stored();
+            for (other, device) in &self.devices {
+                let is_stored = device.rooms[number].is_stored(newest);
+                assert!(
+                    is_stored,
+                    "{newest} is pushed to {key:?}, and not stored for {other:?}: {device:#?}"
+                );
+            }
+        }
+    }
+
+    /// Whose publish this is.
+    pub(super) fn flying(&self, id: &str) -> Option<Key> {
+        let is_it = |device: &TruthDevice| device.flight.as_ref().is_some_and(|flight| flight.id == id);
+        self.devices.iter().find(|(_, device)| is_it(device)).map(|(key, _)| *key)
+    }
+
+    /// A publish has ended. `is_final`: it is not to be repeated.
+    pub(super) fn land(&mut self, key: Key, is_final: bool) {
+        let Some(device) = self.devices.get_mut(&key) else { return };
+        if is_final { device.end_flight() } else { device.fail_flight() }
+    }
+
+    /// A publish was stopped by another module: what it was about is not unread.
+    pub(super) fn suppress(&mut self, key: Key) {
+        let Some(device) = self.devices.get_mut(&key) else { return };
+        device.flight = None;
+        device.parts().for_each(InRoom::discount);
+    }
+
+    /// The server is gone, and with it all sessions and all that was on its way.
+    pub(super) fn stop(&mut self) {
+        self.rooms.iter_mut().for_each(|room| room.occupants.clear());
+        for device in self.devices.values_mut() {
+            if device.has_begun_early {
+                device.parts().for_each(InRoom::lose_track);
+            }
+            (device.flight, device.has_begun_early) = (None, false);
+            // What was true is found in the store, or lost.
+            device.parts().for_each(InRoom::forget);
+        }
+        (self.is_filled, self.is_strict) = (false, false);
+        self.suspended.clear();
+        self.without_consent.clear();
+    }
+
+    /// All that is true of devices.
+    pub(super) fn device_parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
+        self.devices.values_mut().flat_map(TruthDevice::parts)
+    }
+
+    /// All that is true, of devices that are gone too, as far as it matters what the store says.
+    pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
+        self.devices.values_mut().chain(self.graves.values_mut()).flat_map(TruthDevice::parts)
+    }
+
+    /// The store has nothing of what was removed.
+    pub(super) fn bury(&mut self) {
+        self.graves.clear();
+    }
+}
