@@ -1,7 +1,5 @@
 -- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
-local prosody = require "harness.prosody";
-
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
