@@ -170,10 +170,27 @@ describe("journal", function ()
 		lab:advance(1000);
 		start();
 		assert.same({ -105, -5, 0 }, engine.restored_at);
-		lab.wall_time = lab.wall_time - 1e6;
-		say("dan", 1);
+	end);
+
+	it("takes no age from a clock that is set while it runs", function ()
+		say("ann", 1);
+		lab:advance(100);
+		for _, jump in ipairs { 1e9, -2e9 } do
+			lab.wall_time = lab.wall_time + jump;
+			say("bob", jump);
+			lab:advance(5);
+		end
 		start();
-		assert.same({ 0, 0, 0, 0 }, engine.restored_at, "the clock was set back");
+		assert.same({ -105, -5, 0 }, engine.restored_at);
+	end);
+
+	it("takes no age from a clock that is set back between two runs", function ()
+		say("ann", 1);
+		lab.wall_time = lab.wall_time - 1e6;
+		start();
+		say("bob", 1);
+		start();
+		assert.same({ 0, 0 }, engine.restored_at);
 	end);
 
 	it("writes what is left at a stop, and nothing else", function ()

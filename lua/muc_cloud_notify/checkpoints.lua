@@ -12,7 +12,6 @@
 local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
-local now = require "util.time".now;
 
 local guard = part "shared/guard";
 local names_of = part "muc_cloud_notify/outbox_names";
@@ -121,7 +120,7 @@ local function new(parts)
 
 	local function write_end()
 		local name, first = names.next_end(current.mark);
-		if not records.write(name, { parts = current.parts, bytes = current.bytes, has_past = true, time = now() }) then
+		if not records.write(name, { parts = current.parts, bytes = current.bytes, has_past = true, time = records.time() }) then
 			give_up();
 			return;
 		end
@@ -140,7 +139,7 @@ local function new(parts)
 			return nil;
 		end
 		if next(record) then
-			record.time = now();
+			record.time = records.time();
 			if not records.write(names.next_part(), record) then
 				give_up();
 				return nil;

@@ -11,7 +11,6 @@
 local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
-local now = require "util.time".now;
 
 local guard = part "shared/guard";
 local checkpoints = part "muc_cloud_notify/checkpoints";
@@ -82,7 +81,7 @@ local function new(parts)
 			engine:batch_stored(started, 0);
 			return true;
 		end
-		batch.time = now();
+		batch.time = records.time();
 		local ok = records.write(names.next(), batch);
 		local finished = monotonic();
 		if ok then

@@ -5,6 +5,9 @@
 --
 -- This file is MIT/X11 licensed.
 
+local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local now = require "util.time".now;
+
 local aside_name = "aside";
 local unused_name = "nothing"; -- under which there is never anything
 
@@ -12,6 +15,7 @@ local unused_name = "nothing"; -- under which there is never anything
 local function open(standby)
 	local store = module:open_store(module.name.."_outbox");
 	local aside; -- name -> true; "" for the record without a name
+	local opened, opened_at = monotonic(), now();
 
 	local function call(what, method, ...)
 		local ok, result, err = pcall(store[method], store, ...);
@@ -19,6 +23,12 @@ local function open(standby)
 		-- The details may quote what is stored, which is nothing for the log.
 		module:log("debug", "%s: %s", what, tostring(ok and err or result));
 		return false;
+	end
+
+	-- What a record says of when it was written: the time of day, but without the jumps that the clock of a machine makes once it
+	-- has been set. Else all that was written before one would be too old to be told.
+	local function time()
+		return opened_at + monotonic() - opened;
 	end
 
 	-- What is stored under a name. Returns whether the store could tell, and the record, nil where there is none.
@@ -85,7 +95,7 @@ local function open(standby)
 
 	return {
 		can_list = store.users ~= nil, read = read, is_answering = is_answering, write = write, list = list, remove = remove;
-		read_aside = read_aside, is_aside = is_aside, keep_aside = keep_aside;
+		read_aside = read_aside, is_aside = is_aside, keep_aside = keep_aside, time = time;
 	};
 end
 

@@ -12,7 +12,6 @@
 local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
-local now = require "util.time".now;
 
 local names_of = part "muc_cloud_notify/outbox_names";
 
@@ -73,7 +72,7 @@ local function new(parts)
 			if not record then return left, without_texts, bytes; end
 			if next(record) then
 				local name = names.next_part();
-				record.time = now();
+				record.time = records.time();
 				if not records.write(name, record) then
 					module:log("error", "The outbox cannot be stored: the store has refused a part");
 					return left_before, without_texts, bytes;
@@ -95,7 +94,7 @@ local function new(parts)
 		if not records.can_list then
 			ok = records.write(nil, written[1] and { parts = written } or nil);
 		elseif written[1] then
-			ok = records.write((names.next_end(mark)), { parts = #written, bytes = bytes, time = now() });
+			ok = records.write((names.next_end(mark)), { parts = #written, bytes = bytes, time = records.time() });
 			records.remove(nil);
 		else
 			ok = records.remove(nil);
