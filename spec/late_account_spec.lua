@@ -60,6 +60,10 @@ versions.describe_local_storages("an account that is looked at late", function (
 			assert(storagemanager.open(host, "accounts"):set(username, nil));
 			storagemanager.purge(username, host);
 			if is_made_again then assert(storagemanager.open(host, "accounts"):set(username, { password = "harness" })); end
+			-- What was found out just now may be kept for a moment.
+			local wait, done = async.waiter();
+			timer.add_task(0.02, done);
+			wait();
 		]], bare_jid, is_made_again);
 	end
 

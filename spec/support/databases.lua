@@ -44,7 +44,9 @@ end
 function database_methods:start(version, options)
 	options = merge({}, options);
 	options.global = merge(merge({}, self.global), options.global);
-	options.muc = merge(muc_service.with_body { muc_push_default = "always", muc_room_default_persistent = true }, options.muc);
+	options.muc = merge(muc_service.with_body {
+		muc_push_default = "always", muc_push_journal = true, muc_room_default_persistent = true;
+	}, options.muc);
 	return muc_service.start(version, options);
 end
 
