@@ -137,7 +137,9 @@ local function watch(parts)
 	local function enable(event)
 		local user = jid_bare(event.stanza.attr.from);
 		if not enables.take(user) then return rate_exceeded(event); end
-		return answer_enable(event, user, nil);
+		-- Nobody gets a place for which somebody else has come earlier, and waits.
+		local has_to_wait = searched_for > 0 and not local_hosts.is_local(user) and not engine:is_registered(user);
+		return has_to_wait and search_and_enable(event, user) or answer_enable(event, user, nil);
 	end
 
 	local function disable(event)
