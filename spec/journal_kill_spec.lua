@@ -35,6 +35,10 @@ versions.describe_storages("a kill", function (version, storage)
 		crowd:forget();
 	end);
 
+	before_each(function ()
+		crowd:wait_until_read();
+	end);
+
 	after_each(function ()
 		crowd:forget();
 	end);

@@ -90,6 +90,14 @@ function crowd_methods:wait_until_loaded()
 	self.server:wait_for_log(self.members .. " device(s) of " .. self.members, 20, self.log_length);
 end
 
+-- Waits until it is known who is absent: what is said before that is in no store.
+function crowd_methods:wait_until_read()
+	assert(loop.wait_until(function ()
+		local absent = self.server:admin("return #prosody.hosts[module.host].modules.muc_cloud_notify.absent_members(...)", self.room);
+		return absent == self.members;
+	end, 20), "the room is not read");
+end
+
 -- Returns at once, whatever the server has done by then.
 function crowd_methods:say()
 	self.said, self.said_at = self.said + 1, #self.server:log();
