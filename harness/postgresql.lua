@@ -12,6 +12,7 @@ local files = require "harness.files";
 local loop = require "harness.loop";
 local process = require "harness.process";
 local prosody = require "harness.prosody";
+local sql = require "harness.sql";
 
 local address = "127.0.0.4";
 local user = "prosody";
@@ -153,19 +154,7 @@ end
 
 -- Runs a statement of SQL, and returns the rows of a SELECT.
 function cluster_methods:execute(database, statement, ...)
-	local connection = assert(self:connect(database));
-	connection:autocommit(true);
-	local prepared = assert(connection:prepare(statement));
-	assert(prepared:execute(...));
-	local rows = {};
-	if statement:find("^SELECT") then
-		for row in prepared:rows(true) do
-			table.insert(rows, row);
-		end
-	end
-	prepared:close();
-	connection:close();
-	return rows;
+	return sql.execute(assert(self:connect(database)), nil, statement, ...);
 end
 
 -- Makes a new, empty database. Returns the global options of a Prosody that stores everything in it.

@@ -12,6 +12,7 @@ local serialization = require "util.serialization";
 local files = require "harness.files";
 local loop = require "harness.loop";
 local postgresql = require "harness.postgresql";
+local sql = require "harness.sql";
 
 local service = "conference.localhost";
 
@@ -236,22 +237,8 @@ local sqlite = {};
 
 function sqlite.execute(server, statement, ...)
 	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
-	connection:autocommit(true);
 	-- The server may be writing just now.
-	local wait = assert(connection:prepare("PRAGMA busy_timeout = 5000"));
-	assert(wait:execute());
-	wait:close();
-	local prepared = assert(connection:prepare(statement));
-	assert(prepared:execute(...));
-	local rows = {};
-	if statement:find("^SELECT") then
-		for row in prepared:rows(true) do
-			table.insert(rows, row);
-		end
-	end
-	prepared:close();
-	connection:close();
-	return rows;
+	return sql.execute(connection, "PRAGMA busy_timeout = 5000", statement, ...);
 end
 
 function sqlite.refuse(server, event)
