@@ -42,6 +42,7 @@
 
 pub mod driver;
 pub mod journaled;
+pub mod mutations;
 pub mod names;
 pub mod seeds;
 pub mod service;
