@@ -48,7 +48,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Malformed(text) => write!(formatter, "this is no mutation: {text}"),
-            Fault::Found(times) => write!(formatter, "what it changes is {times} times in its file, not once"),
+            Fault::Found(times) => {
+                write!(formatter, "what it changes is {times} times in its file, not once")
+            }
         }
     }
 }
@@ -79,7 +81,13 @@ impl Mutation {
         }
         let [title, file, caught_by] = [title, file, caught_by].map(|it| it.trim().to_owned());
         let is_whole = !before.is_empty() && [&title, &file, &caught_by].iter().all(|it| !it.is_empty());
-        is_whole.then(|| Mutation { title, file, caught_by, before: before.join("\n"), after: after.join("\n") })
+        is_whole.then(|| Mutation {
+            title,
+            file,
+            caught_by,
+            before: before.join("\n"),
+            after: after.join("\n"),
+        })
     }
 
     /// What becomes of its file.

@@ -74,7 +74,9 @@ fn what_is_not_there_once_is_not_changed() {
 
 #[test]
 fn what_is_none_is_an_error() {
-    for text in ["## a", "## a\nfile\n- b", "## a\nfile  by\n", "## a\nfile  by\n+ b", "## a\nfile  by\n- b\nc"] {
+    for text in
+        ["## a", "## a\nfile\n- b", "## a\nfile  by\n", "## a\nfile  by\n+ b", "## a\nfile  by\n- b\nc"]
+    {
         assert!(matches!(read(text), Err(Fault::Malformed(_))), "{text}");
     }
     assert_eq!(read("Nothing but a comment.\n"), Ok(Vec::new()));

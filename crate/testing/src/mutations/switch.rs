@@ -40,7 +40,11 @@ pub fn switched(source: &str, mutations: &[(usize, &Mutation)]) -> Result<(Strin
         let is_alone = around.count() == 1;
         match innermost.filter(|it| is_alone && !source[it.signature.clone()].contains("-> impl")) {
             Some(Function { body, .. }) => {
-                by_body.entry(body.start).or_insert_with(|| (body.clone(), Vec::new())).1.push((number, mutation));
+                by_body
+                    .entry(body.start)
+                    .or_insert_with(|| (body.clone(), Vec::new()))
+                    .1
+                    .push((number, mutation));
             }
             None => others.push(number),
         }
@@ -120,7 +124,9 @@ fn literal(text: &str, before: Option<char>) -> Option<usize> {
     if let Some(rest) = text.strip_prefix('"') {
         return Some(1 + closed(rest, '"'));
     }
-    if let Some(rest) = text.strip_prefix('r').filter(|_| !before.is_some_and(|c| c.is_alphanumeric() || c == '_')) {
+    if let Some(rest) =
+        text.strip_prefix('r').filter(|_| !before.is_some_and(|c| c.is_alphanumeric() || c == '_'))
+    {
         let hashes = rest.len() - rest.trim_start_matches('#').len();
         let end = format!("\"{}", "#".repeat(hashes));
         let inside = rest[hashes..].strip_prefix('"')?;
