@@ -1,7 +1,7 @@
 //! Makes one mutation after the other in a copy of the sources, and says which tests catch each: see tools/mutants.
 //!
 //! Nearly all of them are in one build, in which each is switched on when it runs. Each is given to the tests that are known to
-//! catch it, then to all tests of the engine, then to the simulation of a whole service, until one fails. One that survives, does
+//! catch it, and to the simulation of a whole service; where both pass, to all other tests of the engine. One that survives, does
 //! not compile, or is not to be found in its file any more, is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,26 +132,26 @@ impl Copy {
         })
     }
 
-    /// Runs all tests of the engine, the quickest first, unless one of those that are `known` has failed already. Returns by what
-    /// it is caught that this mutation is on.
+    /// Runs the tests that are `known` to fail while this mutation is on, and the simulation; and where both pass, all other tests of
+    /// the engine. Returns by what it is caught.
     fn run_all(&self, programs: &Programs, known: Option<&str>, number: usize) -> io::Result<Caught> {
         let [(core, engine), (_, unit), (testing, service)] = programs;
-        let first = known.map(|known| (core, format!("{engine} {known}")));
+        let first = known.map(|known| (core, format!("{engine} {known}"), true));
         let stages = first.into_iter().chain([
-            (core, unit.clone()),
-            (core, engine.clone()),
-            (testing, format!("{service} always_the_same")),
+            (testing, format!("{service} always_the_same"), true),
+            (core, unit.clone(), false),
+            (core, engine.clone(), false),
         ]);
         let mut caught_by = Vec::new();
-        for (folder, command) in stages {
+        for (folder, command, is_always_run) in stages {
+            if !is_always_run && !caught_by.is_empty() && !is_set("ALL") {
+                break;
+            }
             match self.run(folder, &command, number)? {
-                Verdict::Passed => continue,
+                Verdict::Passed => {}
                 Verdict::Failed(_) if folder == testing => caught_by.push("the simulation".to_owned()),
                 Verdict::Failed(tests) => caught_by.extend(tests),
                 Verdict::Broken(complaint) => return Ok(Err(complaint)),
-            }
-            if !is_set("ALL") {
-                break;
             }
         }
         self.forget_seeds()?;

@@ -96,3 +96,17 @@ fn what_is_read_while_the_store_fails_is_read() {
     let again = service.killed_and_read(&[JULIET]).push();
     assert_eq!((again.count(), again.body()), (1, Some("2")), "and nothing else is");
 }
+
+#[test]
+fn what_is_pushed_while_the_store_fails_counts_once_it_can_be_stored() {
+    let mut service = juliet();
+    service.say(ORCHARD, "1");
+    fail(&mut service);
+    let push = service.push();
+    service.deliver(&push);
+    service.write_all();
+    let mut killed = service.killed_and_read(&[JULIET]);
+    killed.assert_quiet("it was told");
+    killed.say(ORCHARD, "2");
+    assert_eq!(killed.push_written().count(), 2);
+}

@@ -165,7 +165,8 @@ fn there_is_no_push_before_it_is_known_who_is_there() {
         forget(&mut service);
         assert_ne!(service.coverage(ORCHARD), Coverage::Complete);
         assert!(pushed_nodes(&mut service).is_empty(), "whoever is told may be there");
-        let forgotten = Forgotten { room: ORCHARD, sender: None, privacy: PRIVATE, present: &[], messages: 2 };
+        let forgotten =
+            Forgotten { room: ORCHARD, sender: None, privacy: PRIVATE, present: &[], messages: 2 };
         assert_eq!(service.handle_forgotten(forgotten), 0);
         service.set_members(ORCHARD, [JULIET, NURSE].map(|jid| (jid, None)));
         assert!(pushed_nodes(&mut service).is_empty(), "members are known, and not where they are");
