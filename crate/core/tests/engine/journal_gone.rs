@@ -105,7 +105,8 @@ fn what_is_pushed_while_the_store_fails_counts_once_it_can_be_stored() {
     let push = service.push();
     service.deliver(&push);
     service.write_all();
-    let mut killed = service.killed_and_read(&[JULIET]);
+    let mut killed = service.killed();
+    killed.read(ORCHARD, &[JULIET], &[]);
     killed.assert_quiet("it was told");
     killed.say(ORCHARD, "2");
     assert_eq!(killed.push_written().count(), 2);

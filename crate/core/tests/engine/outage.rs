@@ -221,7 +221,7 @@ fn who_waits_for_an_app_server_that_is_back_hears_of_a_new_message_at_once() {
 #[test]
 fn what_is_new_does_not_wait_for_all_that_has_waited_for_an_app_server() {
     let mut world = World::with_users(2000, Options::default());
-    world.state = REFUSED;
+    world.state = AppServer::Answers(Outcome::Transient);
     world.say();
     world.run(HOUR);
     (world.state, world.round_trip) = (UP, 2.0);
