@@ -1,5 +1,7 @@
 //! The mutations still are what they are meant to be: that they are caught is shown by `make mutants`.
 
+#![expect(clippy::unwrap_used, reason = "they are in the repository")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ struct Function {
 /// [`Fault::Found`] where one of them cannot be made at all.
 pub fn switched(source: &str, mutations: &[(usize, &Mutation)]) -> Result<(String, Vec<usize>), Fault> {
     let functions = functions(source);
-    let mut by_body: BTreeMap<usize, (Range<usize>, Vec<(usize, &Mutation)>)> = BTreeMap::new();
+    let mut by_body: BTreeMap<(usize, usize), Vec<(usize, &Mutation)>> = BTreeMap::new();
     let mut others = Vec::new();
     for &(number, mutation) in mutations {
         let place = mutation.place(source)?;
@@ -40,18 +40,15 @@ pub fn switched(source: &str, mutations: &[(usize, &Mutation)]) -> Result<(Strin
         let is_alone = around.count() == 1;
         match innermost.filter(|it| is_alone && !source[it.signature.clone()].contains("-> impl")) {
             Some(Function { body, .. }) => {
-                by_body
-                    .entry(body.start)
-                    .or_insert_with(|| (body.clone(), Vec::new()))
-                    .1
-                    .push((number, mutation));
+                by_body.entry((body.start, body.end)).or_default().push((number, mutation));
             }
             None => others.push(number),
         }
     }
     let mut switched = source.to_owned();
     // From the last to the first, so that the others stay where they are.
-    for (body, forms) in by_body.into_values().rev() {
+    for ((start, end), forms) in by_body.into_iter().rev() {
+        let body = start..end;
         let mut text = "{ match crate::mutation() {\n".to_owned();
         for (number, mutation) in forms {
             let form = mutation.apply(&source[body.clone()])?;
