@@ -50,7 +50,7 @@ fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; T
 simulate: ## Look for courses of events that do harm, for minutes (STEPS=n: how many steps; SEED=n: what a seed finds)
 	@STEPS=$(STEPS) SEED=$(SEED) STEPS_EACH=$(STEPS_EACH) JOBS=$(JOBS) tools/simulate
 
-mutants: ## Break the engine in many ways, for an hour or two: tests have to fail (ONLY=text: some; ALL=1: find all tests; LUA=1: more)
+mutants: ## Break the engine in many ways, for some minutes: tests have to fail (ONLY=text: some; ALL=1: find all tests; LUA=1: more)
 	@ONLY="$(ONLY)" ALL=$(ALL) LUA=$(LUA) tools/mutants
 
 # What the quick form finds is kept apart from what the other one does.
