@@ -101,15 +101,10 @@ local function new(parts)
 		return batch ~= nil;
 	end
 
-	-- Whether batches are written. Until then what is due for one waits.
-	local function has_begun()
-		if not is_new then begin(); end
-		return names ~= nil;
-	end
-
 	-- Writes a batch, if one is due. Returns whether there was one.
 	local function turn(time)
-		if not has_begun() then return false; end
+		if not is_new then begin(); end
+		if not names then return false; end
 		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
@@ -145,7 +140,7 @@ local function new(parts)
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
 end
 
 return { new = new };
