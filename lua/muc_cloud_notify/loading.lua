@@ -25,8 +25,7 @@ local named = 10;
 local function new(parts)
 	local engine, accounts, tasks, records, registrations = parts.engine, parts.accounts, parts.tasks, parts.records, parts.registrations;
 
-	local pending; -- groups of keys that are still to be read, from the last to the first; nil: they were not listed yet
-	local failed_once = {}; -- keys that could not be read at the first try
+	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
 	local pause_now, told = first_pause, nil; -- how long the next pause is, and what the log has said of the store
 	local unreadable = {}; -- key -> true, of records that are left for later
 	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
@@ -176,25 +175,14 @@ local function new(parts)
 	-- Lists the keys, if they were not listed yet. Returns whether they are.
 	local function list(pause)
 		if pending then return true; end
-		local ok, groups = pcall(records.list, pause);
+		local ok, keys = pcall(records.list, pause);
 		if not ok then
-			module:log("debug", "Listing the registered users: %s", tostring(groups));
+			module:log("debug", "Listing the registered users: %s", tostring(keys));
 			return false;
 		end
-		for _, group in ipairs(groups) do
-			records.expect(group);
-			pause(true);
-		end
-		pending = groups;
+		records.expect(keys);
+		pending = keys;
 		return true;
-	end
-
-	-- Loads the records under these keys, as load_all() does: then `keys` are those that are left. Returns a table of why, nil where it
-	-- seems that none can be read.
-	local function load_and_keep_failed(keys, pause)
-		local failed, reasons, is_readable = load_all(keys, pause);
-		table.move(failed, 1, #failed, #keys + 1, keys);
-		return is_readable and reasons or nil;
 	end
 
 	-- Loads everything that is stored, or goes on with that; pause() is called wherever there may be an interruption. Returns after
@@ -205,17 +193,16 @@ local function new(parts)
 			return nil;
 		end
 		if not list(pause) then return wait("listed"); end
-		while pending[1] do
-			local group = pending[#pending];
-			if not load_and_keep_failed(group, pause) then return wait("read"); end
-			pending[#pending] = nil;
-			table.move(group, 1, #group, #failed_once + 1, failed_once);
+		local reasons;
+		for _ = 1, 2 do -- some may have failed for a moment
+			local failed, is_readable;
+			failed, reasons, is_readable = load_all(pending, pause);
+			table.move(failed, 1, #failed, #pending + 1, pending);
+			if not is_readable then return wait("read"); end
 		end
-		local reasons = load_and_keep_failed(failed_once, pause); -- some may have failed for a moment
-		if not reasons then return wait("read"); end
-		leave_for_later(failed_once, reasons);
-		failed_once = {};
+		leave_for_later(pending, reasons);
 		see_to_accounts(pause);
+		pending = {};
 		report_loaded();
 		plan_retry();
 		return nil;
@@ -223,13 +210,11 @@ local function new(parts)
 
 	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at.
 	local function load_host(host, pause)
-		local ok, groups = guard.attempt("list the registered users", records.list, pause);
-		for _, group in ipairs(ok and groups or {}) do
-			for _, key in ipairs(group) do
-				if records.may_be_of(key, host) then
-					guard.attempt("load the registrations of "..key, load_key, key);
-					pause(true);
-				end
+		local ok, keys = guard.attempt("list the registered users", records.list, pause);
+		for _, key in ipairs(ok and keys or {}) do
+			if records.may_be_of(key, host) then
+				guard.attempt("load the registrations of "..key, load_key, key);
+				pause(true);
 			end
 		end
 		see_to_accounts(pause);
@@ -248,9 +233,7 @@ local function new(parts)
 
 	local function take_over(keys)
 		unreadable = keys;
-		local group = {};
-		for key in pairs(keys) do table.insert(group, key); end
-		records.expect(group);
+		for key in pairs(keys) do records.expect { key }; end
 	end
 
 	return { go_on = go_on, retry = retry, load_host = load_host, find_keys = find_keys, hand_over = hand_over, take_over = take_over };

@@ -8,8 +8,7 @@
 -- Which they are is known once the keys have been listed.
 --
 -- Invariant: a record that cannot be read is never taken for none. Internal storage says of an empty file that there is
--- nothing: so the keys that were listed are remembered until their records were read. There may be a million of them, and a table
--- that becomes that large stops everything else while it grows: they are kept in groups.
+-- nothing: so the keys that were listed are remembered until their records were read.
 --
 -- What was read or written just now is not read again: clients may enable several nodes in a row, and a store may be slow.
 --
@@ -27,7 +26,6 @@ local longest_file_name = 255 - #".dat~"; -- "~": while it is written
 local prefix = "sha-256 ";
 
 local records_kept = 100;
-local keys_in_group = 1000;
 
 local advice = "restore it from a backup, or remove it, see \"Records that cannot be read\" in docs/operators.md";
 
@@ -59,24 +57,10 @@ local function new(standby)
 	local store = module:open_store();
 	local is_listed = false; -- whether all of long_keys are known
 	local long_keys = {}; -- long JID -> true, where it is a key
-	local expected = {}; -- keys that were listed, and whose records were not read since: a list of { keys = key -> true, count }
+	local expected = {}; -- keys that were listed, and whose records were not read since -> true
 	local empty = {}; -- those of them of which the store says that there is nothing -> true
 	local kept = brief_cache.new(records_kept); -- key -> { record }, which is nil for none
 	local readable_key; -- one that could be read
-
-	-- The group of an expected key, nil where it is none. They are read from the last one on.
-	local function find_expected(key)
-		for place = #expected, 1, -1 do
-			if expected[place].keys[key] then return expected[place]; end
-		end
-	end
-
-	local function forget_expected(key)
-		local group = find_expected(key);
-		if not group then return; end
-		group.keys[key], group.count = nil, group.count - 1;
-		while expected[1] and expected[#expected].count == 0 do expected[#expected] = nil; end
-	end
 
 	-- Also returns whether it is a hash.
 	local function key_of(user)
@@ -93,13 +77,13 @@ local function new(standby)
 			-- The details may quote what is stored, which is nothing for the log.
 			module:log("debug", "Reading the registrations of %s: %s", key, err);
 			error("the store cannot be read", 0);
-		elseif stored == nil and find_expected(key) then
+		elseif stored == nil and expected[key] then
 			empty[key] = true;
 			error("the record of "..key.." is there, but empty: "..advice, 0);
 		elseif stored ~= nil and type(stored) ~= "table" then
 			error("the record of "..key.." is no table: "..advice, 0);
 		end
-		forget_expected(key);
+		expected[key] = nil;
 		if stored then readable_key = key; end
 		return stored;
 	end
@@ -137,45 +121,39 @@ local function new(standby)
 			module:log("debug", "Writing the registrations of %s: %s", user, err);
 			error("the store cannot be written", 0);
 		end
-		forget_expected(key);
+		expected[key] = nil;
 		keep(key, record);
 	end
 
-	-- Lists the keys, in groups. Raises an error where that fails, also in the middle.
+	-- Lists the keys. Raises an error where that fails, also in the middle.
 	local function list(pause)
-		local groups, group = {}, nil;
+		local keys = {};
 		if store.users then
 			for key in store:users() do
 				if is_long(key) then long_keys[key] = true; end
-				if not group or #group == keys_in_group then
-					group = {};
-					table.insert(groups, group);
-				end
-				table.insert(group, key);
+				table.insert(keys, key);
 				pause(true);
 			end
 		end
 		is_listed = true;
-		return groups;
+		return keys;
 	end
 
-	-- From now on, and until they are read or written, the records under the keys of a group are known to be there.
-	local function expect(group)
-		local keys = {};
-		for _, key in ipairs(group) do keys[key] = true; end
-		if group[1] then table.insert(expected, { keys = keys, count = #group }); end
+	-- From now on, and until they are read or written, the records under these keys are known to be there.
+	local function expect(keys)
+		for _, key in ipairs(keys) do
+			expected[key] = true;
+		end
 	end
 
 	-- Finds out which of the records that were empty are not there any more. Raises an error where the keys cannot be listed.
 	local function find_removed(pause)
 		if not next(empty) then return; end
-		local removed = {};
-		for key in pairs(empty) do removed[key] = true; end
-		for _, group in ipairs(list(pause)) do
-			for _, key in ipairs(group) do removed[key] = nil; end
-			pause(true);
+		local is_there = {};
+		for _, key in ipairs(list(pause)) do is_there[key] = true; end
+		for key in pairs(empty) do
+			if not is_there[key] then expected[key] = nil; end
 		end
-		for key in pairs(removed) do forget_expected(key); end
 		empty = {};
 	end
 
