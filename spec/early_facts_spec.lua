@@ -12,7 +12,7 @@ versions.describe("while a start loads", function (version)
 	lazy_setup(function ()
 		server, muc = muc_service.start(version, { muc = muc_service.with_body {
 			muc_push_default = "always", muc_push_interval = 0, muc_push_journal = true, muc_room_default_persistent = true;
-			storage = { muc_cloud_notify_outbox = "harness" };
+			muc_tombstones = false, storage = { muc_cloud_notify_outbox = "harness" };
 		} });
 	end);
 
