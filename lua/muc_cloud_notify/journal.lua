@@ -69,7 +69,8 @@ local function new(parts)
 
 	-- The store took so long until `time`. Returns how much of that was too long.
 	local function use(seconds, time)
-		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		local before = math.max(0, seconds_used - share * (time - last_used));
+		seconds_used = math.min(before, seconds_in_a_row) + seconds; -- for what was too long the store was left alone
 		last_used = time;
 		return math.max(0, seconds_used - seconds_in_a_row);
 	end
