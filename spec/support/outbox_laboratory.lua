@@ -153,4 +153,13 @@ function laboratory_methods:names()
 	return names;
 end
 
+-- Those that have a text.
+function laboratory_methods:names_with(text)
+	local found = {};
+	for _, name in ipairs(self:names()) do
+		if name:find(text, 1, true) then table.insert(found, name); end
+	end
+	return found;
+end
+
 return outbox_laboratory;
