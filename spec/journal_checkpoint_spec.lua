@@ -10,9 +10,7 @@ describe("checkpoint of the journal", function ()
 	local lab, engine, store;
 
 	local function start()
-		engine = journal_engine.new(lab);
-		store = lab:open(engine, { has_journal = true });
-		lab:restore(store);
+		engine, store = journal_engine.start(lab);
 	end
 
 	local function say(name, count)

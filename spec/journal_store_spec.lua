@@ -10,9 +10,7 @@ describe("journal", function ()
 	local lab, engine, store;
 
 	local function start()
-		engine = journal_engine.new(lab);
-		store = lab:open(engine, { has_journal = true });
-		lab:restore(store);
+		engine, store = journal_engine.start(lab);
 	end
 
 	local function say(name, count)
@@ -239,7 +237,7 @@ describe("journal", function ()
 			function lab.on_wait() lab.is_away = lab.time < away_until; end
 			function lab.store:get(name)
 				reads = reads + 1;
-				if #engine.restored_at == 2 and not is_away_again then -- in the middle
+				if #lab.engine.restored_at == 2 and not is_away_again then -- in the middle
 					is_away_again, away_until = true, lab.time + 20;
 					lab.is_away = true;
 				end

@@ -96,4 +96,12 @@ function journal_engine.new(lab)
 	return engine;
 end
 
+-- One that takes up what is stored, as after a start of the process. Returns it and its store; in the meantime it is `lab.engine`.
+function journal_engine.start(lab)
+	lab.engine = journal_engine.new(lab);
+	local store = lab:open(lab.engine, { has_journal = true });
+	lab:restore(store);
+	return lab.engine, store;
+end
+
 return journal_engine;
