@@ -68,7 +68,10 @@ function laboratory_methods:open(engine, options)
 		open_store = function () return self.store; end;
 		log = function (_, level, text, ...) table.insert(self.logged, level .. ": " .. text:format(...)); end;
 		add_timer = function (_, seconds, func)
-			table.insert(self.timers, { at = self.time + seconds, number = #self.timers, func = func });
+			local timer = { at = self.time + seconds, number = #self.timers, func = func };
+			function timer:stop() self.func = function () end; end
+			table.insert(self.timers, timer);
+			return timer;
 		end;
 	};
 	local env = setmetatable({ module = module, require = function (name)
