@@ -69,7 +69,7 @@ function laboratory_methods:open(engine, options)
 		log = function (_, level, text, ...) table.insert(self.logged, level .. ": " .. text:format(...)); end;
 		add_timer = function (_, seconds, func)
 			local timer = { at = self.time + seconds, number = #self.timers, func = func };
-			function timer:stop() self.func = function () end; end
+			timer.stop = function () timer.func = function () end; end;
 			table.insert(self.timers, timer);
 			return timer;
 		end;
