@@ -1,12 +1,16 @@
 /** A push service for Firefox (RFC 8030, and Mozilla's protocol towards the browser), on loopback. */
 
-import { createPublicKey, verify } from "node:crypto";
+import { createPublicKey, randomBytes, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 
 import { WebSocketServer } from "ws";
 
 const maxBody = 4096;
+
+function newId() {
+	return randomBytes(16).toString("hex");
+}
 
 function isSigned(authorization, origin) {
 	const [, token, key] = authorization?.match(/^vapid t=([\w.-]+), k=([\w-]+)$/) ?? [];
@@ -32,6 +36,8 @@ export class PushService {
 	}
 
 	constructor() {
+		/** By what the browser is known here. */
+		this.userAgent = newId();
 		/** Channels by their ids: { key, socket }. A channel that has ended is not there. */
 		this.channels = new Map();
 		/** Each push with its status, and with the code of its acknowledgement once the browser has sent one. */
@@ -64,6 +70,13 @@ export class PushService {
 		this.channels.clear();
 	}
 
+	/** Knows the browser no more, as a push service that has lost what it had stored. The browser learns it when it connects again. */
+	forget() {
+		this.userAgent = newId();
+		this.expire();
+		for (const socket of this.sockets.clients) socket.terminate();
+	}
+
 	async stop() {
 		for (const socket of this.sockets.clients) socket.terminate();
 		this.https.closeAllConnections();
@@ -75,7 +88,7 @@ export class PushService {
 		const { channelID } = message;
 		switch (message.messageType) {
 			case "hello":
-				return answer({ uaid: "0123456789abcdef0123456789abcdef", use_webpush: true, broadcasts: {} });
+				return answer({ uaid: this.userAgent, use_webpush: true, broadcasts: {} });
 			case "register":
 				this.channels.set(channelID, { key: message.key?.replace(/=+$/, ""), socket });
 				return answer({ channelID, pushEndpoint: `${this.origin}/push/${channelID}` });
