@@ -5,6 +5,7 @@ import { StandInWorker } from "./stand-in.js";
 
 const patience = 5000; // milliseconds, for what a browser may never answer
 const appServer = "/web_push";
+const remembered = "notifications-work"; // in the session's storage, once something was pushed
 
 /** Why there are none, in words. */
 const obstacles = {
@@ -86,7 +87,7 @@ export class Notifications {
 		this.remedy = remedy;
 	}
 
-	/** Subscribes for everybody, and has something pushed to the first. */
+	/** Subscribes for everybody, and has something pushed to the first, unless that was done before on this page. */
 	async #try() {
 		let subscribed;
 		try {
@@ -95,14 +96,21 @@ export class Notifications {
 		} catch (error) {
 			return this.#cannot(`this browser’s push service cannot be reached (${error.message})`, "Try again");
 		}
-		const response = await fetch(`${this.setup.feed}/try-push`, { method: "POST", body: JSON.stringify(subscribed[0]) });
-		const { problem } = await response.json();
 		const service = await this.#pushService();
+		const problem = sessionStorage.getItem(remembered) ? null : await this.#tryPush(subscribed[0]);
 		if (problem) return this.#cannot(`Prosody cannot reach this browser’s push service, ${service} (${problem})`, "Try again");
+		sessionStorage.setItem(remembered, "yes");
 		this.isReal = true;
 		this.text = `shown, by way of ${service}.`;
 		this.remedy = "";
 		return undefined;
+	}
+
+	/** Has something pushed. Gives what went wrong, if something did. */
+	async #tryPush(subscribed) {
+		const response = await fetch(`${this.setup.feed}/try-push`, { method: "POST", body: JSON.stringify(subscribed) });
+		const { problem } = await response.json();
+		return problem;
 	}
 
 	async #registration(person) {

@@ -48,8 +48,8 @@ export class User {
 		this.onSent = onSent;
 		place.append(document.querySelector("#user").content.cloneNode(true));
 		place.querySelector("h2").textContent = person.name;
-		this.frame = place.querySelector("iframe");
-		this.frame.title = `Converse.js of ${person.name}`;
+		this.screen = place.querySelector(".screen");
+		this.frame = null;
 		for (const button of place.querySelectorAll("button")) {
 			button.setAttribute("aria-label", `${button.textContent}: ${person.name}`);
 		}
@@ -58,7 +58,7 @@ export class User {
 		this.button("log-in").addEventListener("click", () => this.connect());
 		this.button("open").addEventListener("click", () => this.connect());
 		addEventListener("message", (message) => {
-			if (message.source === this.frame.contentWindow && message.origin === location.origin) this.hear(message.data);
+			if (message.source === this.frame?.contentWindow && message.origin === location.origin) this.hear(message.data);
 		});
 		this.connect();
 		setInterval(() => this.isOff && this.showNotifications(), interval);
@@ -83,7 +83,6 @@ export class User {
 		this.button("log-out").disabled = this.button("close").disabled = state === "logging out";
 		this.button("log-in").hidden = state !== "logged out";
 		this.button("open").hidden = state !== "closed";
-		this.frame.hidden = isOff;
 		this.place.querySelector(".away").hidden = !isOff;
 		this.place.querySelector(".off").textContent = `${this.person.name} ${states[state].off}`;
 		if (focus) this.button(focus).focus();
@@ -144,8 +143,18 @@ export class User {
 		this.shownKey = "";
 		this.place.querySelector(".notifications").replaceChildren();
 		this.place.querySelector(".by").textContent = "";
+		this.removeFrame();
+		this.frame = document.createElement("iframe");
+		this.frame.title = `Converse.js of ${person.name}`;
 		this.frame.src = `user.html?settings=${encodeURIComponent(JSON.stringify(settings))}`;
+		this.screen.prepend(this.frame);
 		this.show("connecting");
+	}
+
+	/** The connection goes with it. Firefox would keep that for a while if another page were shown in the frame instead. */
+	removeFrame() {
+		this.frame?.remove();
+		this.frame = null;
 	}
 
 	logOut() {
@@ -155,7 +164,7 @@ export class User {
 
 	/** Takes the page of Converse away, as when its tab is closed: the connection ends without a word. */
 	close() {
-		this.frame.src = "about:blank";
+		this.removeFrame();
 		this.show("closed", "open");
 	}
 
@@ -163,7 +172,7 @@ export class User {
 		if (event === "joined" && this.state === "connecting") {
 			this.show("online");
 		} else if (event === "logged out" && this.state === "logging out") {
-			this.frame.src = "about:blank";
+			this.removeFrame();
 			this.show("logged out", "log-in");
 		} else if (event === "sent") {
 			this.onSent(at);

@@ -36,26 +36,39 @@ export class DemoPage {
 		return this.page.click(`#${name} [data-do="${what}"]`);
 	}
 
-	isOnline(...names) {
-		return eventually(`${names} are online`, async () => {
-			const states = await Promise.all(names.map((name) => this.textOf(`#${name} .status`)));
-			return states.every((state) => state === "in the room");
-		});
+	async isOnline(...names) {
+		for (const name of names) await this.isState(name, "in the room");
 	}
 
-	/** Writes as somebody, in the room. */
+	isState(name, state) {
+		return eventually(`${name} is ${state}`, () => this.page.$$eval(`#${name} .status`, ([status], wanted) =>
+			status?.textContent === wanted, state));
+	}
+
+	/** Writes as somebody, and waits until the room has passed it on. Without the keyboard, which Firefox loses to other frames. */
 	async say(name, text) {
 		const frame = await (await this.page.$(`#${name} iframe`)).contentFrame();
-		const input = await frame.waitForSelector("textarea.chat-textarea");
-		await input.type(text);
-		await input.press("Enter");
+		await frame.waitForSelector("textarea.chat-textarea");
+		await frame.$eval("textarea.chat-textarea", (field, written) => {
+			field.value = written;
+			field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+		}, text);
+		await eventually(`the room has passed on ${text}`, () =>
+			frame.$$eval(".chat-msg__text", (all, wanted) => all.some((one) => one.textContent.includes(wanted)), text));
 	}
 
 	/** Waits until the page says of a device that its owner is somewhere. */
 	isDevice(node, whereabouts) {
-		return this.page.waitForFunction((...wanted) =>
-			[...document.querySelectorAll("#devices tr")].some((row) => wanted.every((text) => row.textContent.includes(text))),
-		{}, node, whereabouts);
+		return eventually(`${node} is ${whereabouts}`, () => this.page.$$eval("#devices tr", (rows, ...wanted) =>
+			rows.some((row) => wanted.every((text) => row.textContent.includes(text))), node, whereabouts));
+	}
+
+	/** The cards in place of somebody's closed tab: { by, cards }, who shows them, and each one's title and text. */
+	cards(name) {
+		return this.page.$eval(`#${name} .away`, (away) => ({
+			by: away.querySelector(".by").textContent,
+			cards: [...away.querySelectorAll(".notifications button")].map((card) => [...card.children].map((part) => part.textContent)),
+		}));
 	}
 
 	/** Lets the browser show notifications, and asks for them. */

@@ -26,6 +26,8 @@ describe("The page of the demo, in Firefox", () => {
 		assert.deepEqual(pushService.pushes.at(-1).acknowledged, 100);
 	}
 
+	const hasCards = (shown) => shown.cards.length > 0 && shown;
+
 	it("shows no notification before it was asked for", async () => {
 		assert.match(await demo.textOf("#notifications"), /^not shown: you have not been asked/);
 		assert.equal(await demo.textOf("#remedy"), "Show them");
@@ -45,9 +47,8 @@ describe("The page of the demo, in Firefox", () => {
 		await demo.isDevice("bobs-browser", "away");
 		await demo.say("alice", "See you at eight");
 		await isShown("bob", "Alice in den", "See you at eight");
-		await page.waitForSelector("#bob .notifications.real li");
-		assert.equal(await demo.textOf("#bob .notifications"), "Alice in denSee you at eight");
-		assert.equal(await demo.textOf("#bob .by"), "This is what your browser shows.");
+		const { by, cards } = await eventually("a card", async () => hasCards(await demo.cards("bob")));
+		assert.deepEqual([by, cards], ["This is what your browser shows.", [["Alice in den", "See you at eight"]]]);
 		await page.click("#bob .notifications button");
 		await demo.isOnline("bob");
 		assert.deepEqual(await demo.notifications("bob"), []);
@@ -55,22 +56,21 @@ describe("The page of the demo, in Firefox", () => {
 
 	it("ends the notifications of whoever logs out, and those alone", async () => {
 		await demo.press("bob", "log-out");
+		await demo.isState("bob", "logged out");
 		await eventually("one subscription is left", () => pushService.channels.size === 1);
 	});
 
 	it("says so where Prosody does not reach the push service, and shows what would come", async () => {
-		await new Promise((resolve) => {
-			pushService.https.close(resolve);
-			pushService.https.closeAllConnections();
-		});
+		await pushService.refuse();
+		await page.evaluate(() => sessionStorage.removeItem("notifications-work"));
 		await page.reload();
 		await eventually("it says so", async () => (await demo.textOf("#notifications")).startsWith("not shown"));
 		assert.match(await demo.textOf("#notifications"), /^not shown: Prosody cannot reach this browser’s push service, 127\.0\.0\.1:\d+ \(/);
 		await demo.isOnline("alice", "bob");
 		await demo.press("bob", "close");
 		await demo.say("alice", "Or at nine, Bob");
-		await page.waitForSelector("#bob .notifications:not(.real) li");
-		assert.equal(await demo.textOf("#bob .notifications"), "Alice in denOr at nine, Bob");
+		const { by, cards } = await eventually("a card", async () => hasCards(await demo.cards("bob")));
+		assert.deepEqual([by, cards], ["This is what Bob’s browser would show.", [["Alice in den", "Or at nine, Bob"]]]);
 	});
 
 	it("leaves nothing behind in the browser", async () => {

@@ -32,6 +32,7 @@ export class PushService {
 			new Promise((resolve) => service.https.listen(0, "127.0.0.1", resolve)),
 			new Promise((resolve) => service.sockets.once("listening", resolve)),
 		]);
+		service.port = service.https.address().port;
 		return service;
 	}
 
@@ -47,15 +48,12 @@ export class PushService {
 		this.sockets.on("connection", (socket) => socket.on("message", (data) => this.#hear(socket, JSON.parse(data))));
 	}
 
-	/** Where the app server finds it, and the browser. */
-	get port() {
-		return this.https.address().port;
-	}
-
+	/** Where the app server finds it. */
 	get origin() {
 		return `https://127.0.0.1:${this.port}`;
 	}
 
+	/** Where the browser does. */
 	get address() {
 		return `ws://127.0.0.1:${this.sockets.address().port}/`;
 	}
@@ -77,10 +75,15 @@ export class PushService {
 		for (const socket of this.sockets.clients) socket.terminate();
 	}
 
+	/** Can be reached by no app server any more. */
+	async refuse() {
+		this.https.closeAllConnections();
+		await new Promise((resolve) => this.https.close(resolve));
+	}
+
 	async stop() {
 		for (const socket of this.sockets.clients) socket.terminate();
-		this.https.closeAllConnections();
-		await Promise.all([this.https, this.sockets].map((server) => new Promise((resolve) => server.close(resolve))));
+		await Promise.all([this.refuse(), new Promise((resolve) => this.sockets.close(resolve))]);
 	}
 
 	#hear(socket, message) {
