@@ -1,12 +1,13 @@
 /** Takes a picture of the demo with a real notification of Firefox: node picture.js FILE. See tools/picture. */
 
 import { execFileSync, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import { DemoPage } from "./demo_page.js";
 import { eventually } from "./user.js";
 
-const [width, height] = [1280, 880];
+const [width, height] = [1280, 900];
 const most = 60_000; // bytes
 
 const [file] = process.argv.slice(2);
@@ -39,8 +40,10 @@ try {
 	await eventually("a notification", async () => (await demo.notifications("bob")).length === 1);
 	await demo.page.waitForSelector("#bob .notifications.real li");
 	await pause(1500); // until it stands still
-	execFileSync("import", ["-display", display, "-window", "root", `${file}.full.png`]);
-	execFileSync("pngquant", ["--force", "--speed", "1", "--nofs", "--output", file, "64", `${file}.full.png`]);
+	const picture = execFileSync("import", ["-display", display, "-window", "root", "png:-"], { maxBuffer: 1e8 });
+	const small = execFileSync("pngquant", ["--speed", "1", "--nofs", "64", "-"], { input: picture, maxBuffer: 1e8 });
+	if (small.length > most) throw new Error(`${small.length} bytes are too many for a picture`);
+	writeFileSync(file, small);
 } finally {
 	await demo?.close();
 	screen.kill();
