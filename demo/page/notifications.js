@@ -94,7 +94,7 @@ export class Notifications {
 			subscribed = await within(patience, Promise.all(this.people.map((person) =>
 				subscribe({ appServer, worker: workerOf(person), page: location.pathname }))));
 		} catch (error) {
-			return this.#cannot(`this browser’s push service cannot be reached (${error.message})`, "Try again");
+			return this.#cannot(`this browser gets no subscription from its push service (${error.message})`, "Try again");
 		}
 		const service = await this.#pushService();
 		const problem = sessionStorage.getItem(remembered) ? null : await this.#tryPush(subscribed[0]);

@@ -231,7 +231,7 @@ describe("The page of the demo", () => {
 		["has not been allowed to yet", () => Object.defineProperty(Notification, "permission", { value: "default" }),
 			"you have not been asked", ["Show them"]],
 		["cannot reach the push service", () => { PushManager.prototype.subscribe = async () => { throw new Error("it is not there"); }; },
-			"this browser’s push service cannot be reached (it is not there)", ["Try again"], { permissions: ["notifications"] }],
+			"this browser gets no subscription from its push service (it is not there)", ["Try again"], { permissions: ["notifications"] }],
 	]) {
 		it(`says why there are no notifications where it ${what}`, async () => {
 			assert.deepEqual(await saysOfNotifications(prepare, options), [`not shown: ${says}. ${would}`, remedies]);

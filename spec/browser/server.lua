@@ -25,6 +25,7 @@ local push_service = push_service_port and certificates.issue(push_service_folde
 local server = web.start {
 	version = arg[1];
 	muc = push_service and { push_max_errors = 1, push_notification_with_body = true, push_notification_with_sender = true };
+	folders = { ["/browser/"] = prosody.root .. "/spec/browser" };
 	mucs = { [plain_service] = { allow_unaffiliated_register = true } };
 	internal = push_service and {
 		[web.web_push_host] = {
