@@ -12,7 +12,7 @@ const obstacles = {
 	insecure: "browsers have push notifications only on pages that come by https, or from this very machine",
 	"no worker": "this browser has no service workers here (private windows may have none)",
 	"no push": "this browser has no Push API",
-	"not asked": "you have not been asked",
+	"not asked": "you have not been asked yet",
 	denied: "this browser has been told not to, see its settings for this page",
 };
 
@@ -83,7 +83,7 @@ export class Notifications {
 
 	#cannot(why, remedy) {
 		this.isReal = false;
-		this.text = `not shown: ${why}. What would be shown stands in place of a closed tab.`;
+		this.text = `not shown: ${why}. What it would show appears in place of a closed tab.`;
 		this.remedy = remedy;
 	}
 

@@ -6,12 +6,12 @@ const states = {
 	"logging out": { status: "logging out", off: "" },
 	"logged out": {
 		status: "logged out",
-		off: "has logged out and left the room. What is written there now is pushed to the phone, and no more to this browser.",
+		off: "has logged out and left the room. What is written there now is pushed to the phone, and no more to the browser.",
 	},
 	closed: {
 		status: "tab closed",
 		off: "has closed the tab, without having said goodbye. The server keeps the place in the room, in case the connection comes back."
-			+ " What is written there now is pushed, also to this browser.",
+			+ " What is written there now is pushed, also to the browser.",
 	},
 };
 

@@ -210,6 +210,7 @@ describe("The page of the demo", () => {
 		try {
 			await context.grantPermissions(permissions, { origin: new URL(demo.line).origin });
 			await context.addInitScript(prepare);
+			await context.route("**/user.html*", (route) => route.abort()); // no Converse is needed for that
 			const other = await context.newPage();
 			await other.goto(demo.line);
 			await other.locator("#notifications", { hasText: "shown" }).waitFor();
@@ -219,7 +220,7 @@ describe("The page of the demo", () => {
 		}
 	}
 
-	const would = "What would be shown stands in place of a closed tab.";
+	const would = "What it would show appears in place of a closed tab.";
 	for (const [what, prepare, says, remedies, options] of [
 		["comes from an insecure place", () => Object.defineProperty(globalThis, "isSecureContext", { value: false }),
 			"browsers have push notifications only on pages that come by https, or from this very machine", []],
@@ -229,7 +230,7 @@ describe("The page of the demo", () => {
 		["may not", () => Object.defineProperty(Notification, "permission", { value: "denied" }),
 			"this browser has been told not to, see its settings for this page", []],
 		["has not been allowed to yet", () => Object.defineProperty(Notification, "permission", { value: "default" }),
-			"you have not been asked", ["Show them"]],
+			"you have not been asked yet", ["Show them"]],
 		["cannot reach the push service", () => { PushManager.prototype.subscribe = async () => { throw new Error("it is not there"); }; },
 			"this browser gets no subscription from its push service (it is not there)", ["Try again"], { permissions: ["notifications"] }],
 	]) {

@@ -145,7 +145,8 @@ for (const version of versions) {
 			await isNotRegistered(user);
 		});
 
-		it("goes on with another subscription where the push service drops the first", async () => {
+		// A matter of the browser and the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("goes on with another subscription where the push service drops the first", async () => {
 			await firefox.agree(server.origin);
 			const user = await enter();
 			const { node } = await isRegistered(user);
