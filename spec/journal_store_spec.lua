@@ -153,6 +153,18 @@ describe("journal", function ()
 		assert.is_true(share > 0.09 and share < 0.11, share);
 	end);
 
+	it("makes no more of how long a store takes than that, however slow it is for however long", function ()
+		lab.seconds_per_write = 1;
+		for i = 1, 100 do
+			say("ann", i);
+			assert.is_true(engine.calls[i] <= 1, engine.calls[i]);
+			lab:advance(2.5); -- as the engine does
+		end
+		lab.seconds_per_write = 0.02;
+		say("ann", 101);
+		assert.is_true(engine.calls[101] <= 0.02);
+	end);
+
 	it("writes nothing before what the last run has left is taken up", function ()
 		say("ann", 1);
 		engine = journal_engine.new(lab);

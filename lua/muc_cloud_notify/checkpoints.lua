@@ -153,9 +153,15 @@ local function new(parts)
 	local function begin()
 		module:log("debug", "A checkpoint of the outbox is begun");
 		current = {
-			plan = engine:plan_snapshot(), mark = names.mark(), parts = 0, bytes = 0;
+			mark = names.mark(), parts = 0, bytes = 0;
 			batches_before = batches, bytes_before = bytes; -- which it replaces
 		};
+	end
+
+	local function go_on_with_plan()
+		local devices;
+		current.plan, devices = engine:plan_snapshot(current.plan);
+		current.is_planned = devices ~= nil;
 		return seconds_between_parts;
 	end
 
@@ -165,8 +171,9 @@ local function new(parts)
 		if not is_due and bytes <= math.max(least_bytes, 2 * last_bytes) and batches <= math.max(least_batches, 4 * last_parts) then return; end
 		current = {};
 		plan("make a checkpoint of the outbox", 0, function ()
-			if not current.plan then return begin(); end
-			return write_part();
+			if current.is_planned then return write_part(); end
+			if not current.mark then begin(); end
+			return go_on_with_plan();
 		end);
 	end
 

@@ -66,7 +66,8 @@ local function new(parts)
 
 	-- The store took so long until `time`. Returns how much of that was too long.
 	local function use(seconds, time)
-		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		local before = math.max(0, seconds_used - share * (time - last_used));
+		seconds_used = math.min(before, seconds_in_a_row) + seconds; -- for what was too long the store was left alone
 		last_used = time;
 		return math.max(0, seconds_used - seconds_in_a_row);
 	end
@@ -98,15 +99,10 @@ local function new(parts)
 		return batch ~= nil;
 	end
 
-	-- Whether batches are written. Until then what is due for one waits.
-	local function has_begun()
-		if not is_new then begin(); end
-		return names ~= nil;
-	end
-
 	-- Writes a batch, if one is due. Returns whether there was one.
 	local function turn(time)
-		if not has_begun() then return false; end
+		if not is_new then begin(); end
+		if not names then return false; end
 		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
@@ -142,7 +138,7 @@ local function new(parts)
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
 end
 
 return { new = new };

@@ -56,6 +56,7 @@ local function new(parts)
 	local function write_parts(names, written)
 		local started = monotonic();
 		local plan, all = engine:plan_snapshot();
+		while not all do plan, all = engine:plan_snapshot(plan); end
 		local left_before = all;
 		local bytes, without_texts = 0, 0;
 		local share = 0; -- of the bounds that is used up

@@ -53,15 +53,19 @@ function journal_engine.new(lab)
 		table.insert(self.calls, "failed");
 	end
 
-	function engine:plan_snapshot()
-		local names = {};
-		for name in pairs(self.unread) do table.insert(names, name); end
-		table.sort(names);
-		return names, #names;
+	-- In three calls.
+	function engine:plan_snapshot(plan)
+		plan = plan or { calls = 0 };
+		plan.calls = plan.calls + 1;
+		if plan.calls < 3 then return plan, nil; end
+		for name in pairs(self.unread) do table.insert(plan, name); end
+		table.sort(plan);
+		return plan, #plan;
 	end
 
 	function engine.next_part(_, plan)
 		if engine.fails == "next_part" then error("a panic"); end
+		assert(plan.calls == 3, "not all is planned");
 		if not plan[1] then return nil, 0, 0; end
 		local list = {};
 		for _ = 1, 3 do

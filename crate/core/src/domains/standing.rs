@@ -102,6 +102,12 @@ impl Standing {
         self.last_result.is_some_and(|result| result > since)
     }
 
+    /// A device that has not failed waits for it: that others have had no answer may be their own fault. Returns whether any push may
+    /// leave because of that.
+    pub(super) fn doubt(&mut self) -> bool {
+        self.breaker.doubt()
+    }
+
     /// Whether a publish may leave at `now`.
     pub(super) fn permit(&self, now: Instant, options: &Options) -> Permit {
         match self.breaker.permit(now) {
@@ -215,7 +221,7 @@ impl Standing {
 
     /// What was on its way is lost, with the link to the domain.
     pub(super) fn lose_link(&mut self, now: Instant, options: &Options) {
-        self.breaker.open(now, 0.0, self.is_wanted_back(), options);
+        self.breaker.open(now, self.is_wanted_back(), options);
         self.given_up();
     }
 
