@@ -13,12 +13,9 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local bounds = part "muc_cloud_notify/outbox_bounds";
 local checkpoints = part "muc_cloud_notify/checkpoints";
 local names_of = part "muc_cloud_notify/outbox_names";
-
--- A stop writes what is not stored yet for so long, and so much of it.
-local seconds_to_finish = 0.5;
-local bytes_to_finish = 64 * 1024 * 1024;
 
 -- The store is left alone for ten times as long as it took, which the engine sees to; but not after it took no more than this, of
 -- which a tenth of the time that goes by is taken: what comes up alone waits for nobody.
@@ -120,7 +117,7 @@ local function new(parts)
 			local batch, bytes = engine:finish_batch(monotonic());
 			if not batch or not store(batch, bytes) then return; end
 			written = written + bytes;
-		until monotonic() - started > seconds_to_finish or written > bytes_to_finish;
+		until monotonic() - started > bounds.seconds_per_stop or written > bounds.bytes_per_stop;
 	end
 
 	-- The end of a run.

@@ -69,7 +69,7 @@ function laboratory_methods:open(engine, options)
 		log = function (_, level, text, ...) table.insert(self.logged, level .. ": " .. text:format(...)); end;
 		add_timer = function (_, seconds, func)
 			local timer = { at = self.time + seconds, number = #self.timers, func = func };
-			function timer.stop() timer.func = function () end; end
+			timer.stop = function () timer.func = function () end; end;
 			table.insert(self.timers, timer);
 			return timer;
 		end;
@@ -154,6 +154,15 @@ function laboratory_methods:names()
 	end
 	table.sort(names);
 	return names;
+end
+
+-- Those that have a text.
+function laboratory_methods:names_with(text)
+	local found = {};
+	for _, name in ipairs(self:names()) do
+		if name:find(text, 1, true) then table.insert(found, name); end
+	end
+	return found;
 end
 
 return outbox_laboratory;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::standing::{Ending, Permit};
+use super::flight::Ending;
+use super::standing::Permit;
 use super::untried::{Ticket, UntriedDomains};
 use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
 use crate::ids::DeviceId;
