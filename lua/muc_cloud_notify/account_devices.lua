@@ -15,6 +15,7 @@ local jid_join = require "util.jid".join; -- COMPAT 0.12: no prosody.* names
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
 local hosts = prosody.hosts;
@@ -109,7 +110,7 @@ local function watch(parts)
 	local load_later;
 
 	local function retry(host)
-		module:add_timer(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
+		timers.add(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
 	end
 
 	function load_later(host)
