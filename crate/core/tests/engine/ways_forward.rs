@@ -191,6 +191,24 @@ fn a_domain_that_cannot_be_reached_at_once_is_told_later() {
 }
 
 #[test]
+fn who_cannot_be_reached_for_weeks_is_asked_now_and_then_and_never_given_up() {
+    let options = Options { time_to_live: 1e9, max_errors: 1, give_up_after: 10.0, ..Options::default() };
+    let mut service = with_options(options);
+    service.say(ORCHARD, "But soft!");
+    let mut asked = 0;
+    for _ in 0..100 {
+        for push in service.pushes() {
+            asked += 1;
+            assert_eq!(service.handle_reply(&push.id, JULIET, Outcome::Silent), Handling::Taken);
+        }
+        service.assert_quiet("not again at once");
+        service.wait(3600.0);
+    }
+    assert!((20..=100).contains(&asked), "{asked}");
+    assert_eq!(counts(&service), (1, 0, 0));
+}
+
+#[test]
 fn one_user_after_the_other_is_no_stranger_to_their_domain() {
     let mut service = Service::new(Options::default());
     let users: Vec<String> = (0..200).map(|number| format!("user{number}@capulet.example")).collect();
