@@ -13,12 +13,14 @@
 mod app_servers;
 mod away;
 mod back_offs;
+mod flight;
 mod links;
 mod schedule;
 mod standing;
 mod state;
 mod untried;
 mod unused;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,8 +31,8 @@ use crate::options::Options;
 use crate::outbox::Lanes;
 use crate::time::Instant;
 
+pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
-pub(crate) use standing::{Flight, Landing};
 pub use state::DomainState;
 
 use app_servers::KnownAppServers;

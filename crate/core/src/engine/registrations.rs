@@ -1,5 +1,6 @@
 //! Users and their devices.
 
+mod by_jid;
 mod registering;
 mod shares;
 mod ways;
@@ -18,6 +19,7 @@ use crate::options::Options;
 use crate::registration::{Registration, STAND_IN};
 use crate::request::EnableFacts;
 use crate::way::Way;
+use by_jid::ByJid;
 use registering::{register, register_again, remove};
 use shares::{Newcomer, Share, Shares};
 use ways::WayCounts;
@@ -88,7 +90,7 @@ pub(super) struct Removed {
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     users: SlotMap<UserId, User>,
-    ids: HashMap<Arc<str>, UserId>,
+    ids: ByJid,
     app_servers: AppServers,
     shares: Shares,
     ways: WayCounts,
@@ -97,7 +99,7 @@ pub(super) struct Registrations {
 impl Registrations {
     /// The id of a user with a device.
     pub(super) fn id(&self, jid: &str) -> Option<UserId> {
-        self.ids.get(jid).copied()
+        self.ids.get(jid)
     }
 
     /// A user with a device.
@@ -279,7 +281,7 @@ impl Registrations {
     }
 
     fn id_or_insert(&mut self, jid: &str, is_established: bool) -> (UserId, bool) {
-        if let Some(&id) = self.ids.get(jid) {
+        if let Some(id) = self.ids.get(jid) {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
