@@ -19,7 +19,7 @@ pub(crate) use revising::Revising;
 pub use unread::Scope;
 pub(crate) use unread::{Unread, UnreadInRoom};
 
-use crate::domains::DomainId;
+use crate::domains::{DomainId, Flight};
 use crate::ids::{PushId, RoomId, UserId};
 use crate::outbox::Slot;
 use crate::registration::Registration;
@@ -323,6 +323,11 @@ impl Device {
     /// The publish with this id that is on its way.
     pub(crate) fn in_flight(&self, id: PushId) -> Option<&InFlight> {
         self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
+    }
+
+    /// The same as its app server's domain counts it, to be changed.
+    pub(crate) fn flight_mut(&mut self, id: PushId) -> Option<&mut Flight> {
+        self.delivery.in_flight_mut().filter(|in_flight| in_flight.id == id)?.flight.as_mut()
     }
 
     /// Its app server has taken a push: nothing is wrong with it any more.

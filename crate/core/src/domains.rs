@@ -14,6 +14,7 @@ mod app_servers;
 mod away;
 mod back_offs;
 mod links;
+mod publishers;
 mod schedule;
 mod standing;
 mod state;
@@ -30,6 +31,7 @@ use crate::outbox::Lanes;
 use crate::time::Instant;
 
 pub(crate) use links::{Concern, Relation};
+pub(crate) use publishers::{Publisher, Publishers};
 pub(crate) use standing::{Flight, Landing};
 pub use state::DomainState;
 

@@ -1,6 +1,6 @@
 //! Where we stand with an app server domain: how much may be on its way to it.
 
-use super::{DomainId, Relation};
+use super::{DomainId, Publisher, Relation};
 use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
 use crate::lists::Slot;
 use crate::options::Options;
@@ -19,6 +19,8 @@ const SECONDS_AFTER_RETURN: f64 = 30.0;
 pub(crate) struct Flight {
     /// Where it goes.
     pub(crate) domain: DomainId,
+    /// Which host it is from.
+    pub(crate) publisher: Publisher,
     /// Tells whether the domain has answered since, or was given up for a while.
     epoch: u32,
     /// Where its device is among those that wait for an answer of the domain.
@@ -230,6 +232,7 @@ impl Standing {
         let is_in_doubt = self.failures > 0 || self.is_troubled;
         Flight {
             domain,
+            publisher: Publisher::default(),
             epoch: self.epoch,
             place: None,
             is_first_contact: !is_known,

@@ -23,6 +23,7 @@ use crate::time::UnixTime;
 use shares::{Newcomer, Share, Shares};
 
 use super::Engine;
+use super::blocking::Blocked;
 
 /// A user who has registered at least one device.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct User {
     devices: SmallVec<[DeviceId; 2]>,
     /// Not a stranger: was registered before the start, has an account on this server, or was seen as a member of a room.
     is_established: bool,
+    /// What they have blocked of this service. Most have nothing.
+    blocked: Option<Box<Blocked>>,
 }
 
 impl User {
@@ -42,6 +45,11 @@ impl User {
     /// The user's devices.
     pub(super) fn devices(&self) -> &[DeviceId] {
         &self.devices
+    }
+
+    /// What they have blocked of this service, if anything.
+    pub(super) fn blocked(&self) -> Option<&Blocked> {
+        self.blocked.as_deref()
     }
 
     fn share(&self) -> Share {
@@ -119,6 +127,13 @@ impl Registrations {
         let before = user.share();
         user.is_established = true;
         self.shares.update(&user.jid, before, user.share());
+    }
+
+    /// What a user has blocked of this service is this.
+    pub(super) fn set_blocked(&mut self, id: UserId, blocked: Option<Box<Blocked>>) {
+        if let Some(user) = self.users.get_mut(id) {
+            user.blocked = blocked;
+        }
     }
 
     /// Takes over what a user has registered. `renewed` is the push identifier of what they have just asked for.
@@ -236,7 +251,12 @@ impl Registrations {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new(), is_established });
+        let id = self.users.insert(User {
+            jid: jid.clone(),
+            devices: SmallVec::new(),
+            is_established,
+            blocked: None,
+        });
         self.ids.insert(jid, id);
         (id, true)
     }

@@ -272,7 +272,7 @@ impl Engine {
     }
 
     /// A user is where the room can be read, or may not read it any more.
-    fn mark_read(&mut self, user: UserId, room: RoomId) {
+    pub(super) fn mark_read(&mut self, user: UserId, room: RoomId) {
         for id in self.registrations.devices_of(user) {
             self.delivery.end_pace(id, room);
             self.devices.mark_read(id, room, |room| self.awaited_rooms.contains(room));
