@@ -47,6 +47,7 @@ local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
+local publishers = part "muc_cloud_notify/publishers".new(options.from);
 
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
@@ -71,7 +72,8 @@ local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local records = part "muc_cloud_notify/record_store".new(standby);
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, accounts = known_accounts, tasks = tasks, records = records, find_memberships = rooms.find_memberships;
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records;
+	find_memberships = rooms.find_memberships;
 };
 local loading = part "muc_cloud_notify/loading".new {
 	engine = engine, accounts = known_accounts, tasks = tasks, records = records, registrations = registrations;
@@ -88,11 +90,12 @@ local may_push = accounts.watch {
 }.may_push;
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
+	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions;
+	outbox_store = outbox_store, may_push = may_push;
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
-part "muc_cloud_notify/links".watch { engine = engine };
+part "muc_cloud_notify/links".watch { engine = engine, publishers = publishers };
 
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);

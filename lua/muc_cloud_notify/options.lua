@@ -44,6 +44,7 @@ local of_engine = {
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
 ---@field journal boolean whether what is pending is stored before it is pushed
+---@field from table<string, "account"> from whom publishes leave, by the JIDs or domains of app servers: others from the MUC service
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
@@ -60,6 +61,7 @@ local function read(native)
 	local values = options.read(own);
 	values.engine = options.read(specification);
 	values.engine.app_servers = options.read_jids("muc_push_app_servers");
+	values.from = options.read_by_jid("muc_push_from", options.one_of("account"), [["account"]], "push.example.com");
 	return values;
 end
 
