@@ -71,8 +71,9 @@ part "muc_cloud_notify/bounces".watch {
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local records = part "muc_cloud_notify/record_store".new(standby);
+local blocklists = part "muc_cloud_notify/blocklists".watch { engine = engine, tasks = tasks };
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, accounts = known_accounts, tasks = tasks, records = records;
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, blocklists = blocklists;
 	find_memberships = rooms.find_memberships;
 };
 local loading = part "muc_cloud_notify/loading".new {
@@ -104,7 +105,7 @@ engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, loading = loading, leases = leases, outbox_store = outbox_store;
+	registrations = registrations, blocklists = blocklists, loading = loading, leases = leases, outbox_store = outbox_store;
 };
 
 module:add_feature("urn:xmpp:push:0");
