@@ -26,7 +26,7 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
--- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; find_memberships = see rooms.lua;
+-- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships = see rooms.lua;
 -- is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
@@ -55,6 +55,7 @@ local function watch(parts)
 	end
 
 	local function find_rooms(user)
+		parts.blocklists.look(user);
 		parts.find_memberships(user, function () end);
 	end
 

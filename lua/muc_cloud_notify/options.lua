@@ -46,6 +46,7 @@ local of_engine = {
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
 ---@field journal boolean whether what is pending is stored before it is pushed
+---@field from table<string, "account"> from whom publishes leave, by the JIDs or domains of app servers: others from the MUC service
 ---@field accounts boolean whether members are reached by the devices of their accounts on this server
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
@@ -63,6 +64,7 @@ local function read(native)
 	local values = options.read(own);
 	values.engine = options.read(specification);
 	values.engine.app_servers = options.read_jids("muc_push_app_servers");
+	values.from = options.read_by_jid("muc_push_from", options.one_of("account"), [["account"]], "push.example.com");
 	return values;
 end
 
