@@ -153,7 +153,10 @@ describe("boundary", function ()
 		end);
 
 		it("is empty when there is nothing to keep", function ()
-			local plan = engine:plan_snapshot();
+			local plan, devices = engine:plan_snapshot();
+			assert.equal(0, devices);
+			assert.same({ plan, 0 }, { engine:plan_snapshot(plan) });
+			assert.has_error(function () engine:plan_snapshot({}); end);
 			assert.same({ n = 3, nil, 0, 0 }, table.pack(engine:next_part(plan, 1, 10, "words")));
 			assert.equal(0, engine:restore({}, 1));
 			assert.equal(0, engine:restore({ devices = {} }, 1));

@@ -341,7 +341,8 @@ function engine:keep_words(is_asked_for) end
 
 ---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
 ---@param now number
----@param seconds number how long it took to write it: the store is left alone for ten times as long
+---@param seconds number how long it took to write it: the store is left alone for ten times as long, but for no more than 2.5 seconds, or
+---twice as long as it took if that is more
 function engine:batch_stored(now, seconds) end
 
 ---That batch could not be stored. What it holds is in another one, some time later; until one is stored, pushes wait for none.
@@ -520,9 +521,11 @@ function engine:awaited_room() end
 ---then what only counts, then nicknames.
 ---@class snapshot_plan
 
+---@param plan snapshot_plan? one that is not done; nil: a new one
 ---@return snapshot_plan plan
----@return integer devices how many devices it holds
-function engine:plan_snapshot() end
+---@return integer? devices how many devices it holds; nil: there are more to be looked at, by another call with it. next_part() does that
+---too, all at once
+function engine:plan_snapshot(plan) end
 
 ---The next part of a snapshot, of what is there at `now`.
 ---@param plan snapshot_plan

@@ -136,11 +136,6 @@ impl Devices {
         self.devices.values()
     }
 
-    /// All of them, with their ids.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.devices.iter()
-    }
-
     /// The ids of all of them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
         self.devices.keys()

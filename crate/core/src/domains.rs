@@ -13,6 +13,7 @@
 mod app_servers;
 mod away;
 mod back_offs;
+mod flight;
 mod links;
 mod publishers;
 mod schedule;
@@ -20,6 +21,7 @@ mod standing;
 mod state;
 mod untried;
 mod unused;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,9 +32,9 @@ use crate::options::Options;
 use crate::outbox::Lanes;
 use crate::time::Instant;
 
+pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
 pub(crate) use publishers::{Publisher, Publishers};
-pub(crate) use standing::{Flight, Landing};
 pub use state::DomainState;
 
 use app_servers::KnownAppServers;

@@ -90,7 +90,8 @@ use rooms::Rooms;
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).
 /// - The whole engine: [`stats`](Self::stats).
-/// - What outlives a stop: [`plan_snapshot`](Self::plan_snapshot), [`next_part`](Self::next_part).
+/// - What outlives a stop: [`plan_snapshot`](Self::plan_snapshot), [`go_on_with_plan`](Self::go_on_with_plan),
+///   [`next_part`](Self::next_part).
 #[derive(Debug)]
 pub struct Engine {
     host: Box<str>,

@@ -87,7 +87,7 @@ impl Outbox {
         let Some(lanes) = self.domains.lanes_mut(domain) else { return };
         if let Some(slot) = self.queue.push(lanes, domain, room, id) {
             device.enqueue(slot);
-            self.domains.make_ready(domain);
+            self.domains.make_ready(domain, device.failing_since().is_some());
         }
     }
 

@@ -156,7 +156,8 @@ impl Delivery {
         let is_known = relation == Relation::Known;
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
-        match self.breakers.ask(&device.registration().app_server, is_known, now, options) {
+        let has_failed = device.failing_since().is_some();
+        match self.breakers.ask(&device.registration().app_server, has_failed, is_known, now, options) {
             permit @ (Permit::Granted | Permit::Probe) => {
                 let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
                 let is_probe = is_known && permit == Permit::Probe;

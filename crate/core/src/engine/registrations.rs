@@ -1,5 +1,6 @@
 //! Users and their devices.
 
+mod by_jid;
 mod shares;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::options::Options;
 use crate::registration::{Record, Registration, STAND_IN};
 use crate::request::EnableFacts;
 use crate::time::UnixTime;
+use by_jid::ByJid;
 use shares::{Newcomer, Share, Shares};
 
 use super::Engine;
@@ -74,7 +76,7 @@ pub(super) struct Registered {
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     users: SlotMap<UserId, User>,
-    ids: HashMap<Arc<str>, UserId>,
+    ids: ByJid,
     app_servers: AppServers,
     shares: Shares,
 }
@@ -82,7 +84,7 @@ pub(super) struct Registrations {
 impl Registrations {
     /// The id of a user with a device.
     pub(super) fn id(&self, jid: &str) -> Option<UserId> {
-        self.ids.get(jid).copied()
+        self.ids.get(jid)
     }
 
     /// A user with a device.
@@ -247,7 +249,7 @@ impl Registrations {
     }
 
     fn id_or_insert(&mut self, jid: &str, is_established: bool) -> (UserId, bool) {
-        if let Some(&id) = self.ids.get(jid) {
+        if let Some(id) = self.ids.get(jid) {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();

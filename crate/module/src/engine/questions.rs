@@ -83,10 +83,23 @@ impl LuaEngine {
         this.with_engine("awaited_room", |engine| engine.awaited_rooms().next().map(str::to_owned))
     }
 
-    pub(super) fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<(LuaPlan, usize)> {
-        let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
-        let devices = plan.devices_left();
-        Ok((LuaPlan(plan), devices))
+    pub(super) fn plan_snapshot(
+        lua: &Lua,
+        this: &Self,
+        plan: Option<AnyUserData>,
+    ) -> Result<(AnyUserData, Option<usize>)> {
+        let plan = match plan {
+            Some(plan) => plan,
+            None => {
+                let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
+                lua.create_userdata(LuaPlan(plan))?
+            }
+        };
+        let mut it = plan.borrow_mut::<LuaPlan>()?;
+        let is_done = this.with_engine("plan_snapshot", |engine| engine.go_on_with_plan(&mut it.0))?;
+        let devices = is_done.then(|| it.0.devices_left());
+        drop(it);
+        Ok((plan, devices))
     }
 
     pub(super) fn next_part(

@@ -75,6 +75,11 @@ impl Driver {
         self.engine.plan_snapshot()
     }
 
+    /// Looks at some more devices for it. Returns whether all were looked at.
+    pub fn go_on_with_plan(&self, plan: &mut SnapshotPlan) -> bool {
+        self.engine.go_on_with_plan(plan)
+    }
+
     /// The next part of it.
     pub fn next_part(&self, plan: &mut SnapshotPlan, devices: usize, detail: Detail) -> Option<Snapshot> {
         self.engine.next_part(plan, devices, detail, self.instant())
