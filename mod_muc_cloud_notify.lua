@@ -51,11 +51,15 @@ local publish = part "muc_cloud_notify/publish".new(engine);
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
+local choices = part "muc_cloud_notify/choices".watch {
+	muc = muc, engine = engine, is_forwarding = options.forward == "asked";
+	is_account_pushed = function () return false; end; -- see section 2
+};
 local room_sync = part "muc_cloud_notify/room_sync".new {
-	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
+	engine = engine, tasks = tasks, presence = presence, consent = consent, choices = choices, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent, choices = choices;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {

@@ -14,6 +14,7 @@ local own = {
 	journal = { "muc_push_journal", options.boolean, "true or false", true };
 	consent = { "muc_push_consent", options.boolean, "true or false", true };
 	standby = { "muc_push_standby", options.one_of("auto", true, false), [["auto", true or false]], "auto" };
+	forward = { "muc_push_forward", options.one_of("asked", "none"), [["asked" or "none"]], "asked" };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -46,6 +47,7 @@ local of_engine = {
 ---@field journal boolean whether what is pending is stored before it is pushed
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
+---@field forward "asked"|"none" to whom messages are forwarded, of members with an account elsewhere
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native
