@@ -24,14 +24,14 @@ local seconds_until_store = 0.1;
 
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "await_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
-	"forget_room", "forget_rooms", "room_destroyed";
+	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "begin_members", "add_members", "end_members";
+	"set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout", "spread";
-	"prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
+	"handle_result", "handed_over", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout";
+	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
+	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
 	"next_aged_devices", "next_deadline";
 	"addressee", "summary", "push_details", "push_words", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats";
 	"awaited_room";

@@ -29,7 +29,7 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; loading; leases; outbox_store }
+-- room_sync; registrations; loading; account_devices; leases; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local standby = parts.standby;
@@ -118,6 +118,8 @@ local function start(parts)
 			seconds_to_wait = seconds_after_failure; -- if this fails
 			seconds_to_wait = loading.go_on(pause);
 			if seconds_to_wait then return; end
+			seconds_to_wait = seconds_after_failure;
+			parts.account_devices.load(pause);
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
@@ -144,6 +146,7 @@ local function start(parts)
 		else
 			outbox_store.begin(handed_over);
 			on_filled();
+			parts.account_devices.load_again();
 			tasks.later("list the registered users", loading.find_keys, function () end);
 		end
 	end

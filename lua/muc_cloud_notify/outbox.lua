@@ -26,12 +26,13 @@ local function is_in_process(app_server)
 end
 
 -- parts: { engine; standby; publish; extensions; outbox_store; may_push(user, id, time) = whether a push may go to that user, and whether that
--- took a look into a store, see accounts.lua; seconds_per_turn = how long the other users of the event loop are kept
+-- took a look into a store, see accounts.lua; ways = what hands a push over that goes by a way: way -> a function like that of
+-- account_handover.lua; seconds_per_turn = how long the other users of the event loop are kept
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
-	local confidants = parts.confidants;
+	local confidants, ways = parts.confidants, parts.ways;
 	local is_serving = parts.standby.is_serving;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
@@ -67,7 +68,10 @@ local function new(parts)
 		local function send(id, device, summary)
 			local to = find_addressee(device);
 			local is_allowed = false;
-			if to then
+			if to and ways[to.way] then
+				has_waited = ways[to.way](to, id, summary, now);
+				return;
+			elseif to and not to.way then
 				is_allowed, has_waited = may_push(to.user, id, now);
 			end
 			if not is_allowed then

@@ -76,11 +76,6 @@ impl Device {
         &self.registration
     }
 
-    /// What was registered, where the device is gone.
-    pub(crate) fn into_registration(self) -> Registration {
-        self.registration
-    }
-
     /// The domain of its app server.
     pub(crate) fn domain(&self) -> DomainId {
         self.domain

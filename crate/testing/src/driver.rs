@@ -17,7 +17,9 @@ use muc_cloud_notify_core::{
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Forgotten, Reason, Scope};
+pub use muc_cloud_notify_core::{
+    Bounce, Broadcast, Coverage, Detail, Forgotten, Forwarding, Reason, Scope, Way,
+};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;

@@ -17,6 +17,7 @@ use crate::random::Random;
 use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::Engine;
 use super::fanout::Told;
@@ -60,6 +61,8 @@ pub struct Words<'a> {
     pub body: Option<&'a str>,
     /// Whether one of the messages that the push stands for mentions the user.
     pub is_mention: bool,
+    /// The bare JID of its room; `None` where another module has asked for a push without a message.
+    pub room: Option<&'a str>,
 }
 
 /// Sends pushes, and takes in what becomes of them.
@@ -122,6 +125,9 @@ impl Delivery {
             let (notifications, is_ping, known, patience) =
                 self.take_pending((device_id, device), relation, scope, now, options)?;
             self.paces.start(device_id, device.has_answered(), &notifications, now, options);
+            if device.registration().way().is_some() {
+                self.paces.start_way(device_id, now, options);
+            }
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
@@ -156,6 +162,14 @@ impl Delivery {
         let is_known = relation == Relation::Known;
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
+        if device.registration().way().is_some() {
+            if let Some(until) = self.paces.way_waits(id, now) {
+                device.pace(until);
+                return None;
+            }
+            let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
+            return Some((notifications, is_ping, known, options.reply_timeout));
+        }
         match self.breakers.ask(&device.registration().app_server, is_known, now, options) {
             permit @ (Permit::Granted | Permit::Probe) => {
                 let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
@@ -211,6 +225,21 @@ impl Delivery {
             devices.domains_mut().wake(domain);
         }
         ended.flatten()
+    }
+
+    /// A push by a way is with the server of its user. Nobody answers it: so it is taken, unless the domain turns out to be out of
+    /// reach.
+    pub(super) fn hand_over(
+        &mut self,
+        devices: &mut Devices,
+        id: PushId,
+        way: Way,
+        now: Instant,
+        options: &Options,
+    ) {
+        let landing = self.landing(Outcome::Delivered, now, options);
+        let until = (way == Way::Forward).then(|| now + options.reply_timeout);
+        devices.hand_over(id, until, &landing, Device::note_delivered);
     }
 
     /// The link to a domain is lost: what was on its way to app servers there is to be sent again.
@@ -377,7 +406,7 @@ impl Engine {
         self.options.keep_words = is_asked_for;
     }
 
-    /// What is told to an app server that what is said does not leave the server by: only the caller knows which these are.
+    /// What is told to an app server that what is said does not leave the server by, only the caller knows which these are; or by a way.
     /// Nothing of it is in a snapshot, unless app servers in general may know it. `None` where the push is not on its way.
     pub fn words(&self, id: &str) -> Option<Words<'_>> {
         let id: PushId = id.parse().ok()?;
@@ -387,6 +416,7 @@ impl Engine {
             sender: newest.and_then(|message| message.sender.as_deref()),
             body: newest.and_then(|message| message.body.as_deref()),
             is_mention: notifications.newest_mention().is_some(),
+            room: newest.map(|message| &*message.room),
         })
     }
 

@@ -15,7 +15,8 @@ use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::options::Options;
-use crate::room::{Member, Members, Remains, Room};
+use crate::room::{Gone, Member, Members, Remains, Room};
+use crate::way::{Forwarding, Way};
 use crate::work;
 
 use super::Engine;
@@ -175,7 +176,7 @@ impl FanOut {
                 Vec::new()
             }
         };
-        without_device.into_iter().for_each(|user| room.remove_member(user));
+        without_device.into_iter().for_each(|user| _ = room.remove_member(user));
     }
 
     /// Tells one user, if they have yet to be told.
@@ -225,6 +226,8 @@ pub(super) struct FanOuts {
     news: News,
     /// Rooms that are gone, whose members may still have something unread there.
     gone: VecDeque<(RoomId, Remains)>,
+    /// Those of their members who have just been told, and to whom messages may have been forwarded.
+    asked: Vec<Gone>,
 }
 
 impl FanOuts {
@@ -280,7 +283,7 @@ impl FanOuts {
             }
         }
         let mut remains = room.into_remains();
-        if !mark_read(id, &mut remains, told) {
+        if !mark_read(id, &mut remains, &mut self.asked, told) {
             self.gone.push_back((id, remains));
         }
     }
@@ -295,7 +298,7 @@ impl FanOuts {
     /// One step of one of them, where there is any.
     pub(super) fn step(&mut self, rooms: &mut Rooms, told: &mut Told<'_>) {
         if let Some((id, remains)) = self.gone.front_mut() {
-            if mark_read(*id, remains, told) {
+            if mark_read(*id, remains, &mut self.asked, told) {
                 self.gone.pop_front();
             }
             return;
@@ -345,11 +348,15 @@ impl FanOuts {
 }
 
 /// Marks what is unread of a room that is gone as read, for as many as are told at once. Returns whether those are all.
-fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
+fn mark_read(room: RoomId, remains: &mut Remains, asked: &mut Vec<Gone>, told: &mut Told<'_>) -> bool {
     for _ in 0..told.options.members_at_once {
-        let Some(user) = remains.next() else { return true };
-        for device in told.registrations.devices_of(user) {
+        let Some(gone) = remains.next() else { return true };
+        for device in told.registrations.devices_of(gone.user) {
             told.devices.drop_room(device, room);
+        }
+        let way = told.registrations.user(gone.user).and_then(User::way);
+        if gone.forwarding == Forwarding::Asked || way == Some(Way::Forward) {
+            asked.push(gone);
         }
     }
     remains.is_empty()
@@ -364,7 +371,15 @@ impl Engine {
         self.devices.release(LET_GO_AT_ONCE);
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
         fan_outs.step(rooms, &mut Told { registrations, devices, without_consent, options });
+        self.end_asked_of_gone();
         self.is_anything_left()
+    }
+
+    /// Rooms are gone: nothing is forwarded any more to those who had asked for it there, and nowhere else.
+    pub(super) fn end_asked_of_gone(&mut self) {
+        for gone in std::mem::take(&mut self.fan_outs.asked) {
+            self.end_asked(gone);
+        }
     }
 
     /// Whether anything has not come to all members of a room.

@@ -2,8 +2,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    Change, Deadline, EnableFacts, Event, Membership, Push, Record, RequestError, Scope, Snapshot,
-    SnapshotPlan, UnixTime,
+    Change, Deadline, EnableFacts, Event, Forwarding, Membership, Push, Record, RequestError, Scope,
+    Snapshot, SnapshotPlan, UnixTime,
 };
 
 use super::{Detail, Driver};
@@ -52,7 +52,7 @@ impl Driver {
     /// Some of them are read, of whom these have not consented.
     pub fn add_members<'a>(&mut self, room: &str, members: &[&'a str], without_consent: &[&'a str]) {
         let members = members.iter().map(|member| (*member, None));
-        self.engine.add_members(room, members, without_consent.iter().copied());
+        self.engine.add_members(room, members, without_consent.iter().copied(), []);
     }
 
     /// All of them are read. Returns whether those who are none any more were seen to.
@@ -62,7 +62,7 @@ impl Driver {
 
     /// An affiliation has changed to what it is now.
     pub fn membership_changed(&mut self, room: &str, user: &str, membership: Membership) {
-        self.engine.affiliation_changed(room, user, membership, None);
+        self.engine.affiliation_changed(room, user, membership, None, Forwarding::Unset);
     }
 
     /// The first room that is to be read, as something waits there since before a restart.
