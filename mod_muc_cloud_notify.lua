@@ -51,9 +51,10 @@ local publish = part "muc_cloud_notify/publish".new(engine);
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
+local account_devices;
 local choices = part "muc_cloud_notify/choices".watch {
 	muc = muc, engine = engine, is_forwarding = options.forward == "asked";
-	is_account_pushed = function () return false; end; -- see section 2
+	may_reach_account = function (user) return account_devices.may_reach(user); end;
 };
 local room_sync = part "muc_cloud_notify/room_sync".new {
 	engine = engine, tasks = tasks, presence = presence, consent = consent, choices = choices, is_loaded = not is_new;
@@ -90,14 +91,17 @@ local leases = part "muc_cloud_notify/leases".new {
 local may_push = accounts.watch {
 	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
 }.may_push;
-local account_devices = part "muc_cloud_notify/account_devices".watch {
+account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, find_memberships = rooms.find_memberships;
 	is_wanted = options.accounts;
 };
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
-	ways = { account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over };
+	ways = {
+		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
+		forward = part "muc_cloud_notify/forwarding".watch(engine, options.engine).hand_over;
+	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 

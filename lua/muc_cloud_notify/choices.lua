@@ -63,10 +63,10 @@ local function intercepted(origin, answer)
 	return setmetatable({ send = function (reply) return origin.send(answer(reply)); end }, { __index = origin, __newindex = origin });
 end
 
--- parts: { muc = the environment of mod_muc; engine; is_forwarding = whether messages are forwarded at all; is_account_pushed(bare_jid) =
--- whether a user of this server is pushed to by way of their account unless they refuse }
+-- parts: { muc = the environment of mod_muc; engine; is_forwarding = whether messages are forwarded at all; may_reach_account(bare_jid) =
+-- whether a user of this server is pushed to by way of their account, where that has devices and they do not refuse }
 local function watch(parts)
-	local muc, engine, is_account_pushed = parts.muc, parts.engine, parts.is_account_pushed;
+	local muc, engine, may_reach_account = parts.muc, parts.engine, parts.may_reach_account;
 	local on_change = function () end;
 	local field = { name = key, var = field_var, type = "boolean", label = "Tell me of messages while I am not in the room" };
 	local is_in_form = false;
@@ -84,7 +84,7 @@ local function watch(parts)
 	-- Whether it makes a difference for a user what they choose.
 	local function is_offered_to(bare_jid)
 		if is_left_to_other() then return false; end
-		if local_hosts.is_local(bare_jid) then return is_account_pushed(bare_jid); end
+		if local_hosts.is_local(bare_jid) then return may_reach_account(bare_jid); end
 		return parts.is_forwarding;
 	end
 
@@ -98,7 +98,7 @@ local function watch(parts)
 	-- What the form shows to a user: what they have chosen, or else what happens without a choice.
 	local function shown_to(room, bare_jid)
 		local choice = room:get_affiliation_data(bare_jid, key);
-		if choice == nil then return is_account_pushed(bare_jid); end
+		if choice == nil then return local_hosts.is_local(bare_jid) and may_reach_account(bare_jid); end
 		return choice == true;
 	end
 
@@ -199,7 +199,7 @@ local function watch(parts)
 			return refuse(event, { type = "modify", condition = "bad-request", text = "The field "..field_var.." is neither 1 nor 0" });
 		end
 		local is_new = choice and not local_hosts.is_local(bare_jid) and forwarding_in(bare_jid, room:get_affiliation_data(bare_jid)) ~= "asked";
-		local refusal = is_new and engine.admit_forwarding and engine:admit_forwarding(bare_jid);
+		local refusal = is_new and engine:admit_forwarding(bare_jid);
 		if refusal then return refuse(event, refusal); end
 		submit(event, room, bare_jid, choice);
 		return nil;

@@ -2,7 +2,7 @@
 -- servers with mod_cloud_notify, and Tigase's, push to the devices of the account and do not keep.
 --
 -- Nobody answers that with a result, and most servers with an error, which says no more than that the domain was reached. Only this
--- server says that it was not.
+-- server says that it was not: then the message is forwarded once it can be. Where nothing comes back at all, it has arrived.
 --
 -- This file is MIT/X11 licensed.
 
@@ -20,12 +20,56 @@ local way_message = part "muc_cloud_notify/way_message";
 -- Before mod_muc, which takes an error for one of an occupant's: one whose session has a bare JID may be there.
 local before_others = 200;
 
+-- How often it is looked whether what was forwarded has not come back for long enough.
+local seconds_between_looks = 1;
+
+-- Whether a link to a domain is being made: what waits for it comes back if that fails.
+local function is_connecting(domain)
+	local session = prosody.hosts[module.host].s2sout[domain];
+	return session ~= nil and session.type == "s2sout_unauthed";
+end
+
 -- Whether an error was made by this server, as one is that a message to a domain out of reach comes back with.
 local function is_own(event)
 	return event.origin.dummy or prosody.hosts[jid_host(event.stanza.attr.from)] ~= nil;
 end
 
-local function watch(engine)
+-- engine_options: see engine_types.lua
+local function watch(engine, engine_options)
+	-- How long something may take to come back, on a link that is there: not so long that its push is overdue.
+	local seconds_to_answer = math.min(engine_options.way_interval, engine_options.reply_timeout / 2);
+	local sent = {}; -- { id, domain, time } of messages, in their order
+	local first, last = 1, 0; -- which of them are still there
+	local is_planned = false;
+
+	-- Takes note of messages of which nothing has come back. For others that makes no difference.
+	local function look()
+		local now = monotonic();
+		while first <= last and now - sent[first].time >= seconds_to_answer do
+			local message = sent[first];
+			sent[first] = nil;
+			first = first + 1;
+			if is_connecting(message.domain) then
+				last, message.time = last + 1, now;
+				sent[last] = message;
+			else
+				engine:handed_over(message.id, now);
+			end
+		end
+	end
+
+	local function note_sent(id, domain, time)
+		last = last + 1;
+		sent[last] = { id = id, domain = domain, time = time };
+		if is_planned then return; end
+		is_planned = true;
+		module:add_timer(seconds_between_looks, function ()
+			guard.attempt("look what has come back of forwarded messages", look);
+			is_planned = first <= last;
+			return is_planned and seconds_between_looks or nil;
+		end);
+	end
+
 	local function take_answer(event)
 		local stanza = event.stanza;
 		local id = forwarded_ids.answered_push(stanza);
@@ -48,11 +92,13 @@ local function watch(engine)
 		local user = to.user;
 		-- The host may be one of this server by now.
 		local message = not local_hosts.is_local(user) and way_message.new(engine, user, id, summary);
-		engine:handed_over(id, time); -- it may be answered before module:send() returns
 		if message then
 			module:log("debug", "Forwarding a message to %s", user);
 			message.attr.id = forwarded_ids.new(id);
+			note_sent(id, jid_host(user), time);
 			module:send(message);
+		else
+			engine:handed_over(id, time);
 		end
 		return false;
 	end

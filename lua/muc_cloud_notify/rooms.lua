@@ -98,8 +98,12 @@ local function watch(parts)
 		note_affiliation(event.room, event.jid, event.in_room);
 	end), 1000);
 
+	-- Who has asked has their place among the users of their domain from now on, which takes that the room is read.
 	local note_choice = note("take note of a choice", function (event)
-		note_affiliation(event.room, event.jid, true);
+		local room, bare_jid = event.room, event.jid;
+		note_affiliation(room, bare_jid, true);
+		local has_asked = parts.choices.forwarding_in(bare_jid, room:get_affiliation_data(bare_jid)) == "asked";
+		if has_asked and engine:coverage(room.jid) == "nothing" then room_sync.start(room); end
 	end);
 	parts.choices.on_change(function (room, bare_jid) note_choice { room = room, jid = bare_jid }; end);
 
