@@ -15,7 +15,7 @@ local submit = registrations.submit;
 local far_host, far_app = "far.example", "push.far.example";
 local ann_jid = "ann@" .. far_host;
 local slow_service, silent_service, narrow_service = "slow.localhost", "silent.localhost", "narrow.localhost";
-local interval = 1.2;
+local interval = 1.5;
 
 local function options(changes)
 	local all = muc_service.with_body {
@@ -54,7 +54,8 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 
 	lazy_setup(function ()
 		near = prosody.start {
-			version = version, s2s = "dialback", components = { "users.localhost", "push.localhost" }, muc = options(), c2s = true;
+			version = version, s2s = "dialback", c2s = true, community_modules = true, components = { "users.localhost", "push.localhost" };
+			muc = options(), global = { modules_enabled = { "cloud_notify" } };
 			mucs = {
 				[slow_service] = options { muc_push_account_interval = interval };
 				[silent_service] = options { muc_push_forward = "none" };
@@ -193,10 +194,29 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		assert.same({ "two" }, told(room, "two"));
 	end);
 
-	it("is not done for users of this server", function ()
-		local room = new_room(true, "ulf@localhost");
+	it("is not done for users of this server, who can refuse what their account gets", function ()
+		local ulf = near:client("ulf@localhost/phone", { stream_management = false });
+		local room = new_room(true, ulf.bare_jid);
 		assert.same({}, told(room));
 		assert.same({}, muc:take_pushes());
+		assert.equal("result", ulf:enable({ to = ulf.bare_jid, jid = muc.app.jid, node = "ulf" }).attr.type);
+		room = new_room(nil, ulf.bare_jid);
+		local function is_pushed()
+			muc:say(room);
+			muc.bob.component:sync();
+			local pushes = muc:take_pushes();
+			return pushes[1] ~= nil and pushes[1]:match("^ulf ") ~= nil;
+		end
+		assert.is_true(is_pushed());
+		for _, choice in ipairs { "0", "1", "0" } do
+			assert.equal("result", (submit(ulf, room, "Ulf", choice)));
+			assert.equal(choice ~= "0", is_pushed());
+		end
+		-- That they can do where nothing is forwarded, too. The form shows what happens as long as they have not.
+		local silent_room = muc:new_room({ ulf.bare_jid, ann_jid }, silent_service);
+		assert.same({ "1" }, registrations.shown(ulf, silent_room));
+		assert.same({}, registrations.shown(ann, silent_room));
+		assert.same({}, (take()));
 	end);
 
 	it("is not done where the operator forwards nothing", function ()
@@ -219,8 +239,9 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 	it("tells of the newest message, once in a while", function ()
 		local room = new_room(true, nil, slow_service);
 		local begun = loop.now();
-		for _, text in ipairs { "one", "two", "three" } do muc.bob:say(room, text); end
-		wait_for { "one", "three" };
+		assert.same({ "one" }, told(room, "one"));
+		for _, text in ipairs { "two", "three" } do muc.bob:say(room, text); end
+		wait_for { "three" };
 		assert.is_true(loop.now() - begun >= interval);
 	end);
 

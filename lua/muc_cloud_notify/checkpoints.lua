@@ -14,6 +14,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local names_of = part "muc_cloud_notify/outbox_names";
 
 -- A checkpoint is made when there are more bytes since the last one than this, and than twice as many as that one has.
@@ -69,7 +70,7 @@ local function new(parts)
 
 	-- Does something later, unless all this is over by then. step() returns after how many seconds it goes on, nil: not at all
 	local function plan(what, seconds, step)
-		module:add_timer(seconds, function ()
+		timers.add(seconds, function ()
 			if is_stopped then return; end
 			local started = monotonic();
 			local ok, next_seconds = guard.attempt(what, step);
@@ -173,7 +174,7 @@ local function new(parts)
 	local function begin_to_wait()
 		if is_timed or batches == 0 then return; end
 		is_timed = true;
-		module:add_timer(most_seconds, function ()
+		timers.add(most_seconds, function ()
 			is_timed, is_due = false, batches > 0;
 			look();
 		end);

@@ -13,6 +13,7 @@ local stanza_mt = require "util.stanza".stanza_mt;
 
 local guard = part "shared/guard";
 local library = part "shared/library";
+local timers = part "shared/timers";
 
 local contract = part "muc_cloud_notify/engine_types".contract;
 
@@ -69,11 +70,11 @@ local function open(native, options)
 
 	local function set_timer(time, reason)
 		if due and due <= time then return; end
-		if timer then timer:stop(); end
+		if timer then timers.stop(timer); end
 		local seconds = math.max(0, time - monotonic());
 		module:log("debug", "Next turn in %.3f s: %s", seconds, reason);
 		due = time;
-		timer = module:add_timer(seconds, on_timer);
+		timer = timers.add(seconds, on_timer);
 	end
 
 	local function drain_and_plan()

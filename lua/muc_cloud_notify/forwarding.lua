@@ -15,6 +15,7 @@ local forwarded_ids = part "shared/forwarded_ids";
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 local stanza_error = part "shared/stanza_error";
+local timers = part "shared/timers";
 local way_message = part "muc_cloud_notify/way_message";
 
 -- Before mod_muc, which takes an error for one of an occupant's: one whose session has a bare JID may be there.
@@ -63,7 +64,7 @@ local function watch(engine, engine_options)
 		sent[last] = { id = id, domain = domain, time = time };
 		if is_planned then return; end
 		is_planned = true;
-		module:add_timer(seconds_between_looks, function ()
+		timers.add(seconds_between_looks, function ()
 			guard.attempt("look what has come back of forwarded messages", look);
 			is_planned = first <= last;
 			return is_planned and seconds_between_looks or nil;

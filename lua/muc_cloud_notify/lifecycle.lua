@@ -11,6 +11,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- How long a stop waits for what has happened in large rooms to come to all of their members.
@@ -66,7 +67,7 @@ local function start(parts)
 		local function look()
 			local _, reason = engine:next_deadline();
 			if reason == "push waiting" and monotonic() < time_is_up then
-				module:add_timer(seconds_between_looks, guard.watch("look whether the outbox of the last run is told", look));
+				timers.add(seconds_between_looks, guard.watch("look whether the outbox of the last run is told", look));
 			else
 				tasks.start("clear the outbox of the last run", outbox_store.clear, function () end);
 			end
@@ -130,7 +131,7 @@ local function start(parts)
 	local function begin_to_fill(begin)
 		begin("load the registrations", fill, function ()
 			if is_filled then return on_filled(); end
-			module:add_timer(seconds_to_wait, guard.watch("go on loading the registrations", function () begin_to_fill(tasks.later); end));
+			timers.add(seconds_to_wait, guard.watch("go on loading the registrations", function () begin_to_fill(tasks.later); end));
 		end);
 	end
 
@@ -208,9 +209,11 @@ local function start(parts)
 	end
 
 	function module.unload()
-		if is_reload then return; end
-		stop();
-		native.close(module.host);
+		if not is_reload then
+			stop();
+			native.close(module.host);
+		end
+		timers.stop_all();
 	end
 
 	-- After mod_muc has saved its rooms.
@@ -226,7 +229,7 @@ local function start(parts)
 	end
 
 	-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-	module:add_timer(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
+	timers.add(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
 end
 
 return { start = start };

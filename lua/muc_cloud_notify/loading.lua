@@ -9,6 +9,7 @@
 local part = ...;
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 
 -- Pauses, in seconds, while nothing can be read, and for records that cannot be.
 local first_pause, longest_pause = 0.25, 30;
@@ -142,7 +143,7 @@ local function new(parts)
 	function plan_retry()
 		if is_planned or not next(unreadable) then return; end
 		is_planned = true;
-		module:add_timer(retry_now, function ()
+		timers.add(retry_now, function ()
 			is_planned = false;
 			retry_now = math.min(2 * retry_now, longest_retry);
 			retry();

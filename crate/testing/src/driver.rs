@@ -185,6 +185,7 @@ impl Driver {
         Publish {
             user: user.to_owned(),
             app_server: registration.app_server.clone(),
+            way: registration.way(),
             node: registration.node.clone(),
             publish_options: registration.publish_options.clone(),
             summary: self.engine.summary(push.summary).expect("it is a new one").clone(),
@@ -221,6 +222,20 @@ impl Driver {
     /// about a mention.
     pub fn words(&self, id: &str) -> Option<(Option<&str>, Option<&str>, bool)> {
         self.engine.words(id).map(|words| (words.sender, words.body, words.is_mention))
+    }
+
+    /// The room that a push tells of.
+    pub fn room_told(&self, id: &str) -> Option<&str> {
+        self.engine.words(id)?.room
+    }
+
+    /// Whether messages can be forwarded to one more user.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn admit_forwarding(&self, user: &str) -> Result<(), RequestError> {
+        self.engine.admit_forwarding(user)
     }
 
     /// Whether a push is to be sent still.
