@@ -100,7 +100,9 @@ local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
 	ways = {
 		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
-		forward = part "muc_cloud_notify/forwarding".watch(engine, options.engine).hand_over;
+		forward = part "muc_cloud_notify/forwarding".watch {
+			engine = engine, live_rooms = live_rooms, engine_options = options.engine;
+		}.hand_over;
 	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };

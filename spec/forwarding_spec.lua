@@ -245,31 +245,58 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		assert.is_true(loop.now() - begun >= interval);
 	end);
 
-	it("does not mind what is answered, nor by whom", function ()
+	it("is not done for an account that is an occupant itself, which makes no difference to what is answered", function ()
 		local room = new_room(true, "carl@users.localhost");
-		local carl = near:user("carl@users.localhost/phone");
-		local account = near:user("carl@users.localhost");
-		account:join(room, "Carl"); -- an occupant whose session is the account
+		local carl, account = near:user("carl@users.localhost/phone"), near:user("carl@users.localhost");
+		local function forwarded_to_carl()
+			local texts = {};
+			repeat
+				local message = account:receive(0, function (stanza) return stanza.attr.id and stanza.attr.id:find "^muc%-forwarded%-"; end);
+				if message then table.insert(texts, message:get_child_text("body")); end
+			until not message;
+			account:clear();
+			return texts;
+		end
+		account:join(room, "Carl");
 		muc:say(room, "one");
-		local message = account:expect(function (stanza) return stanza.attr.id and stanza.attr.id:find "^muc%-forwarded%-"; end);
+		account:expect { body = "one" };
+		assert.same({}, forwarded_to_carl());
+
 		near:admin([[module:hook("muc-undelivered-message", function () prosody.undelivered = (prosody.undelivered or 0) + 1; end)]]);
-		for _, condition in ipairs { "service-unavailable", "item-not-found", "gone" } do
-			for _, from in ipairs { account, carl } do
-				for _, to in ipairs { room .. "/bob", room } do
-					local bounce = st.error_reply(message, "cancel", condition);
-					bounce.attr.from, bounce.attr.to = from.jid, to;
-					from:send(bounce);
-				end
+		for _, condition in ipairs { "service-unavailable", "item-not-found", "not-acceptable" } do
+			for _, to in ipairs { room .. "/bob", room } do
+				account:send(st.message({ type = "error", id = "muc-forwarded-" .. ("0"):rep(48), to = to })
+					:tag("error", { type = "cancel" }):tag(condition, { xmlns = "urn:ietf:params:xml:ns:xmpp-stanzas" }):reset());
 			end
 		end
 		muc.bob.component:sync();
 		assert.is_nil(near:admin("return prosody.undelivered"));
 		assert.equal(room .. "/Carl", near:admin("return room(...):get_occupant_jid(select(2, ...))", room, account.jid));
-		account:clear();
+		assert.is_nil(muc.bob:receive(0, { name = "message", type = "error" }));
+
+		account:leave(room);
 		muc:say(room, "two");
-		assert.equal("two", account:expect(function (stanza)
-			return stanza.attr.id and stanza.attr.id:find "^muc%-forwarded%-";
-		end):get_child_text("body"));
+		assert.same({ "two" }, forwarded_to_carl());
+		-- Of a session it is a bounce like any other.
+		carl:join(room, "Carl");
+		carl:send(st.message({ type = "error", id = "muc-forwarded-" .. ("0"):rep(48), to = room .. "/bob" })
+			:tag("error", { type = "cancel" }):tag("service-unavailable", { xmlns = "urn:ietf:params:xml:ns:xmpp-stanzas" }):reset());
+		muc.bob:expect { name = "presence", from = room .. "/Carl", type = "unavailable" };
+	end);
+
+	it("is done again whatever was answered before, and by whomever", function ()
+		local room, carl_jid = new_room(true, "carl@users.localhost"), "carl@users.localhost";
+		local account = near:user(carl_jid);
+		for _, text in ipairs { "one", "two", "three" } do
+			muc:say(room, text);
+			local message = account:expect { body = text };
+			for _, from in ipairs { carl_jid .. "/phone", "eve@users.localhost", carl_jid } do
+				local bounce = st.error_reply(message, "cancel", text == "one" and "gone" or "service-unavailable");
+				bounce.attr.from = from;
+				account:send(bounce);
+			end
+			muc.bob.component:sync();
+		end
 	end);
 
 	it("goes on after a restart, and not in a room that is destroyed", function ()

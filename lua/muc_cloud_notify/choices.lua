@@ -219,7 +219,7 @@ local function watch(parts)
 
 	-- Only fired where the nickname is another one.
 	module:hook("muc-registration-submitted", guard.watch("take note of a choice", function (event)
-		event.affiliation_data[key] = event.submitted_data[key];
+		event.affiliation_data[key] = event.submitted_data and event.submitted_data[key];
 	end));
 
 	-- Before the affiliation is stored. Whoever sets it with other data says nothing of the member's choice.

@@ -8,7 +8,8 @@
 
 local part = ...;
 
-local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local jid_bare = require "util.jid".bare; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host;
 local monotonic = require "util.time".monotonic;
 
 local forwarded_ids = part "shared/forwarded_ids";
@@ -35,8 +36,9 @@ local function is_own(event)
 	return event.origin.dummy or prosody.hosts[jid_host(event.stanza.attr.from)] ~= nil;
 end
 
--- engine_options: see engine_types.lua
-local function watch(engine, engine_options)
+-- parts: { engine; live_rooms; engine_options = see engine_types.lua }
+local function watch(parts)
+	local engine, live_rooms, engine_options = parts.engine, parts.live_rooms, parts.engine_options;
 	-- How long something may take to come back, on a link that is there: not so long that its push is overdue.
 	local seconds_to_answer = math.min(engine_options.way_interval, engine_options.reply_timeout / 2);
 	local sent = {}; -- { id, domain, time } of messages, in their order
@@ -87,13 +89,19 @@ local function watch(engine, engine_options)
 		module:hook("message/"..to, guard.answer("take in the answer to a forwarded message", take_answer), before_others);
 	end
 
+	-- Whether the account itself is an occupant of the room, with its bare JID: it is sent all of its messages.
+	local function is_occupant(message)
+		local room = live_rooms.find(jid_bare(message.attr.from));
+		return room ~= nil and room._jid_nick[message.attr.to] ~= nil;
+	end
+
 	-- Hands over a push that was polled. to: as from publish.addressee(); time: on the clock of util.time.monotonic. Returns whether that
 	-- took a look into a store.
 	local function hand_over(to, id, summary, time)
 		local user = to.user;
 		-- The host may be one of this server by now.
 		local message = not local_hosts.is_local(user) and way_message.new(engine, user, id, summary);
-		if message then
+		if message and not is_occupant(message) then
 			module:log("debug", "Forwarding a message to %s", user);
 			message.attr.id = forwarded_ids.new(id);
 			note_sent(id, jid_host(user), time);
