@@ -299,6 +299,23 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		end
 	end);
 
+	it("is done again where another server says that the domain is out of reach", function ()
+		local room = new_room(true);
+		far:admin([[
+			local host = ...;
+			module:context(host):hook("message/bare/groupchat", function (event)
+				local bounce = st.error_reply(event.stanza, "wait", "remote-server-timeout");
+				module:context(host):send(bounce);
+				return true;
+			end, 10);
+		]], far_host);
+		local length = #near:log();
+		for count = 1, 6 do
+			assert.same({ "message "..count }, told(room, "message "..count));
+			near:wait_for_log(("came back from "..ann_jid..".*"):rep(count), 5, length);
+		end
+	end);
+
 	it("goes on after a restart, and not in a room that is destroyed", function ()
 		local room, other_room = new_room(true), new_room(true, "dora@" .. far_host);
 		local function count()
@@ -326,6 +343,7 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		near:wait_for_log("came back from " .. ann_jid .. ": [^\n]*remote%-server%-");
 		far:start_again();
 		log_in();
+		ann:ping(near.muc_host); -- that there is a link again, is known
 		assert.equal("missed", app:expect_push(10).summary["last-message-body"]);
 		muc:say(room, "hello again");
 		assert.equal("hello again", app:expect_push(5).summary["last-message-body"]);
