@@ -108,6 +108,11 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		return room;
 	end
 
+	-- To how many users messages are forwarded at all.
+	local function count()
+		return near:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats().forwarded");
+	end
+
 	local function told(room, text)
 		muc:say(room, text or "hello");
 		return (take());
@@ -133,7 +138,7 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 			assert.same({ "ann", text, room .. "/bob" }, { push.node, push.summary["last-message-body"], push.summary["last-message-sender"] });
 			near:wait_for_log("came back from " .. ann_jid .. ": cancel/service-unavailable", 5, length);
 		end
-		assert.equal(1, near:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats().forwarded"));
+		assert.equal(1, count());
 	end);
 
 	it("says whom a message mentions", function ()
@@ -196,9 +201,10 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 
 	it("is not done for users of this server, who can refuse what their account gets", function ()
 		local ulf = near:client("ulf@localhost/phone", { stream_management = false });
-		local room = new_room(true, ulf.bare_jid);
+		local room, before = new_room(true, ulf.bare_jid), count();
 		assert.same({}, told(room));
 		assert.same({}, muc:take_pushes());
+		assert.equal(before, count());
 		assert.equal("result", ulf:enable({ to = ulf.bare_jid, jid = muc.app.jid, node = "ulf" }).attr.type);
 		room = new_room(nil, ulf.bare_jid);
 		local function is_pushed()
@@ -318,9 +324,6 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 
 	it("goes on after a restart, and not in a room that is destroyed", function ()
 		local room, other_room = new_room(true), new_room(true, "dora@" .. far_host);
-		local function count()
-			return near:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats().forwarded");
-		end
 		muc:restart("stop");
 		prepare();
 		muc.bob:join(other_room, "bob");
