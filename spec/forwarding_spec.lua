@@ -316,9 +316,9 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 			end, 10);
 		]], far_host);
 		local length = #near:log();
-		for count = 1, 6 do
-			assert.same({ "message "..count }, told(room, "message "..count));
-			near:wait_for_log(("came back from "..ann_jid..".*"):rep(count), 5, length);
+		for number = 1, 6 do
+			assert.same({ "message "..number }, told(room, "message "..number));
+			near:wait_for_log(("came back from "..ann_jid..".*"):rep(number), 5, length);
 		end
 	end);
 

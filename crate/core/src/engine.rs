@@ -7,11 +7,13 @@ mod answers;
 mod awaited_rooms;
 mod consent;
 mod delivery;
+mod digests;
 mod fanout;
 mod journal;
 mod leases;
 mod messages;
 mod pace;
+mod pushes;
 mod recent_revisions;
 mod registrations;
 mod requests;
@@ -21,9 +23,10 @@ mod snapshot;
 mod stats;
 mod ways;
 
-pub use delivery::{Push, PushDetails, Words};
+pub use delivery::Push;
 pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast, Forgotten};
+pub use pushes::{PushDetails, Words};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
     StanzaIdsState, UnreadEntry, UnreadState,
@@ -41,10 +44,10 @@ use crate::time::Instant;
 use awaited_rooms::AwaitedRooms;
 use consent::PushesWithoutConsent;
 use delivery::Delivery;
+use digests::Digests;
 use fanout::FanOuts;
 use journal::Recovery;
 use leases::LeaseCheck;
-use messages::Digests;
 use registrations::Registrations;
 use rooms::Rooms;
 

@@ -4,6 +4,7 @@
 //! hear of is told to them: so each gets what they would have got if everybody had been told at once.
 
 mod news;
+mod remains;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -16,7 +17,6 @@ use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::options::Options;
 use crate::room::{Gone, Member, Members, Remains, Room};
-use crate::way::{Forwarding, Way};
 use crate::work;
 
 use super::Engine;
@@ -25,6 +25,7 @@ use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 use news::News;
+use remains::mark_read;
 
 /// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
@@ -345,21 +346,6 @@ impl FanOuts {
             told.devices.drop_room(device, *room);
         }
     }
-}
-
-/// Marks what is unread of a room that is gone as read, for as many as are told at once. Returns whether those are all.
-fn mark_read(room: RoomId, remains: &mut Remains, asked: &mut Vec<Gone>, told: &mut Told<'_>) -> bool {
-    for _ in 0..told.options.members_at_once {
-        let Some(gone) = remains.next() else { return true };
-        for device in told.registrations.devices_of(gone.user) {
-            told.devices.drop_room(device, room);
-        }
-        let way = told.registrations.user(gone.user).and_then(User::way);
-        if gone.forwarding == Forwarding::Asked || way == Some(Way::Forward) {
-            asked.push(gone);
-        }
-    }
-    remains.is_empty()
 }
 
 /// What comes to the members of a room bit by bit.

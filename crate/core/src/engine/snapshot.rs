@@ -30,8 +30,8 @@ use crate::time::Instant;
 
 use super::Engine;
 use super::awaited_rooms::AwaitedRooms;
+use super::digests::Digests;
 use super::journal::Index;
-use super::messages::Digests;
 use super::registrations::Registrations;
 use super::rooms::Rooms;
 use messages::RestoredMessages;

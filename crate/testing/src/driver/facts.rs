@@ -31,7 +31,7 @@ impl Driver {
     }
 
     /// A room's members are read, with what they have said of messages being forwarded.
-    pub fn set_members_with_forwarding<'a>(&mut self, room: &str, members: &[(&'a str, Forwarding)]) {
+    pub fn set_members_with_forwarding(&mut self, room: &str, members: &[(&str, Forwarding)]) {
         self.engine.begin_members(room);
         let names = members.iter().map(|(jid, _)| (*jid, None));
         self.engine.add_members(room, names, [], members.iter().copied());
