@@ -175,12 +175,11 @@ local function new(parts)
 	-- Lists the keys, if they were not listed yet. Returns whether they are.
 	local function list(pause)
 		if pending then return true; end
-		local ok, keys = pcall(records.list, pause);
+		local ok, keys = pcall(records.list, pause, records.expect);
 		if not ok then
 			module:log("debug", "Listing the registered users: %s", tostring(keys));
 			return false;
 		end
-		records.expect(keys);
 		pending = keys;
 		return true;
 	end
@@ -233,7 +232,7 @@ local function new(parts)
 
 	local function take_over(keys)
 		unreadable = keys;
-		for key in pairs(keys) do records.expect { key }; end
+		for key in pairs(keys) do records.expect(key); end
 	end
 
 	return { go_on = go_on, retry = retry, load_host = load_host, find_keys = find_keys, hand_over = hand_over, take_over = take_over };
