@@ -306,6 +306,17 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		end
 	end);
 
+	it("is done one after the other, and goes on where nobody answers at all", function ()
+		local room = new_room(true, "dan@users.localhost");
+		local account = near:user "dan@users.localhost";
+		muc:say(room, "one");
+		account:expect { body = "one" };
+		muc:say(room, "two");
+		assert.is_nil(account:receive(0, { body = "two" }));
+		account:expect({ body = "two" }, 5);
+		account:expect_nothing { body = "one" };
+	end);
+
 	it("is done again where another server says that the domain is out of reach", function ()
 		local room = new_room(true);
 		far:admin([[
