@@ -16,6 +16,7 @@ local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
 local hosts = prosody.hosts;
@@ -115,7 +116,7 @@ local function watch(parts)
 	local load_later;
 
 	local function retry(host)
-		module:add_timer(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
+		timers.add(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
 	end
 
 	function load_later(host)
