@@ -305,7 +305,8 @@ impl Delivery {
         let is_of_domain = concern == Concern::Domain;
         let failures = device.count_attempt(in_flight, is_of_domain);
         let failing_for = failures.since.map_or(0.0, |since| now.seconds_since(since));
-        if failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
+        let is_registered = device.registration().way().is_none();
+        if is_registered && failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
             return Some(Reason::Unreachable);
         }
         let delay = options.back_off(failures.attempts.saturating_sub(failures.silences).saturating_sub(1));

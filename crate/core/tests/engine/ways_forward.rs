@@ -226,6 +226,30 @@ fn a_domain_that_cannot_be_reached_at_once_is_told_later() {
 }
 
 #[test]
+fn who_cannot_be_reached_for_weeks_is_asked_now_and_then_and_never_given_up() {
+    let options = Options { time_to_live: 1e9, max_errors: 1, give_up_after: 10.0, ..Options::default() };
+    let mut service = with_options(options);
+    service.set_forwarding(ORCHARD, NURSE, Forwarding::Asked);
+    service.set_occupants(ORCHARD, []);
+    let mut asked = 0;
+    for tick in 0..10 * 180 {
+        if tick % 180 == 0 {
+            service.say(ORCHARD, "But soft!");
+        }
+        for push in service.pushes() {
+            let is_juliet = push.user == JULIET;
+            asked += usize::from(is_juliet);
+            // Others of her domain can be.
+            let outcome = if is_juliet { Outcome::Silent } else { Outcome::Rejected };
+            assert_eq!(service.handle_reply(&push.id, push.app_server.as_str(), outcome), Handling::Taken);
+        }
+        service.wait(20.0);
+    }
+    assert!((10..100).contains(&asked), "{asked} times in ten hours");
+    assert_eq!(counts(&service), (2, 0, 0));
+}
+
+#[test]
 fn one_user_after_the_other_is_no_stranger_to_their_domain() {
     let mut service = Service::new(Options::default());
     let users: Vec<String> = (0..200).map(|number| format!("user{number}@capulet.example")).collect();
