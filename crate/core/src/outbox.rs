@@ -154,12 +154,9 @@ impl Outbox {
         is_late: bool,
     ) -> Concern {
         let (domain, app_server) = (device.domain(), &device.registration().app_server);
-        // The addresses of users are no app servers, but their domain may be away.
+        // The addresses of users are no app servers.
         if device.registration().way().is_some() {
-            let is_silent = landing.is_some_and(|landing| landing.outcome == Outcome::Silent);
-            let since = device.failing_since().unwrap_or(in_flight.sent);
-            let is_away = is_silent && self.domains.concern(domain, app_server, since) == Concern::Domain;
-            return if is_away { Concern::Domain } else { Concern::Device };
+            return Concern::Device;
         }
         match landing.map(|landing| landing.outcome) {
             Some(Outcome::Silent) => {
