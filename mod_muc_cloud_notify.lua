@@ -53,11 +53,17 @@ local publishers = part "muc_cloud_notify/publishers".new(options.from);
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
 local early_facts = part "muc_cloud_notify/early_facts".new(engine, is_new);
+local account_devices;
+local choices = part "muc_cloud_notify/choices".watch {
+	muc = muc, engine = engine, is_forwarding = options.forward == "asked";
+	may_reach_account = function (user) return account_devices.may_reach(user); end;
+};
 local room_sync = part "muc_cloud_notify/room_sync".new {
-	engine = engine, tasks = tasks, presence = presence, consent = consent, early_facts = early_facts, is_loaded = not is_new;
+	engine = engine, tasks = tasks, presence = presence, consent = consent, choices = choices, early_facts = early_facts;
+	is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent, choices = choices;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
@@ -90,7 +96,7 @@ local leases = part "muc_cloud_notify/leases".new {
 local may_push = accounts.watch {
 	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
 }.may_push;
-local account_devices = part "muc_cloud_notify/account_devices".watch {
+account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
 	find_memberships = rooms.find_memberships, is_wanted = options.accounts;
 };
@@ -98,7 +104,12 @@ local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, recor
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
 	outbox_store = outbox_store, may_push = may_push;
-	ways = { account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over };
+	ways = {
+		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
+		forward = part "muc_cloud_notify/forwarding".watch {
+			engine = engine, live_rooms = live_rooms, engine_options = options.engine;
+		}.hand_over;
+	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 

@@ -26,6 +26,7 @@ local options = {
 	{ "muc_push_account_interval", { "20s", -1, {} }, "a number of seconds of at least 0", "20", 0 };
 	{ "muc_push_journal", { "no" }, "true or false", "true", false }; -- with it each push takes a while, so in one case alone
 	{ "muc_push_consent", { "yes", 1, {} }, "true or false", "true", false };
+	{ "muc_push_forward", { "all", true, {} }, [["asked" or "none"]], [["asked"]], "none" };
 	{ "muc_push_hibernating", { "yes", 0, {} }, "true or false", "true", false };
 	{ "muc_push_standby", { "yes", 1, {} }, [["auto", true or false]], [["auto"]], false };
 	{ "muc_push_slice", { "3ms", 0.05, 5000 }, "a number of milliseconds from 0.1 to 1000", "1", 2.5 };

@@ -11,7 +11,8 @@
 
 local part = ...;
 
-local jid_join = require "util.jid".join; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
@@ -52,6 +53,11 @@ local function watch(parts)
 			return nil;
 		end
 		return type(stored) == "table" and next(stored) ~= nil;
+	end
+
+	-- Whether a user could be reached by the devices of their account, whether or not it has any now.
+	local function may_reach(user)
+		return has_module(jid_host(user));
 	end
 
 	local function find_rooms(user)
@@ -153,7 +159,7 @@ local function watch(parts)
 		end));
 	end
 
-	return { has_devices = has_devices, load = load, load_again = load_again };
+	return { has_devices = has_devices, may_reach = may_reach, load = load, load_again = load_again };
 end
 
 return { watch = watch };

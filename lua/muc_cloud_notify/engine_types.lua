@@ -295,8 +295,9 @@ function engine:handle_ping(user) end
 ---@return boolean is_ours whether it answers a publish that was sent there
 function engine:handle_result(id, from, now) end
 
----A push that was polled, and goes by a way, was handed over: nobody answers it, and it is done. Should the domain of a user elsewhere
----turn out to be out of reach, handle_error() is told.
+---A push that was polled, and goes by a way, was handed over: nobody answers it, and it is done. Of a message that is forwarded that is
+---known once nothing has come back for a while; what does come back before is for handle_error(), which forwards it again where the domain
+---of the user is out of reach.
 ---@param id string
 ---@param now number
 function engine:handed_over(id, now) end

@@ -15,6 +15,7 @@ local own = {
 	accounts = { "muc_push_accounts", options.boolean, "true or false", true };
 	consent = { "muc_push_consent", options.boolean, "true or false", true };
 	standby = { "muc_push_standby", options.one_of("auto", true, false), [["auto", true or false]], "auto" };
+	forward = { "muc_push_forward", options.one_of("asked", "none"), [["asked" or "none"]], "asked" };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -50,6 +51,7 @@ local of_engine = {
 ---@field accounts boolean whether members are reached by the devices of their accounts on this server
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
+---@field forward "asked"|"none" to whom messages are forwarded, of members with an account elsewhere
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native
