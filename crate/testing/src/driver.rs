@@ -51,8 +51,13 @@ impl Driver {
 
     /// As [`Driver::starting_at`], where all options count, and ids and fractions follow from a seed.
     pub fn seeded(now: f64, options: Options, seed: u64) -> Self {
+        Driver::seeded_for(HOST, now, options, seed)
+    }
+
+    /// As [`Driver::seeded`], for another service.
+    pub fn seeded_for(host: &str, now: f64, options: Options, seed: u64) -> Self {
         let (random, has_journal) = (SimRandom::seeded(seed), options.journal);
-        let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
+        let engine = Engine::new(host, with_prepared_addresses(options), random.clone());
         Driver { engine, random, now, has_journal, answered: Vec::new() }
     }
 

@@ -11,7 +11,6 @@
 mod app_servers;
 mod calm;
 mod caps;
-mod chance;
 mod journal;
 mod lifecycle;
 mod module;

@@ -4,7 +4,7 @@
 use muc_cloud_notify_core::Options;
 
 use super::app_servers::Quirks;
-use super::chance::Chance;
+use crate::sim_chance::Chance;
 
 /// What can happen, in the order of [`Settings::weights`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::app_servers::{Answer, Quirks, SimAppServer};
 use super::caps::Caps;
-use super::chance::Chance;
 use super::journal::SimJournal;
 use super::lifecycle::Loading;
 use super::outbox_store::OutboxRecord;
@@ -13,6 +12,7 @@ use super::store::SimStore;
 use super::truth::{Affiliation, Key, Said, Truth, TruthRoom};
 use crate::driver::Driver;
 use crate::names::HOST;
+use crate::sim_chance::Chance;
 use muc_cloud_notify_core::Record;
 
 /// The process is killed: nothing follows.
