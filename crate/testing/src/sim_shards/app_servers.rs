@@ -80,6 +80,8 @@ pub(super) struct SimAppServer {
     pub(super) taken: u64,
     /// After which return somebody who had waited for it was told last, and how many seconds after.
     pub(super) told_after: f64,
+    /// When somebody heard of something new through it last.
+    pub(super) last_told: f64,
 }
 
 impl SimAppServer {
@@ -109,6 +111,7 @@ impl SimAppServer {
             peaks: Vec::new(),
             taken: 0,
             told_after: 0.0,
+            last_told: 0.0,
         }
     }
 

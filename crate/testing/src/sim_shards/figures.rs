@@ -30,6 +30,8 @@ pub struct AppServerFigures {
     pub peaks_after_return: (u32, u32),
     /// How many seconds after its return the last of those heard who had waited for it.
     pub told_after: f64,
+    /// When somebody heard of something new through it last, in seconds after the last message.
+    pub last_told: f64,
 }
 
 /// How much there was of a run.
@@ -66,6 +68,7 @@ impl Figures {
                 peaks: app_server.peaks(false),
                 peaks_after_return: app_server.peaks(true),
                 told_after: app_server.told_after,
+                last_told: app_server.last_told - world.ends_at,
             });
         let tally = &world.tally;
         Figures {
@@ -98,12 +101,12 @@ impl fmt::Display for Figures {
         writeln!(formatter, "{kills} kills, {take_overs} take-overs, {moves} moves, in {seconds:.0} s")?;
         writeln!(
             formatter,
-            "app server  devices     taken  peak/s  at once  after return: peak/s  at once  told after"
+            "app server  devices     taken  peak/s  at once  after return: peak/s  at once  told after  the last"
         )?;
         for it in &self.app_servers {
             writeln!(
                 formatter,
-                "{:10} {:>8}  {:>8}  {:>6}  {:>7}  {:>20}  {:>7}  {:>8.1} s",
+                "{:10} {:>8}  {:>8}  {:>6}  {:>7}  {:>20}  {:>7}  {:>8.1} s  {:>6.0} s",
                 it.kind,
                 it.devices,
                 it.taken,
@@ -111,7 +114,8 @@ impl fmt::Display for Figures {
                 it.peaks.1,
                 it.peaks_after_return.0,
                 it.peaks_after_return.1,
-                it.told_after
+                it.told_after,
+                it.last_told
             )?;
         }
         Ok(())

@@ -52,6 +52,7 @@ impl Shard {
             return;
         }
         world.tally.ends[end as usize] += 1;
+        self.ends_left = self.ends_left.saturating_sub(1);
         for user in 0..self.devices.len() {
             for slot in 0..SLOTS {
                 if self.devices[user].is_present[slot] {
@@ -118,6 +119,9 @@ impl Shard {
             self.driver.now = self.clock - age;
             assert_eq!(self.driver.restore_part(part), 0, "what was written can be read");
         }
+        if self.ends_left == 0 {
+            self.journal.drop_all();
+        }
         self.driver.now = self.clock;
         self.write_due(world);
         world.timeline.add(self.clock, self.number, Some(self.run), Happening::ReadRooms);
@@ -180,7 +184,10 @@ impl Shard {
             self.driver.link_restored(&jid);
         }
         let outage = world.app_servers[number].last_outage(self.clock);
-        let is_promised = self.loads[number].is_known && outage.is_some_and(|it| self.since < it.from);
+        let load = &self.loads[number];
+        // That what vanishes is missed takes as long as an answer may.
+        let is_noticed = is_told || load.is_probed(&world.options);
+        let is_promised = is_noticed && load.is_known && outage.is_some_and(|it| self.since < it.from);
         self.loads[number].returned = is_promised.then_some((self.clock, self.said));
         if self.state == State::Running {
             self.plan(world);

@@ -113,6 +113,11 @@ impl Load {
         }
     }
 
+    /// Whether it is known to be away, and what has vanished does not keep others from being sent to it.
+    pub(super) fn is_probed(&self, options: &Options) -> bool {
+        self.away.is_some() && self.in_flight + MOST_AT_FIRST < options.max_in_flight
+    }
+
     /// The link is lost. Returns how many pushes that ends.
     pub(super) fn link_lost(&mut self, now: f64) -> u32 {
         self.epoch += 1;

@@ -22,6 +22,9 @@ const BETWEEN_TURNS: f64 = 0.0005;
 const SECONDS_A_BATCH: f64 = 0.002;
 const BETWEEN_PARTS: f64 = 0.02;
 
+/// How often it is looked whether all is in the store.
+const BETWEEN_LOOKS: f64 = 2.0;
+
 /// How many devices a part of a checkpoint holds.
 const DEVICES_IN_PART: usize = 500;
 
@@ -58,9 +61,13 @@ impl Shard {
         let Some(batch) = self.driver.poll_batch() else { return };
         self.clock += SECONDS_A_BATCH;
         self.driver.now = self.clock;
-        let is_checkpoint_due = self.journal.write(self.clock, batch);
+        let is_checkpoint_due = self.journal.write(self.clock, batch) && self.ends_left > 0;
         self.driver.batch_stored(SECONDS_A_BATCH);
-        self.look_at_stored();
+        if self.clock >= self.looked + BETWEEN_LOOKS {
+            // That takes the longer the more devices there are.
+            self.looked = self.clock;
+            self.look_at_stored();
+        }
         if is_checkpoint_due && self.checkpoint.is_none() {
             self.checkpoint = Some(self.journal.begin(self.driver.plan_snapshot()));
             let at = self.clock + BETWEEN_PARTS;
@@ -116,11 +123,11 @@ impl Shard {
             sent: self.clock,
             covers,
         };
-        self.devices[user].sent = Some(self.clock as f32);
+        let before = self.devices[user].sent.replace(self.clock as f32);
         world.tally.pushes += 1;
         let fate = world.app_servers[app_server].take(self.clock, is_cut_off, &mut world.chance);
         if matches!(fate, Fate::Taken(_) | Fate::TakenSilently) {
-            self.told(flight, world);
+            self.told(flight, before, world);
         }
         let (at, happening) = match fate {
             Fate::Taken(at) => (at, Happening::Answer(Box::new((flight, id, Outcome::Delivered)))),
@@ -160,8 +167,9 @@ impl Shard {
         if count >= unread.sure { unread.newest } else { 0 }
     }
 
-    /// An app server has told a device. Panics where it comes too late.
-    fn told(&mut self, flight: Flight, world: &mut World) {
+    /// An app server has told a device, after a push that was sent before and has vanished, if there was one. Panics where it comes
+    /// too late.
+    fn told(&mut self, flight: Flight, before: Option<f32>, world: &mut World) {
         let user = flight.device as usize;
         let device = self.devices[user];
         if flight.covers <= device.told {
@@ -175,12 +183,15 @@ impl Shard {
                 !device.is_present[slot] && room.is_any_between(device.read[slot], device.told, said)
             });
             if is_waiting {
-                let after = flight.sent - returned;
+                // Where nothing else tells of it, that one is missed only then.
+                let missed = before.map_or(0.0, |sent| f64::from(sent) + world.options.reply_timeout);
+                let after = flight.sent - returned.max(missed);
                 let whose = (self.number, user, app_server.kind, device, flight);
                 assert!(after <= AFTER_RETURN, "told {after} s after the return: {whose:?}");
                 app_server.told_after = app_server.told_after.max(after);
             }
         }
+        app_server.last_told = flight.sent;
         self.devices[user].told = flight.covers;
     }
 

@@ -52,6 +52,10 @@ pub(super) struct Shard {
     /// Those of whom the engine may not know that they have read something before it was killed.
     pub(super) vague: HashSet<(u32, usize)>,
     pub(super) journal: SimJournal,
+    /// When it was last looked whether all is in it.
+    pub(super) looked: f64,
+    /// How often the process is yet to end. Where it never is, nobody will read the journal.
+    pub(super) ends_left: u32,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) loads: Vec<Load>,
 }

@@ -25,6 +25,8 @@ pub(super) struct Checkpoint {
 /// All records, each with its number and the time at which it was written.
 #[derive(Debug, Default)]
 pub(super) struct SimJournal {
+    /// Where nobody will read them, there are none.
+    pub(super) is_kept: bool,
     records: VecDeque<(u64, f64, Record)>,
     written: u64,
     batches: usize,
@@ -32,8 +34,16 @@ pub(super) struct SimJournal {
 
 impl SimJournal {
     fn push(&mut self, now: f64, record: Record) {
+        if !self.is_kept {
+            return;
+        }
         self.written += 1;
         self.records.push_back((self.written, now, record));
+    }
+
+    /// Nobody will read it again.
+    pub(super) fn drop_all(&mut self) {
+        *self = SimJournal::default();
     }
 
     /// A batch is written. Returns whether a checkpoint is due.
