@@ -209,8 +209,12 @@ impl Driver {
 
     /// The devices whose lease has aged, where no lease has begun before `since`.
     pub fn aged_devices(&mut self, since: f64) -> Vec<AgedDevice> {
+        self.aged_devices_at(UnixTime::from_seconds(self.now), UnixTime::from_seconds(since))
+    }
+
+    /// The same at a time of day of the caller's.
+    pub fn aged_devices_at(&mut self, now: UnixTime, since: UnixTime) -> Vec<AgedDevice> {
         self.engine.begin_lease_check();
-        let (now, since) = (UnixTime::from_seconds(self.now), UnixTime::from_seconds(since));
         std::iter::from_fn(|| self.engine.next_aged_devices(now, since)).flatten().collect()
     }
 

@@ -11,16 +11,21 @@
 mod app_servers;
 mod calm;
 mod caps;
+mod devices;
 mod journal;
+mod leases;
 mod lifecycle;
+mod links;
 mod module;
 mod outbox_store;
 mod promises;
 mod requests;
+mod revisions;
 mod rooms;
 mod settings;
 mod simulation;
 mod store;
+mod texts;
 mod truth;
 
 pub use simulation::{Figures, Simulation};

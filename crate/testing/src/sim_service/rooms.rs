@@ -6,14 +6,19 @@ use rxml::xml_ncname;
 use std::collections::BTreeSet;
 
 use super::simulation::{Held, Killed, Simulation};
+use super::texts::text_of;
 use super::truth::{Affiliation, Said};
 use crate::names::{PRIVATE, PUBLIC};
 
 const CLIENT: &str = "jabber:client";
+const STANZA_ID: &str = "urn:xmpp:sid:0";
 const REFERENCE: &str = "urn:xmpp:reference:0";
 
 /// Nicknames of each user.
 const NICKS: usize = 2;
+
+/// How many messages can still be changed.
+const LOGGED: usize = 50;
 
 fn nickname(user: usize, nick: usize) -> String {
     format!("{user}-{nick}")
@@ -131,6 +136,10 @@ impl Simulation {
         let users: Vec<usize> = present.iter().copied().collect();
         let privacy = if self.truth.rooms[said.room].is_private { PRIVATE } else { PUBLIC };
         self.messages += 1;
+        if self.log.len() == LOGGED {
+            self.log.pop_front();
+        }
+        self.log.push_back(said.clone());
         self.note(|| format!("{said:?}, {present:?}"));
         let said = Said { at: self.now, ..said.clone() };
         let is_anybody_absent = self.module.driver.is_anybody_absent(&name);
@@ -235,11 +244,16 @@ impl Simulation {
 fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
     let nick = said.sender.map_or_else(|| "Somebody".to_owned(), |sender| nickname(sender, 0));
     let from = format!("{room}/{nick}");
-    let body = Element::builder("body", CLIENT).append(format!("m{}", said.number));
+    let body = Element::builder("body", CLIENT).append(text_of(said.number, 0));
+    let stanza_id = Element::builder("stanza-id", STANZA_ID)
+        .attr(xml_ncname!("by").into(), room)
+        .attr(xml_ncname!("id").into(), format!("s{}", said.number));
     let mut message = Element::builder("message", CLIENT)
         .attr(xml_ncname!("type").into(), "groupchat")
         .attr(xml_ncname!("from").into(), from)
-        .append(body);
+        .attr(xml_ncname!("id").into(), format!("i{}", said.number))
+        .append(body)
+        .append(stanza_id);
     if let Some(user) = said.mentions {
         let reference = Element::builder("reference", REFERENCE)
             .attr(xml_ncname!("type").into(), "mention")

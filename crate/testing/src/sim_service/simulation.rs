@@ -9,6 +9,7 @@ use super::lifecycle::Loading;
 use super::outbox_store::OutboxRecord;
 use super::settings::{Happening, Settings};
 use super::store::SimStore;
+use super::texts::Texts;
 use super::truth::{Affiliation, Key, Said, Truth, TruthRoom};
 use crate::driver::Driver;
 use crate::names::HOST;
@@ -58,6 +59,11 @@ pub struct Simulation {
     /// Answers on their way, and when they arrive.
     pub(super) network: Vec<(f64, Answer)>,
     pub(super) truth: Truth,
+    pub(super) texts: Texts,
+    /// The newest messages.
+    pub(super) log: VecDeque<Said>,
+    /// No lease has begun before, on the wall clock.
+    pub(super) leases_since: f64,
     pub(super) caps: Caps,
     pub(super) said: u32,
     pub(super) runs: u64,
@@ -137,6 +143,9 @@ impl Simulation {
             quirks: settings.quirks,
             network: Vec::new(),
             truth: Truth::new(rooms, settings.is_bit_by_bit()),
+            texts: Texts::default(),
+            log: VecDeque::new(),
+            leases_since: 0.0,
             caps: Caps::default(),
             said: 0,
             runs: 0,
@@ -217,6 +226,10 @@ impl Simulation {
             Happening::RestoreRoom => self.restore_room(),
             Happening::Stop => self.stop_and_start(),
             Happening::Reload => self.reload(),
+            Happening::LinkLost => self.lose_link(),
+            Happening::LinkRestored => self.restore_link(),
+            Happening::Leases => self.look_at_leases(),
+            Happening::Revision => self.revise(),
             Happening::Wait => {
                 let seconds = self.some_seconds();
                 self.wait(seconds)
