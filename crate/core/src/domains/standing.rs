@@ -86,8 +86,8 @@ pub(super) struct Standing {
     /// How many publishes may be on their way.
     pub(super) window: u32,
     pub(super) in_flight: u32,
-    /// How many of them were sent before it came back, in this epoch. It answers what was sent later: they have most likely vanished, and
-    /// what is new does not wait for them.
+    /// How many of them were sent before it came back, with which this epoch has begun. It answers what was sent later: they have most
+    /// likely vanished, and what is new does not wait for them.
     left_behind: u32,
     returned: u32,
     /// Counts its answers, and how often its breaker has opened.
