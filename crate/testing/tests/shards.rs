@@ -21,7 +21,10 @@ fn everybody_is_told_by_shards_that_end_and_app_servers_that_go_away() {
     let figures = run(1);
     assert!(figures.pushes > 2 * figures.devices as u64, "much happens: {figures}");
     assert!(figures.ends.iter().sum::<u32>() > 0, "shards end: {figures}");
-    assert!(figures.of_one_that_leaves().told_after > 0.0, "somebody has waited for an app server: {figures}");
+    assert!(
+        figures.of_one_that_leaves().told_after > 0.0,
+        "somebody has waited for an app server: {figures}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use muc_cloud_notify_core::DeviceState;
 
+use super::bounces::Sessions;
 use super::caps::Caps;
 use super::journal::SimJournal;
 use super::promises::InRoom;
@@ -84,6 +85,7 @@ impl Simulation {
     fn start(&mut self) {
         self.truth.stop();
         self.texts.restart();
+        self.sessions = Sessions::default();
         self.caps = Caps::default();
         (self.is_in_turn, self.fruitless) = (false, 0);
         let seed = self.chance.number();

@@ -22,6 +22,8 @@ pub(super) struct InRoom {
     read_up_to: u32,
     /// Of those up to this one it is not known what the engine has found of them in the store.
     unclear_up_to: u32,
+    /// Those that have come back from a session since the last were read.
+    come_back: Vec<u32>,
     /// Those that were taken back.
     taken_back: Vec<u32>,
     /// It is a push without a message, which is asked for or not.
@@ -131,6 +133,16 @@ impl InRoom {
         }
     }
 
+    /// Whether a message has come back from a session.
+    pub(super) fn has_come_back(&self, number: u32) -> bool {
+        self.come_back.contains(&number)
+    }
+
+    /// A message has come back from a session.
+    pub(super) fn come_back(&mut self, number: u32) {
+        self.come_back.push(number);
+    }
+
     /// A message is taken back, and does not count any more.
     pub(super) fn take_back(&mut self, number: u32) {
         self.count -= 1;
@@ -156,6 +168,7 @@ impl InRoom {
     /// Its owner has read all of it, and the engine knows what that is.
     pub(super) fn read(&mut self, is_known: bool) {
         (self.count, self.pending, self.flying) = (0, 0, 0);
+        self.come_back.clear();
         (self.unstored, self.in_batch, self.stored) = (0, 0, 0);
         if is_known {
             self.read_up_to = self.heard.last().copied().unwrap_or_default();
@@ -263,6 +276,7 @@ impl InRoom {
     /// The engine is a new one, and has not looked into the store.
     pub(super) fn forget(&mut self) {
         self.unclear_up_to = self.heard.last().copied().unwrap_or_default().max(self.unclear_up_to);
+        self.come_back.clear();
         self.adopt(0, 0);
         (self.flying, self.read_up_to) = (0, 0);
         (self.unstored, self.in_batch, self.stored) = (0, 0, 0);

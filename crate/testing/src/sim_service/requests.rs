@@ -94,6 +94,7 @@ impl Simulation {
     ) -> Result<bool, Killed> {
         let (name, keys) = (self.users[user].clone(), self.keys_of(user, record));
         let registrations = record.registrations.clone();
+        self.sessions.lose_sight_of(user);
         let renewed = added.map(|push_identifier| self.key_of(&name, push_identifier));
         self.fact(
             |driver| driver.set_registrations(&name, registrations, added),

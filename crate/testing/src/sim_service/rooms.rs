@@ -20,7 +20,7 @@ const NICKS: usize = 2;
 /// How many messages can still be changed.
 const LOGGED: usize = 50;
 
-fn nickname(user: usize, nick: usize) -> String {
+pub(super) fn nickname(user: usize, nick: usize) -> String {
     format!("{user}-{nick}")
 }
 
@@ -58,6 +58,7 @@ impl Simulation {
         };
         self.note(|| format!("user {user} in room {room}: {affiliation:?}"));
         self.truth.rooms[room].affiliations[user] = affiliation;
+        self.sessions.lose_sight_of(user);
         let (name, jid) = (self.rooms[room].clone(), self.users[user].clone());
         self.fact(
             |driver| driver.membership_changed(&name, &jid, membership(affiliation)),
@@ -90,19 +91,29 @@ impl Simulation {
         let (room, user, nick) = (self.some_room(), self.some_user(), self.chance.below(NICKS));
         self.note(|| format!("user {user} enters room {room} as {nick}"));
         self.truth.rooms[room].occupants.insert((user, nick));
+        self.sessions.enter(room, (user, nick), self.now);
         self.tell_present(room, user, nick)
     }
 
     /// An occupant leaves.
     pub(super) fn leave(&mut self) -> Result<(), Killed> {
         let room = self.some_room();
-        let occupants = &mut self.truth.rooms[room].occupants;
+        let occupants = &self.truth.rooms[room].occupants;
         if occupants.is_empty() {
             return Ok(());
         }
         let occupant = *occupants.iter().nth(self.chance.below(occupants.len())).expect("one of them");
-        occupants.remove(&occupant);
-        let (user, nick) = occupant;
+        self.leave_as(room, occupant)
+    }
+
+    /// That occupant leaves.
+    pub(super) fn leave_as(&mut self, room: usize, (user, nick): (usize, usize)) -> Result<(), Killed> {
+        self.truth.rooms[room].occupants.remove(&(user, nick));
+        let is_last = !self.truth.rooms[room].is_present(user);
+        let is_member = self.truth.rooms[room].affiliations[user] != Affiliation::None;
+        let is_known = self.module.driver.coverage(&self.rooms[room]) == Coverage::Complete;
+        let is_seen = is_last && is_member && is_known && self.truth.has_device(user);
+        self.sessions.leave(room, (user, nick), is_seen, self.now);
         self.note(|| format!("user {user} leaves room {room} as {nick}"));
         let (name, jid, nick) = (self.rooms[room].clone(), self.users[user].clone(), nickname(user, nick));
         self.fact(|driver| driver.occupant_gone(&name, &jid, &nick), |_| ())
@@ -123,7 +134,10 @@ impl Simulation {
             self.module.held.push(Held { said, present });
             return Ok(());
         }
-        self.tell_message(&said, &BTreeSet::new())
+        let occupants = self.truth.rooms[room].occupants.clone();
+        self.tell_message(&said, &BTreeSet::new())?;
+        self.sessions.send(said, occupants);
+        Ok(())
     }
 
     /// The engine is told of a message, once the room is known.
@@ -218,6 +232,7 @@ impl Simulation {
         let room = self.some_room();
         let name = self.rooms[room].clone();
         self.module.held.retain(|held| held.said.room != room);
+        self.sessions.destroy(room);
         self.fact(|driver| driver.room_destroyed(&name), |truth| truth.destroy(room))
     }
 
@@ -241,7 +256,7 @@ impl Simulation {
 }
 
 /// A message as the room sends it.
-fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
+pub(super) fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
     let nick = said.sender.map_or_else(|| "Somebody".to_owned(), |sender| nickname(sender, 0));
     let from = format!("{room}/{nick}");
     let body = Element::builder("body", CLIENT).append(text_of(said.number, 0));

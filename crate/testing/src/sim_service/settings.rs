@@ -29,11 +29,12 @@ pub(super) enum Happening {
     LinkRestored,
     Leases,
     Revision,
+    Bounce,
 }
 
 use Happening::{
-    Affiliation, AppServerMood, DestroyRoom, Disable, Enable, Enter, Leases, Leave, LinkLost, LinkRestored,
-    Message, Ping, Reload, RestoreRoom, Revision, Stop, StoreMood, Suspend, Wait, WallClock,
+    Affiliation, AppServerMood, Bounce, DestroyRoom, Disable, Enable, Enter, Leases, Leave, LinkLost,
+    LinkRestored, Message, Ping, Reload, RestoreRoom, Revision, Stop, StoreMood, Suspend, Wait, WallClock,
 };
 
 impl Happening {
@@ -47,7 +48,7 @@ impl Happening {
 }
 
 /// All of them, and how often each happens in a run that is like most.
-const HAPPENINGS: [(Happening, u32); 20] = [
+const HAPPENINGS: [(Happening, u32); 21] = [
     (Enable, 8),
     (Disable, 2),
     (Suspend, 2),
@@ -68,6 +69,7 @@ const HAPPENINGS: [(Happening, u32); 20] = [
     (LinkRestored, 3),
     (Leases, 1),
     (Revision, 12),
+    (Bounce, 12),
 ];
 
 /// What one run is like.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::app_servers::{Answer, Quirks, SimAppServer};
+use super::bounces::Sessions;
 use super::caps::Caps;
 use super::journal::SimJournal;
 use super::lifecycle::Loading;
@@ -60,6 +61,7 @@ pub struct Simulation {
     pub(super) network: Vec<(f64, Answer)>,
     pub(super) truth: Truth,
     pub(super) texts: Texts,
+    pub(super) sessions: Sessions,
     /// The newest messages.
     pub(super) log: VecDeque<Said>,
     /// No lease has begun before, on the wall clock.
@@ -144,6 +146,7 @@ impl Simulation {
             network: Vec::new(),
             truth: Truth::new(rooms, settings.is_bit_by_bit()),
             texts: Texts::default(),
+            sessions: Sessions::default(),
             log: VecDeque::new(),
             leases_since: 0.0,
             caps: Caps::default(),
@@ -230,6 +233,7 @@ impl Simulation {
             Happening::LinkRestored => self.restore_link(),
             Happening::Leases => self.look_at_leases(),
             Happening::Revision => self.revise(),
+            Happening::Bounce => self.bounce(),
             Happening::Wait => {
                 let seconds = self.some_seconds();
                 self.wait(seconds)

@@ -166,6 +166,22 @@ impl Truth {
         devices
     }
 
+    /// How many devices of a user have not heard of a message that comes back.
+    pub(super) fn count_without(&self, user: usize, said: &Said) -> usize {
+        let devices = self.devices_of(user);
+        devices.filter(|(_, device)| !device.rooms[said.room].has_come_back(said.number)).count()
+    }
+
+    /// A message comes back, and counts as one that has this number for those that have not heard of it.
+    pub(super) fn hear_again(&mut self, user: usize, said: &Said, number: u32) {
+        let has_to_be_stored = self.is_strict;
+        let rooms = self.devices_of_mut(user).map(|(_, device)| &mut device.rooms[said.room]);
+        for room in rooms.filter(|room| !room.has_come_back(said.number)) {
+            room.hear(number, has_to_be_stored);
+            room.come_back(said.number);
+        }
+    }
+
     fn concerns(&mut self, said: &Said, user: usize) -> bool {
         let room = &self.rooms[said.room];
         let is_mention = said.mentions == Some(user);
