@@ -153,6 +153,7 @@ impl Simulation {
             "{said:?} comes back from {user}, and {added} of {fresh} hear of it: {verdict:?}"
         );
         if added > 0 {
+            self.bounces += 1;
             self.truth.hear_again(user, said, again.number);
             self.log.push_back(again);
         }

@@ -199,6 +199,9 @@ impl Simulation {
         };
         let has_taken = answer.outcome == Outcome::Delivered && handling == Handling::Taken;
         let sign_of_life = expected.filter(|_| has_taken);
+        if let Some(key) = sign_of_life {
+            self.caps.taken(&self.app_servers[key.1].domain);
+        }
         match (expected, handling) {
             (None, handling) => {
                 assert_eq!(handling, Handling::Unknown, "nobody waits for {answer:?}");
@@ -227,7 +230,6 @@ impl Simulation {
     /// An app server has taken a publish: so has its domain.
     fn note_taken(&mut self, jid: &str) {
         let domain = self.app_servers.iter().find(|it| it.jid == jid).map(|it| it.domain.clone());
-        domain.iter().for_each(|domain| self.caps.taken(domain));
         self.app_servers
             .iter_mut()
             .filter(|it| Some(&it.domain) == domain.as_ref())

@@ -61,6 +61,7 @@ impl Simulation {
         let told = self.fact(|driver| driver.handle_message(broadcast), |_| ())?;
         assert_eq!(told, 0, "nobody is told of {said:?} again");
         if counts {
+            self.revisions += 1;
             self.texts.revise(said.number, is_retraction);
         }
         self.assert_revised(&said, counts && is_retraction);

@@ -87,6 +87,8 @@ pub struct Simulation {
     pub(super) pushes: u64,
     pub(super) kills: u64,
     pub(super) messages: u64,
+    pub(super) bounces: u64,
+    pub(super) revisions: u64,
     pub(super) users: Vec<String>,
     pub(super) rooms: Vec<String>,
     trace: Option<VecDeque<String>>,
@@ -103,6 +105,10 @@ pub struct Figures {
     pub pushes: u64,
     /// Kills.
     pub kills: u64,
+    /// Messages that came back from sessions, and were unread.
+    pub bounces: u64,
+    /// Messages that were taken back or corrected.
+    pub revisions: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -111,6 +117,8 @@ impl std::ops::AddAssign for Figures {
         self.messages += other.messages;
         self.pushes += other.pushes;
         self.kills += other.kills;
+        self.bounces += other.bounces;
+        self.revisions += other.revisions;
     }
 }
 
@@ -164,6 +172,8 @@ impl Simulation {
             pushes: 0,
             kills: 0,
             messages: 0,
+            bounces: 0,
+            revisions: 0,
             users: (0..settings.users).map(|user| format!("user{user}@capulet.example")).collect(),
             rooms: (0..settings.rooms).map(|room| format!("room{room}@{HOST}")).collect(),
             trace: None,
@@ -200,7 +210,8 @@ impl Simulation {
 
     /// How much there was so far.
     pub fn figures(&self) -> Figures {
-        Figures { steps: self.steps, messages: self.messages, pushes: self.pushes, kills: self.kills }
+        let Simulation { steps, messages, pushes, kills, bounces, revisions, .. } = *self;
+        Figures { steps, messages, pushes, kills, bounces, revisions }
     }
 
     /// Something happens; there may be a kill on the way.
