@@ -51,8 +51,9 @@ local publish = part "muc_cloud_notify/publish".new(engine);
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
+local early_facts = part "muc_cloud_notify/early_facts".new(engine, is_new);
 local room_sync = part "muc_cloud_notify/room_sync".new {
-	engine = engine, tasks = tasks, presence = presence, consent = consent, is_loaded = not is_new;
+	engine = engine, tasks = tasks, presence = presence, consent = consent, early_facts = early_facts, is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
 	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
@@ -86,9 +87,15 @@ local leases = part "muc_cloud_notify/leases".new {
 local may_push = accounts.watch {
 	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
 }.may_push;
+local account_devices = part "muc_cloud_notify/account_devices".watch {
+	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, find_memberships = rooms.find_memberships;
+	is_wanted = options.accounts;
+};
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, standby = standby, publish = publish, extensions = extensions, outbox_store = outbox_store, may_push = may_push;
+	engine = engine, standby = standby, publish = publish, extensions = extensions, early_facts = early_facts, outbox_store = outbox_store;
+	may_push = may_push;
+	ways = { account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over };
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
@@ -101,7 +108,8 @@ engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, loading = loading, leases = leases, outbox_store = outbox_store;
+	registrations = registrations, loading = loading, account_devices = account_devices, leases = leases, early_facts = early_facts;
+	outbox_store = outbox_store;
 };
 
 module:add_feature("urn:xmpp:push:0");

@@ -30,6 +30,7 @@ local is_kickable_error = module:require "muc/util".is_kickable_error;
 
 local guard = part "shared/guard";
 local options = part "shared/options";
+local timers = part "shared/timers";
 local bounces = part "muc_undelivered/bounce";
 
 local bounds = options.read {
@@ -100,12 +101,13 @@ module:hook("muc-room-destroyed", guard.watch("take note of a destroyed room", f
 	room_log.forget(event.room.jid);
 end), before_others);
 
-module:add_timer(seconds_between_looks, function ()
+timers.add(seconds_between_looks, function ()
 	guard.attempt("forget what is too old", room_log.expire);
 	return seconds_between_looks;
 end);
 
 module.save, module.restore = room_log.save, room_log.restore;
+module.unload = timers.stop_all;
 
 -- Global in this module's environment, for other modules.
 author_of = room_log.author_of;

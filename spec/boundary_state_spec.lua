@@ -37,6 +37,52 @@ describe("boundary", function ()
 			assert.has_error(function () engine:add_members(room, {}, "everybody"); end);
 		end);
 
+		it("has members to whom messages are forwarded, and accounts that they are handed to", function ()
+			local function devices(body)
+				return engine:handle_message(facts(), message(body), 10);
+			end
+			local function ways()
+				local stats = engine:stats();
+				return { stats.accounts, stats.forwarded, stats.users };
+			end
+			local account = "ann@here.localhost";
+			assert.is_true(engine:set_account(account, true));
+			assert.is_false(engine:set_account(account, true));
+			engine:begin_members(room);
+			engine:add_members(room, { [user] = false, [account] = false }, nil, { [user] = "asked" });
+			assert.is_true(engine:end_members(room));
+			engine:set_occupants(room, {}, 1);
+			assert.same({ 1, 1, 0 }, ways());
+			assert.equal(2, devices());
+			local polled = {};
+			for _ = 1, 2 do
+				local id, device = engine:poll_push(10, "all-rooms");
+				local owner, address, node, form, way = engine:addressee(device);
+				polled[way] = { owner, address, node, form, engine:push_words(id) };
+				engine:handed_over(id, 10);
+				assert.is_nil(engine:push_words(id));
+			end
+			assert.same({
+				account = { account, "", nil, nil, false, room.."/bob", "Hello", room };
+				forward = { user, user, nil, nil, false, room.."/bob", "Hello", room };
+			}, polled);
+			engine:affiliation_changed(room, account, true, nil, false, "refused");
+			assert.equal(1, devices());
+			engine:affiliation_changed(room, user, true, nil, false, nil);
+			assert.same({ 1, 0, 0 }, ways());
+			assert.equal(0, devices());
+			for _, bad in ipairs { "sometimes", 1, {} } do
+				assert.has_error(function () engine:affiliation_changed(room, user, true, nil, false, bad); end);
+				assert.has_error(function () engine:add_members(room, { [user] = false }, nil, { [user] = bad }); end);
+			end
+			assert.same({ 1, 0, 0 }, ways());
+			assert.is_nil(engine:admit_forwarding(user));
+			engine = boundary.open { max_users_per_domain = 1 };
+			engine:affiliation_changed(room, user, true, nil, false, "asked");
+			local refusal = engine:admit_forwarding("other@users.localhost");
+			assert.same({ "wait", "resource-constraint" }, { refusal.type, refusal.condition });
+		end);
+
 		it("is known step by step", function ()
 			local function coverage() return { engine:coverage(room) }; end
 			assert.same({ "nothing", false, false }, coverage());
@@ -153,7 +199,10 @@ describe("boundary", function ()
 		end);
 
 		it("is empty when there is nothing to keep", function ()
-			local plan = engine:plan_snapshot();
+			local plan, devices = engine:plan_snapshot();
+			assert.equal(0, devices);
+			assert.same({ plan, 0 }, { engine:plan_snapshot(plan) });
+			assert.has_error(function () engine:plan_snapshot({}); end);
 			assert.same({ n = 3, nil, 0, 0 }, table.pack(engine:next_part(plan, 1, 10, "words")));
 			assert.equal(0, engine:restore({}, 1));
 			assert.equal(0, engine:restore({ devices = {} }, 1));
@@ -286,7 +335,7 @@ describe("boundary", function ()
 			engine:set_occupants(room, {}, 1);
 			assert.equal(1, engine:handle_message(facts(), message(), 10));
 			assert.is_nil(push(engine));
-			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, engine:stats());
+			assert.same(boundary.stats(), engine:stats());
 			assert.is_false(engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } }));
 			assert.equal("1", push(engine).summary["message-count"]);
 			assert.has_error(function () engine:await_registrations(); end);

@@ -48,6 +48,36 @@ describe("a bounded cache", function ()
 	end);
 end);
 
+describe("a large set", function ()
+	local large_set = part "shared/large_set";
+
+	it("has what was added, and has not been removed", function ()
+		local set = large_set.new();
+		for i = 1, 5000 do set.add("user" .. i); end
+		set.add "user1"; -- again
+		for i = 1, 5000, 2 do set.remove("user" .. i); end
+		set.remove "nobody";
+		for i = 1, 5000 do assert.equal(i % 2 == 0, set.has("user" .. i)); end
+		assert.is_false(set.has "nobody");
+		assert.is_false(set.has "");
+	end);
+
+	it("takes no memory for what was removed", function ()
+		local function bytes()
+			collectgarbage();
+			collectgarbage();
+			return collectgarbage "count" * 1024;
+		end
+		local set = large_set.new();
+		local before = bytes();
+		for i = 1, 50000 do set.add("user" .. i); end
+		assert.is_true(bytes() - before > 2000000);
+		for i = 1, 50000 do set.remove("user" .. i); end
+		assert.is_true(bytes() - before < 200000);
+		assert.is_false(set.has "user1");
+	end);
+end);
+
 describe("a token bucket", function ()
 	local function taken(buckets, key, times)
 		local count = 0;

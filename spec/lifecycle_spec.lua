@@ -128,6 +128,28 @@ versions.describe("lifecycle", function (version)
 		end);
 	end
 
+	-- Prosody keeps a timer until its time has come, and with it the module that set it.
+	for _, name in ipairs { "muc_cloud_notify", "muc_undelivered" } do
+		it("leaves nothing of "..name.." in memory that was reloaded", function ()
+			local _, room = muc:new_device("n1");
+			app.answer = "silence";
+			muc:say(room);
+			local push = app:expect_push(); -- for whose answer there is a timer
+			server:admin([[
+				local host, name = ...;
+				prosody.before_reload = setmetatable({ prosody.hosts[host].modules[name] }, { __mode = "v" });
+			]], service, name);
+			server:reload_module(name);
+			assert.is_true(server:admin([[
+				local host, name = ...;
+				collectgarbage(); collectgarbage();
+				return prosody.before_reload[1] == nil and prosody.hosts[host].modules[name] ~= nil;
+			]], service, name));
+			app:reply(push, "result");
+			app:expect_no_push();
+		end);
+	end
+
 	it("notices after a reload that there was no answer", function ()
 		local _, room = muc:new_device("n1", hasty_service);
 		app.answer = "silence";

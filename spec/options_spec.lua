@@ -22,6 +22,8 @@ local options = {
 	{ "muc_push_give_up_after", { "14d", -5, true }, "a number of seconds of at least 1", "1209600", 86400 };
 	{ "muc_push_max_body", { "1024", 15, 99.5 }, "a whole number of at least 16", "1024", 16 };
 	{ "muc_push_interval", { "1s", -1, {} }, "a number of seconds of at least 0", "1", 0 };
+	{ "muc_push_accounts", { "yes", 1, {} }, "true or false", "true", false };
+	{ "muc_push_account_interval", { "20s", -1, {} }, "a number of seconds of at least 0", "20", 0 };
 	{ "muc_push_journal", { "no" }, "true or false", "true", false }; -- with it each push takes a while, so in one case alone
 	{ "muc_push_consent", { "yes", 1, {} }, "true or false", "true", false };
 	{ "muc_push_hibernating", { "yes", 0, {} }, "true or false", "true", false };

@@ -158,6 +158,20 @@ versions.describe("publishing to Web Push", function (version)
 		app.service:expect_request();
 	end);
 
+	it("sends nothing to a push service that the operator allows no more", function ()
+		local function allow(services)
+			app.server:admin("require 'core.configmanager'.set(..., 'web_push_services', select(2, ...))", web_push.host, services);
+			app.server:reload_module("web_push_app_server", web_push.host);
+		end
+		allow { "push.example.net" };
+		local error_type, condition = publish();
+		allow { app.service.host, impostor.host, nobody };
+		assert.same({ "cancel", "not-allowed" }, { error_type, condition });
+		app:expect_no_push(muc);
+		assert.equal("result", publish());
+		app.service:expect_request();
+	end);
+
 	it("says what is wrong with what is no publish", function ()
 		local xml = require "util.xml";
 		for _, inner in ipairs {

@@ -15,6 +15,7 @@ local monotonic = require "util.time".monotonic;
 local resourceprep = require "util.encodings".stringprep.resourceprep;
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 
 local mark = "muc_push_without_consent";
 
@@ -118,7 +119,7 @@ local function watch(parts)
 		end
 		if not is_planned then
 			is_planned = true;
-			module:add_timer(seconds_until_stored, on_timer);
+			timers.add(seconds_until_stored, on_timer);
 		end
 	end
 

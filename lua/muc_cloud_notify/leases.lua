@@ -14,6 +14,7 @@ local part = ...;
 local now = require "util.time".now; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 
 local seconds_between_looks = 86400;
 -- The first look after a start: by then clients are back, and their rooms are live.
@@ -136,7 +137,7 @@ local function new(parts)
 		local last = note_look(false);
 		tasks.later("find out how old the leases are", look_at_devices, function () end);
 		local due = last + seconds_between_looks - now();
-		module:add_timer(math.max(seconds_before_first, math.min(due, seconds_between_looks)), look_daily);
+		timers.add(math.max(seconds_before_first, math.min(due, seconds_between_looks)), look_daily);
 	end
 
 	return { start = start, look = look, refresh = refresh };

@@ -11,6 +11,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- How long a stop waits for what has happened in large rooms to come to all of their members.
@@ -29,11 +30,12 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; loading; leases; outbox_store }
+-- room_sync; registrations; loading; account_devices; leases; early_facts; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
+	local early_facts = parts.early_facts;
 
 	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
 	local handed_over; -- by the module before a reload
@@ -66,7 +68,7 @@ local function start(parts)
 		local function look()
 			local _, reason = engine:next_deadline();
 			if reason == "push waiting" and monotonic() < time_is_up then
-				module:add_timer(seconds_between_looks, guard.watch("look whether the outbox of the last run is told", look));
+				timers.add(seconds_between_looks, guard.watch("look whether the outbox of the last run is told", look));
 			else
 				tasks.start("clear the outbox of the last run", outbox_store.clear, function () end);
 			end
@@ -102,11 +104,14 @@ local function start(parts)
 		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
 		seconds_to_wait = ok and seconds or nil;
 		if seconds_to_wait then return; end
+		early_facts.tell(pause);
 		outbox_store.begin();
 		is_filled = true;
 	end
 
 	local function on_filled()
+		-- What has waited for this is due now.
+		guard.attempt("plan the first pushes", engine.handle_timeout, engine, monotonic());
 		local rooms = room_sync.registrations_loaded();
 		read_awaited();
 		read_live(rooms);
@@ -118,6 +123,8 @@ local function start(parts)
 			seconds_to_wait = seconds_after_failure; -- if this fails
 			seconds_to_wait = loading.go_on(pause);
 			if seconds_to_wait then return; end
+			seconds_to_wait = seconds_after_failure;
+			parts.account_devices.load(pause);
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
@@ -128,7 +135,7 @@ local function start(parts)
 	local function begin_to_fill(begin)
 		begin("load the registrations", fill, function ()
 			if is_filled then return on_filled(); end
-			module:add_timer(seconds_to_wait, guard.watch("go on loading the registrations", function () begin_to_fill(tasks.later); end));
+			timers.add(seconds_to_wait, guard.watch("go on loading the registrations", function () begin_to_fill(tasks.later); end));
 		end);
 	end
 
@@ -144,6 +151,7 @@ local function start(parts)
 		else
 			outbox_store.begin(handed_over);
 			on_filled();
+			parts.account_devices.load_again();
 			tasks.later("list the registered users", loading.find_keys, function () end);
 		end
 	end
@@ -190,7 +198,7 @@ local function start(parts)
 			native.close(module.host); -- the one that follows is filled from the start
 		end
 		return {
-			held = room_sync.hand_over(), tenure = standby.hand_over();
+			held = room_sync.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
 			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
 		};
 	end
@@ -200,14 +208,17 @@ local function start(parts)
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);
+		if saved and saved.early then early_facts.take_over(saved.early); end
 		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
 	end
 
 	function module.unload()
-		if is_reload then return; end
-		stop();
-		native.close(module.host);
+		if not is_reload then
+			stop();
+			native.close(module.host);
+		end
+		timers.stop_all();
 	end
 
 	-- After mod_muc has saved its rooms.
@@ -223,7 +234,7 @@ local function start(parts)
 	end
 
 	-- Once the server is up: nobody waits for it, rooms are restored, and other modules may want to see that.
-	module:add_timer(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
+	timers.add(0, guard.watch("begin", function () standby.start(begin, on_other_serving); end));
 end
 
 return { start = start };

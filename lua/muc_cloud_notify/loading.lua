@@ -9,6 +9,7 @@
 local part = ...;
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 
 -- Pauses, in seconds, while nothing can be read, and for records that cannot be.
 local first_pause, longest_pause = 0.25, 30;
@@ -142,7 +143,7 @@ local function new(parts)
 	function plan_retry()
 		if is_planned or not next(unreadable) then return; end
 		is_planned = true;
-		module:add_timer(retry_now, function ()
+		timers.add(retry_now, function ()
 			is_planned = false;
 			retry_now = math.min(2 * retry_now, longest_retry);
 			retry();
@@ -174,12 +175,11 @@ local function new(parts)
 	-- Lists the keys, if they were not listed yet. Returns whether they are.
 	local function list(pause)
 		if pending then return true; end
-		local ok, keys = pcall(records.list, pause);
+		local ok, keys = pcall(records.list, pause, records.expect);
 		if not ok then
 			module:log("debug", "Listing the registered users: %s", tostring(keys));
 			return false;
 		end
-		records.expect(keys);
 		pending = keys;
 		return true;
 	end
@@ -232,7 +232,7 @@ local function new(parts)
 
 	local function take_over(keys)
 		unreadable = keys;
-		for key in pairs(keys) do records.expect { key }; end
+		for key in pairs(keys) do records.expect(key); end
 	end
 
 	return { go_on = go_on, retry = retry, load_host = load_host, find_keys = find_keys, hand_over = hand_over, take_over = take_over };

@@ -21,6 +21,7 @@ local jid_prep = require "util.jid".prep;
 local sha256 = require "util.hashes".sha256;
 
 local brief_cache = part "shared/brief_cache";
+local large_set = part "shared/large_set";
 
 local longest_file_name = 255 - #".dat~"; -- "~": while it is written
 local prefix = "sha-256 ";
@@ -57,7 +58,7 @@ local function new(standby)
 	local store = module:open_store();
 	local is_listed = false; -- whether all of long_keys are known
 	local long_keys = {}; -- long JID -> true, where it is a key
-	local expected = {}; -- keys that were listed, and whose records were not read since -> true
+	local expected = large_set.new(); -- keys that were listed, and whose records were not read since
 	local empty = {}; -- those of them of which the store says that there is nothing -> true
 	local kept = brief_cache.new(records_kept); -- key -> { record }, which is nil for none
 	local readable_key; -- one that could be read
@@ -77,13 +78,13 @@ local function new(standby)
 			-- The details may quote what is stored, which is nothing for the log.
 			module:log("debug", "Reading the registrations of %s: %s", key, err);
 			error("the store cannot be read", 0);
-		elseif stored == nil and expected[key] then
+		elseif stored == nil and expected.has(key) then
 			empty[key] = true;
 			error("the record of "..key.." is there, but empty: "..advice, 0);
 		elseif stored ~= nil and type(stored) ~= "table" then
 			error("the record of "..key.." is no table: "..advice, 0);
 		end
-		expected[key] = nil;
+		expected.remove(key);
 		if stored then readable_key = key; end
 		return stored;
 	end
@@ -121,29 +122,27 @@ local function new(standby)
 			module:log("debug", "Writing the registrations of %s: %s", user, err);
 			error("the store cannot be written", 0);
 		end
-		expected[key] = nil;
+		expected.remove(key);
 		keep(key, record);
 	end
 
+	-- From now on, and until it is read or written, the record under this key is known to be there.
+	local expect = expected.add;
+
 	-- Lists the keys. Raises an error where that fails, also in the middle.
-	local function list(pause)
+	-- with_key: called with each of them
+	local function list(pause, with_key)
 		local keys = {};
 		if store.users then
 			for key in store:users() do
 				if is_long(key) then long_keys[key] = true; end
 				table.insert(keys, key);
+				if with_key then with_key(key); end
 				pause(true);
 			end
 		end
 		is_listed = true;
 		return keys;
-	end
-
-	-- From now on, and until they are read or written, the records under these keys are known to be there.
-	local function expect(keys)
-		for _, key in ipairs(keys) do
-			expected[key] = true;
-		end
 	end
 
 	-- Finds out which of the records that were empty are not there any more. Raises an error where the keys cannot be listed.
@@ -152,7 +151,7 @@ local function new(standby)
 		local is_there = {};
 		for _, key in ipairs(list(pause)) do is_there[key] = true; end
 		for key in pairs(empty) do
-			if not is_there[key] then expected[key] = nil; end
+			if not is_there[key] then expected.remove(key); end
 		end
 		empty = {};
 	end

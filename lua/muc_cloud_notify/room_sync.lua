@@ -27,10 +27,10 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; early_facts; is_loaded = whether the registrations are loaded }
 local function new(parts)
 	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
-	local is_loaded = parts.is_loaded;
+	local early_facts, is_loaded = parts.early_facts, parts.is_loaded;
 
 	-- Whether a user has a device, as far as that is known.
 	local function may_have_device(bare_jid)
@@ -243,6 +243,7 @@ local function new(parts)
 
 	-- A room is gone, and with it what was held.
 	local function forget(room_jid)
+		early_facts.note_room_gone(room_jid);
 		forget_quiet(room_jid);
 		cancel_reading(room_jid);
 		seen[room_jid] = nil;
@@ -276,6 +277,7 @@ local function new(parts)
 		forget_quiet(room.jid);
 		consent.note_occupant(room, occupant);
 		local is_here = is_present(occupant);
+		early_facts.note_presence(room.jid, occupant.bare_jid, jid_resource(occupant.nick), is_here);
 		held.note_occupant(room.jid, occupant, is_here);
 		if is_here then
 			note_present(room, occupant);

@@ -26,6 +26,7 @@ local modulemanager = require "core.modulemanager";
 local storagemanager = require "core.storagemanager";
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 local processes = part "muc_cloud_notify/processes";
 
 local seconds_between_renewals = 5;
@@ -133,7 +134,7 @@ local function new(setting)
 		state = "over";
 		say("error", ("%s serves %s now, as it was not heard of this one for more than %d s: this one stops, and waits. What it had yet to push is"
 			.." pushed by the other one as far as it was stored"):format(processes.describe(tenure), module.host, seconds_until_vacant));
-		module:add_timer(0, reload);
+		timers.add(0, reload);
 	end
 
 	local function note_renewal(time, unix_time)
@@ -176,7 +177,7 @@ local function new(setting)
 	local function serve(time)
 		state, said = "serving", nil;
 		note_renewal(time, now() - (monotonic() - time));
-		module:add_timer(seconds_between_renewals, renew_regularly);
+		timers.add(seconds_between_renewals, renew_regularly);
 		guard.attempt("begin", begin);
 		answer_deferred(true);
 	end
@@ -187,7 +188,7 @@ local function new(setting)
 	local function look_regularly()
 		local ok, seconds = guard.attempt("find out who serves", look);
 		if not ok then seconds = seconds_between_renewals; end
-		if seconds then module:add_timer(seconds, look_regularly); end
+		if seconds then timers.add(seconds, look_regularly); end
 	end
 
 	local function wait(level, text)
@@ -223,13 +224,13 @@ local function new(setting)
 		end
 		if before and processes.are_same_prosody(before, this_process) then
 			serve(time);
-			module:add_timer(seconds_to_settle / 2, function () renew_regularly(); end); -- once
+			timers.add(seconds_to_settle / 2, function () renew_regularly(); end); -- once
 			return nil;
 		end
 		state = "undecided";
 		-- Who reads it before it is written must have written by the time that it is read again.
 		local is_in_time = monotonic() - time < seconds_to_settle / 2;
-		module:add_timer(is_in_time and seconds_to_settle or seconds_until_vacant, confirm);
+		timers.add(is_in_time and seconds_to_settle or seconds_until_vacant, confirm);
 		return nil;
 	end
 
@@ -285,7 +286,7 @@ local function new(setting)
 		if not store then
 			begin();
 		elseif state == "serving" then -- since before a reload
-			module:add_timer(seconds_between_renewals, renew_regularly);
+			timers.add(seconds_between_renewals, renew_regularly);
 			begin();
 		else
 			this_process = processes.this();

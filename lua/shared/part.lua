@@ -6,7 +6,7 @@
 -- A part sees the globals of the module that loads it, gets part() as its argument, and returns a table.
 --
 -- Invariant: loading a part changes nothing. It hooks no event, reads no option, and holds no state that two users of
--- it would share; that is left to the constructors it returns.
+-- it would share; that is left to the constructors it returns. (The list of the module's timers is shared/timers' own.)
 --
 -- This file is MIT/X11 licensed.
 

@@ -11,6 +11,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local timers = part "shared/timers";
 
 -- How often a task may ask for a pause before the clock is looked at, unless it says that it has been long.
 local asked_per_look = 16;
@@ -71,7 +72,7 @@ local function new(seconds_per_turn)
 	function plan()
 		if tasks[1] and not is_planned then
 			is_planned = true;
-			module:add_timer(0, on_timer);
+			timers.add(0, on_timer);
 		end
 	end
 

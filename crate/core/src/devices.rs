@@ -130,11 +130,6 @@ impl Devices {
         self.devices.values()
     }
 
-    /// All of them, with their ids.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.devices.iter()
-    }
-
     /// The ids of all of them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
         self.devices.keys()
@@ -199,7 +194,11 @@ impl Devices {
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
             let (domain, app_server) = (device.domain(), &device.registration().app_server);
-            let relation = self.outbox.domains().relation(domain, app_server, options);
+            let relation = match device.registration().way() {
+                // Each user has an address of their own, which says nothing of the others.
+                Some(_) => Relation::First,
+                None => self.outbox.domains().relation(domain, app_server, options),
+            };
             let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
                 let failing = (id, device.failing_since());
                 let domains = self.outbox.domains_mut();
@@ -226,9 +225,34 @@ impl Devices {
         landing: Option<&Landing<'_>>,
         change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Option<T> {
+        let device = self.devices.get(id.device())?;
+        let in_flight = device.in_flight(id)?;
+        let late = landing.and_then(|landing| late_until(in_flight, landing));
+        self.end_push_until(id, landing, late, change)
+    }
+
+    /// A push is with the server of its user, and done for its device. Where it may still turn out that it was not taken, the domain
+    /// counts it until the time that is given.
+    pub(crate) fn hand_over(
+        &mut self,
+        id: PushId,
+        until: Option<Instant>,
+        landing: &Landing<'_>,
+        change: impl FnOnce(&mut Device),
+    ) {
+        self.end_push_until(id, Some(landing), until, |device, _, _| change(device));
+    }
+
+    /// Ends a publish, where it may be answered until the time that is given if it is late.
+    fn end_push_until<T>(
+        &mut self,
+        id: PushId,
+        landing: Option<&Landing<'_>>,
+        late: Option<Instant>,
+        change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
+    ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
-        let late = landing.and_then(|landing| late_until(&in_flight, landing));
         let concern = self.outbox.concern(device, &in_flight, landing, late.is_some());
         let before = device.state();
         let result = change(device, &mut in_flight, concern);
@@ -261,7 +285,8 @@ impl Devices {
         landing: &Landing<'_>,
     ) -> Option<(AppServer, DomainId)> {
         let orphan = self.outbox.take_orphan(id, from)?;
-        self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        let landing = orphan.landing(landing);
+        self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
         Some((orphan.app_server, orphan.flight.domain))
     }
 
@@ -316,7 +341,8 @@ impl Devices {
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+                let landing = orphan.overdue(silence);
+                self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
             }
             let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {

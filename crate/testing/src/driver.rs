@@ -17,7 +17,9 @@ use muc_cloud_notify_core::{
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Forgotten, Reason, Scope};
+pub use muc_cloud_notify_core::{
+    Bounce, Broadcast, Coverage, Detail, Forgotten, Forwarding, Reason, Scope, Way,
+};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;
@@ -188,6 +190,7 @@ impl Driver {
         Publish {
             user: user.to_owned(),
             app_server: registration.app_server.clone(),
+            way: registration.way(),
             node: registration.node.clone(),
             publish_options: registration.publish_options.clone(),
             summary: self.engine.summary(push.summary).expect("it is a new one").clone(),
@@ -228,6 +231,20 @@ impl Driver {
     /// about a mention.
     pub fn words(&self, id: &str) -> Option<(Option<&str>, Option<&str>, bool)> {
         self.engine.words(id).map(|words| (words.sender, words.body, words.is_mention))
+    }
+
+    /// The room that a push tells of.
+    pub fn room_told(&self, id: &str) -> Option<&str> {
+        self.engine.words(id)?.room
+    }
+
+    /// Whether messages can be forwarded to one more user.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn admit_forwarding(&self, user: &str) -> Result<(), RequestError> {
+        self.engine.admit_forwarding(user)
     }
 
     /// Whether a push is to be sent still.

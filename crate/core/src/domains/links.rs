@@ -95,7 +95,8 @@ impl Domains {
         match self.domains.get(id.index()) {
             Some(domain) if domain.app_servers.contains(app_server) => Relation::Known,
             Some(domain) if domain.standing.is_known() && !domain.app_servers.is_empty() => {
-                let has_share = domain.strangers_in_flight < domain.standing.share_of_strangers(options);
+                let has_share =
+                    domain.strangers_in_flight < domain.standing.window.share_of_strangers(options);
                 Relation::Stranger { has_share }
             }
             _ => Relation::First,

@@ -3,6 +3,7 @@
 use crate::ids::PushId;
 use crate::outcome::Outcome;
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::Engine;
 
@@ -27,8 +28,11 @@ impl Engine {
 
     /// A push that was polled could not be sent, as when an app server in the same process fails: it is tried again later.
     pub fn handle_send_failure(&mut self, id: &str, now: Instant) {
-        if let Ok(id) = id.parse() {
-            self.handle_outcome(id, Outcome::Silent, now);
+        let Ok(id) = id.parse() else { return };
+        match self.way_of_push(id) {
+            // There is nobody else to be reached there, and nobody to be spared.
+            Some(way @ Way::Account) => self.hand_over(id, way, now),
+            _ => self.handle_outcome(id, Outcome::Silent, now),
         }
     }
 
@@ -59,6 +63,10 @@ impl Engine {
         };
         if device.registration().app_server.as_str() != from {
             return false;
+        }
+        if let Some(way) = device.registration().way().filter(|_| outcome != Outcome::Silent) {
+            self.hand_over(id, way, now);
+            return true;
         }
         if outcome == Outcome::Delivered {
             self.note_sign_of_life(id.device());

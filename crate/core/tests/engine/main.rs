@@ -46,6 +46,8 @@ mod summary;
 mod suspended;
 mod turns;
 mod unreadable;
+mod ways;
+mod ways_forward;
 mod words_kept;
 mod words_off;
 mod world;

@@ -1,6 +1,6 @@
 //! Facts: what has happened.
 
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Lua, LuaString, Result, Table, Value};
 use muc_cloud_notify_core::{Engine, Instant, Membership};
 
 use super::super::input::{self, BounceFacts, MessageFacts};
@@ -23,6 +23,10 @@ impl LuaEngine {
         this.with_engine("await_registrations", |engine| engine.await_registrations(&user))
     }
 
+    pub(super) fn set_account(_: &Lua, this: &Self, (user, has_devices): (String, bool)) -> Result<bool> {
+        this.with_engine("set_account", |engine| engine.set_account(&user, has_devices))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
@@ -38,12 +42,16 @@ impl LuaEngine {
     pub(super) fn add_members(
         _: &Lua,
         this: &Self,
-        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+        (room, members, without_consent, forwarding): (String, Table, Option<Vec<String>>, Option<Table>),
     ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
         let without_consent = without_consent.iter().flatten().map(String::as_str);
-        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
+        let forwarding = forwarding.as_ref().map(input::forwardings).transpose()?.unwrap_or_default();
+        let forwarding = forwarding.iter().map(|(jid, forwarding)| (jid.as_str(), *forwarding));
+        this.with_engine("add_members", |engine| {
+            engine.add_members(&room, members, without_consent, forwarding);
+        })
     }
 
     pub(super) fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
@@ -76,21 +84,23 @@ impl LuaEngine {
     pub(super) fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick, lacks_consent): (
+        (room, bare_jid, is_member, nick, lacks_consent, forwarding): (
             String,
             String,
             bool,
             Option<String>,
             Option<bool>,
+            Option<LuaString>,
         ),
     ) -> Result<()> {
+        let forwarding = input::forwarding(forwarding.as_ref())?;
         let membership = match (is_member, lacks_consent) {
             (false, _) => Membership::None,
             (true, Some(true)) => Membership::WithoutConsent,
             (true, _) => Membership::Consented,
         };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref(), forwarding);
         })
     }
 
@@ -153,6 +163,11 @@ impl LuaEngine {
     ) -> Result<bool> {
         let now = Instant::from_seconds(now);
         this.with_engine("handle_result", |engine| engine.handle_result(&id, &from, now))
+    }
+
+    pub(super) fn handed_over(_: &Lua, this: &Self, (id, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handed_over", |engine| engine.handed_over(&id, now))
     }
 
     pub(super) fn handle_error(

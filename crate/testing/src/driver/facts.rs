@@ -1,6 +1,6 @@
 //! The facts that a driver tells its engine.
 
-use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Membership, Registration, Snapshot};
+use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Forwarding, Membership, Registration, Snapshot};
 
 use super::{Disabled, Driver, Handling, Outcome};
 
@@ -18,6 +18,29 @@ impl Driver {
     /// The record of a user cannot be read so far. Returns whether they had no device before.
     pub fn await_registrations(&mut self, user: &str) -> bool {
         self.engine.await_registrations(user)
+    }
+
+    /// The account of a user on this server has devices, or has none. Returns whether they had no device before.
+    pub fn set_account(&mut self, user: &str, has_devices: bool) -> bool {
+        self.engine.set_account(user, has_devices)
+    }
+
+    /// A member of a room has said whether messages are to be forwarded to them.
+    pub fn set_forwarding(&mut self, room: &str, user: &str, forwarding: Forwarding) {
+        self.engine.affiliation_changed(room, user, Membership::Consented, None, forwarding);
+    }
+
+    /// A room's members are read, with what they have said of messages being forwarded.
+    pub fn set_members_with_forwarding(&mut self, room: &str, members: &[(&str, Forwarding)]) {
+        self.engine.begin_members(room);
+        let names = members.iter().map(|(jid, _)| (*jid, None));
+        self.engine.add_members(room, names, [], members.iter().copied());
+        while !self.engine.end_members(room) {}
+    }
+
+    /// A push by a way was handed over.
+    pub fn handed_over(&mut self, id: &str) {
+        self.engine.handed_over(id, self.instant());
     }
 
     /// A user with a device is no stranger.
@@ -47,7 +70,7 @@ impl Driver {
         without_consent: impl IntoIterator<Item = &'a str>,
     ) {
         self.engine.begin_members(room);
-        self.engine.add_members(room, members, without_consent);
+        self.engine.add_members(room, members, without_consent, []);
         while !self.engine.end_members(room) {}
     }
 
@@ -74,12 +97,12 @@ impl Driver {
     /// An affiliation, or a registered nickname, has changed.
     pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
         let membership = if is_member { Membership::Consented } else { Membership::None };
-        self.engine.affiliation_changed(room, user, membership, nick);
+        self.engine.affiliation_changed(room, user, membership, nick, Forwarding::Unset);
     }
 
     /// Somebody else has made a user a member.
     pub fn made_member(&mut self, room: &str, user: &str) {
-        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
+        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None, Forwarding::Unset);
     }
 
     /// An occupant is there.

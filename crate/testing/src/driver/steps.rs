@@ -2,8 +2,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    Change, Deadline, EnableFacts, Event, Membership, Push, Record, RequestError, Scope, Snapshot,
-    SnapshotPlan, UnixTime,
+    Change, Deadline, EnableFacts, Event, Forwarding, Membership, Push, Record, RequestError, Scope,
+    Snapshot, SnapshotPlan, UnixTime,
 };
 
 use super::{Detail, Driver};
@@ -59,7 +59,7 @@ impl Driver {
     /// Some of them are read, of whom these have not consented.
     pub fn add_members<'a>(&mut self, room: &str, members: &[&'a str], without_consent: &[&'a str]) {
         let members = members.iter().map(|member| (*member, None));
-        self.engine.add_members(room, members, without_consent.iter().copied());
+        self.engine.add_members(room, members, without_consent.iter().copied(), []);
     }
 
     /// All of them are read. Returns whether those who are none any more were seen to.
@@ -69,7 +69,7 @@ impl Driver {
 
     /// An affiliation has changed to what it is now.
     pub fn membership_changed(&mut self, room: &str, user: &str, membership: Membership) {
-        self.engine.affiliation_changed(room, user, membership, None);
+        self.engine.affiliation_changed(room, user, membership, None, Forwarding::Unset);
     }
 
     /// The first room that is to be read, as something waits there since before a restart.
@@ -80,6 +80,11 @@ impl Driver {
     /// What outlives a stop.
     pub fn plan_snapshot(&self) -> SnapshotPlan {
         self.engine.plan_snapshot()
+    }
+
+    /// Looks at some more devices for it. Returns whether all were looked at.
+    pub fn go_on_with_plan(&self, plan: &mut SnapshotPlan) -> bool {
+        self.engine.go_on_with_plan(plan)
     }
 
     /// The next part of it.

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::time::Instant;
 
 use super::is_age;
-use crate::engine::messages::Digests;
+use crate::engine::digests::Digests;
 
 /// What later messages name a message by, and what of its words is to be told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
