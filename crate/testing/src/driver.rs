@@ -53,8 +53,13 @@ impl Driver {
 
     /// As [`Driver::starting_at`], where all options count, and ids and fractions follow from a seed.
     pub fn seeded(now: f64, options: Options, seed: u64) -> Self {
+        Driver::seeded_for(HOST, now, options, seed)
+    }
+
+    /// As [`Driver::seeded`], for another service.
+    pub fn seeded_for(host: &str, now: f64, options: Options, seed: u64) -> Self {
         let (random, has_journal) = (SimRandom::seeded(seed), options.journal);
-        let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
+        let engine = Engine::new(host, with_prepared_addresses(options), random.clone());
         Driver { engine, random, now, has_journal, answered: Vec::new() }
     }
 
@@ -207,8 +212,12 @@ impl Driver {
 
     /// The devices whose lease has aged, where no lease has begun before `since`.
     pub fn aged_devices(&mut self, since: f64) -> Vec<AgedDevice> {
+        self.aged_devices_at(UnixTime::from_seconds(self.now), UnixTime::from_seconds(since))
+    }
+
+    /// The same at a time of day of the caller's.
+    pub fn aged_devices_at(&mut self, now: UnixTime, since: UnixTime) -> Vec<AgedDevice> {
         self.engine.begin_lease_check();
-        let (now, since) = (UnixTime::from_seconds(self.now), UnixTime::from_seconds(since));
         std::iter::from_fn(|| self.engine.next_aged_devices(now, since)).flatten().collect()
     }
 

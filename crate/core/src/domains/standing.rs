@@ -30,6 +30,10 @@ pub(super) struct Standing {
     is_named: bool,
     pub(super) window: Window,
     pub(super) in_flight: u32,
+    /// How many of them were sent before it came back, with which this epoch has begun. It answers what was sent later: they have most
+    /// likely vanished, and what is new does not wait for them.
+    left_behind: u32,
+    returned: u32,
     /// Counts its answers, and how often its breaker has opened.
     epoch: u32,
     pub(super) breaker: CircuitBreaker,
@@ -121,7 +125,9 @@ impl Standing {
     /// Before its first result a domain gets no more than one small window: what has failed takes its place in there.
     fn has_space(&self, now: Instant, options: &Options) -> bool {
         let failed = if self.is_known() { 0 } else { self.breaker.failures() };
-        self.in_flight == 0 || self.in_flight.saturating_add(failed) < self.window.at(now, options)
+        let waited_for = self.in_flight.saturating_sub(self.left_behind);
+        let has_space = waited_for == 0 || waited_for.saturating_add(failed) < self.window.at(now, options);
+        has_space && (self.in_flight == 0 || self.in_flight < options.max_in_flight)
     }
 
     /// A publish leaves at `now`, for a device that has failed since the time that is given if it has.
@@ -156,6 +162,9 @@ impl Standing {
     /// A publish has ended; without a landing, it was not sent after all.
     pub(super) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) -> Ending {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if flight.epoch.wrapping_sub(self.returned).cast_signed() < 0 {
+            self.left_behind = self.left_behind.saturating_sub(1);
+        }
         let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
         match landing {
             None => {
@@ -175,6 +184,9 @@ impl Standing {
         self.failures = 0;
         self.last_result = Some(landing.now);
         self.answered();
+        if was_troubled {
+            (self.left_behind, self.returned) = (self.in_flight, self.epoch);
+        }
         self.window.widen(was_troubled, landing.now, landing.options);
         if was_troubled { Ending::Returned } else { Ending::Taken }
     }
@@ -287,6 +299,43 @@ mod tests {
             assert_eq!(flights.len(), expected);
             flights.into_iter().for_each(|flight| withdraw(&mut standing, flight));
         }
+    }
+
+    #[test]
+    fn what_has_vanished_before_its_return_takes_no_place_after_it() {
+        let mut standing = Standing::default();
+        for _ in 0..6 {
+            let flight = send(&mut standing, 0.0);
+            end(&mut standing, flight, Outcome::Delivered, 0.0);
+        }
+        let mut vanished: Vec<Flight> = (0..100).map(|_| send(&mut standing, 1.0)).collect();
+        let first = vanished.split_off(95);
+        first.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
+        let probe = room(&mut standing, 125.0);
+        assert_eq!(probe.len(), 1, "it is away");
+        end(&mut standing, probe[0], Outcome::Delivered, 126.0);
+        let after = room(&mut standing, 126.0);
+        assert_eq!(after.len(), 11, "as if nothing was on its way");
+        vanished.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 127.0));
+        assert_eq!(room(&mut standing, 127.0).len(), 0, "those that are on their way count still");
+        after.into_iter().for_each(|flight| withdraw(&mut standing, flight));
+        assert_eq!((standing.in_flight, standing.left_behind), (0, 0));
+    }
+
+    #[test]
+    fn what_has_vanished_counts_among_all_that_are_on_their_way() {
+        let mut standing = Standing::default();
+        for _ in 0..6 {
+            let flight = send(&mut standing, 0.0);
+            end(&mut standing, flight, Outcome::Delivered, 0.0);
+        }
+        let mut vanished = room(&mut standing, 1.0);
+        assert_eq!(vanished.len(), 500);
+        let first = vanished.split_off(495);
+        first.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
+        let probe = room(&mut standing, 125.0);
+        end(&mut standing, probe[0], Outcome::Delivered, 126.0);
+        assert_eq!(room(&mut standing, 126.0).len(), 5);
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl Driver {
         self.engine.poll_push(self.instant(), scope)
     }
 
+    /// Whose push it is, to which app server it goes, and how many messages it says are unread: what is asked of very many.
+    pub fn push_facts(&self, push: &Push) -> (&str, &str, u32) {
+        let (user, registration) = self.engine.addressee(push.id.device()).expect("its device is there");
+        let summary = self.engine.summary(push.summary).expect("it is a new one");
+        (user, registration.app_server.as_str(), summary.message_count)
+    }
+
     /// What has come up for the caller to carry out.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.engine.poll_event()).collect()
