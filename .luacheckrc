@@ -7,7 +7,6 @@ read_globals = { "prosody" }
 files["mod_muc_cloud_notify.lua"] = { globals = { "module", "absent_members", "look_at_leases", "read_records", "stats" } }
 files["mod_keep_database_connections.lua"] = { globals = { "module" } }
 files["mod_muc_undelivered.lua"] = { globals = { "module", "author_of" } }
-files["mod_keep_database_connections.lua"] = { globals = { "module" } }
 files["mod_web_push_app_server.lua"] = { globals = { "module", "vapid_public_key" } }
 files["lua"] = { globals = { "module" } }
 files["lua/muc_cloud_notify/engine_types.lua"] = { ignore = { "212", "231", "241" } }

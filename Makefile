@@ -8,10 +8,10 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARIES := muc_cloud_notify.so web_push_app_server.so
 
-.PHONY: help build install demo test fuzz simulate mutants bench lint audit faults clean
+.PHONY: help build install demo test fuzz simulate simulate-shards mutants bench lint audit faults clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the libraries for the Lua that Prosody runs on, where the modules find them
 	@tools/provision build
@@ -49,6 +49,9 @@ fuzz: ## Look for inputs that do harm, for hours (FUZZ_SECONDS=n: each target; T
 
 simulate: ## Look for courses of events that do harm, for minutes (STEPS=n: how many steps; SEED=n: what a seed finds)
 	@STEPS=$(STEPS) SEED=$(SEED) STEPS_EACH=$(STEPS_EACH) JOBS=$(JOBS) tools/simulate
+
+simulate-shards: ## The same with many shards and their app servers, at once (SEED=n; SHARDS=n; DEVICES=n: in each)
+	@SEED=$(SEED) SHARDS=$(SHARDS) DEVICES=$(DEVICES) tools/simulate-shards
 
 mutants: ## Break the engine in many ways, for some minutes: tests have to fail (ONLY=text: some; ALL=1: find all tests; LUA=1: more)
 	@ONLY="$(ONLY)" ALL=$(ALL) LUA=$(LUA) tools/mutants

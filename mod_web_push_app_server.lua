@@ -40,8 +40,7 @@ end
 
 local options = part "web_push_app_server/options".read(library);
 local app_server, open_error = library.open(keys, {
-	services = options.services, content = options.content, time_to_live = options.time_to_live;
-	contact = options.contact or part "web_push_app_server/contact".default();
+	services = options.services, content = options.content, time_to_live = options.time_to_live, contact = options.contact;
 });
 if not app_server then
 	module:log_status("error", "Nobody is pushed to: %s. Browsers have subscribed with these keys, so they are not replaced", open_error);

@@ -215,7 +215,7 @@ end
 -- Stops the server as its operator would. Returns the seconds that the module took for it.
 function server_methods:stop()
 	self:disconnect();
-	self.prosody:stop();
+	self.prosody:stop(self.timeout); -- Prosody itself writes a list of all rooms for each of them
 	return assert(tonumber(self.prosody:log():match("The stop took ([%d.]+) s")), "the server does not say how long its stop took");
 end
 

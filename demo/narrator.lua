@@ -95,8 +95,8 @@ function narrator_methods:does(who, text)
 	line(self, who, "*", text, "faint");
 end
 
--- A push, and how many seconds after the message.
-function narrator_methods:push(text, seconds)
+-- A push, and how many seconds after the message; or something else that has come, with what it has come to.
+function narrator_methods:push(text, seconds, where)
 	local after = string.format("%.1f s", seconds);
 	if seconds < 0.001 then
 		after = "< 1 ms";
@@ -104,11 +104,11 @@ function narrator_methods:push(text, seconds)
 		after = string.format("%.0f ms", seconds * 1000);
 	end
 	-- Not to be torn apart.
-	line(self, "push", "→", text .. "  (" .. after:gsub(" ", "\u{A0}") .. ")", "push");
+	line(self, where or "push", "→", text .. "  (" .. after:gsub(" ", "\u{A0}") .. ")", "push");
 end
 
-function narrator_methods:no_push()
-	line(self, "push", "·", "none", "push");
+function narrator_methods:no_push(where)
+	line(self, where or "push", "·", "none", "push");
 end
 
 function narrator_methods:refuses(who, text)

@@ -1,20 +1,29 @@
--- The demo in a browser: a page with two users of Converse.js in a room, and what their app server gets.
+-- The demo in a browser: a page with two users of Converse.js in a room, what their app server gets, and what their browsers show.
 --
--- Goes on until it is interrupted.
+-- Goes on until it is interrupted. For a test, PUSH_SERVICE in the environment is a folder and the port of a push service on loopback
+-- that the browser has: its certificate is put there.
 
+local json = require "util.json";
 local random_token = require "util.id".long;
 
+local certificates = require "harness.certificates";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local publish = require "harness.publish";
 
 local http = require "demo.http";
 local web = require "demo.web";
+local web_push = require "demo.web_push";
 
 local service = "rooms.localhost";
 local room = "den@" .. service;
 local max_errors = 3;
 local max_history = 50;
 local poll_interval = 0.5; -- seconds
+local publish_timeout = 8; -- seconds
+
+-- Those that the module may send to as it is shipped.
+local push_services = { "fcm.googleapis.com", "*.notify.windows.com", "*.push.services.mozilla.com", "*.push.apple.com" };
 
 -- What the app server can be told to answer, see harness.app_server.
 local answers = {
@@ -57,9 +66,29 @@ local function open_room(self)
 	self.host:leave(room);
 end
 
+-- The push service of a test, if there is one, may be sent to as well.
+local function push_services_of_test(text)
+	local folder, port = text:match("^(.+) (%d+)$");
+	if folder then
+		certificates.issue(folder, { "127.0.0.1" });
+		table.insert(push_services, "127.0.0.1:" .. port);
+	end
+end
+
 function page.open(version)
 	local people = { new_person("Alice"), new_person("Bob") };
 	local feed = http.listen();
+	local folders, browsers = {}, {};
+	for _, person in ipairs(people) do
+		-- A service worker for each, so that they share no subscription.
+		folders["/" .. person.username .. "/"] = prosody.root .. "/web_push";
+		table.insert(browsers, person.username);
+	end
+	push_services_of_test(os.getenv("PUSH_SERVICE") or "");
+	local stand_ins = web_push.open(browsers);
+	for _, person in ipairs(people) do
+		person.stand_in = stand_ins.browsers[person.username].subscription;
+	end
 	local self = setmetatable({
 		answer = "success";
 		devices = {}; -- node -> { errors =, since = }
@@ -69,10 +98,14 @@ function page.open(version)
 		people = people;
 		pushes = {};
 		push_count = 0;
+		stand_ins = stand_ins; -- browsers in place of that which has the page, where it has no push notifications
 	}, page_mt);
 	self.server = web.start {
 		version = version;
 		setup = { app_server = web.app_host, feed = feed.address, max_errors = max_errors, people = people, room = room, service = service };
+		folders = folders;
+		global = stand_ins.global;
+		internal = { [web.web_push_host] = stand_ins:component(push_services, { http_host = web.user_host }) };
 		muc_host = service;
 		muc = {
 			muc_push_max_retry_delay = 10;
@@ -106,7 +139,8 @@ local function read_state(self)
 	local devices = {};
 	for _, person in ipairs(self.people) do
 		local device = self.devices[person.node];
-		local registration = find(web.registrations(self.server, person.jid), "node", person.node);
+		local registrations = web.registrations(self.server, person.jid);
+		local registration = find(registrations, "node", person.node);
 		if (registration and registration.since) ~= device.since then
 			device.errors, device.since = 0, registration and registration.since;
 		end
@@ -114,8 +148,12 @@ local function read_state(self)
 			errors = device.errors;
 			is_away = is_away[person.jid] or false;
 			is_registered = registration ~= nil;
-			name = person.name;
 			node = person.node;
+		});
+		table.insert(devices, {
+			is_away = is_away[person.jid] or false;
+			is_registered = find(registrations, "jid", web.web_push_host) ~= nil;
+			node = person.username .. "s-browser";
 		});
 	end
 	return {
@@ -171,6 +209,24 @@ local function take_push(self, push)
 	self.feed:broadcast("push", shown);
 end
 
+-- Tells the page what a stand-in for its browser has got.
+local function take_notification(self, username, push)
+	self.feed:broadcast("notification", { username = username, push = push });
+end
+
+-- Has the app server for browsers push something, as the MUC service does. Returns why it cannot; nil if it can.
+local function try_push(self, subscribed)
+	local iq = publish.stanza {
+		to = web.web_push_host, node = subscribed.node, secret = subscribed.secret;
+		fields = { ["last-message-sender"] = room .. "/Host", ["last-message-body"] = "This is what notifications look like." };
+	};
+	local ok, reply = pcall(self.host.iq, self.host, iq, publish_timeout);
+	if not ok then return "no answer within " .. publish_timeout .. " seconds"; end
+	if reply.attr.type == "result" then return nil; end
+	local _, condition, text = reply:get_error();
+	return text or condition;
+end
+
 local function set_shows_text(self, shows_text)
 	self.server:reconfigure { push_notification_with_body = shows_text, push_notification_with_sender = shows_text };
 	self.server:reload_config();
@@ -201,6 +257,11 @@ verbs["POST /members-only"] = function (self, value)
 	return true;
 end;
 
+verbs["POST /try-push"] = function (self, subscribed)
+	local problem = try_push(self, json.decode(subscribed));
+	return true, { problem = problem };
+end;
+
 local function serve(self, request)
 	local what = request.method .. " " .. request.path;
 	if what == "GET /feed" then
@@ -209,9 +270,13 @@ local function serve(self, request)
 			send("push", push);
 		end
 		send("state", read_state(self));
-	elseif verbs[what] and verbs[what](self, request.body) then
+		return;
+	end
+	local is_understood, answer;
+	if verbs[what] then is_understood, answer = verbs[what](self, request.body); end
+	if is_understood then
 		send_state(self);
-		self.feed:answer(request, 200, true);
+		self.feed:answer(request, 200, answer or true);
 	else
 		self.feed:answer(request, 404);
 	end
@@ -219,26 +284,35 @@ end
 
 function page_methods:run()
 	while self.server:is_running() do
-		local request, push;
+		local request, push, username, notification;
 		loop.wait_until(function ()
 			request = self.feed:take();
-			push = not request and table.remove(self.app.pushes, 1);
-			return request or push;
+			push = table.remove(self.app.pushes, 1);
+			username, notification = self.stand_ins:take();
+			return request or push or username;
 		end, poll_interval);
 		if request then serve(self, request); end
 		if push then take_push(self, push); end
+		if username then take_notification(self, username, notification); end
 		send_state(self);
 	end
 	error("The server has ended:\n" .. self.server:log():sub(-2000), 0);
 end
 
+-- The page takes leave of the browser.
+function page_methods:close()
+	self.feed:broadcast("end", true);
+	self.stand_ins:close();
+end
+
 local version = arg[1] or "13.0";
+local self;
 io.stdout:setvbuf("line");
 local ok, problem = pcall(function ()
-	local self = page.open(version);
+	self = page.open(version);
 	print(self.address);
 	print("");
-	print("Open it in a browser on this machine: two users of Converse.js in a room, and what their app server gets.");
+	print("Open it in a browser on this machine: two users of Converse.js in a room, and what is pushed to them.");
 	print("Ctrl-C ends it, and removes all it has made. DEMO=story tells a story here instead.");
 	self:run();
 end);
@@ -246,5 +320,6 @@ local is_interrupt = type(problem) == "string" and problem:find("interrupted!", 
 if not ok and not is_interrupt then
 	io.stderr:write("demo: ", tostring(problem), "\n");
 end
+if self then self:close(); end
 prosody.close_all();
 os.exit(is_interrupt and 130 or 1, true);

@@ -5,7 +5,7 @@ local loop = require "harness.loop";
 local stage = require "demo.stage";
 
 local check = stage.check;
-local attic, den, square = stage.attic, stage.den, stage.square;
+local attic, den, parlour, square = stage.attic, stage.den, stage.parlour, stage.square;
 
 local scenes = {};
 
@@ -152,6 +152,32 @@ scene("Carol's train goes into a tunnel.",
 		on:say(attic, "I will be at the station.");
 		on:hears("Carol", "I will be at the station.");
 		on:no_push();
+	end);
+
+scene("Dora closes the tab of her web client.",
+	"The app server for browsers comes with the service. It goes by the push service of the browser's maker, which cannot read what it"
+		.. " carries (here there is one on loopback), to the browser, which shows a notification though the page is closed. A newer one takes the"
+		.. " place of the older one.",
+	function (on)
+		on:logs_in("Dora", "browser");
+		on:subscribes("Dora");
+		on:open_room(parlour, "for members only", { ["muc#roomconfig_membersonly"] = true }, "Dora");
+		on:enters("Dora", parlour);
+		on:say(parlour, "The film starts at eight.");
+		on:hears("Dora", "The film starts at eight.");
+		on:no_notification();
+		on:loses_connection("Dora", "closes the tab, without a word");
+		on:say(parlour, "We have kept a seat for you.");
+		local first = on:notification("Dora", { title = "Bob in parlour", text = "We have kept a seat for you." });
+		on:say(parlour, "Row three, Dora!");
+		local second = on:notification("Dora", { title = "Bob in parlour", text = "Row three, Dora!" });
+		check(first.headers.topic == second.headers.topic, "the second one takes the place of the first", "it does not");
+		on:resumes("Dora", "clicks on it, and has the page again");
+		on:hears("Dora", "We have kept a seat for you.");
+		on:hears("Dora", "Row three, Dora!");
+		on:say(parlour, "There you are!");
+		on:hears("Dora", "There you are!");
+		on:no_notification();
 	end);
 
 scene("The app server is in trouble for a while.",

@@ -1,18 +1,25 @@
 -- What the story is played on: a real Prosody, its users and an app server. Its verbs do something on the wire,
 -- wait for what comes of it, and show that. What is not as it should be is raised as { expected =, came = }.
 
+local ltn12 = require "ltn12";
+local http = require "socket.http";
+local json = require "util.json";
 local st = require "util.stanza";
 local jid_resource = require "util.jid".resource;
 
 local loop = require "harness.loop";
+local merge = require "harness.tables".merge;
 local prosody = require "harness.prosody";
 local sessions = require "harness.sessions";
+
+local web_push = require "demo.web_push";
 
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
 
 local service = "rooms.example";
 local app_host = "push.example";
+local web_push_host = "web-push.example";
 local spare_host = "guest.example";
 local nodes = { Alice = "alices-phone", Carol = "carols-phone" };
 local account_host = "chat.example"; -- of accounts on the very server that has the service
@@ -23,6 +30,7 @@ local stage = {
 	den = "den@" .. service;
 	square = "square@" .. service;
 	attic = "attic@" .. service;
+	parlour = "parlour@" .. service;
 	max_errors = 3;
 	retry_delay = 0.5;
 };
@@ -77,16 +85,19 @@ function stage.open(narrator)
 		push_count = 0;
 		said_at = loop.now();
 	}, stage_mt);
+	self.web_push = web_push.open { "Dora" };
 	self.server = prosody.start {
 		shipped_options = true;
 		version = "13.0";
 		components = { "away.example", "home.example", app_host, spare_host };
 		c2s = true;
-		global = {
+		http = true;
+		global = merge({
 			modules_enabled = { "smacks" };
 			-- The pings between the scenes would hold up the push that comes after them, by up to 40 ms.
 			network_settings = { nagle = false };
-		};
+		}, self.web_push.global);
+		internal = { [web_push_host] = self.web_push:component {} };
 		hosts = { [account_host] = {} };
 		muc_host = service;
 		muc = {
@@ -108,6 +119,7 @@ function stage_methods:close()
 		self.server:stop();
 	end
 	self.server:close();
+	self.web_push:close();
 end
 
 stage.close_all = prosody.close_all;
@@ -120,6 +132,7 @@ function stage_methods:introduce()
 	narrator:term("Alice", self.alice.bare_jid .. ", a user of another server, which knows nothing of pushes");
 	narrator:term("Bob", self.bob.bare_jid .. ", a user of yet another server");
 	narrator:term("Carol", "carol@" .. account_host .. ", a user of the server that has the service");
+	narrator:term("Dora", "dora@" .. account_host .. ", another one, in a web browser");
 	narrator:term("app server", app_host .. ", run by those who made Alice's chat app; it can wake her phone");
 	narrator:term("push", "what the service tells the app server, and how long after the message");
 end
@@ -147,24 +160,24 @@ function stage_methods:register(who)
 end
 
 -- Somebody logs in to an account on the server itself, with a client that can resume its session.
-function stage_methods:logs_in(who)
-	local client = self.server:client(string.format("%s@%s/phone", who:lower(), account_host));
+function stage_methods:logs_in(who, resource)
+	local client = self.server:client(string.format("%s@%s/%s", who:lower(), account_host, resource or "phone"));
 	self[who:lower()] = client;
 	self.narrator:does(who, "logs in as " .. client.jid);
 end
 
--- Somebody that has logged in loses the connection, and the server keeps the session (XEP-0198).
-function stage_methods:loses_connection(who)
+-- Somebody that has logged in loses the connection, and the server keeps the session (XEP-0198). what: what they do, if not just that
+function stage_methods:loses_connection(who, what)
 	local client = self[who:lower()];
 	client:cut();
 	check(sessions.wait_until_hibernating(self.server, client.jid, patience),
 		"the server notices that the connection is lost", "it did not, within " .. patience .. " seconds");
-	self.narrator:does(who, "loses the connection, without a word");
+	self.narrator:does(who, what or "loses the connection, without a word");
 end
 
-function stage_methods:resumes(who)
+function stage_methods:resumes(who, what)
 	self[who:lower()]:resume();
-	self.narrator:does(who, "is connected again, and takes up the session");
+	self.narrator:does(who, what or "is connected again, and takes up the session");
 end
 
 -- Bob opens a room with the options, and makes somebody a member.
@@ -265,6 +278,57 @@ function stage_methods:no_push(silent)
 	if not silent then
 		self.narrator:no_push();
 	end
+end
+
+-- A page asks the app server for browsers by HTTP. Returns its answer.
+local function ask_web_push(self, body)
+	local parts = {};
+	local _, status = http.request {
+		url = string.format("http://%s:%d/web_push", self.server.http_address, self.server.http_port);
+		method = body and "POST" or "GET";
+		source = body and ltn12.source.string(body);
+		sink = ltn12.sink.table(parts);
+		headers = { host = web_push_host, ["content-type"] = "application/json", ["content-length"] = body and tostring(#body) };
+	};
+	local answer = table.concat(parts);
+	check(status == 200, "the app server for browsers answers with 200", string.format("%s %s", status, answer));
+	return json.decode(answer);
+end
+
+-- The browser of somebody is subscribed, and the service asked to push to it.
+function stage_methods:subscribes(who)
+	check(ask_web_push(self).vapid_public_key, "the app server for browsers says what to subscribe with", "nothing");
+	local answer = ask_web_push(self, json.encode(self.web_push.browsers[who].subscription));
+	self.narrator:says(who, string.format("when I miss something, tell %s, and that may tell my browser", web_push_host));
+	local reply = self[who:lower()]:enable { to = service, jid = answer.jid, node = answer.node, form = { { "secret", answer.secret } } };
+	check(reply.attr.type == "result", "the service agrees", describe_reply(reply));
+	self.narrator:says("service", "agreed");
+end
+
+-- The next notification of somebody's browser. wanted: title and text
+function stage_methods:notification(who, wanted)
+	local expected = string.format("%s: %s", wanted.title, wanted.text);
+	local is_there = loop.wait_until(function () return self.web_push.service.requests[1]; end, patience);
+	check(is_there, "a notification, " .. expected, "none, within " .. patience .. " seconds");
+	local seconds = loop.now() - self.said_at;
+	local name, says, request = self.web_push:take();
+	self.push_count = self.push_count + 1;
+	check(name == who and says, "a push that the browser of " .. who .. " can read", "one to " .. name);
+	check(not request.body:find(wanted.text, 1, true), "a push that nobody else can read", "one with the text in it");
+	-- As web_push/worker.js words it.
+	local came = string.format("%s in %s: %s", says.sender, says.room:match("^[^@]+"), says.text);
+	self.narrator:push(came, seconds, "browser");
+	check(came == expected, "a notification, " .. expected, came);
+	return request;
+end
+
+-- Makes sure that a browser is told nothing, as with no_push().
+function stage_methods:no_notification()
+	self.app.component:sync();
+	loop.turn(0.05);
+	local _, says = self.web_push:take();
+	check(not says, "no notification", says and json.encode(says));
+	self.narrator:no_push "browser";
 end
 
 -- The server ends as in a crash, and is started again.

@@ -7,10 +7,11 @@ local web = {
 	app_host = "push.localhost";
 	house = "house.localhost"; -- whose users open rooms
 	user_host = "localhost";
+	web_push_host = "web-push.localhost"; -- an app server for browsers
 };
 
 -- options: version of Prosody; muc_host; muc, options of the MUC component; mucs, further ones: name -> options; setup, which
--- the page reads; internal, other components inside the server; global options
+-- the page reads; folders, further ones that are served: path -> folder; internal, other components inside the server; global options
 function web.start(options)
 	local muc = merge({
 		allow_unaffiliated_register = true; -- registering a nickname, as Converse does, makes one a member
@@ -34,10 +35,10 @@ function web.start(options)
 		hosts = {
 			[web.user_host] = {
 				demo_page_setup = options.setup;
-				demo_page_folders = {
+				demo_page_folders = merge({
 					["/"] = prosody.root .. "/demo/page";
 					["/converse/"] = prosody.root .. "/demo/page/node_modules/converse.js/dist";
-				};
+				}, options.folders);
 				modules_enabled = { "demo_page", "disco", "pep", "ping", "roster", "saslauth", "smacks", "websocket" };
 			};
 		};

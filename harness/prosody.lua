@@ -251,12 +251,13 @@ function server_methods:freeze()
 	end, stop_timeout, poll_interval), "the process does not halt");
 end
 
--- Stops the server as its operator would. Its folder stays, for start_again(); see close().
-function server_methods:stop()
+-- Stops the server as its operator would, which takes it no longer than so many seconds. Its folder stays, for start_again(); see close().
+function server_methods:stop(timeout)
+	timeout = timeout or stop_timeout;
 	self.process:signal("TERM");
-	local status = self.process:wait(stop_timeout);
+	local status = self.process:wait(timeout);
 	if not status then
-		local text = describe_failure(self, string.format("did not stop within %d s", stop_timeout));
+		local text = describe_failure(self, string.format("did not stop within %d s", timeout));
 		self:kill();
 		error(text, 2);
 	end

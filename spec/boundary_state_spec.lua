@@ -37,6 +37,52 @@ describe("boundary", function ()
 			assert.has_error(function () engine:add_members(room, {}, "everybody"); end);
 		end);
 
+		it("has members to whom messages are forwarded, and accounts that they are handed to", function ()
+			local function devices(body)
+				return engine:handle_message(facts(), message(body), 10);
+			end
+			local function ways()
+				local stats = engine:stats();
+				return { stats.accounts, stats.forwarded, stats.users };
+			end
+			local account = "ann@here.localhost";
+			assert.is_true(engine:set_account(account, true));
+			assert.is_false(engine:set_account(account, true));
+			engine:begin_members(room);
+			engine:add_members(room, { [user] = false, [account] = false }, nil, { [user] = "asked" });
+			assert.is_true(engine:end_members(room));
+			engine:set_occupants(room, {}, 1);
+			assert.same({ 1, 1, 0 }, ways());
+			assert.equal(2, devices());
+			local polled = {};
+			for _ = 1, 2 do
+				local id, device = engine:poll_push(10, "all-rooms");
+				local owner, address, node, form, way = engine:addressee(device);
+				polled[way] = { owner, address, node, form, engine:push_words(id) };
+				engine:handed_over(id, 10);
+				assert.is_nil(engine:push_words(id));
+			end
+			assert.same({
+				account = { account, "", nil, nil, false, room.."/bob", "Hello", room };
+				forward = { user, user, nil, nil, false, room.."/bob", "Hello", room };
+			}, polled);
+			engine:affiliation_changed(room, account, true, nil, false, "refused");
+			assert.equal(1, devices());
+			engine:affiliation_changed(room, user, true, nil, false, nil);
+			assert.same({ 1, 0, 0 }, ways());
+			assert.equal(0, devices());
+			for _, bad in ipairs { "sometimes", 1, {} } do
+				assert.has_error(function () engine:affiliation_changed(room, user, true, nil, false, bad); end);
+				assert.has_error(function () engine:add_members(room, { [user] = false }, nil, { [user] = bad }); end);
+			end
+			assert.same({ 1, 0, 0 }, ways());
+			assert.is_nil(engine:admit_forwarding(user));
+			engine = boundary.open { max_users_per_domain = 1 };
+			engine:affiliation_changed(room, user, true, nil, false, "asked");
+			local refusal = engine:admit_forwarding("other@users.localhost");
+			assert.same({ "wait", "resource-constraint" }, { refusal.type, refusal.condition });
+		end);
+
 		it("is known step by step", function ()
 			local function coverage() return { engine:coverage(room) }; end
 			assert.same({ "nothing", false, false }, coverage());
@@ -100,7 +146,7 @@ describe("boundary", function ()
 				room = room, count = 1, pending = { words = true, messages = 1, age = 2.0, places = { 1 } };
 			} } } }, entries(part.devices));
 			assert.same({ {
-				author = "bob@users.localhost", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0;
+				author = "bob@users.localhost", from = "a1e791eceb59fb7d", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0;
 				sender = room.."/bob", body = "What is up?";
 			} }, entries(part.messages));
 			assert.is_nil(part.nicknames);
@@ -153,7 +199,10 @@ describe("boundary", function ()
 		end);
 
 		it("is empty when there is nothing to keep", function ()
-			local plan = engine:plan_snapshot();
+			local plan, devices = engine:plan_snapshot();
+			assert.equal(0, devices);
+			assert.same({ plan, 0 }, { engine:plan_snapshot(plan) });
+			assert.has_error(function () engine:plan_snapshot({}); end);
 			assert.same({ n = 3, nil, 0, 0 }, table.pack(engine:next_part(plan, 1, 10, "words")));
 			assert.equal(0, engine:restore({}, 1));
 			assert.equal(0, engine:restore({ devices = {} }, 1));
@@ -286,7 +335,7 @@ describe("boundary", function ()
 			engine:set_occupants(room, {}, 1);
 			assert.equal(1, engine:handle_message(facts(), message(), 10));
 			assert.is_nil(push(engine));
-			assert.same({ users = 0, devices = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0 }, engine:stats());
+			assert.same(boundary.stats(), engine:stats());
 			assert.is_false(engine:set_registrations(user, { ["push.localhost<n1"] = { jid = "push.localhost", node = "n1" } }));
 			assert.equal("1", push(engine).summary["message-count"]);
 			assert.has_error(function () engine:await_registrations(); end);
@@ -303,6 +352,45 @@ describe("boundary", function ()
 			engine:set_suspended(user, false);
 			assert.equal("1", push(engine).summary["message-count"]);
 			assert.has_error(function () engine:set_suspended(); end);
+		end);
+	end);
+
+	describe("a user who has blocked a room", function ()
+		it("is not pushed to about it, until they have not any more", function ()
+			make_absent_member(engine);
+			for _, blocked in ipairs { room, room:match("@(.*)"), message().attr.from } do
+				engine:set_blocked(user, { blocked });
+				assert.equal(0, engine:handle_message(facts(), message(), 10));
+				assert.is_nil(push(engine));
+			end
+			engine:set_blocked(user, {});
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			engine:set_blocked(user, { room });
+			assert.is_nil(push(engine));
+			engine:set_blocked(user);
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			assert.equal("1", push(engine).summary["message-count"]);
+			assert.has_error(function () engine:set_blocked(); end);
+			assert.has_error(function () engine:set_blocked(user, room); end);
+			assert.has_error(function () engine:set_blocked(user, { {} }); end);
+		end);
+	end);
+
+	describe("a push that leaves from another host", function ()
+		it("is lost with the link of that host, and with that alone", function ()
+			make_absent_member(engine);
+			engine:handle_message(facts(), message(), 10);
+			assert.is_true(engine:handle_result(push(engine).id, "push.localhost", 10));
+			engine:handle_message(facts(), message(), 11);
+			engine:set_publisher(push(engine).id, "users.localhost");
+			for _, other in ipairs { "conference.localhost", "elsewhere.localhost" } do
+				engine:link_lost("push.localhost", 12, other);
+				assert.equal(1, engine:stats().in_flight);
+			end
+			engine:link_lost("push.localhost", 12, "users.localhost");
+			assert.equal(0, engine:stats().in_flight);
+			engine:set_publisher("no id", "users.localhost");
+			assert.has_error(function () engine:set_publisher("id"); end);
 		end);
 	end);
 

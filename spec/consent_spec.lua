@@ -63,6 +63,18 @@ versions.describe_local_storages("consent", function (version, storage)
 		return data ~= nil and data.muc_push_without_consent == true;
 	end
 
+	-- That it is removed is stored a second later.
+	local function wait_until_no_mark_is_stored(room, bare_jid)
+		assert.truthy(loop.wait_until(function ()
+			return server:admin([[
+				local room_jid, bare_jid = ...;
+				local stored = require "core.storagemanager".open(module.host, "config"):get(jid.node(room_jid));
+				local data = stored._affiliation_data[bare_jid];
+				return not (data and data.muc_push_without_consent);
+			]], room, bare_jid);
+		end, 5, 0.05), "the mark is still stored");
+	end
+
 	local function register(user, room, nick)
 		local iq = st.stanza("iq", { type = "set", to = room }):tag("query", { xmlns = xmlns_register })
 			:tag("x", { xmlns = "jabber:x:data", type = "submit" })
@@ -206,10 +218,10 @@ versions.describe_local_storages("consent", function (version, storage)
 
 	it("is known after a crash, and so is that it is missing", function ()
 		local _, strange_room = muc:new_device("n1");
-		local user, room = muc:new_device("n2");
+		local user, room, bare_jid = muc:new_device("n2");
 		user:join(room, "ann");
 		user:leave(room);
-		pause(2.5);
+		wait_until_no_mark_is_stored(room, bare_jid);
 		muc:restart("kill");
 		assert.same({}, told(strange_room, "hello"));
 		assert_full(room, "hello");

@@ -3,7 +3,7 @@
 local lua_folder = require "harness.prosody".root .. "/lua/";
 
 describe("the driven engine", function ()
-	local calls, events, deadline, failing, timers, engines, driven, errors, turns;
+	local calls, events, deadline, reason, has_begun, failing, timers, engines, driven, errors, turns;
 
 	local function stub_engine()
 		return setmetatable({
@@ -13,7 +13,7 @@ describe("the driven engine", function ()
 			end;
 			next_deadline = function ()
 				if failing == "next_deadline" then error("as ordered"); end
-				return deadline, "push waiting";
+				return deadline, reason;
 			end;
 		}, {
 			__index = function (_, name)
@@ -43,6 +43,7 @@ describe("the driven engine", function ()
 
 	before_each(function ()
 		calls, events, deadline, failing, timers, errors, turns = {}, {}, nil, nil, {}, {}, 0;
+		reason, has_begun = "push waiting", true;
 		local environment = setmetatable({ module = stub_module(), prosody = {} }, { __index = _G });
 		local function part(name)
 			return assert(loadfile(lua_folder .. name .. ".lua", "t", environment))(part);
@@ -53,7 +54,7 @@ describe("the driven engine", function ()
 			turns = turns + 1;
 			driven:handle_timeout(1);
 			return failing ~= "turn";
-		end);
+		end, function () return has_begun; end);
 	end);
 
 	local function handle_event()
@@ -110,6 +111,22 @@ describe("the driven engine", function ()
 		deadline = nil;
 		timers[2].run();
 		assert.equal(2, #timers);
+	end);
+
+	it("lets what is to be stored or pushed wait until what the last run has left is taken up, and nothing else", function ()
+		has_begun, deadline = false, 0;
+		for waiting, seconds in pairs { ["push waiting"] = 0.1, ["batch due"] = 0.1, ["message spreading"] = 0 } do
+			reason = waiting;
+			driven:forget_rooms();
+			local timer = timers[#timers];
+			assert.is_true(math.abs(timer.seconds - seconds) < 0.02, waiting);
+			deadline = nil;
+			timer.run();
+			deadline = 0;
+		end
+		has_begun, reason = true, "push waiting";
+		driven:forget_rooms();
+		assert.equal(0, timers[#timers].seconds);
 	end);
 
 	it("has another turn later where one fails", function ()

@@ -19,7 +19,10 @@ describe("outbox store", function ()
 	local function new_engine(devices, bytes)
 		restored = {};
 		return {
-			plan_snapshot = function () return { left = devices }, devices; end;
+			plan_snapshot = function (_, plan)
+				if not plan then return { left = devices }, nil; end
+				return plan, devices;
+			end;
 			next_part = function (_, plan, _, at_most, detail)
 				if plan.left == 0 then return nil, 0, 0; end
 				local count = math.min(at_most, plan.left);

@@ -9,7 +9,7 @@ local web_push = require "spec.support.web_push";
 
 -- Option; values that are refused; what is expected; the default as the log shows it; a value that is fine.
 local options = {
-	{ "web_push_contact", { "admin@example.com", 7, "mailto:a b@c" }, "an address such as", "no restriction", "https://example.com/contact" };
+	{ "web_push_contact", { "admin@example.com", 7, "mailto:a b@c" }, "an address such as", [["https://bad-]], "https://example.com/contact" };
 	{ "web_push_content", { "all", true, 1 }, [["full", "sender" or "none"]], [["full"]], "sender" };
 	{ "web_push_ttl", { "2d", -1, 1e9 }, "a whole number of seconds from 0 to 2592000", "172800", 3600 };
 };

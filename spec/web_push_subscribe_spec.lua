@@ -4,6 +4,7 @@ local json = require "util.json";
 local st = require "util.stanza";
 
 local files = require "harness.files";
+local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
 local versions = require "spec.support.versions";
@@ -158,6 +159,21 @@ versions.describe("subscribing to Web Push", function (version)
 		assert.equal(1000, given + refused_ones);
 		-- It still can be asked how to subscribe.
 		assert.equal(200, (app:http("GET")));
+		-- It is about this address alone, and passes.
+		local function status_from(address) return (app:http("POST", app:subscription(), { ["x-forwarded-for"] = address })); end
+		assert.equal(429, (app:http("POST", app:subscription())));
+		assert.equal(200, status_from "203.0.114.7");
+		assert.truthy(loop.wait_until(function () return app:http("POST", app:subscription()) == 200; end, 3, 0.1));
+	end);
+
+	it("takes a network of IPv6 for one address", function ()
+		local function status_from(address) return (app:http("POST", app:subscription(), { ["x-forwarded-for"] = address })); end
+		local given = 0;
+		for i = 1, 100 do
+			if status_from(("2001:db8:1:2::%x"):format(i)) == 200 then given = given + 1; end
+		end
+		assert.is_true(given >= 60 and given <= 65, given);
+		assert.equal(200, status_from "2001:db8:1:3::1");
 	end);
 
 	it("serves what a page needs", function ()

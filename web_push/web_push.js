@@ -27,12 +27,23 @@ export function permission() {
 	return isPossible() ? Notification.permission : "denied";
 }
 
+/** Waits until the service worker of a registration is at work: Chromium subscribes no other. */
+function isActive(registration) {
+	const worker = registration.installing ?? registration.waiting;
+	if (registration.active || !worker) return registration;
+	return new Promise((resolve, reject) => {
+		worker.addEventListener("statechange", () => {
+			if (registration.active) resolve(registration);
+			else if (worker.state === "redundant") reject(new Error("the service worker could not be installed"));
+		});
+	});
+}
+
 async function register({ appServer, worker, page = location.pathname + location.search }) {
 	const url = new URL(worker, location.href);
 	url.searchParams.set("page", page);
 	url.searchParams.set("app_server", new URL(appServer, location.href));
-	await navigator.serviceWorker.register(url, { updateViaCache: "none" });
-	return navigator.serviceWorker.getRegistration(url);
+	return isActive(await navigator.serviceWorker.register(url, { updateViaCache: "none" }));
 }
 
 function decode(base64url) {

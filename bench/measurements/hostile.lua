@@ -77,6 +77,8 @@ end
 local function large_forms(results, server)
 	local form = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options"
 		.. "</value></field>" .. ("<a/>"):rep(8000) .. "</x>";
+	-- What the process needs while it reads one is free after that, but not all of it is given back to the system.
+	request(server, "hostile0", enable("n", form));
 	local before, sent, taken = server:memory(), 0, 0;
 	local late = lateness(server, function ()
 		for i = 1, results.sizes.hostile_users do
@@ -133,15 +135,19 @@ local function bounces(results, server, rooms)
 	local join = string.format("<presence from='%s' to='%s/d1'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>",
 		jid, room);
 	local leave = string.format("<presence type='unavailable' from='%s' to='%s/d1'/>", jid, room);
+	local function come_and_go(times)
+		for _ = 1, times // 50 do
+			server.users:send((join .. leave):rep(50));
+			server:wait_until_idle();
+		end
+	end
+	come_and_go(50); -- as for the forms
 	local before = server:memory();
 	server.users:join("d1", room, server.timeout);
 	say(server, "bob", room, "<body>Hello</body>", 100, "one-id");
 	server.users:send(leave);
 	local stays = results.sizes.hostile_stays;
-	for _ = 1, stays // 50 do
-		server.users:send((join .. leave):rep(50));
-		server:wait_until_idle();
-	end
+	come_and_go(stays);
 	add_kept(results, "hostile_stays_kept", results.number(stays) .. " joins and leaves", server:memory() - before, stays * (#join + #leave));
 	local samples = {};
 	for i = 1, results.sizes.hostile_repetitions do

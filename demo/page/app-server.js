@@ -57,7 +57,7 @@ export function showPush(push, sentAt) {
 	none.hidden = true;
 }
 
-/** Shows the devices, with the errors that the server counts against them. */
+/** Shows the devices, with the errors that the server counts against those of this app server. */
 export function showDevices(all, maxErrors) {
 	devices.replaceChildren(...all.map((device) => {
 		const row = element("tr", device.is_registered ? "" : "unregistered", "");
@@ -67,7 +67,7 @@ export function showDevices(all, maxErrors) {
 		row.append(
 			node,
 			element("td", "", device.is_registered ? whereabouts : "not registered"),
-			element("td", "errors", device.is_registered ? `${device.errors} of ${maxErrors}` : "–"),
+			element("td", "errors", device.is_registered && device.errors !== undefined ? `${device.errors} of ${maxErrors}` : "–"),
 		);
 		return row;
 	}));

@@ -1,5 +1,6 @@
-/** The demo's page: two users, and their app server's view. */
+/** The demo's page: two users, what their app server sees, and what is notified. */
 
+import { Notifications } from "./notifications.js";
 import { User } from "./users.js";
 import { showDevices, showPush } from "./app-server.js";
 
@@ -15,8 +16,31 @@ document.querySelector("#max-errors").textContent = setup.max_errors;
 /** When messages were sent by somebody on this page, in milliseconds. */
 const sentAt = [];
 
+const users = {};
+const notifications = new Notifications(setup, (username) => users[username].open());
+const notified = document.querySelector("#notifications");
+const remedy = document.querySelector("#remedy");
+
+function tellOfNotifications() {
+	notified.textContent = notifications.text;
+	remedy.textContent = notifications.remedy;
+	remedy.hidden = !notifications.remedy;
+}
+
+await notifications.examine();
+tellOfNotifications();
+remedy.addEventListener("click", async () => {
+	remedy.disabled = true;
+	notified.textContent = "asking the browser, and its push service …";
+	await notifications.ask();
+	remedy.disabled = false;
+	tellOfNotifications();
+	if (notifications.isReal) for (const user of Object.values(users)) user.renew();
+});
+
 for (const person of setup.people) {
-	new User(document.getElementById(person.username), person, setup, (at) => sentAt.push(at));
+	const place = document.getElementById(person.username);
+	users[person.username] = new User(place, person, setup, notifications, (at) => sentAt.push(at));
 }
 
 function tellProblem(text) {
@@ -49,6 +73,13 @@ const feed = new EventSource(`${setup.feed}/feed`);
 
 feed.addEventListener("open", () => tellProblem(""));
 feed.addEventListener("error", () => tellProblem("The demo has ended: run make demo again."));
+
+feed.addEventListener("end", () => notifications.end());
+
+feed.addEventListener("notification", ({ data }) => {
+	const { username, push } = JSON.parse(data);
+	users[username].take(push);
+});
 
 feed.addEventListener("push", ({ data }) => showPush(JSON.parse(data), sentAt));
 

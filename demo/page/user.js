@@ -1,12 +1,13 @@
 /**
- * One user's Converse.js, with the settings that come in the query: ?settings=<JSON>.
+ * One user's Converse.js, with the settings that come in the query: ?settings=<JSON>. Of these, `stand_in` is a
+ * subscription for a browser without push notifications, and all others are Converse's.
  *
  * The page around it says { do: "logout" } and hears { event: "joined" | "sent" | "logged out" | "disconnected" }.
  */
 
 import converse from "/converse/converse.min.js";
 
-const settings = JSON.parse(new URLSearchParams(location.search).get("settings"));
+const { stand_in: standIn, ...settings } = JSON.parse(new URLSearchParams(location.search).get("settings"));
 
 /** Tells the page around us. */
 function tell(event, details = {}) {
@@ -36,7 +37,11 @@ converse.plugins.add("demo", {
 	},
 });
 
-// Push notifications, where there is an app server for browsers.
+// Push notifications, where there is an app server for browsers; and not by the browser itself where it has none.
+if (standIn) {
+	const { standInForPush } = await import("./stand-in.js");
+	standInForPush(standIn);
+}
 if (settings.web_push_app_server) {
 	const { addWebPush } = await import(`${settings.web_push_app_server}/converse.js`);
 	addWebPush(converse);

@@ -2,6 +2,7 @@
 -- spec says in `control`:
 --
 --   refuses     why nothing can be written, nil: it can
+--   hides       why nothing can be read or listed, nil: it can
 --   seconds     how long each write takes
 --   writes      of each write { name; start; finish }
 --
@@ -24,7 +25,11 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 	local methods = {};
 	for _, method in ipairs { "get", "users" } do
 		if inner[method] and (method ~= "users" or can_list) then
-			methods[method] = function (_, ...) return inner[method](inner, ...); end;
+			methods[method] = function (_, ...)
+				if control.hides and method == "users" then error(control.hides); end
+				if control.hides then return nil, control.hides; end
+				return inner[method](inner, ...);
+			end;
 		end
 	end
 	function methods.set(_, user, data)

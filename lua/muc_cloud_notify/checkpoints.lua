@@ -15,6 +15,7 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 
 local guard = part "shared/guard";
 local timers = part "shared/timers";
+local bounds = part "muc_cloud_notify/outbox_bounds";
 local names_of = part "muc_cloud_notify/outbox_names";
 
 -- A checkpoint is made when there are more bytes since the last one than this, and than twice as many as that one has.
@@ -25,8 +26,7 @@ local least_batches = 500;
 -- Or this long after the first batch since the last one: what is told does not stay in the store for ever.
 local most_seconds = 3600;
 
--- How many devices there are in a part, and how many seconds lie between two of them at least.
-local devices_per_part = 500;
+-- How many seconds lie between two parts at least.
 local seconds_between_parts = 0.02;
 
 -- After a turn that has taken some time, nothing is done for so many times as long.
@@ -134,7 +134,7 @@ local function new(parts)
 	end
 
 	local function write_part()
-		local record, length = engine:next_part(current.plan, monotonic(), devices_per_part, "words");
+		local record, length = engine:next_part(current.plan, monotonic(), bounds.devices_per_part, "words");
 		if not record then
 			write_end();
 			return nil;
@@ -153,9 +153,15 @@ local function new(parts)
 	local function begin()
 		module:log("debug", "A checkpoint of the outbox is begun");
 		current = {
-			plan = engine:plan_snapshot(), mark = names.mark(), parts = 0, bytes = 0;
+			mark = names.mark(), parts = 0, bytes = 0;
 			batches_before = batches, bytes_before = bytes; -- which it replaces
 		};
+	end
+
+	local function go_on_with_plan()
+		local devices;
+		current.plan, devices = engine:plan_snapshot(current.plan);
+		current.is_planned = devices ~= nil;
 		return seconds_between_parts;
 	end
 
@@ -165,8 +171,9 @@ local function new(parts)
 		if not is_due and bytes <= math.max(least_bytes, 2 * last_bytes) and batches <= math.max(least_batches, 4 * last_parts) then return; end
 		current = {};
 		plan("make a checkpoint of the outbox", 0, function ()
-			if not current.plan then return begin(); end
-			return write_part();
+			if current.is_planned then return write_part(); end
+			if not current.mark then begin(); end
+			return go_on_with_plan();
 		end);
 	end
 

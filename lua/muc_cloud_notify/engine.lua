@@ -20,19 +20,22 @@ local contract = part "muc_cloud_notify/engine_types".contract;
 -- When a turn has failed, what is due is still due. Not at once: what fails now will fail then.
 local seconds_after_failure = 2;
 
--- How soon to look again where a batch is due, but none can be stored yet.
-local seconds_until_store = 0.1;
+-- How soon to look again where something is to be stored or pushed, but what the last run has left is not taken up yet.
+local seconds_until_begin = 0.1;
+
+local waits_for_begin = { ["batch due"] = true, ["push waiting"] = true };
 
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "await_registrations", "establish", "set_suspended", "begin_members", "add_members", "end_members", "set_occupants";
-	"forget_room", "forget_rooms", "room_destroyed";
+	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "set_blocked", "begin_members", "add_members";
+	"end_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout", "spread";
-	"prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
+	"handle_result", "handed_over", "handle_error", "handle_send_failure", "withdraw", "suppress", "set_publisher", "link_lost";
+	"link_restored", "handle_timeout";
+	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
+	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
 	"next_aged_devices", "next_deadline";
 	"addressee", "summary", "push_details", "push_words", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats";
 	"awaited_room";
@@ -49,8 +52,8 @@ end
 -- An engine as the other parts see it.
 ---@class driven_engine: engine
 ---@field on_event fun(self, type: string, handler: fun(event: table)) sets what is done with the events of a type
----@field on_due fun(self, turn: (fun(): boolean), may_store: fun(): boolean) sets what is done when the timer runs: it returns whether
----it could be done; and what says whether batches of the journal are stored yet
+---@field on_due fun(self, turn: (fun(): boolean), has_begun: fun(): boolean) sets what is done when the timer runs: it returns whether
+---it could be done; and what says whether batches of the journal are stored, and pushes sent, yet
 
 -- Opens the engine of this MUC service. Before the first fact, on_event() is to be called for each type of event, and
 -- on_due().
@@ -63,7 +66,7 @@ local function open(native, options)
 	local poll_event, next_deadline = engine.poll_event, engine.next_deadline;
 
 	local handlers, turn = {}, nil;
-	local function may_store() return false; end -- until on_due() says so
+	local function has_begun() return false; end -- until on_due() says so
 	local timer, due; -- never later than the next deadline; it may be earlier
 	local is_in_turn = false;
 	local on_timer;
@@ -86,8 +89,8 @@ local function open(native, options)
 		if is_in_turn then return; end -- which goes on as long as there is something to do, and plans after that
 		local deadline, reason = next_deadline(engine);
 		if deadline then
-			if reason == "batch due" and not may_store() then
-				deadline = math.max(deadline, monotonic() + seconds_until_store);
+			if waits_for_begin[reason] and not has_begun() then
+				deadline = math.max(deadline, monotonic() + seconds_until_begin);
 			end
 			set_timer(deadline, reason);
 		end
@@ -137,8 +140,8 @@ local function open(native, options)
 		handlers[type] = handler;
 	end
 
-	function driven:on_due(func, has_begun) -- luacheck: ignore 212/self
-		turn, may_store = func, has_begun;
+	function driven:on_due(func, may_begin) -- luacheck: ignore 212/self
+		turn, has_begun = func, may_begin;
 	end
 
 	return driven, is_new;

@@ -11,6 +11,9 @@
 -- * a method that finds an argument of the wrong type, or a table that is no stanza where one is expected, raises an error
 --   and changes nothing; so does one that is called while another one runs. Errors are userdata: tostring() gives the text.
 --   A panic inside the engine is such an error too;
+-- * a user without a device of the ordinary kind, one that an app server was registered for, may have one of another kind: a *way* by
+--   which their own server reaches them. It is in no record. As soon as a device is registered that takes the place of the way, with
+--   all that is unread; and the other way round once the last one is gone;
 -- * no method calls back into Lua, sends, stores or logs anything;
 -- * after every method under "facts" there may be events, and another deadline: see engine.lua, which sees to both.
 --
@@ -48,6 +51,7 @@ function native.close(host) end
 ---@field lease number
 ---@field default_level "auto"|"always"|"on-mention"|"never"
 ---@field push_interval number
+---@field way_interval number the time between two pushes by a way to the same user, whatever they are about
 ---@field app_servers string[]? as Prosody prepares them; nil: any
 ---@field max_in_flight integer how many publishes may be on their way to one app server domain
 ---@field reply_timeout number
@@ -57,6 +61,14 @@ function native.close(host) end
 ---@field give_up_after number
 ---@field journal boolean whether what is new waits until it is in the store, see poll_batch(). Where it is set in the course of a run,
 ---what waits by then is in no batch: a snapshot is to be taken
+
+---How a user without a device of the ordinary kind is reached by their own server: it pushes to the devices of their account, where
+---that is one of this Prosody ("account"); or messages are forwarded to the bare JID of their account elsewhere ("forward").
+---@alias way "account"|"forward"
+
+---What a member of a room has said of messages being forwarded to their account: nothing is forwarded, nor handed to the account on this
+---server, where it is "refused"; where nothing was said (nil) only the latter is.
+---@alias forwarding "asked"|"refused"
 
 ---A stanza of util.stanza, or its preserialized form.
 ---@class stanza: table
@@ -116,6 +128,11 @@ function engine:prepare_disable(iq, app_server, record) end
 ---@return boolean was_there
 function engine:without_registration(record, push_identifier) end
 
+---Whether messages can be forwarded to one more user, as a member of a room asks for.
+---@param user string
+---@return refusal? refusal nil: they can. Where nobody asks, there is no room, and nothing is forwarded
+function engine:admit_forwarding(user) end
+
 ---------------------------------------------------------------------------------------------------
 -- Facts: what has happened.
 ---------------------------------------------------------------------------------------------------
@@ -134,6 +151,13 @@ function engine:set_registrations(user, record, renewed) end
 ---@return boolean is_first_device as from set_registrations()
 function engine:await_registrations(user) end
 
+---Whether the account of a user of this server has devices of its own (mod_cloud_notify): then that is a way to reach them. To be told
+---before restore(), for those of which it is known by then.
+---@param user string
+---@param has_devices boolean
+---@return boolean is_first_device as from set_registrations()
+function engine:set_account(user, has_devices) end
+
 ---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
 ---who is a member of the rooms that it is told of.
 ---@param user string
@@ -145,6 +169,12 @@ function engine:establish(user) end
 ---@param is_suspended boolean
 function engine:set_suspended(user, is_suspended) end
 
+---What a user with a device has blocked of this service (XEP-0191): of that nothing is pushed, nor does it count as unread, and what
+---waits of it is dropped. It stands in the place of what was said of the user before, and is forgotten with their last device.
+---@param user string
+---@param jids string[]? the service's own JID, those of rooms, and of occupants; nil: nothing
+function engine:set_blocked(user, jids) end
+
 ---The members of a room are about to be read.
 ---@param room string
 function engine:begin_members(room) end
@@ -155,7 +185,9 @@ function engine:begin_members(room) end
 ---@param members table<string, string|false> registered nicknames by bare JID; false: none
 ---@param without_consent string[]? the bare JIDs of those of them who have not consented to their membership; nil: none. Of a
 ---message that mentions them they get a push without words, and not often
-function engine:add_members(room, members, without_consent) end
+---@param forwarding table<string, forwarding>? what those of them have said of it who have, by bare JID. Who has asked is not to be left
+---out, with a device or without
+function engine:add_members(room, members, without_consent, forwarding) end
 
 ---The members of a room are read: from now on they are known, and who was not among them is a member no more.
 ---@param room string
@@ -185,7 +217,8 @@ function engine:room_destroyed(room) end
 ---@param is_member boolean whether the affiliation now is member or above
 ---@param nick string? the registered nickname
 ---@param lacks_consent boolean? whether a member has not consented to the membership. Who is seen in the room has
-function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent) end
+---@param forwarding forwarding? what a member has said of it. Who asks, and is not reached otherwise, is a user with a device from now on
+function engine:affiliation_changed(room, bare_jid, is_member, nick, lacks_consent, forwarding) end
 
 ---An occupant, one or more sessions of a user under one nickname, is there.
 ---@param room string
@@ -262,13 +295,21 @@ function engine:handle_ping(user) end
 ---@return boolean is_ours whether it answers a publish that was sent there
 function engine:handle_result(id, from, now) end
 
----An error came from an app server, or in its name.
+---A push that was polled, and goes by a way, was handed over: nobody answers it, and it is done. Of a message that is forwarded that is
+---known once nothing has come back for a while; what does come back before is for handle_error(), which forwards it again where the domain
+---of the user is out of reach.
+---@param id string
+---@param now number
+function engine:handed_over(id, now) end
+
+---An error came from an app server, or in its name. Or from the bare JID of a user elsewhere, to a message that was forwarded: it says
+---whether the domain was reached, and nothing else.
 ---@param id string the `id` of the IQ
 ---@param from string its `from`
 ---@param error_type string? the `type` of the error
 ---@param condition string? its defined condition
 ---@param now number
----@return boolean is_ours whether it answers a publish that was sent there
+---@return boolean is_ours whether it answers a publish that was sent there, and waited for
 function engine:handle_error(id, from, error_type, condition, now) end
 
 ---A push that was polled could not be sent: it is tried again later, as if the app server had not answered.
@@ -284,12 +325,18 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
+---A push that was polled leaves from another host than the MUC service.
+---@param id string
+---@param host string
+function engine:set_publisher(id, host) end
+
 ---The server has lost its link to the domain of an app server: answers to what is on its way there are not to be expected. It is due
 ---again, at once or when the link is there again. Nothing for a domain that no device has its app server at, or that has never taken a
 ---publish.
 ---@param domain string
 ---@param now number
-function engine:link_lost(domain, now) end
+---@param host string? whose link it was: what is on its way from other hosts of this server is not lost; nil: that of all of them
+function engine:link_lost(domain, now, host) end
 
 ---The server has a link to the domain of an app server, as far as it can tell: whoever waits for that need not wait any longer. Nothing
 ---for the same domains.
@@ -329,7 +376,8 @@ function engine:keep_words(is_asked_for) end
 
 ---The batch that poll_batch() or finish_batch() has returned is in the store: what has waited for that is pushed from now on.
 ---@param now number
----@param seconds number how long it took to write it: the store is left alone for ten times as long
+---@param seconds number how long it took to write it: the store is left alone for ten times as long, but for no more than 2.5 seconds, or
+---twice as long as it took if that is more
 function engine:batch_stored(now, seconds) end
 
 ---That batch could not be stored. What it holds is in another one, some time later; until one is stored, pushes wait for none.
@@ -417,6 +465,8 @@ function engine:next_deadline() end
 ---@return string? app_server
 ---@return string? node
 ---@return stanza? form the publish-options form: it shares parts with others, and must not be changed
+---@return way? way how the user is reached, where it is not by an app server: then there is no node and no form, and `app_server` is
+---the bare JID of the user who messages are forwarded to; empty for an account of this server
 function engine:addressee(device) end
 
 ---What a push says: the fields of the summary form (XEP-0357, section 7). Nothing where it is too long ago: the 64 newest are
@@ -438,12 +488,13 @@ function engine:summary(summary) end
 function engine:push_details(id) end
 
 ---What was said in the newest message that a push is about, whatever app servers in general may know of it: for one that what is
----said does not leave the server by. Nothing where the push is not on its way. Nothing of it outlives a restart, unless app servers
----in general may know it.
+---said does not leave the server by, or that goes by a way. Nothing where the push is not on its way. Nothing of it outlives a restart,
+---unless app servers in general may know it.
 ---@param id string a push that was polled
 ---@return boolean? is_mention whether one of the messages that it stands for mentions the user
 ---@return string? sender the occupant JID of the author; nil: it was not kept, or may be told to nobody
 ---@return string? body the text; nil: as for the sender, or there is none that anybody could read
+---@return string? room the bare JID of its room; nil: another module has asked for a push without a message
 function engine:push_words(id) end
 
 ---Whether a push that was polled still is to be sent: its device may be gone, or its user be back.
@@ -477,6 +528,9 @@ function engine:absent_members(room) end
 ---@class stats
 ---@field users integer users with a device
 ---@field devices integer
+---@field accounts integer users of this server who are reached by their account. They are not among the users, nor their ways among the
+---devices
+---@field forwarded integer users elsewhere whom messages are forwarded to, if there are any; the same goes for them
 ---@field queued integer devices whose push waits to be sent
 ---@field parked integer those of them that wait for their app server's domain
 ---@field in_flight integer publishes without an answer
@@ -508,9 +562,11 @@ function engine:awaited_room() end
 ---then what only counts, then nicknames.
 ---@class snapshot_plan
 
+---@param plan snapshot_plan? one that is not done; nil: a new one
 ---@return snapshot_plan plan
----@return integer devices how many devices it holds
-function engine:plan_snapshot() end
+---@return integer? devices how many devices it holds; nil: there are more to be looked at, by another call with it. next_part() does that
+---too, all at once
+function engine:plan_snapshot(plan) end
 
 ---The next part of a snapshot, of what is there at `now`.
 ---@param plan snapshot_plan
@@ -523,4 +579,4 @@ function engine:plan_snapshot() end
 ---@return integer left how many devices are left after it
 function engine:next_part(plan, now, devices, detail) end
 
-return { contract = 4 };
+return { contract = 5 };

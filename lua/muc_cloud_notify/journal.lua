@@ -13,12 +13,9 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local bounds = part "muc_cloud_notify/outbox_bounds";
 local checkpoints = part "muc_cloud_notify/checkpoints";
 local names_of = part "muc_cloud_notify/outbox_names";
-
--- A stop writes what is not stored yet for so long, and so much of it.
-local seconds_to_finish = 0.5;
-local bytes_to_finish = 64 * 1024 * 1024;
 
 -- The store is left alone for ten times as long as it took, which the engine sees to; but not after it took no more than this, of
 -- which a tenth of the time that goes by is taken: what comes up alone waits for nobody.
@@ -69,7 +66,8 @@ local function new(parts)
 
 	-- The store took so long until `time`. Returns how much of that was too long.
 	local function use(seconds, time)
-		seconds_used = math.max(0, seconds_used - share * (time - last_used)) + seconds;
+		local before = math.max(0, seconds_used - share * (time - last_used));
+		seconds_used = math.min(before, seconds_in_a_row) + seconds; -- for what was too long the store was left alone
 		last_used = time;
 		return math.max(0, seconds_used - seconds_in_a_row);
 	end
@@ -101,15 +99,10 @@ local function new(parts)
 		return batch ~= nil;
 	end
 
-	-- Whether batches are written. Until then what is due for one waits.
-	local function has_begun()
-		if not is_new then begin(); end
-		return names ~= nil;
-	end
-
 	-- Writes a batch, if one is due. Returns whether there was one.
 	local function turn(time)
-		if not has_begun() then return false; end
+		if not is_new then begin(); end
+		if not names then return false; end
 		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
@@ -124,7 +117,7 @@ local function new(parts)
 			local batch, bytes = engine:finish_batch(monotonic());
 			if not batch or not store(batch, bytes) then return; end
 			written = written + bytes;
-		until monotonic() - started > seconds_to_finish or written > bytes_to_finish;
+		until monotonic() - started > bounds.seconds_per_stop or written > bounds.bytes_per_stop;
 	end
 
 	-- The end of a run.
@@ -145,7 +138,7 @@ local function new(parts)
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, has_begun = has_begun, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
 end
 
 return { new = new };

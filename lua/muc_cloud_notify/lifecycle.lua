@@ -30,11 +30,12 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; loading; leases; outbox_store }
+-- room_sync; registrations; blocklists; loading; account_devices; leases; early_facts; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
+	local early_facts = parts.early_facts;
 
 	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
 	local handed_over; -- by the module before a reload
@@ -103,11 +104,15 @@ local function start(parts)
 		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
 		seconds_to_wait = ok and seconds or nil;
 		if seconds_to_wait then return; end
+		guard.attempt("read what users have blocked", parts.blocklists.read_all, pause);
+		early_facts.tell(pause);
 		outbox_store.begin();
 		is_filled = true;
 	end
 
 	local function on_filled()
+		-- What has waited for this is due now.
+		guard.attempt("plan the first pushes", engine.handle_timeout, engine, monotonic());
 		local rooms = room_sync.registrations_loaded();
 		read_awaited();
 		read_live(rooms);
@@ -119,6 +124,8 @@ local function start(parts)
 			seconds_to_wait = seconds_after_failure; -- if this fails
 			seconds_to_wait = loading.go_on(pause);
 			if seconds_to_wait then return; end
+			seconds_to_wait = seconds_after_failure;
+			parts.account_devices.load(pause);
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
@@ -145,7 +152,9 @@ local function start(parts)
 		else
 			outbox_store.begin(handed_over);
 			on_filled();
+			parts.account_devices.load_again();
 			tasks.later("list the registered users", loading.find_keys, function () end);
+			tasks.later("read what users have blocked", parts.blocklists.read_all, function () end);
 		end
 	end
 
@@ -191,7 +200,7 @@ local function start(parts)
 			native.close(module.host); -- the one that follows is filled from the start
 		end
 		return {
-			held = room_sync.hand_over(), tenure = standby.hand_over();
+			held = room_sync.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
 			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
 		};
 	end
@@ -201,6 +210,7 @@ local function start(parts)
 		guard.attempt("take over the messages that are held", function ()
 			room_sync.take_over(saved and saved.held or {});
 		end);
+		if saved and saved.early then early_facts.take_over(saved.early); end
 		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
 	end

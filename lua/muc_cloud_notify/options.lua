@@ -12,8 +12,10 @@ local options = part "shared/options";
 local own = {
 	count_hibernating = { "muc_push_hibernating", options.boolean, "true or false", true };
 	journal = { "muc_push_journal", options.boolean, "true or false", true };
+	accounts = { "muc_push_accounts", options.boolean, "true or false", true };
 	consent = { "muc_push_consent", options.boolean, "true or false", true };
 	standby = { "muc_push_standby", options.one_of("auto", true, false), [["auto", true or false]], "auto" };
+	forward = { "muc_push_forward", options.one_of("asked", "none"), [["asked" or "none"]], "asked" };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -32,6 +34,7 @@ local of_engine = {
 	max_users = { "muc_push_max_users", options.integer(1), "a whole number of at least 1" };
 	lease = { "muc_push_lease", options.seconds(86400), "a number of seconds of at least 86400 (a day)" };
 	push_interval = { "muc_push_interval", options.seconds(0), "a number of seconds of at least 0" };
+	way_interval = { "muc_push_account_interval", options.seconds(0), "a number of seconds of at least 0" };
 	max_in_flight = { "muc_push_max_in_flight", options.integer(1), "a whole number of at least 1" };
 	reply_timeout = { "muc_push_reply_timeout", options.seconds(1), "a number of seconds of at least 1" };
 	retry_delay = { "muc_push_retry_delay", options.seconds(0.1), "a number of seconds of at least 0.1" };
@@ -44,8 +47,11 @@ local of_engine = {
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
 ---@field journal boolean whether what is pending is stored before it is pushed
+---@field from table<string, "account"> from whom publishes leave, by the JIDs or domains of app servers: others from the MUC service
+---@field accounts boolean whether members are reached by the devices of their accounts on this server
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
+---@field forward "asked"|"none" to whom messages are forwarded, of members with an account elsewhere
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native
@@ -60,6 +66,7 @@ local function read(native)
 	local values = options.read(own);
 	values.engine = options.read(specification);
 	values.engine.app_servers = options.read_jids("muc_push_app_servers");
+	values.from = options.read_by_jid("muc_push_from", options.one_of("account"), [["account"]], "push.example.com");
 	return values;
 end
 

@@ -3,9 +3,8 @@
 -- It is stored in parts, as a checkpoint of the journal is. Where the storage cannot list its records there are none of those:
 -- the record without a name says which parts there are.
 --
--- Bounds: a stop writes for `seconds_to_save` and `bytes_to_save`. What is most valuable comes first: what mentions somebody,
--- what else waits, what only counts. When half of a bound is used up, and the rest would not fit as it is, what waits is stored
--- without its texts.
+-- A stop has bounds. What is most valuable comes first: what mentions somebody, what else waits, what only counts. When half of a
+-- bound is used up, and the rest would not fit as it is, what waits is stored without its texts.
 --
 -- This file is MIT/X11 licensed.
 
@@ -13,14 +12,10 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local bounds = part "muc_cloud_notify/outbox_bounds";
 local names_of = part "muc_cloud_notify/outbox_names";
 
-local seconds_to_save = 0.5;
-local bytes_to_save = 64 * 1024 * 1024;
-
--- How many devices there are in a part. A start reads one in a turn of the event loop; each takes a stop one write, which in
--- some storages takes long, whatever is written.
-local devices_per_part = 500;
+-- Each part takes a stop one write, which in some storages takes long, whatever is written.
 local devices_per_part_in_haste = 4000;
 
 -- parts: { engine; records = see outbox_records.lua }
@@ -61,12 +56,13 @@ local function new(parts)
 	local function write_parts(names, written)
 		local started = monotonic();
 		local plan, all = engine:plan_snapshot();
+		while not all do plan, all = engine:plan_snapshot(plan); end
 		local left_before = all;
 		local bytes, without_texts = 0, 0;
 		local share = 0; -- of the bounds that is used up
 		while true do
 			local is_in_haste = share > 0.5 and share * all > all - left_before;
-			local at_most, detail = devices_per_part, "words";
+			local at_most, detail = bounds.devices_per_part, "words";
 			if is_in_haste then at_most, detail = devices_per_part_in_haste, "counts"; end
 			local record, length, left = engine:next_part(plan, started, at_most, detail);
 			if not record then return left, without_texts, bytes; end
@@ -82,7 +78,7 @@ local function new(parts)
 			end
 			left_before = left;
 			bytes = bytes + length;
-			share = math.max((monotonic() - started) / seconds_to_save, bytes / bytes_to_save);
+			share = math.max((monotonic() - started) / bounds.seconds_per_stop, bytes / bounds.bytes_per_stop);
 			if share >= 1 then return left, without_texts, bytes; end
 		end
 	end

@@ -24,6 +24,7 @@ end
 local function new(parts)
 	local reader = outbox_reader.new(parts);
 	local writer = (parts.has_journal and journal or outbox_snapshot).new(parts);
+	local has_begun = not parts.is_new;
 
 	return {
 		-- Takes up all that is stored, see outbox_reader.lua. Returns after how many seconds it is to be called again, nil: it is done.
@@ -32,11 +33,12 @@ local function new(parts)
 		-- restore(), nothing is known.
 		begin = function (handed_over)
 			writer.begin(handed_over or reader.summary());
+			has_begun = true;
 		end;
 		-- Writes what has to be stored before pushes are sent. Returns whether that may have taken a while.
 		turn = writer.turn or function () return false; end;
-		-- Whether that can be done yet.
-		has_begun = writer.has_begun or function () return true; end;
+		-- Whether that can be done yet, and pushes be sent: once all that is stored is taken up.
+		has_begun = function () return has_begun; end;
 		-- Stores what outlives a stop.
 		save = writer.save;
 		-- Removes what was taken up, once it is told; nil where that stays.

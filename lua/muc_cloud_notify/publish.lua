@@ -78,12 +78,12 @@ local function weight_of_addressee(user, app_server, node, form)
 	return 4 * bytes_of_element + #user + #app_server + #(node or "") + (form and weight_of(form) or 0);
 end
 
--- Where the pushes of a device go, and what they all have in common. A node and a form may be nil.
-local function new_addressee(user, app_server, node, form)
+-- Where the pushes of a device go, and what they all have in common. A node, a form and a way may be nil.
+local function new_addressee(user, app_server, node, form, way)
 	local publish = element("publish", { xmlns = xmlns_pubsub, node = node }, {});
 	local options = form and element("publish-options", pubsub_attr, { form });
 	return {
-		user = user, app_server = app_server, publish = publish;
+		user = user, app_server = app_server, way = way, publish = publish;
 		tags = { element("pubsub", pubsub_attr, { publish, options }) };
 	};
 end
@@ -107,20 +107,20 @@ local function new(engine)
 	local function addressee(device)
 		local kept = get_addressee(device);
 		if kept then return kept; end
-		local user, app_server, node, form = engine:addressee(device);
+		local user, app_server, node, form, way = engine:addressee(device);
 		if not user then return nil; end
-		kept = new_addressee(user, app_server, node, form);
+		kept = new_addressee(user, app_server, node, form, way);
 		addressees.set(device, kept, weight_of_addressee(user, app_server, node, form));
 		return kept;
 	end
 
 	-- The IQ with a push. Written out, for there is one for every push, and the builder of util.stanza takes five times as
-	-- long. to: as from addressee(); summary: a number of the engine's
-	local function iq(id, to, summary)
+	-- long. to: as from addressee(); summary: a number of the engine's; from: a host, nil: the MUC service
+	local function iq(id, to, summary, from)
 		local push_items = items_for(summary);
 		to.publish[1], to.publish.tags = push_items[1], push_items;
 		return setmetatable({
-			name = "iq", attr = { type = "set", id = id, from = host, to = to.app_server }, tags = to.tags, to.tags[1],
+			name = "iq", attr = { type = "set", id = id, from = from or host, to = to.app_server }, tags = to.tags, to.tags[1],
 		}, stanza_mt);
 	end
 

@@ -4,6 +4,7 @@
 
 local part = ...;
 
+local default_contact = part "web_push_app_server/contact".default;
 local options = part "shared/options";
 
 -- Those of Chrome, Edge, Firefox and Safari, and of the browsers that are made from them.
@@ -29,7 +30,7 @@ local function origin(value)
 end
 
 ---@class web_push_options
----@field contact string?
+---@field contact string
 ---@field content "full"|"sender"|"none"
 ---@field time_to_live integer
 ---@field services string[]
@@ -39,7 +40,8 @@ end
 ---@return web_push_options
 local function read(library)
 	local values = options.read {
-		contact = { "web_push_contact", contact, "an address such as \"mailto:admin@example.com\" or \"https://example.com/contact\"" };
+		contact = { "web_push_contact", contact, "an address such as \"mailto:admin@example.com\" or \"https://example.com/contact\"",
+			default_contact() };
 		content = { "web_push_content", options.one_of("full", "sender", "none"), [["full", "sender" or "none"]], "full" };
 		time_to_live = { "web_push_ttl", time_to_live, "a whole number of seconds from 0 to "..max_time_to_live, 2 * 86400 };
 	};

@@ -17,7 +17,7 @@ import { eventually, launch } from "./user.js";
 const service = "conference.localhost";
 const version = (process.env.PROSODY_VERSIONS || "13.0").split(/[\s,]+/).at(-1);
 
-/** In the page: a subscription of a push service that is not there. */
+/** In the page: a subscription of a push service that is not there, for a service worker that is at work, as Chromium wants it. */
 function subscribeTo({ endpoint, p256dh, auth }) {
 	const subscription = {
 		options: {},
@@ -25,6 +25,8 @@ function subscribeTo({ endpoint, p256dh, auth }) {
 		unsubscribe: async () => true,
 	};
 	PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+		const registration = await navigator.serviceWorker.getRegistration("/browser/");
+		if (!registration.active) throw new DOMException("Subscription failed - no active Service Worker", "AbortError");
 		subscription.options.applicationServerKey = applicationServerKey;
 		return subscription;
 	};
@@ -54,7 +56,7 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 		const settings = {
 			jid: "carol@localhost", password: "only for this test", nickname: "Carol",
 			singleton: false, view_mode: "overlayed", auto_join_rooms: [{ jid: room, nick: "Carol" }],
-			web_push_app_server: "/web_push", web_push_worker: "/web_push/worker.js",
+			web_push_app_server: "/web_push", web_push_worker: "/browser/slow_worker.js",
 		};
 		address = `${server.origin}/user.html?settings=${encodeURIComponent(JSON.stringify(settings))}`;
 		await page.goto(address);

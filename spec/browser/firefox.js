@@ -6,8 +6,8 @@ import { join } from "node:path";
 
 import puppeteer from "puppeteer-core";
 
-/** `pushService`: see push_service.js */
-export async function launchFirefox(pushService) {
+/** `pushService`: see push_service.js; `options`: those of puppeteer that are not as usual */
+export async function launchFirefox(pushService, options = {}) {
 	const userDataDir = mkdtempSync(join(tmpdir(), "firefox-"));
 	const browser = await puppeteer.launch({
 		browser: "firefox",
@@ -17,6 +17,7 @@ export async function launchFirefox(pushService) {
 		extraPrefsFirefox: {
 			"alerts.useSystemBackend": false,
 			"dom.push.connection.enabled": true,
+			"dom.push.retryBaseInterval": 100, // milliseconds, until it connects again
 			"dom.push.serverURL": pushService.address,
 			"dom.push.testing.allowInsecureServerURL": true,
 			// A proxy that is none, for all but this machine.
@@ -27,6 +28,7 @@ export async function launchFirefox(pushService) {
 			"network.proxy.ssl_port": 9,
 			"network.proxy.no_proxies_on": "127.0.0.1, localhost",
 		},
+		...options,
 	});
 	return {
 		browser,

@@ -57,6 +57,18 @@ describe("The page of the demo", () => {
 		return newest().innerText();
 	}
 
+	/** The notifications that stand in place of somebody's closed tab: title and text. */
+	function cards(name) {
+		return page.locator(`#${name} .notifications li`).evaluateAll((items) =>
+			items.map((item) => ["b", "span"].map((part) => item.querySelector(part).textContent)));
+	}
+
+	/** There is one notification of somebody, which says this. */
+	async function isNotified(name, ...says) {
+		await eventually(`a notification: ${says}`, async () => (await cards(name))[0]?.[1] === says[1]);
+		assert.deepEqual(await cards(name), [says]);
+	}
+
 	async function choose(answer) {
 		await button(answer).click();
 		await page.locator(`[data-answer="${answer}"][aria-pressed="true"]`).waitFor();
@@ -85,9 +97,9 @@ describe("The page of the demo", () => {
 	});
 
 	it("takes up a connection that is cut, and all of them when it is loaded again", async () => {
-		await button("Cut connection: Bob").click();
+		await button("Close tab: Bob").click();
 		await device("bobs-phone").getByText("away").waitFor();
-		await button("Reconnect: Bob").click();
+		await button("Open tab: Bob").click();
 		await isOnline("bob");
 		await page.reload();
 		await Promise.all([isOnline("alice"), isOnline("bob")]);
@@ -155,6 +167,11 @@ describe("The page of the demo", () => {
 		await page.setViewportSize({ width: 1280, height: 800 });
 	});
 
+	it("notifies nobody who has logged out", async () => {
+		assert.deepEqual(await cards("bob"), []);
+		await device("bobs-browser").getByText("not registered").waitFor();
+	});
+
 	it("registers the device again when its owner logs in again", async () => {
 		await button("Log in: Bob").press("Enter");
 		await isOnline("bob");
@@ -162,14 +179,65 @@ describe("The page of the demo", () => {
 	});
 
 	it("shows a push while the connection is cut, and none once the session is resumed", async () => {
-		await button("Cut connection: Bob").click();
-		assert.equal(await status("bob"), "connection cut");
+		await button("Close tab: Bob").click();
+		assert.equal(await status("bob"), "tab closed");
 		await device("bobs-phone").getByText("away").waitFor();
 		assert.match(await pushAfter(() => say("alice", "Are you still there?")), /bobs-phone/);
-		await button("Reconnect: Bob").click();
+		await button("Open tab: Bob").click();
 		await isOnline("bob");
 		await device("bobs-phone").getByText("in the room").waitFor();
 	});
+
+	it("shows what a browser would show while the tab is closed, and opens it by a click", async () => {
+		await button("Close tab: Bob").click();
+		await device("bobs-browser").getByText("away").waitFor();
+		await say("alice", "See you at eight");
+		await isNotified("bob", "Alice in den", "See you at eight");
+		await say("alice", "or at nine, Bob");
+		await isNotified("bob", "Alice in den", "or at nine, Bob");
+		assert.equal(await page.locator("#bob .by").textContent(), "This is what Bob’s browser would show.");
+		await page.locator("#bob .notifications button").click();
+		await isOnline("bob");
+		await button("Close tab: Bob").click();
+		assert.deepEqual(await cards("bob"), []);
+		await button("Open tab: Bob").click();
+		await isOnline("bob");
+	});
+
+	/** What the page says of notifications in a browser that is like this. */
+	async function saysOfNotifications(prepare, { permissions = [] } = {}) {
+		const context = await browser.newContext();
+		try {
+			await context.grantPermissions(permissions, { origin: new URL(demo.line).origin });
+			await context.addInitScript(prepare);
+			await context.route("**/user.html*", (route) => route.abort()); // no Converse is needed for that
+			const other = await context.newPage();
+			await other.goto(demo.line);
+			await other.locator("#notifications", { hasText: "shown" }).waitFor();
+			return [await other.locator("#notifications").textContent(), await other.locator("#remedy:visible").allTextContents()];
+		} finally {
+			await context.close();
+		}
+	}
+
+	const would = "What it would show appears in place of a closed tab.";
+	for (const [what, prepare, says, remedies, options] of [
+		["comes from an insecure place", () => Object.defineProperty(globalThis, "isSecureContext", { value: false }),
+			"browsers have push notifications only on pages that come by https, or from this very machine", []],
+		["is in a browser without service workers", () => delete Navigator.prototype.serviceWorker,
+			"this browser has no service workers here (private windows may have none)", []],
+		["is in a browser without a Push API", () => delete globalThis.PushManager, "this browser has no Push API", []],
+		["may not", () => Object.defineProperty(Notification, "permission", { value: "denied" }),
+			"this browser has been told not to, see its settings for this page", []],
+		["has not been allowed to yet", () => Object.defineProperty(Notification, "permission", { value: "default" }),
+			"you have not been asked yet", ["Show them"]],
+		["cannot reach the push service", () => { PushManager.prototype.subscribe = async () => { throw new Error("it is not there"); }; },
+			"this browser gets no subscription from its push service (it is not there)", ["Try again"], { permissions: ["notifications"] }],
+	]) {
+		it(`says why there are no notifications where it ${what}`, async () => {
+			assert.deepEqual(await saysOfNotifications(prepare, options), [`not shown: ${says}. ${would}`, remedies]);
+		});
+	}
 
 	it("asks nobody but this machine, and all there is was found", () => {
 		assert.deepEqual(failed, []);

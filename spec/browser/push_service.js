@@ -1,12 +1,16 @@
 /** A push service for Firefox (RFC 8030, and Mozilla's protocol towards the browser), on loopback. */
 
-import { createPublicKey, verify } from "node:crypto";
+import { createPublicKey, randomBytes, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 
 import { WebSocketServer } from "ws";
 
 const maxBody = 4096;
+
+function newId() {
+	return randomBytes(16).toString("hex");
+}
 
 function isSigned(authorization, origin) {
 	const [, token, key] = authorization?.match(/^vapid t=([\w.-]+), k=([\w-]+)$/) ?? [];
@@ -28,10 +32,13 @@ export class PushService {
 			new Promise((resolve) => service.https.listen(0, "127.0.0.1", resolve)),
 			new Promise((resolve) => service.sockets.once("listening", resolve)),
 		]);
+		service.port = service.https.address().port;
 		return service;
 	}
 
 	constructor() {
+		/** By what the browser is known here. */
+		this.userAgent = newId();
 		/** Channels by their ids: { key, socket }. A channel that has ended is not there. */
 		this.channels = new Map();
 		/** Each push with its status, and with the code of its acknowledgement once the browser has sent one. */
@@ -41,15 +48,12 @@ export class PushService {
 		this.sockets.on("connection", (socket) => socket.on("message", (data) => this.#hear(socket, JSON.parse(data))));
 	}
 
-	/** Where the app server finds it, and the browser. */
-	get port() {
-		return this.https.address().port;
-	}
-
+	/** Where the app server finds it. */
 	get origin() {
 		return `https://127.0.0.1:${this.port}`;
 	}
 
+	/** Where the browser does. */
 	get address() {
 		return `ws://127.0.0.1:${this.sockets.address().port}/`;
 	}
@@ -64,10 +68,22 @@ export class PushService {
 		this.channels.clear();
 	}
 
+	/** Knows the browser no more, as a push service that has lost what it had stored. The browser learns it when it connects again. */
+	forget() {
+		this.userAgent = newId();
+		this.expire();
+		for (const socket of this.sockets.clients) socket.terminate();
+	}
+
+	/** Can be reached by no app server any more. */
+	async refuse() {
+		this.https.closeAllConnections();
+		await new Promise((resolve) => this.https.close(resolve));
+	}
+
 	async stop() {
 		for (const socket of this.sockets.clients) socket.terminate();
-		this.https.closeAllConnections();
-		await Promise.all([this.https, this.sockets].map((server) => new Promise((resolve) => server.close(resolve))));
+		await Promise.all([this.refuse(), new Promise((resolve) => this.sockets.close(resolve))]);
 	}
 
 	#hear(socket, message) {
@@ -75,7 +91,7 @@ export class PushService {
 		const { channelID } = message;
 		switch (message.messageType) {
 			case "hello":
-				return answer({ uaid: "0123456789abcdef0123456789abcdef", use_webpush: true, broadcasts: {} });
+				return answer({ uaid: this.userAgent, use_webpush: true, broadcasts: {} });
 			case "register":
 				this.channels.set(channelID, { key: message.key?.replace(/=+$/, ""), socket });
 				return answer({ channelID, pushEndpoint: `${this.origin}/push/${channelID}` });

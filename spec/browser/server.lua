@@ -16,7 +16,6 @@ local web = require "demo.web";
 local shell = require "spec.support.shell";
 
 local plain_service = "plain.localhost"; -- one without the module
-local web_push_host = "web-push.localhost";
 local push_timeout = 5; -- seconds
 
 local requests = http.listen();
@@ -26,9 +25,10 @@ local push_service = push_service_port and certificates.issue(push_service_folde
 local server = web.start {
 	version = arg[1];
 	muc = push_service and { push_max_errors = 1, push_notification_with_body = true, push_notification_with_sender = true };
+	folders = { ["/browser/"] = prosody.root .. "/spec/browser" };
 	mucs = { [plain_service] = { allow_unaffiliated_register = true } };
 	internal = push_service and {
-		[web_push_host] = {
+		[web.web_push_host] = {
 			module = "web_push_app_server", http_host = web.user_host, web_push_services = { "127.0.0.1:" .. push_service_port };
 		};
 	};

@@ -13,22 +13,29 @@ const service = "conference.localhost";
 const password = "only for this test";
 const appServer = "web-push.localhost";
 
+let pushService, firefox;
+
+before(async () => {
+	pushService = await PushService.start();
+	firefox = await launchFirefox(pushService);
+});
+
+after(async () => {
+	await firefox?.close();
+	await pushService?.stop();
+});
+
 for (const version of versions) {
 	describe(`Firefox, Converse.js and Prosody ${version}`, () => {
-		let pushService, server, firefox;
+		let server;
 		let number = 0;
 
 		before(async () => {
-			pushService = await PushService.start();
-			[server, firefox] = await Promise.all([Server.start(version, pushService.port), launchFirefox(pushService)]);
+			server = await Server.start(version, pushService.port);
 			pushService.present(server.pushService);
 		});
 
-		after(async () => {
-			await firefox?.close();
-			await server?.stop();
-			await pushService?.stop();
-		});
+		after(() => server?.stop());
 
 		/** A room, and a member of it with Converse in a tab. */
 		async function enter() {
@@ -136,6 +143,29 @@ for (const version of versions) {
 			pushService.expire();
 			assert.equal((await say(user, "is anybody there?")).status, 410);
 			await isNotRegistered(user);
+		});
+
+		// A matter of the browser and the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("goes on with another subscription where the push service drops the first", async () => {
+			await firefox.agree(server.origin);
+			const user = await enter();
+			const { node } = await isRegistered(user);
+			pushService.forget();
+			const isAnother = (devices) => devices.length === 1 && devices[0].node !== node && devices[0];
+			const other = await eventually("another one is registered", async () => isAnother(await registrations(user)));
+			assert.equal(pushService.channels.size, 1);
+			await closeTab(user);
+			await isShown(await say(user, "See you at eight"));
+
+			// With the page closed, the service worker subscribes, and the page makes it known when it is opened.
+			pushService.forget();
+			await eventually("the browser has subscribed", () => pushService.channels.size === 1);
+			assert.equal((await say(user, "is anybody there?")).status, 410);
+			await isNotRegistered(user);
+			await openTab(user);
+			assert.notEqual((await isRegistered(user)).node, other.node);
+			await closeTab(user);
+			await isShown(await say(user, "or at nine"));
 		});
 
 		it("shows nothing to whoever has logged out", async () => {

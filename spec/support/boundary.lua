@@ -48,6 +48,13 @@ function boundary.facts(changes)
 	return boundary.merged(set, changes);
 end
 
+-- What an engine holds: nothing, but for these.
+function boundary.stats(changes)
+	return boundary.merged({
+		users = 0, devices = 0, accounts = 0, forwarded = 0, queued = 0, parked = 0, in_flight = 0, spreading = 0, unstored = 0;
+	}, changes);
+end
+
 -- What an IQ with <enable/> from the user makes of a record.
 function boundary.prepare_enable(engine, iq, record, unix_time)
 	local app_server = iq.tags[1].attr.jid;

@@ -68,7 +68,10 @@ function laboratory_methods:open(engine, options)
 		open_store = function () return self.store; end;
 		log = function (_, level, text, ...) table.insert(self.logged, level .. ": " .. text:format(...)); end;
 		add_timer = function (_, seconds, func)
-			table.insert(self.timers, { at = self.time + seconds, number = #self.timers, func = func });
+			local timer = { at = self.time + seconds, number = #self.timers, func = func };
+			timer.stop = function () timer.func = function () end; end;
+			table.insert(self.timers, timer);
+			return timer;
 		end;
 	};
 	local env = setmetatable({ module = module, require = function (name)
@@ -151,6 +154,15 @@ function laboratory_methods:names()
 	end
 	table.sort(names);
 	return names;
+end
+
+-- Those that have a text.
+function laboratory_methods:names_with(text)
+	local found = {};
+	for _, name in ipairs(self:names()) do
+		if name:find(text, 1, true) then table.insert(found, name); end
+	end
+	return found;
 end
 
 return outbox_laboratory;

@@ -4,11 +4,11 @@ local ltn12 = require "ltn12";
 local base64 = require "util.encodings".base64;
 local http = require "socket.http";
 local json = require "util.json";
-local st = require "util.stanza";
 
 local files = require "harness.files";
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
+local publish = require "harness.publish";
 local push_service = require "harness.push_service";
 local tables = require "harness.tables";
 
@@ -93,28 +93,9 @@ function methods:subscribe(fields)
 	return json.decode(body);
 end
 
-local function add_form(stanza, form_type, fields)
-	stanza:tag("x", { xmlns = "jabber:x:data", type = "submit" })
-		:tag("field", { var = "FORM_TYPE", type = "hidden" }):text_tag("value", form_type):up();
-	for _, name in ipairs(tables.sorted_keys(fields)) do
-		stanza:tag("field", { var = name }):text_tag("value", fields[name]):up();
-	end
-	return stanza:up();
-end
-
--- A publish. options: node, secret; fields of the summary form; extra, a child of the notification; to
+-- A publish. options: see harness.publish, and without `to` it is to the component
 function web_push.publish(options)
-	local iq = st.stanza("iq", { type = "set", to = options.to or web_push.host })
-		:tag("pubsub", { xmlns = "http://jabber.org/protocol/pubsub" })
-			:tag("publish", { node = options.node }):tag("item"):tag("notification", { xmlns = "urn:xmpp:push:0" });
-	add_form(iq, "urn:xmpp:push:summary", options.fields or { ["message-count"] = "1" });
-	if options.extra then iq:add_child(options.extra); end
-	iq:up():up():up();
-	if options.secret then
-		iq:tag("publish-options");
-		add_form(iq, "http://jabber.org/protocol/pubsub#publish-options", { secret = options.secret });
-	end
-	return iq:reset();
+	return publish.stanza(merge({ to = web_push.host }, options));
 end
 
 -- Publishes as a user. Returns "result", or the type, the condition and the text of the error.

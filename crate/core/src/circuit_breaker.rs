@@ -6,6 +6,9 @@
 //! An app server that has taken pushes before is wanted back soon: it is probed at least every [`LATEST_PROBE`] seconds, whether
 //! or not the last probe was answered, and so however long it takes to notice that it was not.
 //!
+//! All of that may be the fault of few devices, whose app server answers for others: when one that has not failed has something to be
+//! pushed, [`FAILURES`] more probes may leave at once, once until there is an answer.
+//!
 //! There is one for each app server domain (see [`crate::domains`]), and one for each app server of a domain that answers
 //! for others.
 
@@ -54,6 +57,9 @@ pub(crate) struct CircuitBreaker {
     failures: u32,
     /// How often in a row it has opened.
     trips: u32,
+    /// Whether it may be asked once more on behalf of a device that has not failed, and by how many pushes it is.
+    may_be_doubted: bool,
+    second_chances: u32,
     state: State,
 }
 
@@ -73,7 +79,8 @@ enum State {
 impl CircuitBreaker {
     /// A breaker as a snapshot has it: open until a time if it has any.
     pub(crate) fn restored(failures: u32, trips: u32, until: Option<Instant>) -> Self {
-        CircuitBreaker { failures, trips, state: until.map_or(State::Closed, |until| State::Open { until }) }
+        let state = until.map_or(State::Closed, |until| State::Open { until });
+        CircuitBreaker { failures, trips, state, ..CircuitBreaker::default() }
     }
 
     /// Publishes in a row without an answer.
@@ -98,7 +105,7 @@ impl CircuitBreaker {
     pub(crate) fn permit(&self, now: Instant) -> Permit {
         match self.until() {
             None => Permit::Granted,
-            Some(until) if now < until => Permit::Denied { until },
+            Some(until) if now < until && self.second_chances == 0 => Permit::Denied { until },
             Some(_) => Permit::Probe,
         }
     }
@@ -109,8 +116,12 @@ impl CircuitBreaker {
         if matches!(self.state, State::Closed) {
             return;
         }
+        if self.second_chances > 0 {
+            self.second_chances -= 1;
+            return;
+        }
         if is_wanted_back {
-            self.open(now, 0.0, true, options);
+            self.spare(now, 0.0, true, options);
         } else {
             self.state = State::HalfOpen { until: now + options.reply_timeout };
         }
@@ -140,13 +151,29 @@ impl CircuitBreaker {
             State::HalfOpen { .. } => true,
         };
         if trips {
-            self.open(now, spread, is_wanted_back, options);
+            self.may_be_doubted = is_wanted_back && matches!(self.state, State::Closed);
+            self.spare(now, spread, is_wanted_back, options);
         }
         trips
     }
 
+    /// A device that has not failed has something to be pushed. Returns whether more probes may leave because of that.
+    pub(crate) fn doubt(&mut self) -> bool {
+        let is_doubted = std::mem::take(&mut self.may_be_doubted);
+        if is_doubted {
+            self.second_chances = FAILURES;
+        }
+        is_doubted
+    }
+
+    /// It opens, or stays open, and nobody doubts that.
+    pub(crate) fn open(&mut self, now: Instant, is_wanted_back: bool, options: &Options) {
+        (self.may_be_doubted, self.second_chances) = (false, 0);
+        self.spare(now, 0.0, is_wanted_back, options);
+    }
+
     /// It opens, or stays open: see [`CircuitBreaker::record_failure`].
-    pub(crate) fn open(&mut self, now: Instant, spread: f64, is_wanted_back: bool, options: &Options) {
+    fn spare(&mut self, now: Instant, spread: f64, is_wanted_back: bool, options: &Options) {
         let delay = if is_wanted_back {
             probe_delay(self.trips, options) * (1.0 + spread / 2.0)
         } else {
@@ -181,10 +208,11 @@ pub(crate) struct CircuitBreakers {
 }
 
 impl CircuitBreakers {
-    /// Asks to send a publish at `now`, to an app server that has taken some before or not.
+    /// Asks to send a publish at `now` for a device that has failed or not, to an app server that has taken some before or not.
     pub(crate) fn ask(
         &mut self,
         app_server: &AppServer,
+        has_failed: bool,
         is_wanted_back: bool,
         now: Instant,
         options: &Options,
@@ -194,6 +222,9 @@ impl CircuitBreakers {
             return Permit::Granted;
         }
         let Some(breaker) = self.breakers.get_mut(app_server) else { return Permit::Granted };
+        if !has_failed {
+            breaker.doubt();
+        }
         let permit = breaker.permit(now);
         if permit == Permit::Probe {
             breaker.record_sent(now, is_wanted_back, options);
@@ -257,12 +288,15 @@ mod tests {
         for _ in 1..FAILURES {
             breakers.record_failure(&app_server, false, at(0.0), &options);
         }
-        assert_eq!(breakers.ask(&app_server, false, at(0.0), &options), GRANTED);
+        assert_eq!(breakers.ask(&app_server, true, false, at(0.0), &options), GRANTED);
         breakers.record_failure(&app_server, false, at(0.0), &options);
-        assert_eq!(breakers.ask(&app_server, false, at(0.0), &options), denied(10.0));
-        assert_eq!(breakers.ask(&AppServer::prepared("other.example"), false, at(0.0), &options), GRANTED);
+        assert_eq!(breakers.ask(&app_server, true, false, at(0.0), &options), denied(10.0));
+        assert_eq!(
+            breakers.ask(&AppServer::prepared("other.example"), true, false, at(0.0), &options),
+            GRANTED
+        );
         breakers.record_answer(&app_server);
-        assert_eq!(breakers.ask(&app_server, false, at(0.0), &options), GRANTED);
+        assert_eq!(breakers.ask(&app_server, true, false, at(0.0), &options), GRANTED);
     }
 
     #[test]
@@ -270,10 +304,10 @@ mod tests {
         let (mut breakers, options) = (CircuitBreakers::default(), Options::default());
         let app_server = AppServer::prepared("push.example");
         fail_five_times(&mut breakers, &app_server, 0.0);
-        assert_eq!(breakers.ask(&app_server, false, at(10.0), &options), Permit::Probe);
-        assert_eq!(breakers.ask(&app_server, false, at(10.0), &options), denied(130.0));
+        assert_eq!(breakers.ask(&app_server, true, false, at(10.0), &options), Permit::Probe);
+        assert_eq!(breakers.ask(&app_server, true, false, at(10.0), &options), denied(130.0));
         breakers.record_failure(&app_server, false, at(130.0), &options);
-        assert_eq!(breakers.ask(&app_server, false, at(130.0), &options), denied(150.0));
+        assert_eq!(breakers.ask(&app_server, true, false, at(130.0), &options), denied(150.0));
     }
 
     #[test]
@@ -283,7 +317,7 @@ mod tests {
         for _ in 0..100 {
             fail_five_times(&mut breakers, &app_server, 0.0);
         }
-        assert_eq!(breakers.ask(&app_server, false, at(0.0), &options), denied(10.0));
+        assert_eq!(breakers.ask(&app_server, true, false, at(0.0), &options), denied(10.0));
     }
 
     #[test]
@@ -305,13 +339,17 @@ mod tests {
         }
         let mut probes = Vec::new();
         for second in 0..200 {
-            if breakers.ask(&app_server, true, at(f64::from(second)), &options) == Permit::Probe {
+            if breakers.ask(&app_server, true, true, at(f64::from(second)), &options) == Permit::Probe {
                 probes.push(second);
             }
         }
         assert_eq!(probes, [1, 3, 7, 15, 31, 51, 71, 91, 111, 131, 151, 171, 191]);
         breakers.record_failure(&app_server, true, at(200.0), &options);
-        assert_eq!(breakers.ask(&app_server, true, at(200.0), &options), denied(211.0), "no later for that");
+        assert_eq!(
+            breakers.ask(&app_server, true, true, at(200.0), &options),
+            denied(211.0),
+            "no later for that"
+        );
         assert!(breakers.record_answer(&app_server), "it was spared");
         assert!(!breakers.record_answer(&app_server));
     }
@@ -322,8 +360,8 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         breaker.hasten(at(1.0), 0);
         assert_eq!(breaker.permit(at(0.0)), GRANTED, "it was not spared");
-        breaker.open(at(0.0), 0.0, true, &options);
-        breaker.open(at(0.0), 0.0, true, &options);
+        breaker.open(at(0.0), true, &options);
+        breaker.open(at(0.0), true, &options);
         assert_eq!(breaker.permit(at(0.0)), denied(2.0));
         breaker.hasten(at(5.0), 9);
         assert_eq!(breaker.permit(at(0.0)), denied(2.0), "no later");

@@ -7,7 +7,7 @@ use slotmap::SlotMap;
 use crate::app_server::AppServer;
 use crate::circuit_breaker::PROBE_TIMEOUT;
 use crate::device::{Device, Due, InFlight};
-use crate::domains::{Concern, DomainId, Domains, Landing, Relation};
+use crate::domains::{Concern, DomainId, Domains, Flight, Landing, Publisher, Publishers, Relation};
 use crate::ids::{DeviceId, PushId, UserId};
 use crate::journal::{Journal, Key};
 use crate::options::Options;
@@ -42,12 +42,18 @@ pub(crate) struct Devices {
     devices: SlotMap<DeviceId, Device>,
     outbox: Outbox,
     journal: Journal,
+    publishers: Publishers,
 }
 
 impl Devices {
     /// None; the names of those to come are written into the journal under this key.
     pub(crate) fn new(key: Key) -> Self {
-        Devices { devices: SlotMap::default(), outbox: Outbox::default(), journal: Journal::new(key) }
+        Devices {
+            devices: SlotMap::default(),
+            outbox: Outbox::default(),
+            journal: Journal::new(key),
+            publishers: Publishers::default(),
+        }
     }
 
     /// What is not in the store yet.
@@ -130,11 +136,6 @@ impl Devices {
         self.devices.values()
     }
 
-    /// All of them, with their ids.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.devices.iter()
-    }
-
     /// The ids of all of them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = DeviceId> {
         self.devices.keys()
@@ -199,7 +200,11 @@ impl Devices {
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
             let (domain, app_server) = (device.domain(), &device.registration().app_server);
-            let relation = self.outbox.domains().relation(domain, app_server, options);
+            let relation = match device.registration().way() {
+                // Each user has an address of their own, which says nothing of the others.
+                Some(_) => Relation::First,
+                None => self.outbox.domains().relation(domain, app_server, options),
+            };
             let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
                 let failing = (id, device.failing_since());
                 let domains = self.outbox.domains_mut();
@@ -226,9 +231,34 @@ impl Devices {
         landing: Option<&Landing<'_>>,
         change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
     ) -> Option<T> {
+        let device = self.devices.get(id.device())?;
+        let in_flight = device.in_flight(id)?;
+        let late = landing.and_then(|landing| late_until(in_flight, landing));
+        self.end_push_until(id, landing, late, change)
+    }
+
+    /// A push is with the server of its user, and done for its device. Where it may still turn out that it was not taken, the domain
+    /// counts it until the time that is given.
+    pub(crate) fn hand_over(
+        &mut self,
+        id: PushId,
+        until: Option<Instant>,
+        landing: &Landing<'_>,
+        change: impl FnOnce(&mut Device),
+    ) {
+        self.end_push_until(id, Some(landing), until, |device, _, _| change(device));
+    }
+
+    /// Ends a publish, where it may be answered until the time that is given if it is late.
+    fn end_push_until<T>(
+        &mut self,
+        id: PushId,
+        landing: Option<&Landing<'_>>,
+        late: Option<Instant>,
+        change: impl FnOnce(&mut Device, &mut InFlight, Concern) -> T,
+    ) -> Option<T> {
         let device = self.devices.get_mut(id.device())?;
         let mut in_flight = device.take_in_flight(id)?;
-        let late = landing.and_then(|landing| late_until(&in_flight, landing));
         let concern = self.outbox.concern(device, &in_flight, landing, late.is_some());
         let before = device.state();
         let result = change(device, &mut in_flight, concern);
@@ -261,34 +291,52 @@ impl Devices {
         landing: &Landing<'_>,
     ) -> Option<(AppServer, DomainId)> {
         let orphan = self.outbox.take_orphan(id, from)?;
-        self.outbox.domains_mut().record_ended(orphan.flight, Some(landing));
+        let landing = orphan.landing(landing);
+        self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
         Some((orphan.app_server, orphan.flight.domain))
     }
 
+    /// A publish on its way to its device is from this host, and not from the service.
+    pub(crate) fn set_publisher(&mut self, id: PushId, host: &str) {
+        let Some(device) = self.devices.get_mut(id.device()) else { return };
+        if let Some(flight) = device.flight_mut(id) {
+            flight.publisher = self.publishers.find_or_insert(host);
+        }
+    }
+
+    /// The host that publishes are from, if any were.
+    pub(crate) fn publisher(&self, host: &str) -> Option<Publisher> {
+        self.publishers.find(host)
+    }
+
     /// The link to a domain that has taken pushes is lost, and with it all that was on its way: lost() is told of each publish to a
-    /// device that is there still.
+    /// device that is there still. `publisher`: the host whose link it was, where others have one; what is from those is not lost.
     pub(crate) fn lose_link(
         &mut self,
         domain: &str,
+        publisher: Option<Publisher>,
         now: Instant,
         options: &Options,
         mut lost: impl FnMut(&mut Device, &mut InFlight),
     ) {
         let Some(domain) = self.domains().find_known(domain) else { return };
+        let is_lost = |flight: &Flight| {
+            flight.domain == domain && publisher.is_none_or(|publisher| flight.publisher == publisher)
+        };
         let mut is_any_lost = false;
-        while let Some(id) = self.domains().first_in_flight(domain) {
-            is_any_lost = true;
+        for id in self.domains().in_flight(domain) {
             let push = self.devices.get(id).and_then(|device| device.delivery().in_flight());
-            let is_there = |push: &&InFlight| push.flight.is_some_and(|flight| flight.domain == domain);
-            if let Some(push) = push.filter(is_there).map(|in_flight| in_flight.id) {
+            let push = push.filter(|push| push.flight.as_ref().is_some_and(is_lost)).map(|push| push.id);
+            if let Some(push) = push {
+                is_any_lost = true;
                 self.end_push(push, None, |device, in_flight, _| lost(device, in_flight));
-            } else if let Some(orphan) = self.outbox.take_any_orphan(id) {
+            } else if let Some(orphan) = self.outbox.take_orphan_if(id, |orphan| is_lost(&orphan.flight)) {
+                is_any_lost = true;
                 self.outbox.domains_mut().record_ended(orphan.flight, None);
-            } else {
-                break;
             }
         }
-        if is_any_lost {
+        // What is on its way from other hosts will say whether the domain is there.
+        if is_any_lost && !self.domains().is_any_in_flight(domain) {
             self.outbox.domains_mut().lose_link(domain, now, options);
         }
     }
@@ -316,7 +364,8 @@ impl Devices {
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                self.outbox.domains_mut().record_ended(orphan.flight, Some(silence));
+                let landing = orphan.overdue(silence);
+                self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
             }
             let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {

@@ -13,12 +13,15 @@
 mod app_servers;
 mod away;
 mod back_offs;
+mod flight;
 mod links;
+mod publishers;
 mod schedule;
 mod standing;
 mod state;
 mod untried;
 mod unused;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,8 +32,9 @@ use crate::options::Options;
 use crate::outbox::Lanes;
 use crate::time::Instant;
 
+pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
-pub(crate) use standing::{Flight, Landing};
+pub(crate) use publishers::{Publisher, Publishers};
 pub use state::DomainState;
 
 use app_servers::KnownAppServers;
@@ -130,7 +134,7 @@ impl Domains {
         self.named = named.map(|name| canonical(&name).into()).collect();
         for (index, domain) in self.domains.iter_mut().enumerate() {
             let id = DomainId::from_index(index);
-            domain.standing.set_named(self.named.contains(&*domain.name));
+            domain.standing.set_named(is_named(&self.named, &domain.name));
             self.schedule.leave(id, domain);
             self.schedule.make_ready(id, domain);
         }
@@ -140,7 +144,8 @@ impl Domains {
     pub(crate) fn states(&self, at_most: usize, now: Instant) -> Vec<DomainState> {
         let (in_use, unused): (Vec<&Domain>, Vec<&Domain>) =
             self.domains.iter().filter(|it| it.standing.is_contacted()).partition(|it| it.devices > 0);
-        let all = in_use.into_iter().chain(unused).take(at_most);
+        let in_use = in_use.into_iter().filter(|domain| !domain.name.is_empty());
+        let all = in_use.chain(unused).take(at_most);
         all.map(|domain| domain.standing.state(&domain.name, now)).collect()
     }
 
@@ -177,7 +182,7 @@ impl Domains {
         }
         let name: Arc<str> = name.into();
         let mut domain = Domain { name: name.clone(), ..Domain::default() };
-        domain.standing.set_named(self.named.contains(&*name));
+        domain.standing.set_named(is_named(&self.named, &name));
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -225,6 +230,11 @@ impl Domains {
         self.ids.remove(&domain.name);
         self.free.push(id);
     }
+}
+
+/// Whether a domain is known to be wanted: the operator has named it, or it stands for this server.
+fn is_named(named: &HashSet<Box<str>>, name: &str) -> bool {
+    name.is_empty() || named.contains(name)
 }
 
 impl Domain {

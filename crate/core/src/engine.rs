@@ -5,23 +5,29 @@
 
 mod answers;
 mod awaited_rooms;
+mod blocking;
 mod consent;
 mod delivery;
+mod digests;
 mod fanout;
 mod journal;
 mod leases;
 mod messages;
 mod pace;
+mod pushes;
 mod recent_revisions;
 mod registrations;
+mod requests;
 mod revisions;
 mod rooms;
 mod snapshot;
 mod stats;
+mod ways;
 
-pub use delivery::{Push, PushDetails, Words};
+pub use delivery::Push;
 pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast, Forgotten};
+pub use pushes::{PushDetails, Words};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
     StanzaIdsState, UnreadEntry, UnreadState,
@@ -39,10 +45,10 @@ use crate::time::Instant;
 use awaited_rooms::AwaitedRooms;
 use consent::PushesWithoutConsent;
 use delivery::Delivery;
+use digests::Digests;
 use fanout::FanOuts;
 use journal::Recovery;
 use leases::LeaseCheck;
-use messages::Digests;
 use registrations::Registrations;
 use rooms::Rooms;
 
@@ -51,14 +57,16 @@ use rooms::Rooms;
 /// Users, rooms and occupants are named by JIDs as the server has prepared them.
 ///
 /// **Requests** say what they make of a user's record, and change nothing:
-/// [`prepare_enable`](Self::prepare_enable), [`prepare_disable`](Self::prepare_disable).
+/// [`prepare_enable`](Self::prepare_enable), [`prepare_disable`](Self::prepare_disable),
+/// [`admit_forwarding`](Self::admit_forwarding).
 ///
 /// **Facts** are the `handle_*` methods and those named after what has happened. After each of them there may be events, and
 /// another deadline.
 ///
 /// - Options: [`configure`](Self::configure), [`keep_words`](Self::keep_words).
 /// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
-///   [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
+///   [`set_account`](Self::set_account), [`establish`](Self::establish), [`set_suspended`](Self::set_suspended),
+///   [`set_blocked`](Self::set_blocked).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
@@ -67,8 +75,10 @@ use rooms::Rooms;
 /// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_forgotten`](Self::handle_forgotten),
 ///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
-///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
-/// - Links to app servers: [`link_lost`](Self::link_lost), [`link_restored`](Self::link_restored).
+///   [`handed_over`](Self::handed_over), [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw),
+///   [`suppress`](Self::suppress).
+/// - Links to app servers: [`set_publisher`](Self::set_publisher), [`link_lost`](Self::link_lost),
+///   [`link_of_host_lost`](Self::link_of_host_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
 /// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
 /// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).
@@ -88,7 +98,8 @@ use rooms::Rooms;
 ///   [`has_devices`](Self::has_devices), [`absent_members`](Self::absent_members),
 ///   [`awaited_rooms`](Self::awaited_rooms).
 /// - The whole engine: [`stats`](Self::stats).
-/// - What outlives a stop: [`plan_snapshot`](Self::plan_snapshot), [`next_part`](Self::next_part).
+/// - What outlives a stop: [`plan_snapshot`](Self::plan_snapshot), [`go_on_with_plan`](Self::go_on_with_plan),
+///   [`next_part`](Self::next_part).
 #[derive(Debug)]
 pub struct Engine {
     host: Box<str>,
@@ -139,7 +150,7 @@ impl Engine {
 
     /// Another module wants every device of a user to be pushed to, without a message. Returns how many there are.
     pub fn handle_ping(&mut self, user: &str) -> usize {
-        let Some(user) = self.registrations.id(user) else { return 0 };
+        let Some(user) = self.registrations.registered(user) else { return 0 };
         let devices = self.registrations.devices_of(user);
         for &id in &devices {
             self.devices.ping(id);

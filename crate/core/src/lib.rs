@@ -50,6 +50,7 @@ mod room;
 mod stored_value;
 mod summary;
 mod time;
+mod way;
 mod work;
 
 /// All that callers may use. The other modules are private, so that rustc finds what is used by nobody.
@@ -82,6 +83,7 @@ mod api {
     pub use crate::stored_value::{StoredTable, StoredValue};
     pub use crate::summary::Summary;
     pub use crate::time::{Instant, UnixTime};
+    pub use crate::way::{Forwarding, Way};
     #[cfg(feature = "work-count")]
     pub use crate::work::work_done;
 }

@@ -31,6 +31,8 @@ pub struct Options {
     pub lease: f64,
     /// `muc_push_interval`: the time between two pushes about the same room to the same device; 0 for none.
     pub push_interval: f64,
+    /// `muc_push_account_interval`: the time between two pushes by a way to the same user, whatever they are about; 0 for none.
+    pub way_interval: f64,
     /// `muc_push_app_servers`: the JIDs or domains of app servers that may be registered, as the server has prepared them;
     /// `None`: all.
     pub app_servers: Option<Vec<String>>,
@@ -76,6 +78,7 @@ impl Default for Options {
             lease: 90.0 * 86400.0,
             default_level: DefaultLevel::Auto,
             push_interval: 1.0,
+            way_interval: 20.0,
             app_servers: None,
             max_in_flight: 500,
             reply_timeout: 120.0,

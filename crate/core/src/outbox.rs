@@ -32,6 +32,24 @@ pub(crate) struct Orphan {
     /// As its domain counts it.
     pub(crate) flight: Flight,
     deadline: Instant,
+    /// It went by a way: only an error that says that the domain was not reached, says anything.
+    is_by_way: bool,
+}
+
+impl Orphan {
+    /// What an answer means.
+    pub(crate) fn landing<'a>(&self, landing: &Landing<'a>) -> Landing<'a> {
+        if self.is_by_way && landing.outcome != Outcome::Silent {
+            return Landing { outcome: Outcome::Delivered, ..*landing };
+        }
+        *landing
+    }
+
+    /// What it means that there is none.
+    pub(crate) fn overdue<'a>(&self, silence: &Landing<'a>) -> Landing<'a> {
+        let outcome = if self.is_by_way { Outcome::Delivered } else { Outcome::Silent };
+        Landing { outcome, ..*silence }
+    }
 }
 
 /// The devices that something is to be done with. A device is in the queue at most once, has at most one publish in
@@ -87,7 +105,7 @@ impl Outbox {
         let Some(lanes) = self.domains.lanes_mut(domain) else { return };
         if let Some(slot) = self.queue.push(lanes, domain, room, id) {
             device.enqueue(slot);
-            self.domains.make_ready(domain);
+            self.domains.make_ready(domain, device.failing_since().is_some());
         }
     }
 
@@ -136,6 +154,10 @@ impl Outbox {
         is_late: bool,
     ) -> Concern {
         let (domain, app_server) = (device.domain(), &device.registration().app_server);
+        // The addresses of users are no app servers.
+        if device.registration().way().is_some() {
+            return Concern::Device;
+        }
         match landing.map(|landing| landing.outcome) {
             Some(Outcome::Silent) => {
                 let is_probe = is_late && in_flight.flight.is_some_and(|flight| flight.is_probe);
@@ -174,9 +196,10 @@ impl Outbox {
         flight: Flight,
         deadline: Instant,
     ) -> Option<Orphan> {
-        let app_server = device.registration().app_server.clone();
+        let registration = device.registration();
+        let (app_server, is_by_way) = (registration.app_server.clone(), registration.way().is_some());
         self.deadlines.set(Entry { at: deadline, device: id.device() });
-        self.orphans.insert(id.device(), Orphan { id, app_server, flight, deadline })
+        self.orphans.insert(id.device(), Orphan { id, app_server, flight, deadline, is_by_way })
     }
 
     /// The publish with this id, if it went to this JID and no device waits for it.
@@ -186,8 +209,13 @@ impl Outbox {
         is_it.then(|| self.orphans.remove(&id.device())).flatten()
     }
 
-    /// The publish to a device that this does not wait for, whatever becomes of it.
-    pub(crate) fn take_any_orphan(&mut self, id: DeviceId) -> Option<Orphan> {
+    /// The publish to a device that this does not wait for, if it is one that is looked for.
+    pub(crate) fn take_orphan_if(
+        &mut self,
+        id: DeviceId,
+        is_it: impl FnOnce(&Orphan) -> bool,
+    ) -> Option<Orphan> {
+        self.orphans.get(&id).filter(|orphan| is_it(orphan))?;
         self.orphans.remove(&id)
     }
 

@@ -8,6 +8,7 @@ use crate::publish_options::PublishOptions;
 use crate::request::Enable;
 use crate::stored_value::{StoredTable, StoredValue};
 use crate::time::UnixTime;
+use crate::way::Way;
 
 /// An enable request that was accepted (XEP-0357, section 5): one device of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ struct Extras {
     /// The push identifier that it is stored under, where that is not the one of the app server and node.
     push_identifier: Option<Box<str>>,
     fields: StoredTable,
+    /// It is no registration: it stands for a way to reach its user.
+    way: Option<Way>,
 }
 
 /// The push identifier of what stands for registrations that cannot be read: no device has an empty one.
@@ -71,7 +74,7 @@ impl Registration {
     ) -> Self {
         let is_usual = push_identifier_of(&app_server, node.as_deref()) == push_identifier;
         let extras = (!is_usual)
-            .then(|| Box::new(Extras { push_identifier: Some(push_identifier.into()), fields: Vec::new() }));
+            .then(|| Box::new(Extras { push_identifier: Some(push_identifier.into()), ..Extras::default() }));
         Registration { app_server, node, publish_options, timestamp, last_sign: None, arrival: None, extras }
     }
 
@@ -80,9 +83,30 @@ impl Registration {
         Self::stored(STAND_IN, AppServer::prepared(""), None, None, UnixTime::from_seconds(f64::MAX))
     }
 
+    /// What stands for a way to reach a user. What a user elsewhere is sent goes to their bare JID; of accounts on this server there
+    /// is but one address.
+    pub(crate) fn of_way(way: Way, user: &str) -> Self {
+        let address = if way == Way::Forward { user } else { "" };
+        let app_server = AppServer::prepared(address);
+        let never = UnixTime::from_seconds(f64::MAX);
+        let mut registration = Self::stored(way.push_identifier(), app_server, None, None, never);
+        registration.extras.get_or_insert_default().way = Some(way);
+        registration
+    }
+
+    /// The way that it stands for, where it does.
+    pub fn way(&self) -> Option<Way> {
+        self.extras.as_ref().and_then(|extras| extras.way)
+    }
+
     /// Whether it is one that stands for those which cannot be read.
     pub(crate) fn is_stand_in(&self) -> bool {
         self.app_server.as_str().is_empty() && self.push_identifier() == STAND_IN
+    }
+
+    /// Whether somebody has registered it.
+    pub(crate) fn is_leased(&self) -> bool {
+        !self.is_stand_in() && self.way().is_none()
     }
 
     /// The same, with what other modules have stored in it.

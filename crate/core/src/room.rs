@@ -10,6 +10,7 @@ use std::vec;
 use crate::ids::UserId;
 use crate::mention::{KnownNicknames, Nickname};
 use crate::time::Instant;
+use crate::way::Forwarding;
 pub(crate) use members::{Member, Members};
 use nicknames::Nicknames;
 
@@ -45,7 +46,7 @@ pub(crate) struct Room {
     forgotten: u32,
     members: Members,
     /// The number of the last reading of its members.
-    reading: u32,
+    reading: u16,
     /// The member behind each [`Member::last_used`].
     last_users: HashMap<Box<str>, UserId>,
     nicknames: Nicknames,
@@ -125,16 +126,13 @@ impl Room {
 
     /// The members are read: looks at so many of those who were known before, and returns who of them are members no more.
     /// Nothing is returned where all were looked at, and the members are those that were read.
-    pub(crate) fn end_members(&mut self, at_most: usize) -> Option<Vec<UserId>> {
+    pub(crate) fn end_members(&mut self, at_most: usize) -> Option<Vec<Gone>> {
         let gone = self.members.sweep(at_most, |member| member.reading == self.reading);
-        match &gone {
-            Some(gone) => gone.iter().for_each(|user| self.remove_member(*user)),
-            None => {
-                self.members.shrink();
-                self.coverage = Coverage::Members;
-            }
+        if gone.is_none() {
+            self.members.shrink();
+            self.coverage = Coverage::Members;
         }
-        gone
+        Some(gone?.into_iter().filter_map(|user| self.remove_member(user)).collect())
     }
 
     /// A member without a device has registered a nickname; `None`: has none, is no such member any more.
@@ -180,14 +178,22 @@ impl Room {
     }
 
     /// A user is no member any more.
-    pub(crate) fn remove_member(&mut self, user: UserId) {
-        let Some(member) = self.members.remove(user) else { return };
+    pub(crate) fn remove_member(&mut self, user: UserId) -> Option<Gone> {
+        let member = self.members.remove(user)?;
+        let forwarding = member.forwarding;
         self.leaving.remove(&user);
         self.nicknames.remove(member.reserved.as_ref());
         self.nicknames.remove(member.last_used.as_ref());
         if let Some(nick) = member.last_used {
             self.last_users.remove(nick.as_str());
         }
+        Some(Gone { user, forwarding })
+    }
+
+    /// What a member has said of messages being forwarded. Returns what they had said before; nothing where they are no member.
+    pub(crate) fn set_forwarding(&mut self, user: UserId, forwarding: Forwarding) -> Option<Forwarding> {
+        let member = self.members.get_mut(user)?;
+        Some(std::mem::replace(&mut member.forwarding, forwarding))
     }
 
     /// Whether a member has consented to their membership. Who is there has.
@@ -307,6 +313,15 @@ impl Room {
     }
 }
 
+/// Somebody who is no member any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    /// Who.
+    pub(crate) user: UserId,
+    /// What they had said of messages being forwarded.
+    pub(crate) forwarding: Forwarding,
+}
+
 /// What is left of a room that is gone. With very many members it takes a while to drop it.
 #[derive(Debug)]
 pub(crate) struct Remains {
@@ -316,9 +331,9 @@ pub(crate) struct Remains {
 
 impl Remains {
     /// Drops one member, with a nickname, and returns who it was.
-    pub(crate) fn next(&mut self) -> Option<UserId> {
+    pub(crate) fn next(&mut self) -> Option<Gone> {
         drop(self.nicknames.next());
-        self.members.next().map(|(user, _)| user)
+        self.members.next().map(|(user, member)| Gone { user, forwarding: member.forwarding })
     }
 
     /// Whether nothing is left.
@@ -353,7 +368,7 @@ mod tests {
         match (kind, user) {
             (0, Some(user)) => room.add_member(user, Some(nick)),
             (1, Some(user)) => room.add_member(user, None),
-            (2, Some(user)) => room.remove_member(user),
+            (2, Some(user)) => drop(room.remove_member(user)),
             (3, Some(user)) => read(room, &[(user, Some(nick)), (id(0), None)]),
             (4, _) => room.set_occupants([(user, nick), (None, "a b")], now),
             (5, Some(user)) => room.forget_without_device(|other| other != user),

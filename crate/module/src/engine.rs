@@ -72,11 +72,14 @@ impl UserData for LuaEngine {
         methods.add_method("prepare_enable", Self::prepare_enable);
         methods.add_method("prepare_disable", Self::prepare_disable);
         methods.add_method("without_registration", Self::without_registration);
+        methods.add_method("admit_forwarding", Self::admit_forwarding);
         // Facts
         methods.add_method("set_registrations", Self::set_registrations);
         methods.add_method("await_registrations", Self::await_registrations);
+        methods.add_method("set_account", Self::set_account);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
+        methods.add_method("set_blocked", Self::set_blocked);
         methods.add_method("begin_members", Self::begin_members);
         methods.add_method("add_members", Self::add_members);
         methods.add_method("end_members", Self::end_members);
@@ -92,10 +95,12 @@ impl UserData for LuaEngine {
         methods.add_method("handle_bounce", Self::handle_bounce);
         methods.add_method("handle_ping", Self::handle_ping);
         methods.add_method("handle_result", Self::handle_result);
+        methods.add_method("handed_over", Self::handed_over);
         methods.add_method("handle_error", Self::handle_error);
         methods.add_method("handle_send_failure", Self::handle_send_failure);
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
+        methods.add_method("set_publisher", Self::set_publisher);
         methods.add_method("link_lost", Self::link_lost);
         methods.add_method("link_restored", Self::link_restored);
         methods.add_method("handle_timeout", Self::handle_timeout);

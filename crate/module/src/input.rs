@@ -1,7 +1,7 @@
 //! What Lua hands over in tables.
 
-use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
-use muc_cloud_notify_core::{Bounce, Broadcast, Detail, Forgotten, Instant, RoomPrivacy, Scope};
+use mlua::{Lua, LuaSerdeExt, LuaString, Result, Table, Value};
+use muc_cloud_notify_core::{Bounce, Broadcast, Detail, Forgotten, Forwarding, Instant, RoomPrivacy, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -157,4 +157,20 @@ pub(crate) fn strings(table: &Table) -> Result<Vec<(String, Option<String>)>> {
         Ok(())
     })?;
     Ok(pairs)
+}
+
+/// `forwarding`
+pub(crate) fn forwarding(name: Option<&LuaString>) -> Result<Forwarding> {
+    let Some(name) = name else { return Ok(Forwarding::Unset) };
+    match &*name.as_bytes() {
+        b"asked" => Ok(Forwarding::Asked),
+        b"refused" => Ok(Forwarding::Refused),
+        _ => Err(mlua::Error::runtime("forwarding is neither \"asked\" nor \"refused\"")),
+    }
+}
+
+/// `table<string, forwarding>`
+pub(crate) fn forwardings(table: &Table) -> Result<Vec<(String, Forwarding)>> {
+    let pairs = table.pairs::<String, LuaString>();
+    pairs.map(|pair| pair.and_then(|(jid, name)| Ok((jid, forwarding(Some(&name))?)))).collect()
 }

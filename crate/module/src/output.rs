@@ -7,7 +7,7 @@ use mlua::serde::ser::Options as SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, Result, Table, Value};
 use muc_cloud_notify_core::{
     AgedDevice, Answered, Change, Coverage, Deadline, DeviceId, Disabled, Event, PushDetails, Reason,
-    RequestError, Stats, Summary,
+    RequestError, Stats, Summary, Way,
 };
 use serde::Serialize;
 
@@ -34,21 +34,33 @@ pub(crate) fn change(
     lua: &Lua,
     change: std::result::Result<Change, RequestError>,
 ) -> Result<(Option<Table>, Option<Table>)> {
-    let table = lua.create_table()?;
     match change {
         Ok(change) => {
+            let table = lua.create_table()?;
             table.raw_set("record", record::write(lua, &change.record)?)?;
             table.raw_set("added", change.added)?;
             table.raw_set("removed", change.removed)?;
             Ok((Some(table), None))
         }
-        Err(error) => {
-            table.raw_set("type", error.error_type().as_str())?;
-            table.raw_set("condition", error.condition())?;
-            table.raw_set("text", error.to_string())?;
-            table.raw_set("unless_member", error == RequestError::TooManyStrangers)?;
-            Ok((None, Some(table)))
-        }
+        Err(error) => Ok((None, Some(refusal(lua, &error)?))),
+    }
+}
+
+/// `refusal`
+pub(crate) fn refusal(lua: &Lua, error: &RequestError) -> Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("type", error.error_type().as_str())?;
+    table.raw_set("condition", error.condition())?;
+    table.raw_set("text", error.to_string())?;
+    table.raw_set("unless_member", *error == RequestError::TooManyStrangers)?;
+    Ok(table)
+}
+
+/// `way`
+pub(crate) fn way(way: Way) -> &'static str {
+    match way {
+        Way::Account => "account",
+        Way::Forward => "forward",
     }
 }
 
@@ -159,6 +171,8 @@ pub(crate) fn stats(lua: &Lua, stats: &Stats) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("users", stats.users)?;
     table.raw_set("devices", stats.devices)?;
+    table.raw_set("accounts", stats.accounts)?;
+    table.raw_set("forwarded", stats.forwarded)?;
     table.raw_set("queued", stats.queued)?;
     table.raw_set("parked", stats.parked)?;
     table.raw_set("in_flight", stats.in_flight)?;

@@ -17,7 +17,9 @@ use muc_cloud_notify_core::{
 use crate::names::HOST;
 use crate::sim_random::SimRandom;
 
-pub use muc_cloud_notify_core::{Bounce, Broadcast, Coverage, Detail, Forgotten, Reason, Scope};
+pub use muc_cloud_notify_core::{
+    Bounce, Broadcast, Coverage, Detail, Forgotten, Forwarding, Reason, Scope, Way,
+};
 
 /// More calls than it takes to see to all that is ever due in a test.
 const ALL_DUE: usize = 200;
@@ -51,8 +53,13 @@ impl Driver {
 
     /// As [`Driver::starting_at`], where all options count, and ids and fractions follow from a seed.
     pub fn seeded(now: f64, options: Options, seed: u64) -> Self {
+        Driver::seeded_for(HOST, now, options, seed)
+    }
+
+    /// As [`Driver::seeded`], for another service.
+    pub fn seeded_for(host: &str, now: f64, options: Options, seed: u64) -> Self {
         let (random, has_journal) = (SimRandom::seeded(seed), options.journal);
-        let engine = Engine::new(HOST, with_prepared_addresses(options), random.clone());
+        let engine = Engine::new(host, with_prepared_addresses(options), random.clone());
         Driver { engine, random, now, has_journal, answered: Vec::new() }
     }
 
@@ -183,6 +190,7 @@ impl Driver {
         Publish {
             user: user.to_owned(),
             app_server: registration.app_server.clone(),
+            way: registration.way(),
             node: registration.node.clone(),
             publish_options: registration.publish_options.clone(),
             summary: self.engine.summary(push.summary).expect("it is a new one").clone(),
@@ -204,8 +212,12 @@ impl Driver {
 
     /// The devices whose lease has aged, where no lease has begun before `since`.
     pub fn aged_devices(&mut self, since: f64) -> Vec<AgedDevice> {
+        self.aged_devices_at(UnixTime::from_seconds(self.now), UnixTime::from_seconds(since))
+    }
+
+    /// The same at a time of day of the caller's.
+    pub fn aged_devices_at(&mut self, now: UnixTime, since: UnixTime) -> Vec<AgedDevice> {
         self.engine.begin_lease_check();
-        let (now, since) = (UnixTime::from_seconds(self.now), UnixTime::from_seconds(since));
         std::iter::from_fn(|| self.engine.next_aged_devices(now, since)).flatten().collect()
     }
 
@@ -219,6 +231,20 @@ impl Driver {
     /// about a mention.
     pub fn words(&self, id: &str) -> Option<(Option<&str>, Option<&str>, bool)> {
         self.engine.words(id).map(|words| (words.sender, words.body, words.is_mention))
+    }
+
+    /// The room that a push tells of.
+    pub fn room_told(&self, id: &str) -> Option<&str> {
+        self.engine.words(id)?.room
+    }
+
+    /// Whether messages can be forwarded to one more user.
+    ///
+    /// # Errors
+    ///
+    /// The error to answer with.
+    pub fn admit_forwarding(&self, user: &str) -> Result<(), RequestError> {
+        self.engine.admit_forwarding(user)
     }
 
     /// Whether a push is to be sent still.

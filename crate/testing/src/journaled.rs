@@ -98,14 +98,24 @@ impl Journaled {
         self.killed_with_unreadable(&[])
     }
 
+    /// The same, where something else is known before that is taken up.
+    pub fn killed_after(&self, begin: impl FnOnce(&mut Service)) -> Self {
+        self.killed_into(&[], begin)
+    }
+
     /// The same, where the records of these users cannot be read.
     pub fn killed_with_unreadable(&self, unreadable: &[&str]) -> Self {
+        self.killed_into(unreadable, |_| ())
+    }
+
+    fn killed_into(&self, unreadable: &[&str], begin: impl FnOnce(&mut Service)) -> Self {
         let mut readable = self.store.clone();
         readable.retain(|user, _| !unreadable.contains(&&**user));
         let mut service = Service::restarted(5.0, self.options.clone(), readable);
         service.configure_journal(self.options.clone());
         unreadable.iter().for_each(|user| _ = service.await_registrations(user));
         service.store.clone_from(&self.store);
+        begin(&mut service);
         for part in &self.stored {
             assert_eq!(service.restore_part(part), 0, "all of it makes sense");
         }

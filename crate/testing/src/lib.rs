@@ -6,6 +6,8 @@
 //! - [`sim_rooms`], [`sim_bounces`] and [`sim_domains`] are simulations: each has `transitions` that a strategy makes up, a `reference` of
 //!   what is known to be true, simulated surroundings (`sim_*`), and `assertions` that hold the engine against the
 //!   reference. [`seeds`] says where those that found something are kept.
+//! - [`sim_service`] is a whole service with its store, which is killed at any step, and [`sim_shards`] many of them that share app servers:
+//!   a seed decides what happens.
 //! - [`sim_load`] is a service of any size for benchmarks.
 //!
 //! A test of one thing:
@@ -47,9 +49,11 @@ pub mod names;
 pub mod seeds;
 pub mod service;
 pub mod sim_bounces;
+mod sim_chance;
 pub mod sim_domains;
 pub mod sim_load;
 mod sim_random;
 pub mod sim_rooms;
 pub mod sim_service;
+pub mod sim_shards;
 pub mod stanza;

@@ -9,19 +9,24 @@
 //! `promises` says what outlives a stop and a kill; `truth` is what is known to be true.
 
 mod app_servers;
+mod bounces;
 mod calm;
 mod caps;
-mod chance;
+mod devices;
 mod journal;
+mod leases;
 mod lifecycle;
+mod links;
 mod module;
 mod outbox_store;
 mod promises;
 mod requests;
+mod revisions;
 mod rooms;
 mod settings;
 mod simulation;
 mod store;
+mod texts;
 mod truth;
 
 pub use simulation::{Figures, Simulation};

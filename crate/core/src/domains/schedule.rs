@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::standing::{Ending, Permit};
+use super::flight::Ending;
+use super::standing::Permit;
 use super::untried::{Ticket, UntriedDomains};
 use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
 use crate::ids::DeviceId;
@@ -92,10 +93,10 @@ impl Domains {
         parked.map(|domain| domain.lanes.waiting() as usize).sum()
     }
 
-    /// A device waits for a domain.
-    pub(crate) fn make_ready(&mut self, id: DomainId) {
+    /// A device waits for a domain, one that has failed or not.
+    pub(crate) fn make_ready(&mut self, id: DomainId, has_failed: bool) {
         if let Some(domain) = self.domains.get_mut(id.index()) {
-            if domain.is_for_back_offs() {
+            if domain.is_for_back_offs() || !has_failed && domain.standing.doubt() {
                 self.schedule.leave(id, domain);
             }
             self.schedule.make_ready(id, domain);

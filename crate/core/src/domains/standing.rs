@@ -1,67 +1,12 @@
-//! Where we stand with an app server domain: how much may be on its way to it.
+//! Where we stand with an app server domain: whether a publish may leave.
 
-use super::{DomainId, Relation};
+use super::flight::{Ending, Flight, Landing};
+use super::window::Window;
+use super::{DomainId, Publisher, Relation};
 use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
-use crate::lists::Slot;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::time::Instant;
-
-/// How many publishes may be on their way to a domain that has never answered, and to any that is not probed.
-pub(super) const SMALLEST_WINDOW: u32 = 10;
-
-/// How many may be on their way to a domain that was away, for so many seconds after its return.
-const WINDOW_AFTER_RETURN: u32 = 200;
-const SECONDS_AFTER_RETURN: f64 = 30.0;
-
-/// A publish on its way, as its domain counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flight {
-    /// Where it goes.
-    pub(crate) domain: DomainId,
-    /// Tells whether the domain has answered since, or was given up for a while.
-    epoch: u32,
-    /// Where its device is among those that wait for an answer of the domain.
-    pub(super) place: Option<Slot>,
-    /// Whether the domain had never taken a publish before.
-    pub(crate) is_first_contact: bool,
-    /// Whether its device has failed before while the domain took others, or its app server is a stranger among others: silence
-    /// says nothing of the domain.
-    is_of_device: bool,
-    /// Whether its app server is a stranger among others.
-    pub(super) is_to_stranger: bool,
-    /// Whether the domain had taken some before, and is not known to be there.
-    pub(crate) is_probe: bool,
-}
-
-/// How a publish ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Landing<'a> {
-    /// What was answered, if anything.
-    pub(crate) outcome: Outcome,
-    /// When.
-    pub(crate) now: Instant,
-    /// Of all domains that fail at the same time, each is asked again at another one: from 0 up to 1.
-    pub(crate) spread: f64,
-    /// What the operator has set.
-    pub(crate) options: &'a Options,
-}
-
-/// What the end of a publish says of its domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Nothing.
-    Neutral,
-    /// It takes pushes.
-    Taken,
-    /// It takes pushes again, after some time in which it took none.
-    Returned,
-    /// It was not reached, or wants to be spared.
-    Failed {
-        /// Whether that has been so for a while.
-        is_troubled: bool,
-    },
-}
 
 /// Whether a publish may leave.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +20,7 @@ pub(super) enum Permit {
 }
 
 /// Where we stand with an app server domain.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Standing {
     /// Something was sent to it once.
     pub(super) is_contacted: bool,
@@ -83,9 +28,12 @@ pub(super) struct Standing {
     pub(super) has_answered: bool,
     /// The operator has named it.
     is_named: bool,
-    /// How many publishes may be on their way.
-    pub(super) window: u32,
+    pub(super) window: Window,
     pub(super) in_flight: u32,
+    /// How many of them were sent before it came back, with which this epoch has begun. It answers what was sent later: they have most
+    /// likely vanished, and what is new does not wait for them.
+    left_behind: u32,
+    returned: u32,
     /// Counts its answers, and how often its breaker has opened.
     epoch: u32,
     pub(super) breaker: CircuitBreaker,
@@ -99,28 +47,6 @@ pub(super) struct Standing {
     returns: u32,
     /// When it has last taken a publish.
     last_result: Option<Instant>,
-    /// Until when it is not to be overrun after its return.
-    recovers_until: Option<Instant>,
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Standing {
-            is_contacted: false,
-            has_answered: false,
-            is_named: false,
-            window: SMALLEST_WINDOW,
-            in_flight: 0,
-            epoch: 0,
-            breaker: CircuitBreaker::default(),
-            failures: 0,
-            is_troubled: false,
-            is_one_of_many: false,
-            returns: 0,
-            last_result: None,
-            recovers_until: None,
-        }
-    }
 }
 
 impl Standing {
@@ -180,6 +106,12 @@ impl Standing {
         self.last_result.is_some_and(|result| result > since)
     }
 
+    /// A device that has not failed waits for it: that others have had no answer may be their own fault. Returns whether any push may
+    /// leave because of that.
+    pub(super) fn doubt(&mut self) -> bool {
+        self.breaker.doubt()
+    }
+
     /// Whether a publish may leave at `now`.
     pub(super) fn permit(&self, now: Instant, options: &Options) -> Permit {
         match self.breaker.permit(now) {
@@ -193,22 +125,9 @@ impl Standing {
     /// Before its first result a domain gets no more than one small window: what has failed takes its place in there.
     fn has_space(&self, now: Instant, options: &Options) -> bool {
         let failed = if self.is_known() { 0 } else { self.breaker.failures() };
-        let window = self.window.min(self.widest_window(now, options));
-        self.in_flight == 0 || self.in_flight.saturating_add(failed) < window
-    }
-
-    fn is_recovering(&self, now: Instant) -> bool {
-        self.recovers_until.is_some_and(|until| now < until)
-    }
-
-    fn widest_window(&self, now: Instant, options: &Options) -> u32 {
-        let most = options.max_in_flight.max(1);
-        if self.is_recovering(now) { most.min(WINDOW_AFTER_RETURN) } else { most }
-    }
-
-    /// How many may be on their way to app servers that have taken none, where others have: so many are left for those.
-    pub(super) fn share_of_strangers(&self, options: &Options) -> u32 {
-        (self.window.min(options.max_in_flight) / 2).max(1)
+        let waited_for = self.in_flight.saturating_sub(self.left_behind);
+        let has_space = waited_for == 0 || waited_for.saturating_add(failed) < self.window.at(now, options);
+        has_space && (self.in_flight == 0 || self.in_flight < options.max_in_flight)
     }
 
     /// A publish leaves at `now`, for a device that has failed since the time that is given if it has.
@@ -230,6 +149,7 @@ impl Standing {
         let is_in_doubt = self.failures > 0 || self.is_troubled;
         Flight {
             domain,
+            publisher: Publisher::default(),
             epoch: self.epoch,
             place: None,
             is_first_contact: !is_known,
@@ -242,6 +162,9 @@ impl Standing {
     /// A publish has ended; without a landing, it was not sent after all.
     pub(super) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) -> Ending {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if flight.epoch.wrapping_sub(self.returned).cast_signed() < 0 {
+            self.left_behind = self.left_behind.saturating_sub(1);
+        }
         let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
         match landing {
             None => {
@@ -262,13 +185,9 @@ impl Standing {
         self.last_result = Some(landing.now);
         self.answered();
         if was_troubled {
-            self.recovers_until = Some(landing.now + SECONDS_AFTER_RETURN);
+            (self.left_behind, self.returned) = (self.in_flight, self.epoch);
         }
-        // That of a domain that was away doubles with each round of answers, that of others with each answer.
-        let is_recovering = self.is_recovering(landing.now);
-        let wider = if is_recovering { self.window.saturating_add(1) } else { self.window.saturating_mul(2) };
-        let most = self.widest_window(landing.now, landing.options);
-        self.window = wider.min(most).max(SMALLEST_WINDOW.min(most));
+        self.window.widen(was_troubled, landing.now, landing.options);
         if was_troubled { Ending::Returned } else { Ending::Taken }
     }
 
@@ -277,7 +196,7 @@ impl Standing {
         // Of silence from before the domain's last answer nothing follows for the domain.
         let is_of_domain = is_recent || landing.outcome != Outcome::Silent;
         if is_of_domain || !is_known {
-            self.window = self.window_after(landing.outcome).max(SMALLEST_WINDOW);
+            self.window.narrow(landing.outcome, is_known);
         }
         if landing.outcome != Outcome::Silent && is_known {
             self.answered();
@@ -292,13 +211,6 @@ impl Standing {
             self.is_troubled |= self.failures >= FAILURES;
         }
         Ending::Failed { is_troubled: self.is_troubled }
-    }
-
-    /// The window after a failure. A domain that takes pushes and refuses one is not overloaded: it does not know that node. So
-    /// nodes that somebody has made up do not narrow it for those that there are.
-    fn window_after(&self, failure: Outcome) -> u32 {
-        let is_one_node = failure == Outcome::Rejected && self.is_known();
-        if is_one_node { self.window - self.window / 16 } else { self.window / 2 }
     }
 
     fn answered(&mut self) {
@@ -316,13 +228,13 @@ impl Standing {
 
     fn given_up(&mut self) {
         self.is_troubled = true;
-        self.window = SMALLEST_WINDOW;
+        self.window.close();
         self.epoch = self.epoch.wrapping_add(1);
     }
 
     /// What was on its way is lost, with the link to the domain.
     pub(super) fn lose_link(&mut self, now: Instant, options: &Options) {
-        self.breaker.open(now, 0.0, self.is_wanted_back(), options);
+        self.breaker.open(now, self.is_wanted_back(), options);
         self.given_up();
     }
 
@@ -387,6 +299,43 @@ mod tests {
             assert_eq!(flights.len(), expected);
             flights.into_iter().for_each(|flight| withdraw(&mut standing, flight));
         }
+    }
+
+    #[test]
+    fn what_has_vanished_before_its_return_takes_no_place_after_it() {
+        let mut standing = Standing::default();
+        for _ in 0..6 {
+            let flight = send(&mut standing, 0.0);
+            end(&mut standing, flight, Outcome::Delivered, 0.0);
+        }
+        let mut vanished: Vec<Flight> = (0..100).map(|_| send(&mut standing, 1.0)).collect();
+        let first = vanished.split_off(95);
+        first.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
+        let probe = room(&mut standing, 125.0);
+        assert_eq!(probe.len(), 1, "it is away");
+        end(&mut standing, probe[0], Outcome::Delivered, 126.0);
+        let after = room(&mut standing, 126.0);
+        assert_eq!(after.len(), 11, "as if nothing was on its way");
+        vanished.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 127.0));
+        assert_eq!(room(&mut standing, 127.0).len(), 0, "those that are on their way count still");
+        after.into_iter().for_each(|flight| withdraw(&mut standing, flight));
+        assert_eq!((standing.in_flight, standing.left_behind), (0, 0));
+    }
+
+    #[test]
+    fn what_has_vanished_counts_among_all_that_are_on_their_way() {
+        let mut standing = Standing::default();
+        for _ in 0..6 {
+            let flight = send(&mut standing, 0.0);
+            end(&mut standing, flight, Outcome::Delivered, 0.0);
+        }
+        let mut vanished = room(&mut standing, 1.0);
+        assert_eq!(vanished.len(), 500);
+        let first = vanished.split_off(495);
+        first.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
+        let probe = room(&mut standing, 125.0);
+        end(&mut standing, probe[0], Outcome::Delivered, 126.0);
+        assert_eq!(room(&mut standing, 126.0).len(), 5);
     }
 
     #[test]

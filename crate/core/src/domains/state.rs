@@ -6,7 +6,8 @@ use crate::circuit_breaker::{CircuitBreaker, FAILURES, probe_delay};
 use crate::options::Options;
 use crate::time::Instant;
 
-use super::standing::{SMALLEST_WINDOW, Standing};
+use super::standing::Standing;
+use super::window::Window;
 
 /// What outlives a clean stop of what is known of an app server domain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ impl Standing {
         DomainState {
             domain: domain.to_owned(),
             answered: self.has_answered,
-            window: self.window,
+            window: self.window.width(),
             failures: self.breaker.failures().saturating_add(missed),
             trips: self.breaker.trips(),
             wait: self.breaker.until().map(|until| until.seconds_since(now).max(0.0)),
@@ -49,7 +50,7 @@ impl Standing {
         }
         self.is_contacted = true;
         self.has_answered = state.answered;
-        self.window = state.window.clamp(SMALLEST_WINDOW, options.max_in_flight.max(SMALLEST_WINDOW));
+        self.window = Window::restored(state.window, options);
         // A wait that is no number, or one that no breaker would have set, is none.
         let longest = options.max_retry_delay + options.retry_delay + options.reply_timeout;
         let wait = state.wait.filter(|wait| *wait >= 0.0).map(|wait| wait.min(longest));

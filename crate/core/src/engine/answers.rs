@@ -3,6 +3,7 @@
 use crate::ids::PushId;
 use crate::outcome::Outcome;
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::Engine;
 
@@ -27,8 +28,11 @@ impl Engine {
 
     /// A push that was polled could not be sent, as when an app server in the same process fails: it is tried again later.
     pub fn handle_send_failure(&mut self, id: &str, now: Instant) {
-        if let Ok(id) = id.parse() {
-            self.handle_outcome(id, Outcome::Silent, now);
+        let Ok(id) = id.parse() else { return };
+        match self.way_of_push(id) {
+            // There is nobody else to be reached there, and nobody to be spared.
+            Some(way @ Way::Account) => self.hand_over(id, way, now),
+            _ => self.handle_outcome(id, Outcome::Silent, now),
         }
     }
 
@@ -60,7 +64,10 @@ impl Engine {
         if device.registration().app_server.as_str() != from {
             return false;
         }
-        if outcome == Outcome::Delivered {
+        // Whatever is said of what goes by a way, it was reached.
+        let is_by_way = device.registration().way().is_some();
+        let outcome = if is_by_way && outcome != Outcome::Silent { Outcome::Delivered } else { outcome };
+        if outcome == Outcome::Delivered && !is_by_way {
             self.note_sign_of_life(id.device());
         }
         self.catch_up_device(id.device());

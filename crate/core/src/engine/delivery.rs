@@ -3,23 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minidom::Element;
-
 use crate::circuit_breaker::{CircuitBreakers, PROBE_PAUSE, PROBE_TIMEOUT, Permit};
 use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
-use crate::domains::{Concern, Landing, Relation};
+use crate::domains::{Concern, Landing, Publisher, Relation};
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::random::Random;
-use crate::registration::Registration;
 use crate::summary::{Summaries, Summary};
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::Engine;
-use super::fanout::Told;
 use super::pace::Paces;
 
 /// How many devices are looked at for one push, and how many deadlines are seen to at once. A device can be disabled by its
@@ -35,31 +32,6 @@ pub struct Push {
     pub id: PushId,
     /// What it says: see [`Engine::summary`](crate::Engine::summary). Pushes that say the same have the same number.
     pub summary: u64,
-}
-
-/// What other modules want to know of a push.
-#[derive(Debug, Clone)]
-pub struct PushDetails<'a> {
-    /// What was registered for the device.
-    pub registration: &'a Registration,
-    /// Whether one of the messages it stands for mentions the user.
-    pub is_mention: bool,
-    /// The room of the message that it is to be judged by: the newest one that mentions the user, if there is any, else the
-    /// newest one. `None` where another module has asked for a push without a message.
-    pub room: Option<&'a str>,
-    /// That message, where it was kept.
-    pub original: Option<Arc<Element>>,
-}
-
-/// What was said in the newest message that a push is about, whatever app servers in general may know of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words<'a> {
-    /// The occupant JID of its author.
-    pub sender: Option<&'a str>,
-    /// Its text.
-    pub body: Option<&'a str>,
-    /// Whether one of the messages that the push stands for mentions the user.
-    pub is_mention: bool,
 }
 
 /// Sends pushes, and takes in what becomes of them.
@@ -122,6 +94,9 @@ impl Delivery {
             let (notifications, is_ping, known, patience) =
                 self.take_pending((device_id, device), relation, scope, now, options)?;
             self.paces.start(device_id, device.has_answered(), &notifications, now, options);
+            if device.registration().way().is_some() {
+                self.paces.start_way(device_id, now, options);
+            }
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
@@ -156,7 +131,16 @@ impl Delivery {
         let is_known = relation == Relation::Known;
         let is_ready =
             |room, other: &Notification| self.paces.waits(id, room, other.is_mention(), now).is_none();
-        match self.breakers.ask(&device.registration().app_server, is_known, now, options) {
+        if device.registration().way().is_some() {
+            if let Some(until) = self.paces.way_waits(id, now) {
+                device.pace(until);
+                return None;
+            }
+            let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
+            return Some((notifications, is_ping, known, options.reply_timeout));
+        }
+        let has_failed = device.failing_since().is_some();
+        match self.breakers.ask(&device.registration().app_server, has_failed, is_known, now, options) {
             permit @ (Permit::Granted | Permit::Probe) => {
                 let (notifications, is_ping, known) = device.take_pending(scope, is_ready);
                 let is_probe = is_known && permit == Permit::Probe;
@@ -213,9 +197,30 @@ impl Delivery {
         ended.flatten()
     }
 
+    /// A push by a way is with the server of its user. Nobody answers it: so it is taken, unless the domain turns out to be out of
+    /// reach.
+    pub(super) fn hand_over(
+        &mut self,
+        devices: &mut Devices,
+        id: PushId,
+        way: Way,
+        now: Instant,
+        options: &Options,
+    ) {
+        let landing = self.landing(Outcome::Delivered, now, options);
+        let until = (way == Way::Forward).then(|| now + options.reply_timeout);
+        devices.hand_over(id, until, &landing, Device::note_delivered);
+    }
+
     /// The link to a domain is lost: what was on its way to app servers there is to be sent again.
-    fn lose_link(&mut self, devices: &mut Devices, domain: &str, now: Instant, options: &Options) {
-        devices.lose_link(domain, now, options, |device, in_flight| {
+    fn lose_link(
+        &mut self,
+        devices: &mut Devices,
+        (domain, publisher): (&str, Option<Publisher>),
+        now: Instant,
+        options: &Options,
+    ) {
+        devices.lose_link(domain, publisher, now, options, |device, in_flight| {
             self.take_back(in_flight.id, in_flight);
             device.requeue(in_flight);
         });
@@ -307,7 +312,8 @@ impl Delivery {
         let is_of_domain = concern == Concern::Domain;
         let failures = device.count_attempt(in_flight, is_of_domain);
         let failing_for = failures.since.map_or(0.0, |since| now.seconds_since(since));
-        if failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
+        let is_registered = device.registration().way().is_none();
+        if is_registered && failures.attempts >= options.max_errors && failing_for >= options.give_up_after {
             return Some(Reason::Unreachable);
         }
         let delay = options.back_off(failures.attempts.saturating_sub(failures.silences).saturating_sub(1));
@@ -317,90 +323,26 @@ impl Delivery {
     }
 }
 
-/// What other modules want to know of a push that is on its way.
-pub(super) fn details(devices: &Devices, id: PushId) -> Option<PushDetails<'_>> {
-    let device = devices.get(id.device())?;
-    let in_flight = device.in_flight(id)?;
-    let mention = in_flight.notifications.newest_mention();
-    let shown = mention.or(in_flight.notifications.newest());
-    Some(PushDetails {
-        registration: device.registration(),
-        is_mention: mention.is_some(),
-        room: shown.map(|message| &*message.room),
-        original: shown.and_then(|message| message.original.as_ref()?.upgrade()),
-    })
-}
-
 /// Links to app servers.
 impl Engine {
     /// The server has lost its link to an app server's domain: answers to what is on its way there are not to be expected. It is
     /// due again, at once or when the link is there again.
     pub fn link_lost(&mut self, domain: &str, now: Instant) {
-        self.delivery.lose_link(&mut self.devices, domain, now, &self.options);
+        self.delivery.lose_link(&mut self.devices, (domain, None), now, &self.options);
+    }
+
+    /// The same where only this host of the server has lost its link: what is on its way from others is not lost. See
+    /// [`Engine::set_publisher`].
+    pub fn link_of_host_lost(&mut self, host: &str, domain: &str, now: Instant) {
+        let publisher =
+            if *host == *self.host { Some(Publisher::default()) } else { self.devices.publisher(host) };
+        if publisher.is_some() {
+            self.delivery.lose_link(&mut self.devices, (domain, publisher), now, &self.options);
+        }
     }
 
     /// The server has a link to an app server's domain again: whoever waits for that need not wait any longer.
     pub fn link_restored(&mut self, domain: &str, now: Instant) {
         self.devices.restore_link(domain, now, &self.options);
-    }
-}
-
-/// Pushes that leave the engine.
-impl Engine {
-    /// The next push, which counts as sent from now on; the caller sends it when it has left the engine. `None` where there
-    /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
-    pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
-        let Engine { rooms, registrations, devices, fan_outs, delivery, without_consent, options, .. } = self;
-        let catch_up = |devices: &mut Devices, device| {
-            fan_outs.catch_up_device(
-                device,
-                rooms,
-                &mut Told { registrations, devices, without_consent, options },
-            );
-        };
-        delivery.poll_push(devices, catch_up, scope, now, options)
-    }
-
-    /// What a push says. `None` where it is too long ago.
-    pub fn summary(&self, number: u64) -> Option<&Summary> {
-        self.delivery.summary(number)
-    }
-
-    /// What other modules want to know of a push that was polled. `None` where it is not wanted any more.
-    pub fn push_details(&self, id: &str) -> Option<PushDetails<'_>> {
-        let id = id.parse().ok().filter(|id| self.is_in_demand(*id))?;
-        details(&self.devices, id)
-    }
-
-    /// From now on what is said is kept for [`Engine::words`], or not.
-    pub fn keep_words(&mut self, is_asked_for: bool) {
-        self.options.keep_words = is_asked_for;
-    }
-
-    /// What is told to an app server that what is said does not leave the server by: only the caller knows which these are.
-    /// Nothing of it is in a snapshot, unless app servers in general may know it. `None` where the push is not on its way.
-    pub fn words(&self, id: &str) -> Option<Words<'_>> {
-        let id: PushId = id.parse().ok()?;
-        let notifications = &self.devices.get(id.device())?.in_flight(id)?.notifications;
-        let newest = notifications.newest();
-        Some(Words {
-            sender: newest.and_then(|message| message.sender.as_deref()),
-            body: newest.and_then(|message| message.body.as_deref()),
-            is_mention: notifications.newest_mention().is_some(),
-        })
-    }
-
-    /// Whether a push that was polled still is to be sent: its device may be gone by now, and its user back.
-    pub fn is_wanted(&self, id: &str) -> bool {
-        id.parse().is_ok_and(|id| self.is_in_demand(id))
-    }
-
-    fn is_in_demand(&self, id: PushId) -> bool {
-        let in_flight = self.devices.get(id.device()).and_then(|device| device.in_flight(id));
-        in_flight.is_some_and(|in_flight| {
-            // That a room is gone comes to its members bit by bit.
-            in_flight.is_ping
-                || in_flight.notifications.rooms().any(|(room, _)| self.rooms.get(room).is_some())
-        })
     }
 }

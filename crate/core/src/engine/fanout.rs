@@ -4,6 +4,7 @@
 //! hear of is told to them: so each gets what they would have got if everybody had been told at once.
 
 mod news;
+mod remains;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -15,7 +16,7 @@ use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::options::Options;
-use crate::room::{Member, Members, Remains, Room};
+use crate::room::{Gone, Member, Members, Remains, Room};
 use crate::work;
 
 use super::Engine;
@@ -24,6 +25,7 @@ use super::messages::{Audience, Found};
 use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 use news::News;
+use remains::mark_read;
 
 /// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
@@ -175,7 +177,7 @@ impl FanOut {
                 Vec::new()
             }
         };
-        without_device.into_iter().for_each(|user| room.remove_member(user));
+        without_device.into_iter().for_each(|user| _ = room.remove_member(user));
     }
 
     /// Tells one user, if they have yet to be told.
@@ -211,7 +213,7 @@ fn revise_all(
 
 fn revise(id: RoomId, user: UserId, revising: &mut Revising, told: &mut Told<'_>) {
     let devices = told.registrations.user(user).map_or(&[][..], User::devices);
-    devices.iter().for_each(|device| told.devices.revise(*device, id, revising));
+    devices.iter().for_each(|device| _ = told.devices.revise(*device, id, revising));
 }
 
 /// The fan-outs that are not done.
@@ -225,6 +227,8 @@ pub(super) struct FanOuts {
     news: News,
     /// Rooms that are gone, whose members may still have something unread there.
     gone: VecDeque<(RoomId, Remains)>,
+    /// Those of their members who have just been told, and to whom messages may have been forwarded.
+    asked: Vec<Gone>,
 }
 
 impl FanOuts {
@@ -280,7 +284,7 @@ impl FanOuts {
             }
         }
         let mut remains = room.into_remains();
-        if !mark_read(id, &mut remains, told) {
+        if !mark_read(id, &mut remains, &mut self.asked, told) {
             self.gone.push_back((id, remains));
         }
     }
@@ -295,7 +299,7 @@ impl FanOuts {
     /// One step of one of them, where there is any.
     pub(super) fn step(&mut self, rooms: &mut Rooms, told: &mut Told<'_>) {
         if let Some((id, remains)) = self.gone.front_mut() {
-            if mark_read(*id, remains, told) {
+            if mark_read(*id, remains, &mut self.asked, told) {
                 self.gone.pop_front();
             }
             return;
@@ -344,17 +348,6 @@ impl FanOuts {
     }
 }
 
-/// Marks what is unread of a room that is gone as read, for as many as are told at once. Returns whether those are all.
-fn mark_read(room: RoomId, remains: &mut Remains, told: &mut Told<'_>) -> bool {
-    for _ in 0..told.options.members_at_once {
-        let Some(user) = remains.next() else { return true };
-        for device in told.registrations.devices_of(user) {
-            told.devices.drop_room(device, room);
-        }
-    }
-    remains.is_empty()
-}
-
 /// What comes to the members of a room bit by bit.
 impl Engine {
     /// Goes on with what has not come to all members of a room, as far as that is done at once. Returns whether anything is
@@ -364,7 +357,15 @@ impl Engine {
         self.devices.release(LET_GO_AT_ONCE);
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
         fan_outs.step(rooms, &mut Told { registrations, devices, without_consent, options });
+        self.end_asked_of_gone();
         self.is_anything_left()
+    }
+
+    /// Rooms are gone: nothing is forwarded any more to those who had asked for it there, and nowhere else.
+    pub(super) fn end_asked_of_gone(&mut self) {
+        for gone in std::mem::take(&mut self.fan_outs.asked) {
+            self.end_asked(gone);
+        }
     }
 
     /// Whether anything has not come to all members of a room.

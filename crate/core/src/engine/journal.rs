@@ -9,8 +9,10 @@ pub(super) use recovery::{Index, Recovery};
 
 use std::hint::black_box;
 
+use crate::device::Device;
 use crate::journal::{Pair, Underway};
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::Engine;
 use super::fanout::LET_GO_AT_ONCE;
@@ -137,14 +139,20 @@ impl Engine {
             Some(room) if self.rooms.get(room).is_some() => {
                 let Some(name) = self.name_under(self.devices.journal().key(), device) else { return };
                 batch.size += batch.entries.add(room, device, name);
+                if device.registration().way() == Some(Way::Forward) {
+                    // The user is in no record: by the hash alone nobody would be found.
+                    self.add_state(batch, device, now);
+                }
             }
             // Which is written of the room, for all devices.
             Some(_) => {}
-            None => {
-                batch.devices.push(DeviceState::without_rooms(device, self.snapshot_sources(), now));
-                batch.size += 200;
-            }
+            None => self.add_state(batch, device, now),
         }
+    }
+
+    fn add_state(&self, batch: &mut Batch, device: &Device, now: Instant) {
+        batch.devices.push(DeviceState::without_rooms(device, self.snapshot_sources(), now));
+        batch.size += 200;
     }
 }
 

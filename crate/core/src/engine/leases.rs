@@ -63,7 +63,7 @@ impl LeaseCheck {
         }
         let some = self.left.split_off(self.left.len().saturating_sub(LOOKED_AT));
         let aged = some.into_iter().filter_map(|id| {
-            let device = devices.get(id).filter(|device| !device.registration().is_stand_in())?;
+            let device = devices.get(id).filter(|device| device.registration().is_leased())?;
             let begin = device.registration().lease_begin().max(since);
             let age = now.seconds_since(begin);
             let is_aged = age >= options.lease * NEW_PART;

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use minidom::Element;
 
-use crate::device::{MessageDigest, MessageIdentity, MessageKey, Notification};
+use crate::device::{MessageDigest, MessageKey, Notification};
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
 use crate::mention::{KnownNicknames, Mentions};
 use crate::message::{Message, MessageIds, Revision};
 use crate::notify_level::{NotifyLevel, RoomPrivacy};
 use crate::options::Options;
-use crate::originals::Originals;
 use crate::room::{Coverage, Member, Room};
 use crate::time::Instant;
 
 use super::Engine;
+use super::digests::Digests;
 use super::fanout::{FanOut, Progress, Told};
 use super::registrations::{Registrations, User};
 
@@ -86,6 +86,9 @@ pub struct Bounce<'a> {
 /// Who of those that are absent a message is pushed to.
 #[derive(Debug)]
 pub(super) struct Audience {
+    room: Arc<str>,
+    /// The occupant JID that it is from, where that is known.
+    from: Option<Box<str>>,
     sender: Option<UserId>,
     /// Those who were there when it was sent, where that was not just now.
     present: HashSet<UserId>,
@@ -124,6 +127,8 @@ impl Audience {
         }
         let mentions = Mentions::read(message, broadcast.reply_author, room.known_nicknames());
         Some(Audience {
+            room: room.jid().clone(),
+            from: broadcast.message.attr("from").map(Into::into),
             // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
             sender: broadcast.sender.and_then(|jid| registrations.id(jid)),
             present: broadcast.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
@@ -135,6 +140,8 @@ impl Audience {
     /// That of messages of which nothing is known but that there were some: whether they mention anybody cannot be said.
     fn of_forgotten(forgotten: &Forgotten<'_>, registrations: &Registrations) -> Self {
         Audience {
+            room: forgotten.room.into(),
+            from: None,
             sender: forgotten.sender.and_then(|jid| registrations.id(jid)),
             present: forgotten.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
             mentions: None,
@@ -160,7 +167,8 @@ impl Audience {
                 found.without_device.push(*id);
                 continue;
             };
-            if self.sender == Some(*id) || self.present.contains(id) {
+            let is_blocked = user.blocked().is_some_and(|it| it.has(&self.room, self.from.as_deref()));
+            if self.sender == Some(*id) || self.present.contains(id) || is_blocked {
                 continue;
             }
             let is_mention =
@@ -191,8 +199,10 @@ pub(super) fn bounce_recipients(
     let Some((user, member)) = found.filter(|_| room.coverage() == Coverage::Complete) else {
         return Vec::new();
     };
+    let from = bounce.message.and_then(|message| message.attr("from"));
     if message.is_some_and(|message| !message.is_important())
         || bounce.sender == Some(bounce.user)
+        || user.blocked().is_some_and(|blocked| blocked.has(bounce.room, from))
         || !member.misses_bounced(bounce.gone_nick, bounce.sent)
     {
         return Vec::new();
@@ -213,64 +223,20 @@ fn subscribed_devices(
     privacy: RoomPrivacy,
     options: &Options,
 ) -> impl Iterator<Item = (DeviceId, bool)> {
-    let subscribed =
-        user.devices().iter().filter(move |&&device| match notify_level(device, member, privacy, options) {
-            NotifyLevel::Always => true,
-            NotifyLevel::OnMention => is_mention,
-            NotifyLevel::Never => false,
-        });
+    let is_subscribed = match notify_level(user, member, privacy, options) {
+        NotifyLevel::Always => true,
+        NotifyLevel::OnMention => is_mention,
+        NotifyLevel::Never => false,
+    };
+    let subscribed = user.devices().iter().filter(move |_| is_subscribed);
     subscribed.map(move |&device| (device, is_mention))
 }
 
-/// Which messages of a room are pushed to a device. So far nobody can say: the room's default decides.
-fn notify_level(_device: DeviceId, _member: &Member, privacy: RoomPrivacy, options: &Options) -> NotifyLevel {
-    options.default_level.level(privacy)
-}
-
-/// Makes the digests of messages, each with a number of its own.
-#[derive(Debug, Default)]
-pub(super) struct Digests {
-    originals: Originals,
-    /// How many there were so far.
-    made: u64,
-}
-
-impl Digests {
-    /// A message that was sent at `sent`, and what it is named by.
-    pub(super) fn identity(&mut self, ids: MessageIds, sent: Instant) -> Arc<MessageIdentity> {
-        self.made += 1;
-        Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: false })
-    }
-
-    /// The same of a message that bounced.
-    pub(super) fn bounced_identity(&mut self, ids: MessageIds, sent: Instant) -> Arc<MessageIdentity> {
-        self.made += 1;
-        Arc::new(MessageIdentity { ids, sent, order: self.made, has_bounced: true })
-    }
-
-    /// What a push may say of a message: nothing is kept that no app server may know.
-    pub(super) fn digest(
-        &mut self,
-        message: Option<&Message<'_>>,
-        keep_original: bool,
-        room: &Room,
-        identity: Arc<MessageIdentity>,
-        options: &Options,
-    ) -> MessageDigest {
-        let element = message.map(Message::element);
-        let Options { with_sender, with_body, keep_words, .. } = *options;
-        let sender = element.and_then(|element| element.attr("from")).filter(|_| with_sender || keep_words);
-        let body = message.filter(|_| with_body || keep_words);
-        let body = body.and_then(|message| message.push_text(options.max_body_bytes));
-        MessageDigest {
-            room: room.jid().clone(),
-            sender: sender.map(Into::into),
-            body: body.map(Into::into),
-            original: element.filter(|_| keep_original).map(|element| self.originals.keep(element)),
-            identity,
-            messages: 1,
-            is_outdated: false,
-        }
+/// Which messages of a room are pushed to a member. Where devices are registered nobody can say so far: the room's default decides.
+fn notify_level(user: &User, member: &Member, privacy: RoomPrivacy, options: &Options) -> NotifyLevel {
+    match user.way() {
+        Some(way) if !member.forwarding().allows(way) => NotifyLevel::Never,
+        _ => options.default_level.level(privacy),
     }
 }
 
@@ -280,6 +246,7 @@ impl Engine {
     /// the room is not complete. In a large room the rest follows with [`Engine::handle_timeout`].
     pub fn handle_message(&mut self, broadcast: Broadcast<'_>, now: Instant) -> usize {
         self.devices.journal_mut().set_now(now);
+        self.digests.set_has_ways(self.registrations.has_ways());
         let Some(room_id) = self.rooms.id(broadcast.room) else { return 0 };
         if let Some(revision) = Revision::read(broadcast.message, broadcast.room, broadcast.sender) {
             self.revise(room_id, &broadcast, revision, now);
@@ -338,7 +305,7 @@ impl Engine {
         if !has_to_wait {
             let places = progress.step(members, options);
             found = audience.find(members.at_mut(places), &progress, known, &told);
-            found.without_device.iter().for_each(|user| room.remove_member(*user));
+            found.without_device.iter().for_each(|user| _ = room.remove_member(*user));
         }
         if found.is_empty() && progress.is_done() {
             return 0;
@@ -361,6 +328,7 @@ impl Engine {
     /// with another session, or were absent then and so were pushed to, or it was taken back meanwhile. One that takes back or
     /// corrects another does so for its recipient. Returns how many devices are to be pushed to.
     pub fn handle_bounce(&mut self, bounce: Bounce<'_>, now: Instant) -> usize {
+        self.digests.set_has_ways(self.registrations.has_ways());
         let Some(room_id) = self.rooms.id(bounce.room) else { return 0 };
         let read = |message| Revision::read(message, bounce.room, bounce.sender);
         if let Some(revision) = bounce.message.and_then(read) {

@@ -1,5 +1,6 @@
 //! The pace of pushes: of a room a device hears no more often than the operator says. What is new meanwhile is merged into the
-//! next push; a mention does not wait.
+//! next push; a mention does not wait. By a way a user hears of anything no more often than the operator says, and so long
+//! everything waits.
 //!
 //! What is kept is bounded by the pushes that have lately left: it follows neither the devices nor the rooms.
 
@@ -19,14 +20,29 @@ const ENDED_AT_ONCE: usize = 2;
 /// For how many entries memory is kept where there are none.
 const KEPT: usize = 1000;
 
-type Key = (DeviceId, RoomId);
+/// A device, and the room of which it waits to hear; without a room, it waits with everything.
+type Key = (DeviceId, Option<RoomId>);
 
 /// Of which rooms which devices are not to hear for a while.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
     until: HashMap<Key, Instant>,
-    /// When to look whether they are over, in order: those of devices whose app server has taken a push, and the others.
-    to_end: [VecDeque<(Instant, Key)>; 2],
+    /// When to look whether they are over, in order: each interval has its own.
+    to_end: [VecDeque<(Instant, Key)>; INTERVALS],
+}
+
+/// How many intervals there are.
+const INTERVALS: usize = 3;
+
+/// Which interval is meant.
+#[derive(Debug, Clone, Copy)]
+enum Interval {
+    /// That of devices whose app server has taken a push.
+    Answered,
+    /// That of others.
+    Unanswered,
+    /// That of ways.
+    Way,
 }
 
 impl Paces {
@@ -43,11 +59,29 @@ impl Paces {
         if options.push_interval <= 0.0 {
             return;
         }
-        let at_least = if has_answered { 0.0 } else { BEFORE_FIRST_RESULT };
+        let (at_least, interval) = match has_answered {
+            true => (0.0, Interval::Answered),
+            false => (BEFORE_FIRST_RESULT, Interval::Unanswered),
+        };
         let until = now + options.push_interval.max(at_least);
         for (room, _) in notifications.rooms() {
-            self.set((device, room), until, has_answered);
+            self.set((device, Some(room)), until, interval);
         }
+    }
+
+    /// A push leaves at `now` by a way: with anything else that waits a while.
+    pub(super) fn start_way(&mut self, device: DeviceId, now: Instant, options: &Options) {
+        if options.way_interval > 0.0 {
+            self.set((device, None), now + options.way_interval, Interval::Way);
+        }
+    }
+
+    /// Until when a device has to wait with everything; `None` where it need not.
+    pub(super) fn way_waits(&self, device: DeviceId, now: Instant) -> Option<Instant> {
+        if self.until.is_empty() {
+            return None;
+        }
+        self.until.get(&(device, None)).copied().filter(|until| *until > now)
     }
 
     /// The app server has taken a push about these rooms: from now on the device waits no longer than others do.
@@ -61,16 +95,14 @@ impl Paces {
         let until = now + options.push_interval;
         for (room, _) in notifications.rooms() {
             if self.waits(device, room, false, until).is_some() {
-                self.set((device, room), until, true);
+                self.set((device, Some(room)), until, Interval::Answered);
             }
         }
     }
 
-    fn set(&mut self, key: Key, until: Instant, has_answered: bool) {
+    fn set(&mut self, key: Key, until: Instant, interval: Interval) {
         self.until.insert(key, until);
-        let [answered, others] = &mut self.to_end;
-        let queue = if has_answered { answered } else { others };
-        queue.push_back((until, key));
+        self.to_end[interval as usize].push_back((until, key));
     }
 
     /// Until when a device has to wait with all that it has yet to hear of; `None` where it need not.
@@ -99,19 +131,22 @@ impl Paces {
         if is_mention || self.until.is_empty() {
             return None;
         }
-        self.until.get(&(device, room)).copied().filter(|until| *until > now)
+        self.until.get(&(device, Some(room))).copied().filter(|until| *until > now)
     }
 
     /// The owner of the device has read the room.
     pub(super) fn end(&mut self, device: DeviceId, room: RoomId) {
         if !self.until.is_empty() {
-            self.until.remove(&(device, room));
+            self.until.remove(&(device, Some(room)));
         }
     }
 
     /// A push about these rooms was not sent after all.
     pub(super) fn take_back(&mut self, device: DeviceId, notifications: &Notifications) {
         notifications.rooms().for_each(|(room, _)| self.end(device, room));
+        if !self.until.is_empty() {
+            self.until.remove(&(device, None));
+        }
     }
 
     fn end_past(&mut self, now: Instant) {

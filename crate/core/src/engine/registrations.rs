@@ -1,36 +1,46 @@
 //! Users and their devices.
 
+mod by_jid;
+mod registering;
 mod shares;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use minidom::Element;
 use slotmap::SlotMap;
 use smallvec::SmallVec;
 
 use crate::app_server::AppServers;
-use crate::change::Change;
-use crate::device::Device;
 use crate::devices::Devices;
 use crate::error::RequestError;
-use crate::event::{Disabled, Event, Reason};
 use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
-use crate::registration::{Record, Registration, STAND_IN};
+use crate::registration::{Registration, STAND_IN};
 use crate::request::EnableFacts;
-use crate::time::UnixTime;
+use crate::way::Way;
+use by_jid::ByJid;
+use registering::{register, register_again, remove};
 use shares::{Newcomer, Share, Shares};
+use ways::WayCounts;
 
-use super::Engine;
+use super::blocking::Blocked;
 
-/// A user who has registered at least one device.
+/// A user who has a device: registered ones, or one that stands for a way to reach them.
 #[derive(Debug)]
 pub(super) struct User {
     jid: Arc<str>,
     devices: SmallVec<[DeviceId; 2]>,
+    /// The way that their only device stands for, where it does.
+    way: Option<Way>,
+    /// Their account on this server has devices.
+    has_account: bool,
+    /// In how many rooms they have asked for messages to be forwarded.
+    asked: u32,
     /// Not a stranger: was registered before the start, has an account on this server, or was seen as a member of a room.
     is_established: bool,
+    /// What they have blocked of this service. Most have nothing.
+    blocked: Option<Box<Blocked>>,
 }
 
 impl User {
@@ -44,37 +54,61 @@ impl User {
         &self.devices
     }
 
+    /// What they have blocked of this service, if anything.
+    pub(super) fn blocked(&self) -> Option<&Blocked> {
+        self.blocked.as_deref()
+    }
+
+    /// The way by which they are reached, where they have registered no device.
+    pub(super) fn way(&self) -> Option<Way> {
+        self.way
+    }
+
+    /// Accounts of this server take nothing from others.
     fn share(&self) -> Share {
-        Share { users: 1, strangers_devices: if self.is_established { 0 } else { self.devices.len() } }
+        let users = usize::from(!self.devices.is_empty() && self.way != Some(Way::Account));
+        Share { users, strangers_devices: if self.is_established { 0 } else { self.devices.len() } }
     }
 }
 
 /// What a user's record has become.
 #[derive(Debug, Default)]
 pub(super) struct Registered {
-    /// The user had no device before.
+    /// The user had no device before: nothing is known of the rooms that they are a member of.
     pub(super) is_first_device: bool,
     /// The devices that were there, and whose pushes now go elsewhere, or with another form.
     pub(super) changed: SmallVec<[DeviceId; 2]>,
     /// The device that they have asked for, where it was not there.
     pub(super) added: Option<DeviceId>,
-    /// The devices that something has stood for until now.
+    /// The devices that have taken over what others had.
     pub(super) heirs: SmallVec<[DeviceId; 2]>,
+}
+
+/// A device that was removed.
+#[derive(Debug)]
+pub(super) struct Removed {
+    /// Whose it was.
+    pub(super) user: Arc<str>,
+    /// What was registered.
+    pub(super) registration: Registration,
+    /// The device that has taken over what it had.
+    pub(super) heir: Option<DeviceId>,
 }
 
 /// The users with devices.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     users: SlotMap<UserId, User>,
-    ids: HashMap<Arc<str>, UserId>,
+    ids: ByJid,
     app_servers: AppServers,
     shares: Shares,
+    ways: WayCounts,
 }
 
 impl Registrations {
     /// The id of a user with a device.
     pub(super) fn id(&self, jid: &str) -> Option<UserId> {
-        self.ids.get(jid).copied()
+        self.ids.get(jid)
     }
 
     /// A user with a device.
@@ -87,9 +121,9 @@ impl Registrations {
         self.users.keys()
     }
 
-    /// How many users there are.
+    /// How many users there are, but for those who are reached by a way.
     pub(super) fn len(&self) -> usize {
-        self.users.len()
+        self.users.len() - self.ways.all()
     }
 
     /// The devices of a user; none of somebody without one.
@@ -107,10 +141,10 @@ impl Registrations {
     ) -> Result<(), RequestError> {
         let user = self.id(facts.user).and_then(|id| self.user(id));
         let newcomer = Newcomer {
-            is_new: user.is_none() && !has_record,
+            is_new: user.is_none_or(|user| user.share().users == 0) && !has_record,
             is_stranger: user.map_or(!has_record, |user| !user.is_established),
         };
-        self.shares.admit(newcomer, self.users.len(), facts, options)
+        self.shares.admit(newcomer, facts, options)
     }
 
     /// A user with a device is no stranger.
@@ -119,6 +153,13 @@ impl Registrations {
         let before = user.share();
         user.is_established = true;
         self.shares.update(&user.jid, before, user.share());
+    }
+
+    /// What a user has blocked of this service is this.
+    pub(super) fn set_blocked(&mut self, id: UserId, blocked: Option<Box<Blocked>>) {
+        if let Some(user) = self.users.get_mut(id) {
+            user.blocked = blocked;
+        }
     }
 
     /// Takes over what a user has registered. `renewed` is the push identifier of what they have just asked for.
@@ -130,13 +171,15 @@ impl Registrations {
         renewed: Option<&str>,
     ) -> Registered {
         if registrations.is_empty() {
-            self.remove(devices, jid);
-            return Registered::default();
+            return self.set_none(devices, jid);
         }
         let before_share = self.share_of(jid);
         let (user_id, is_first_device) = self.id_or_insert(jid, renewed.is_none());
+        // What messages are forwarded of says nothing of other rooms.
+        let is_first_device = is_first_device || self.way_of(user_id) == Some(Way::Forward);
         let is_suspended = self.is_suspended(devices, user_id);
         let mut before = self.take_devices(devices, user_id);
+        let by_way = self.way_of(user_id).and_then(|way| before.get(way.push_identifier()).copied());
         let (mut changed, mut heirs, mut added) = (SmallVec::new(), SmallVec::new(), None);
         let mut after = SmallVec::with_capacity(registrations.len());
         for mut registration in registrations {
@@ -151,8 +194,8 @@ impl Registrations {
                 }
                 None => {
                     let id = register(devices, user_id, registration, is_suspended, is_renewed);
-                    if let Some(stand_in) = before.get(STAND_IN) {
-                        devices.inherit(id, *stand_in);
+                    if let Some(other) = before.get(STAND_IN).copied().or(by_way) {
+                        devices.inherit(id, other);
                         heirs.push(id);
                     } else if is_renewed {
                         added = Some(id);
@@ -169,9 +212,22 @@ impl Registrations {
         }
         if let Some(user) = self.users.get_mut(user_id) {
             user.devices = after;
+            self.ways.change(user.way.take(), None);
             self.shares.update(&user.jid, before_share, user.share());
         }
         Registered { is_first_device, changed, added, heirs }
+    }
+
+    /// A user has nothing registered any more.
+    fn set_none(&mut self, devices: &mut Devices, jid: &str) -> Registered {
+        let Some(id) = self.id(jid).filter(|id| self.way_of(*id).is_none()) else {
+            return Registered::default();
+        };
+        let heir = self.fall_back(devices, id);
+        if heir.is_none() {
+            self.remove(devices, jid);
+        }
+        Registered { heirs: heir.into_iter().collect(), ..Registered::default() }
     }
 
     /// The record of a user cannot be read so far. Where they have no device, something stands for those that they may have.
@@ -179,9 +235,12 @@ impl Registrations {
     pub(super) fn stand_in(&mut self, devices: &mut Devices, jid: &str) -> bool {
         let before = self.share_of(jid);
         let (user_id, is_new) = self.id_or_insert(jid, true);
-        if let Some(user) = self.users.get_mut(user_id).filter(|_| is_new) {
-            user.devices.push(register(devices, user_id, Registration::stand_in(), true, false));
-            self.shares.update(&user.jid, before, user.share());
+        if is_new || self.way_of(user_id).is_some() {
+            let id = register(devices, user_id, Registration::stand_in(), true, false);
+            self.replace_devices(devices, user_id, id, None);
+            if let Some(user) = self.users.get(user_id) {
+                self.shares.update(jid, before, user.share());
+            }
         }
         is_new
     }
@@ -208,23 +267,29 @@ impl Registrations {
         devices.any(|device| device.is_suspended() && !device.registration().is_stand_in())
     }
 
-    /// Removes one device, and with the last one its user. Returns the user's JID and what was registered.
-    pub(super) fn remove_device(
-        &mut self,
-        devices: &mut Devices,
-        id: DeviceId,
-    ) -> Option<(Arc<str>, Registration)> {
-        let owner = devices.get(id)?.owner();
-        let user = self.users.get_mut(owner)?;
-        let device = remove(devices, &user.jid, id)?;
+    /// Removes one device, and with the last one its user, unless there is a way to reach them.
+    pub(super) fn remove_device(&mut self, devices: &mut Devices, id: DeviceId) -> Option<Removed> {
+        let device = devices.get(id)?;
+        let (owner, registration) = (device.owner(), device.registration().clone());
+        let user = self.user(owner)?;
+        let (user, is_last) = (user.jid.clone(), user.devices.len() == 1);
+        if is_last && let Some(heir) = self.fall_back(devices, owner) {
+            return Some(Removed { user, registration, heir: Some(heir) });
+        }
+        if is_last {
+            self.remove(devices, &user);
+        } else {
+            remove(devices, &user, id);
+            self.forget_device(owner, id);
+        }
+        Some(Removed { user, registration, heir: None })
+    }
+
+    fn forget_device(&mut self, owner: UserId, id: DeviceId) {
+        let Some(user) = self.users.get_mut(owner) else { return };
         let before = user.share();
         user.devices.retain(|other| *other != id);
-        let jid = user.jid.clone();
-        self.shares.update(&jid, before, user.share());
-        if user.devices.is_empty() {
-            self.remove(devices, &jid);
-        }
-        Some((jid, Device::into_registration(device)))
+        self.shares.update(&user.jid, before, user.share());
     }
 
     fn share_of(&self, jid: &str) -> Share {
@@ -232,11 +297,19 @@ impl Registrations {
     }
 
     fn id_or_insert(&mut self, jid: &str, is_established: bool) -> (UserId, bool) {
-        if let Some(&id) = self.ids.get(jid) {
+        if let Some(id) = self.ids.get(jid) {
             return (id, false);
         }
         let jid: Arc<str> = jid.into();
-        let id = self.users.insert(User { jid: jid.clone(), devices: SmallVec::new(), is_established });
+        let id = self.users.insert(User {
+            jid: jid.clone(),
+            devices: SmallVec::new(),
+            way: None,
+            has_account: false,
+            asked: 0,
+            is_established,
+            blocked: None,
+        });
         self.ids.insert(jid, id);
         (id, true)
     }
@@ -246,169 +319,10 @@ impl Registrations {
         let before = self.share_of(jid);
         let Some(id) = self.ids.remove(jid) else { return };
         self.shares.update(jid, before, Share::default());
-        for device in self.users.remove(id).into_iter().flat_map(|user| user.devices) {
+        let Some(user) = self.users.remove(id) else { return };
+        self.ways.change(user.way, None);
+        for device in user.devices {
             remove(devices, jid, device);
         }
-    }
-}
-
-/// A device of a user is registered no more. Should it be registered again, nothing is left of what was unread.
-fn remove(devices: &mut Devices, jid: &str, id: DeviceId) -> Option<Device> {
-    let device = devices.remove(id)?;
-    note_gone(devices, jid, device.registration());
-    Some(device)
-}
-
-fn note_gone(devices: &mut Devices, jid: &str, registration: &Registration) {
-    let journal = devices.journal_mut();
-    if journal.is_on() {
-        journal.note_device_gone(journal.key().hash(jid, registration.push_identifier_pieces()));
-    }
-}
-
-/// A device is registered that was not.
-fn register(
-    devices: &mut Devices,
-    owner: UserId,
-    registration: Registration,
-    is_suspended: bool,
-    is_renewed: bool,
-) -> DeviceId {
-    let id = devices.insert(owner, registration);
-    devices.update(id, |device| {
-        device.set_suspended(is_suspended);
-        if is_renewed {
-            device.set_unanswered();
-        }
-    });
-    if is_renewed {
-        devices.journal_mut().note_changed((id, None));
-    }
-    id
-}
-
-/// A device is registered that was there. Returns what it is now, and whether it still is the same, but its pushes go elsewhere
-/// or with another form.
-fn register_again(
-    devices: &mut Devices,
-    jid: &str,
-    id: DeviceId,
-    registration: Registration,
-    is_renewed: bool,
-) -> (Option<DeviceId>, bool) {
-    if devices.get(id).is_some_and(|device| !device.is_addressed_by(&registration)) {
-        // All that is unread is written anew.
-        note_gone(devices, jid, &registration);
-        return (devices.readdress(id, registration), false);
-    }
-    if is_renewed {
-        devices.update(id, Device::renew);
-        devices.journal_mut().note_changed((id, None));
-    }
-    let is_changed = devices.set_registration(id, registration);
-    (Some(id), is_changed)
-}
-
-/// Requests, and what is registered for whom.
-impl Engine {
-    /// What an IQ with `<enable/>` makes of the record of the user who sends it (XEP-0357, section 5).
-    ///
-    /// # Errors
-    ///
-    /// A [`RequestError`] to answer with.
-    pub fn prepare_enable(
-        &self,
-        facts: &EnableFacts<'_>,
-        iq: &Element,
-        record: Record,
-        now: UnixTime,
-    ) -> Result<Change, RequestError> {
-        let before = record.registrations.len();
-        let change = Change::enable(iq, facts, &self.host, record, now, &self.options)?;
-        if change.record.registrations.len() > before {
-            self.registrations.admit(facts, before > 0, &self.options)?;
-        }
-        Ok(change)
-    }
-
-    /// What an IQ with `<disable/>` makes of a user's record (XEP-0357, section 6). `app_server`: its `jid` attribute as the
-    /// server has prepared it; `None` where that is no JID.
-    ///
-    /// # Errors
-    ///
-    /// A [`RequestError`] to answer with. That nothing was registered is none.
-    pub fn prepare_disable(
-        &self,
-        iq: &Element,
-        app_server: Option<&str>,
-        record: Record,
-    ) -> Result<Change, RequestError> {
-        Change::disable(iq, app_server, record)
-    }
-
-    /// A user's record is in the store: from now on it counts. `renewed` is the push identifier of a registration that the
-    /// user has just asked for. Returns whether the user had no device before, and so is in the index of no room.
-    pub fn set_registrations(
-        &mut self,
-        user: &str,
-        registrations: Vec<Registration>,
-        renewed: Option<&str>,
-    ) -> bool {
-        if let Some(user) = self.registrations.id(user) {
-            self.catch_up(user);
-        }
-        let registered = self.registrations.set(&mut self.devices, user, registrations, renewed);
-        self.events.extend(registered.changed.into_iter().map(Event::AddresseeChanged));
-        if let Some(device) = registered.added {
-            self.note_begun(device);
-        }
-        registered.heirs.into_iter().for_each(|device| self.await_rooms_of(device));
-        if let Some(user) = self.registrations.id(user) {
-            self.note_registered(user);
-        }
-        registered.is_first_device
-    }
-
-    /// Something is stored of a user, but it cannot be read so far. Until [`Engine::set_registrations`] says what it is, the user
-    /// counts as one with a device: nothing is pushed to it, but what counts meanwhile, and what the last run has left, is handed
-    /// to the devices that they turn out to have. Returns whether the user had no device before, and so is in the index of no room.
-    pub fn await_registrations(&mut self, user: &str) -> bool {
-        let is_new = self.registrations.stand_in(&mut self.devices, user);
-        if let Some(user) = self.registrations.id(user) {
-            self.note_registered(user);
-        }
-        is_new
-    }
-
-    /// A user with a device is no stranger: they have an account on this server, or are a member of a room.
-    pub fn establish(&mut self, user: &str) {
-        if let Some(id) = self.registrations.id(user) {
-            self.registrations.establish(id);
-        }
-    }
-
-    /// The account of a user with a device is disabled, or enabled again. Until then nothing is pushed to their devices, but
-    /// everything counts, and is kept.
-    pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
-        self.registrations.set_suspended(&mut self.devices, user, is_suspended);
-    }
-
-    pub(super) fn disable(&mut self, device: DeviceId, reason: Reason) {
-        let removed = self.registrations.remove_device(&mut self.devices, device);
-        let Some((user, registration)) = removed else { return };
-        let push_identifier = registration.push_identifier().into();
-        let app_server = registration.app_server;
-        self.events.push_back(Event::DeviceDisabled(Disabled { user, push_identifier, app_server, reason }));
-    }
-
-    /// Whether a user has a device.
-    pub fn is_registered(&self, user: &str) -> bool {
-        self.registrations.id(user).is_some()
-    }
-
-    /// The bare JID of a device's owner, and its registration.
-    pub fn addressee(&self, device: DeviceId) -> Option<(&str, &Registration)> {
-        let device = self.devices.get(device)?;
-        Some((self.registrations.user(device.owner())?.jid(), device.registration()))
     }
 }

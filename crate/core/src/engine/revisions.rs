@@ -12,8 +12,9 @@ use crate::room::Room;
 use crate::time::Instant;
 
 use super::Engine;
+use super::digests::Digests;
 use super::fanout::{FanOut, Progress, Told};
-use super::messages::{Bounce, Broadcast, Digests};
+use super::messages::{Bounce, Broadcast};
 
 /// What a push says in the place of the message that a revision corrects; nothing where it takes one back. `element` is the
 /// revision as the room has sent it at `sent`.

@@ -8,8 +8,9 @@ use slotmap::SlotMap;
 use crate::device::MessageDigest;
 use crate::ids::{RoomId, UserId};
 use crate::message::OwnedRevision;
-use crate::room::{Coverage, Membership, Room};
+use crate::room::{Coverage, Gone, Membership, Room};
 use crate::time::Instant;
+use crate::way::Forwarding;
 
 use super::Engine;
 use super::fanout::Told;
@@ -126,14 +127,21 @@ impl Engine {
 
     /// Some of a room's members, as they are: bare JID and registered nickname of those with an affiliation of member or
     /// above. Of members without a device only the nickname is of interest: others can be inside of it. `without_consent`
-    /// are those of them who have not consented to their membership.
+    /// are those of them who have not consented to their membership; `forwarding`: what they have said of it, who have.
     pub fn add_members<'a>(
         &mut self,
         room: &str,
         members: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
         without_consent: impl IntoIterator<Item = &'a str>,
+        forwarding: impl IntoIterator<Item = (&'a str, Forwarding)>,
     ) {
-        let Some(room) = self.rooms.id(room).and_then(|id| self.rooms.get_mut(id)) else { return };
+        let forwarding: HashMap<&str, Forwarding> = forwarding.into_iter().collect();
+        for (jid, _) in forwarding.iter().filter(|(_, forwarding)| **forwarding == Forwarding::Asked) {
+            self.presume_forwarding(jid);
+        }
+        let Some(id) = self.rooms.id(room) else { return };
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let mut read = Vec::new();
         for (jid, nick) in members {
             let user = self.registrations.id(jid);
             if let Some(nick) = nick {
@@ -143,6 +151,7 @@ impl Engine {
                 Some(user) => {
                     self.registrations.establish(user);
                     room.read_member(user, nick);
+                    read.push((user, forwarding.get(jid).copied().unwrap_or_default()));
                 }
                 None => room.set_other_nickname(jid, nick),
             }
@@ -150,6 +159,7 @@ impl Engine {
         for user in without_consent.into_iter().filter_map(|jid| self.registrations.id(jid)) {
             room.set_consent(user, false);
         }
+        read.into_iter().for_each(|(user, forwarding)| self.set_forwarding(id, user, forwarding));
     }
 
     /// A room's members are read: those who were not among them are members no more. Returns whether that is done; otherwise
@@ -161,7 +171,7 @@ impl Engine {
             self.rooms.set_read(id);
             return true;
         };
-        gone.into_iter().for_each(|user| self.mark_read(user, id));
+        gone.into_iter().for_each(|gone| self.note_left(id, gone));
         false
     }
 
@@ -214,18 +224,25 @@ impl Engine {
         }
         let Engine { fan_outs, registrations, devices, without_consent, options, .. } = self;
         fan_outs.room_destroyed(id, room, &mut Told { registrations, devices, without_consent, options });
+        self.end_asked_of_gone();
         self.go_on_releasing();
     }
 
-    /// An affiliation or a registered nickname changed. To users who are no members any more nothing is pushed.
+    /// An affiliation, a registered nickname, or what a member says of messages being forwarded changed. To users who are no members
+    /// any more nothing is pushed.
     pub fn affiliation_changed(
         &mut self,
         room: &str,
         bare_jid: &str,
         membership: Membership,
         nick: Option<&str>,
+        forwarding: Forwarding,
     ) {
         let is_member = membership != Membership::None;
+        let is_known = self.rooms.coverage(room) != Coverage::Nothing;
+        if is_member && is_known && forwarding == Forwarding::Asked {
+            self.presume_forwarding(bare_jid);
+        }
         let user = self.registrations.id(bare_jid);
         if let Some(user) = user.filter(|_| is_member) {
             self.registrations.establish(user);
@@ -242,13 +259,20 @@ impl Engine {
                     room.set_consent(user, membership == Membership::Consented);
                     room.forget_without_device(|user| self.registrations.user(user).is_some());
                 }
-                Some(user) => room.remove_member(user),
-                None => {}
+                _ => {}
             }
         }
-        if let (Some(user), false) = (user, is_member) {
-            self.mark_read(user, id);
+        match user {
+            Some(user) if is_member => self.set_forwarding(id, user, forwarding),
+            Some(user) => self.remove_member(user, id),
+            None => {}
         }
+    }
+
+    /// A user with a device is no member of a room any more.
+    fn remove_member(&mut self, user: UserId, room: RoomId) {
+        let gone = self.rooms.get_mut(room).and_then(|room| room.remove_member(user));
+        self.note_left(room, gone.unwrap_or(Gone { user, forwarding: Forwarding::Unset }));
     }
 
     /// An occupant, one or more sessions of a user under one nickname, is there now.
@@ -272,7 +296,7 @@ impl Engine {
     }
 
     /// A user is where the room can be read, or may not read it any more.
-    fn mark_read(&mut self, user: UserId, room: RoomId) {
+    pub(super) fn mark_read(&mut self, user: UserId, room: RoomId) {
         for id in self.registrations.devices_of(user) {
             self.delivery.end_pace(id, room);
             self.devices.mark_read(id, room, |room| self.awaited_rooms.contains(room));

@@ -30,8 +30,8 @@ use crate::time::Instant;
 
 use super::Engine;
 use super::awaited_rooms::AwaitedRooms;
+use super::digests::Digests;
 use super::journal::Index;
-use super::messages::Digests;
 use super::registrations::Registrations;
 use super::rooms::Rooms;
 use messages::RestoredMessages;
@@ -124,9 +124,16 @@ fn is_age(seconds: f64) -> bool {
 
 /// What is handed out: before a stop, or in the place of all that the journal has held so far.
 impl Engine {
-    /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`].
+    /// What outlives a clean stop, in the order in which it is to be stored: see [`Engine::next_part`]. Where there are many
+    /// devices, the order is found out by calls of [`Engine::go_on_with_plan`].
     pub fn plan_snapshot(&self) -> SnapshotPlan {
         SnapshotPlan::new(self.snapshot_sources())
+    }
+
+    /// Looks at some more devices for a plan. Returns whether all were looked at; otherwise it is to be called again. The next part
+    /// sees to it too, all at once.
+    pub fn go_on_with_plan(&self, plan: &mut SnapshotPlan) -> bool {
+        plan.go_on(&self.devices)
     }
 
     /// The next part of a snapshot, as it is at `now`, of so many devices at most; `None` where nothing is left.

@@ -12,6 +12,10 @@ pub struct Stats {
     pub users: usize,
     /// Devices.
     pub devices: usize,
+    /// Users who are reached by their accounts on this server, and not counted before.
+    pub accounts: usize,
+    /// Users whom messages are forwarded to, likewise.
+    pub forwarded: usize,
     /// Devices whose push waits to be sent.
     pub queued: usize,
     /// Devices among those that wait for their app server's domain.
@@ -36,7 +40,9 @@ impl Stats {
         let stand_ins = devices.stand_ins(); // one for a user
         Stats {
             users: registrations.len() - stand_ins,
-            devices: devices.len() - stand_ins,
+            devices: devices.len() - stand_ins - registrations.accounts() - registrations.forwards(),
+            accounts: registrations.accounts(),
+            forwarded: registrations.forwards(),
             queued: devices.queued(),
             parked: devices.domains().parked(),
             in_flight: devices.in_flight(),

@@ -6,8 +6,11 @@ use crate::time::Instant;
 const BURST: f64 = 3.0;
 const A_SECOND: f64 = 4.0;
 
-/// After a batch the store is left alone for so many times as long as it took.
+/// After a batch the store is left alone for so many times as long as it took, but no longer than so many seconds; pushes wait for
+/// that. Where even a single write takes longer, it is left alone for twice as long as that.
 const REST: f64 = 10.0;
+const LONGEST_REST: f64 = 2.5;
+const LEAST_REST: f64 = 2.0;
 
 /// The longest delay after batches that could not be written, in seconds.
 const MAX_DELAY: f64 = 60.0;
@@ -60,7 +63,7 @@ impl Pace {
     pub(super) fn stored(&mut self, now: Instant, seconds: f64) {
         let seconds = if seconds.is_finite() { seconds.clamp(0.0, MAX_DELAY) } else { 0.0 };
         self.failures = 0;
-        self.not_before = now + seconds * REST;
+        self.not_before = now + rest_after(seconds);
     }
 
     /// It could not be written.
@@ -68,4 +71,9 @@ impl Pace {
         self.not_before = now + 2_f64.powi(self.failures.min(30).cast_signed()).min(MAX_DELAY);
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// For how many seconds the store is left alone after a batch that took so many.
+fn rest_after(seconds: f64) -> f64 {
+    (seconds * REST).min(LONGEST_REST.max(seconds * LEAST_REST))
 }

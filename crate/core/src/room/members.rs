@@ -6,6 +6,7 @@ use std::vec;
 use crate::ids::UserId;
 use crate::mention::Nickname;
 use crate::time::Instant;
+use crate::way::Forwarding;
 
 /// Where a member is.
 #[derive(Debug)]
@@ -32,14 +33,16 @@ pub(crate) struct Member {
     /// somebody who was there, or no member.
     heard: u32,
     /// The last reading of the room that found the member.
-    pub(super) reading: u32,
+    pub(super) reading: u16,
+    /// What the member has said of messages being forwarded.
+    pub(super) forwarding: Forwarding,
 }
 
 impl Member {
     /// One who hears of what comes after a fan-out, and was never seen.
     fn new(heard: u32) -> Self {
         let presence = Presence::Absent { since: None, lacks_consent: false };
-        Member { reserved: None, last_used: None, presence, heard, reading: 0 }
+        Member { reserved: None, last_used: None, presence, heard, reading: 0, forwarding: Forwarding::Unset }
     }
 
     /// Whether no session of the member is in the room.
@@ -66,6 +69,11 @@ impl Member {
         if let Presence::Absent { lacks_consent, .. } = &mut self.presence {
             *lacks_consent = !has_consented;
         }
+    }
+
+    /// What the member has said of messages being forwarded.
+    pub(crate) fn forwarding(&self) -> Forwarding {
+        self.forwarding
     }
 
     /// The nicknames that mean this member.

@@ -71,8 +71,18 @@ fn what_was_read_leaves_a_batch_for_what_is_said() {
 #[test]
 fn a_slow_store_is_left_alone_for_ten_times_as_long() {
     let mut service = juliet();
-    let batches = batches_in(&mut service, 100.0, 1.0);
-    assert!((9..=10).contains(&batches), "{batches}");
+    let batches = batches_in(&mut service, 100.0, 0.2);
+    assert!((44..=46).contains(&batches), "{batches}");
+}
+
+#[test]
+fn pushes_do_not_wait_long_for_a_very_slow_store_and_yet_two_thirds_of_the_time_are_left() {
+    for (writing, expected) in [(0.5, 3.0), (1.0, 3.5), (3.0, 9.0)] {
+        let mut service = juliet();
+        let batches = batches_in(&mut service, 900.0, writing);
+        let one = 900.0 / f64::from(u32::try_from(batches).unwrap());
+        assert!((expected..expected + 0.1).contains(&one), "{writing} s each: one in {one} s");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
 
 mod any_input;
+mod blocking;
 mod bounce;
 mod bounce_order;
 mod circuit_breaker;
@@ -32,6 +33,7 @@ mod outcome;
 mod overload;
 mod pace;
 mod publish_options;
+mod publishers;
 mod push_details;
 mod push_text;
 mod reading;
@@ -47,6 +49,8 @@ mod summary;
 mod suspended;
 mod turns;
 mod unreadable;
+mod ways;
+mod ways_forward;
 mod words_kept;
 mod words_off;
 mod world;

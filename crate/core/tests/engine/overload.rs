@@ -2,8 +2,8 @@
 //! is tried less and less often, and nobody else waits for that.
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::names::PUSHER;
+use muc_cloud_notify_testing::driver::{Outcome, Publish};
+use muc_cloud_notify_testing::names::{HALL, PUSHER};
 
 use crate::world::{AppServer, HOUR, MOST_AFTER_RETURN, REFUSED, UP, World, jid};
 
@@ -143,4 +143,89 @@ fn an_app_server_that_is_new_at_a_domain_is_at_full_speed_with_its_first_answer(
     world.run(5.0);
     assert_eq!(world.told.len(), 5000);
     assert!(world.first_and_last(now).1 < 2.0, "{:?}", world.first_and_last(now));
+}
+
+/// Users 0 and 1 are in the hall, and get no answer; so many others are in a room each, and do. The domain is quiet.
+fn with_two_failing(state: AppServer, others: usize, app_server: impl Fn(usize) -> String) -> World {
+    let mut world = World::with_app_servers(2 + others, Options::default(), app_server);
+    world.say();
+    world.run(60.0);
+    world.told.clear();
+    world.service.read(HALL, &[&*jid(0), &*jid(1)], &[]);
+    for user in 2..2 + others {
+        world.service.read(&room_of(user), &[&*jid(user)], &[]);
+    }
+    world.exception = match state {
+        AppServer::Lost => |push| is_failing(push).then_some(AppServer::Lost),
+        _ => |push| is_failing(push).then_some(REFUSED),
+    };
+    world.service.say(HALL, "But soft!");
+    world
+}
+
+fn room_of(user: usize) -> String {
+    format!("{user}@conference.example")
+}
+
+fn is_failing(push: &Publish) -> bool {
+    [jid(0), jid(1)].contains(&push.user)
+}
+
+#[test]
+fn two_nodes_that_fail_where_nobody_else_is_pushed_to_hold_nobody_up() {
+    for (state, seconds) in [AppServer::Lost, REFUSED]
+        .into_iter()
+        .flat_map(|state| (0..20).map(move |number| (state, 100.0 + 97.0 * f64::from(number))))
+    {
+        let mut world = with_two_failing(state, 2, |_| PUSHER.to_owned());
+        world.run(seconds);
+        assert!(world.told.is_empty());
+        for message in 0..20 {
+            let (user, now) = (2 + message % 2, world.service.now);
+            world.service.say(&room_of(user), "But soft!");
+            world.run(1.0);
+            let times = world.told.remove(&jid(user));
+            assert_eq!(times, Some(vec![now]), "{state:?} for {seconds} s, message {message}");
+            world.run(67.0 * f64::from(u32::try_from(message).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn two_nodes_of_an_app_server_that_fail_hold_up_none_of_its_others() {
+    let mut world = with_two_failing(AppServer::Lost, 2, |user| match user {
+        3 => PUSHER.to_owned(),
+        _ => format!("other@{PUSHER}"),
+    });
+    for _ in 0..60 {
+        // The other app server of the domain answers all the time.
+        world.service.say(&room_of(3), "But soft!");
+        world.run(60.0);
+    }
+    for message in 0..20 {
+        let now = world.service.now;
+        world.service.say(&room_of(2), "But soft!");
+        world.run(1.0);
+        assert_eq!(world.told.remove(&jid(2)), Some(vec![now]), "message {message}");
+        world.run(300.0);
+    }
+}
+
+#[test]
+fn an_app_server_that_is_away_is_asked_but_a_few_times_more_for_those_who_have_not_failed() {
+    for state in [AppServer::Lost, REFUSED] {
+        let sent = [0, 100].map(|others| {
+            let mut world = with_two_failing(state, others, |_| PUSHER.to_owned());
+            world.state = state;
+            world.run(HOUR);
+            let before = world.sent.len();
+            for user in 2..2 + others {
+                world.service.say(&room_of(user), "But soft!");
+                world.run(10.0);
+            }
+            world.run(HOUR - 10.0 * f64::from(u32::try_from(others).unwrap()));
+            world.sent.len() - before
+        });
+        assert!(sent[1] <= sent[0] + 10, "{state:?}: {sent:?}");
+    }
 }

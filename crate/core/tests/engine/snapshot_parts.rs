@@ -1,13 +1,14 @@
 //! A snapshot is handed out and taken up in parts, and what waits in a room is told once that was read.
 
-use muc_cloud_notify_core::{DeviceState, NicknameState, Options, Snapshot, UnreadState};
+use muc_cloud_notify_core::{DeviceState, NicknameState, Options, Snapshot, SnapshotPlan, UnreadState};
 use muc_cloud_notify_testing::driver::{Detail, Outcome};
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD, push_identifier};
 use muc_cloud_notify_testing::service::{Service, nodes, with_body};
 
 /// A service with so many users `0@…`, members of the orchard with a device each, who are absent.
 fn with_members(count: usize) -> (Service, Vec<String>) {
-    let mut service = Service::new(with_body());
+    let options = Options { max_users_per_domain: count.max(100), ..with_body() };
+    let mut service = Service::new(options);
     let users: Vec<String> = (0..count).map(|number| format!("{number}@users.example")).collect();
     for user in &users {
         service.enable(user, user);
@@ -89,6 +90,35 @@ fn the_most_valuable_comes_first() {
         [&*users[0], &*users[1]],
         "the mention, then what is pending; of the third nothing is unread"
     );
+}
+
+fn order(service: &Service, plan: &mut SnapshotPlan) -> Vec<String> {
+    let parts = std::iter::from_fn(|| service.next_part(plan, 10_000, Detail::Counts));
+    parts.flat_map(|part| part.devices).map(|device| device.user).collect()
+}
+
+#[test]
+fn of_very_many_devices_some_are_looked_at_in_one_call_and_that_changes_nothing() {
+    let (mut service, users) = with_members(25_000);
+    service.say(ORCHARD, "a text");
+    while service.spread() {}
+    for user in [users[10].clone(), users[24_990].clone()] {
+        service.mention(ORCHARD, &user, "to you");
+        while service.spread() {}
+    }
+    let at_once = order(&service, &mut service.plan_snapshot());
+    assert_eq!((at_once.len(), &at_once[..2]), (25_000, &[users[10].clone(), users[24_990].clone()][..]));
+    let mut plan = service.plan_snapshot();
+    let mut calls = 1;
+    while !service.go_on_with_plan(&mut plan) {
+        calls += 1;
+    }
+    assert_eq!(calls, 2);
+    // What happens meanwhile does no harm.
+    service.set_registrations(&users[20], Vec::new(), None);
+    let in_slices = order(&service, &mut plan);
+    assert_eq!(in_slices.len(), 24_999);
+    assert!(at_once.iter().filter(|user| **user != users[20]).eq(&in_slices));
 }
 
 #[test]

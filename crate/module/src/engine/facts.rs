@@ -1,6 +1,6 @@
 //! Facts: what has happened.
 
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Lua, LuaString, Result, Table, Value};
 use muc_cloud_notify_core::{Engine, Instant, Membership};
 
 use super::super::input::{self, BounceFacts, MessageFacts};
@@ -23,12 +23,25 @@ impl LuaEngine {
         this.with_engine("await_registrations", |engine| engine.await_registrations(&user))
     }
 
+    pub(super) fn set_account(_: &Lua, this: &Self, (user, has_devices): (String, bool)) -> Result<bool> {
+        this.with_engine("set_account", |engine| engine.set_account(&user, has_devices))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
 
     pub(super) fn set_suspended(_: &Lua, this: &Self, (user, is_suspended): (String, bool)) -> Result<()> {
         this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
+    }
+
+    pub(super) fn set_blocked(
+        _: &Lua,
+        this: &Self,
+        (user, jids): (String, Option<Vec<String>>),
+    ) -> Result<()> {
+        let jids = jids.iter().flatten().map(String::as_str);
+        this.with_engine("set_blocked", |engine| engine.set_blocked(&user, jids))
     }
 
     pub(super) fn begin_members(_: &Lua, this: &Self, room: String) -> Result<()> {
@@ -38,12 +51,16 @@ impl LuaEngine {
     pub(super) fn add_members(
         _: &Lua,
         this: &Self,
-        (room, members, without_consent): (String, Table, Option<Vec<String>>),
+        (room, members, without_consent, forwarding): (String, Table, Option<Vec<String>>, Option<Table>),
     ) -> Result<()> {
         let members = input::strings(&members)?;
         let members = members.iter().map(|(jid, nick)| (jid.as_str(), nick.as_deref()));
         let without_consent = without_consent.iter().flatten().map(String::as_str);
-        this.with_engine("add_members", |engine| engine.add_members(&room, members, without_consent))
+        let forwarding = forwarding.as_ref().map(input::forwardings).transpose()?.unwrap_or_default();
+        let forwarding = forwarding.iter().map(|(jid, forwarding)| (jid.as_str(), *forwarding));
+        this.with_engine("add_members", |engine| {
+            engine.add_members(&room, members, without_consent, forwarding);
+        })
     }
 
     pub(super) fn end_members(_: &Lua, this: &Self, room: String) -> Result<bool> {
@@ -76,21 +93,23 @@ impl LuaEngine {
     pub(super) fn affiliation_changed(
         _: &Lua,
         this: &Self,
-        (room, bare_jid, is_member, nick, lacks_consent): (
+        (room, bare_jid, is_member, nick, lacks_consent, forwarding): (
             String,
             String,
             bool,
             Option<String>,
             Option<bool>,
+            Option<LuaString>,
         ),
     ) -> Result<()> {
+        let forwarding = input::forwarding(forwarding.as_ref())?;
         let membership = match (is_member, lacks_consent) {
             (false, _) => Membership::None,
             (true, Some(true)) => Membership::WithoutConsent,
             (true, _) => Membership::Consented,
         };
         this.with_engine("affiliation_changed", |engine| {
-            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref());
+            engine.affiliation_changed(&room, &bare_jid, membership, nick.as_deref(), forwarding);
         })
     }
 
@@ -155,6 +174,11 @@ impl LuaEngine {
         this.with_engine("handle_result", |engine| engine.handle_result(&id, &from, now))
     }
 
+    pub(super) fn handed_over(_: &Lua, this: &Self, (id, now): (String, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handed_over", |engine| engine.handed_over(&id, now))
+    }
+
     pub(super) fn handle_error(
         _: &Lua,
         this: &Self,
@@ -179,9 +203,20 @@ impl LuaEngine {
         this.with_engine("suppress", |engine| engine.suppress(&id))
     }
 
-    pub(super) fn link_lost(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+    pub(super) fn set_publisher(_: &Lua, this: &Self, (id, host): (String, String)) -> Result<()> {
+        this.with_engine("set_publisher", |engine| engine.set_publisher(&id, &host))
+    }
+
+    pub(super) fn link_lost(
+        _: &Lua,
+        this: &Self,
+        (domain, now, host): (String, f64, Option<String>),
+    ) -> Result<()> {
         let now = Instant::from_seconds(now);
-        this.with_engine("link_lost", |engine| engine.link_lost(&domain, now))
+        this.with_engine("link_lost", |engine| match host {
+            Some(host) => engine.link_of_host_lost(&host, &domain, now),
+            None => engine.link_lost(&domain, now),
+        })
     }
 
     pub(super) fn link_restored(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {

@@ -13,11 +13,12 @@ impl LuaEngine {
         let found = this.with_engine("addressee", |engine| {
             let (user, registration) = engine.addressee(output::device(device))?;
             let form = registration.publish_options.as_ref().map(PublishOptions::element);
-            Some((user.to_owned(), registration.app_server.clone(), registration.node.clone(), form))
+            let way = registration.way().map(output::way);
+            Some((user.to_owned(), registration.app_server.clone(), registration.node.clone(), form, way))
         })?;
-        let Some((user, app_server, node, form)) = found else { return Ok(MultiValue::new()) };
+        let Some((user, app_server, node, form, way)) = found else { return Ok(MultiValue::new()) };
         let form = form.map(|form| this.forms.write(lua, &form)).transpose()?;
-        (user, app_server.as_str(), node.as_deref(), form).into_lua_multi(lua)
+        (user, app_server.as_str(), node.as_deref(), form, way).into_lua_multi(lua)
     }
 
     pub(super) fn summary(lua: &Lua, this: &Self, number: u64) -> Result<Option<Table>> {
@@ -34,7 +35,8 @@ impl LuaEngine {
     pub(super) fn push_words(lua: &Lua, this: &Self, id: String) -> Result<MultiValue> {
         let words = this.with_engine("push_words", |engine| {
             let words = engine.words(&id)?;
-            Some((words.is_mention, words.sender.map(str::to_owned), words.body.map(str::to_owned)))
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            Some((words.is_mention, owned(words.sender), owned(words.body), owned(words.room)))
         })?;
         words.map_or_else(|| Ok(MultiValue::new()), |words| words.into_lua_multi(lua))
     }
@@ -83,10 +85,23 @@ impl LuaEngine {
         this.with_engine("awaited_room", |engine| engine.awaited_rooms().next().map(str::to_owned))
     }
 
-    pub(super) fn plan_snapshot(_: &Lua, this: &Self, _: ()) -> Result<(LuaPlan, usize)> {
-        let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
-        let devices = plan.devices_left();
-        Ok((LuaPlan(plan), devices))
+    pub(super) fn plan_snapshot(
+        lua: &Lua,
+        this: &Self,
+        plan: Option<AnyUserData>,
+    ) -> Result<(AnyUserData, Option<usize>)> {
+        let plan = match plan {
+            Some(plan) => plan,
+            None => {
+                let plan = this.with_engine("plan_snapshot", |engine| engine.plan_snapshot())?;
+                lua.create_userdata(LuaPlan(plan))?
+            }
+        };
+        let mut it = plan.borrow_mut::<LuaPlan>()?;
+        let is_done = this.with_engine("plan_snapshot", |engine| engine.go_on_with_plan(&mut it.0))?;
+        let devices = is_done.then(|| it.0.devices_left());
+        drop(it);
+        Ok((plan, devices))
     }
 
     pub(super) fn next_part(

@@ -34,6 +34,11 @@ impl LuaEngine {
         output::change(lua, change)
     }
 
+    pub(super) fn admit_forwarding(lua: &Lua, this: &Self, user: String) -> Result<Option<Table>> {
+        let admitted = this.with_engine("admit_forwarding", |engine| engine.admit_forwarding(&user))?;
+        admitted.err().map(|error| output::refusal(lua, &error)).transpose()
+    }
+
     pub(super) fn without_registration(
         lua: &Lua,
         _: &Self,

@@ -1,6 +1,6 @@
 //! The facts that a driver tells its engine.
 
-use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Membership, Registration, Snapshot};
+use muc_cloud_notify_core::{Bounce, Broadcast, Forgotten, Forwarding, Membership, Registration, Snapshot};
 
 use super::{Disabled, Driver, Handling, Outcome};
 
@@ -20,6 +20,29 @@ impl Driver {
         self.engine.await_registrations(user)
     }
 
+    /// The account of a user on this server has devices, or has none. Returns whether they had no device before.
+    pub fn set_account(&mut self, user: &str, has_devices: bool) -> bool {
+        self.engine.set_account(user, has_devices)
+    }
+
+    /// A member of a room has said whether messages are to be forwarded to them.
+    pub fn set_forwarding(&mut self, room: &str, user: &str, forwarding: Forwarding) {
+        self.engine.affiliation_changed(room, user, Membership::Consented, None, forwarding);
+    }
+
+    /// A room's members are read, with what they have said of messages being forwarded.
+    pub fn set_members_with_forwarding(&mut self, room: &str, members: &[(&str, Forwarding)]) {
+        self.engine.begin_members(room);
+        let names = members.iter().map(|(jid, _)| (*jid, None));
+        self.engine.add_members(room, names, [], members.iter().copied());
+        while !self.engine.end_members(room) {}
+    }
+
+    /// A push by a way was handed over.
+    pub fn handed_over(&mut self, id: &str) {
+        self.engine.handed_over(id, self.instant());
+    }
+
     /// A user with a device is no stranger.
     pub fn establish(&mut self, user: &str) {
         self.engine.establish(user);
@@ -28,6 +51,11 @@ impl Driver {
     /// The account of a user is disabled, or enabled again.
     pub fn set_suspended(&mut self, user: &str, is_suspended: bool) {
         self.engine.set_suspended(user, is_suspended);
+    }
+
+    /// What a user has blocked of the service.
+    pub fn set_blocked(&mut self, user: &str, jids: &[&str]) {
+        self.engine.set_blocked(user, jids.iter().copied());
     }
 
     /// A room's members are read: bare JIDs, with registered nicknames.
@@ -47,7 +75,7 @@ impl Driver {
         without_consent: impl IntoIterator<Item = &'a str>,
     ) {
         self.engine.begin_members(room);
-        self.engine.add_members(room, members, without_consent);
+        self.engine.add_members(room, members, without_consent, []);
         while !self.engine.end_members(room) {}
     }
 
@@ -74,12 +102,12 @@ impl Driver {
     /// An affiliation, or a registered nickname, has changed.
     pub fn affiliation_changed(&mut self, room: &str, user: &str, is_member: bool, nick: Option<&str>) {
         let membership = if is_member { Membership::Consented } else { Membership::None };
-        self.engine.affiliation_changed(room, user, membership, nick);
+        self.engine.affiliation_changed(room, user, membership, nick, Forwarding::Unset);
     }
 
     /// Somebody else has made a user a member.
     pub fn made_member(&mut self, room: &str, user: &str) {
-        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None);
+        self.engine.affiliation_changed(room, user, Membership::WithoutConsent, None, Forwarding::Unset);
     }
 
     /// An occupant is there.
@@ -149,6 +177,16 @@ impl Driver {
     /// The link to a domain is lost.
     pub fn link_lost(&mut self, domain: &str) {
         self.engine.link_lost(domain, self.instant());
+    }
+
+    /// A publish is from this host.
+    pub fn set_publisher(&mut self, id: &str, host: &str) {
+        self.engine.set_publisher(id, host);
+    }
+
+    /// One host of the server has lost its link to a domain.
+    pub fn link_of_host_lost(&mut self, host: &str, domain: &str) {
+        self.engine.link_of_host_lost(host, domain, self.instant());
     }
 
     /// The link to a domain is there again.

@@ -1,7 +1,7 @@
 //! Publishes as a driver hands them out, and what becomes of them.
 
 use minidom::Element;
-use muc_cloud_notify_core::{AppServer, PublishOptions, Push, Reason, Summary};
+use muc_cloud_notify_core::{AppServer, PublishOptions, Push, Reason, Summary, Way};
 
 /// What an app server answers to a publish, or the server in its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Publish {
     pub user: String,
     /// The app server it is sent to.
     pub app_server: AppServer,
+    /// The way it goes by, where it does not go to an app server.
+    pub way: Option<Way>,
     /// The node of the device.
     pub node: Option<Box<str>>,
     /// The form that was registered with the device.

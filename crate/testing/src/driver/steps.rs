@@ -2,8 +2,8 @@
 
 use minidom::Element;
 use muc_cloud_notify_core::{
-    Change, Deadline, EnableFacts, Event, Membership, Push, Record, RequestError, Scope, Snapshot,
-    SnapshotPlan, UnixTime,
+    Change, Deadline, EnableFacts, Event, Forwarding, Membership, Push, Record, RequestError, Scope,
+    Snapshot, SnapshotPlan, UnixTime,
 };
 
 use super::{Detail, Driver};
@@ -34,6 +34,13 @@ impl Driver {
         self.engine.poll_push(self.instant(), scope)
     }
 
+    /// Whose push it is, to which app server it goes, and how many messages it says are unread: what is asked of very many.
+    pub fn push_facts(&self, push: &Push) -> (&str, &str, u32) {
+        let (user, registration) = self.engine.addressee(push.id.device()).expect("its device is there");
+        let summary = self.engine.summary(push.summary).expect("it is a new one");
+        (user, registration.app_server.as_str(), summary.message_count)
+    }
+
     /// What has come up for the caller to carry out.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.engine.poll_event()).collect()
@@ -52,7 +59,7 @@ impl Driver {
     /// Some of them are read, of whom these have not consented.
     pub fn add_members<'a>(&mut self, room: &str, members: &[&'a str], without_consent: &[&'a str]) {
         let members = members.iter().map(|member| (*member, None));
-        self.engine.add_members(room, members, without_consent.iter().copied());
+        self.engine.add_members(room, members, without_consent.iter().copied(), []);
     }
 
     /// All of them are read. Returns whether those who are none any more were seen to.
@@ -62,7 +69,7 @@ impl Driver {
 
     /// An affiliation has changed to what it is now.
     pub fn membership_changed(&mut self, room: &str, user: &str, membership: Membership) {
-        self.engine.affiliation_changed(room, user, membership, None);
+        self.engine.affiliation_changed(room, user, membership, None, Forwarding::Unset);
     }
 
     /// The first room that is to be read, as something waits there since before a restart.
@@ -73,6 +80,11 @@ impl Driver {
     /// What outlives a stop.
     pub fn plan_snapshot(&self) -> SnapshotPlan {
         self.engine.plan_snapshot()
+    }
+
+    /// Looks at some more devices for it. Returns whether all were looked at.
+    pub fn go_on_with_plan(&self, plan: &mut SnapshotPlan) -> bool {
+        self.engine.go_on_with_plan(plan)
     }
 
     /// The next part of it.

@@ -1,7 +1,7 @@
 //! App servers: they answer as they please, or not at all, twice, late, or in somebody else's name.
 
-use super::chance::Chance;
 use crate::driver::Outcome;
+use crate::sim_chance::Chance;
 
 /// How an app server behaves at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

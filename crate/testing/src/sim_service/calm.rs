@@ -23,6 +23,9 @@ impl Simulation {
         for user in self.disabled_accounts.clone() {
             self.set_suspended(user, false).expect("nobody is killed");
         }
+        for domain in self.app_servers.iter().map(|it| it.domain.clone()).collect::<Vec<_>>() {
+            self.fact(|driver| driver.link_restored(&domain), |_| ()).expect("nobody is killed");
+        }
         self.do_all();
         self.assert_settled();
         (self.is_calm, self.quirks) = (false, self.settings.quirks);

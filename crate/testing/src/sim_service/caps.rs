@@ -1,6 +1,6 @@
 //! How much may be on its way to a domain of app servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muc_cloud_notify_core::Options;
 
@@ -22,6 +22,8 @@ struct SentTo {
 #[derive(Debug, Default)]
 pub(super) struct Caps {
     domains: BTreeMap<String, SentTo>,
+    /// Those that have taken something.
+    known: BTreeSet<String>,
 }
 
 impl Caps {
@@ -39,6 +41,23 @@ impl Caps {
         if !to.has_taken_any {
             let probes = 1 + ((now - domain.since) / options.retry_delay) as usize;
             assert!(domain.sent <= MOST_AT_FIRST + probes, "{} gets {} at first", to.domain, domain.sent);
+        }
+    }
+
+    /// A domain has taken something.
+    pub(super) fn taken(&mut self, domain: &str) {
+        self.known.insert(domain.to_owned());
+    }
+
+    /// Whether a domain has taken anything.
+    pub(super) fn has_taken_any(&self, domain: &str) -> bool {
+        self.known.contains(domain)
+    }
+
+    /// The link to a domain is lost, with all that was on its way.
+    pub(super) fn link_lost(&mut self, domain: &str) {
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.in_flight.clear();
         }
     }
 

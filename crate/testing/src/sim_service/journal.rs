@@ -88,12 +88,14 @@ impl Simulation {
         // What is on its way through a large room is in none.
         let is_all = !self.truth.is_bit_by_bit || self.module.driver.stats().spreading == 0;
         self.truth.device_parts().for_each(InRoom::begin_batch);
+        self.texts.begin_batch();
         let (name, started) = (self.next_name(), self.now);
         self.note(|| format!("batch {name}: {:?}", batch.unread));
         let record = OutboxRecord::Batch(batch, self.unix_time());
         let is_stored = self.write_outbox(&name, Some(record))?;
         let seconds = self.now - started;
         if is_stored {
+            self.texts.batch_stored();
             if is_all {
                 self.truth.device_parts().for_each(InRoom::batch_stored);
             }

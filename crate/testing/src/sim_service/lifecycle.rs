@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use muc_cloud_notify_core::DeviceState;
 
+use super::bounces::Sessions;
 use super::caps::Caps;
 use super::journal::SimJournal;
 use super::promises::InRoom;
@@ -52,6 +53,7 @@ impl Simulation {
         if is_power_cut {
             if !self.outbox.is_synced() {
                 self.truth.parts().for_each(InRoom::lose_track);
+                self.texts.lose();
             }
             self.registrations.cut_power(&mut self.chance);
             self.outbox.cut_power(&mut self.chance);
@@ -82,6 +84,8 @@ impl Simulation {
 
     fn start(&mut self) {
         self.truth.stop();
+        self.texts.restart();
+        self.sessions = Sessions::default();
         self.caps = Caps::default();
         (self.is_in_turn, self.fruitless) = (false, 0);
         let seed = self.chance.number();
@@ -184,6 +188,7 @@ impl Simulation {
     /// The engine has taken up some of what the last run has left, or all of it. Panics where that is not what it should be.
     fn adopt(&mut self, is_all: bool) {
         if !self.is_all_read {
+            self.texts.lose();
             self.truth.parts().for_each(InRoom::lose);
         }
         self.module.driver.now = self.now;

@@ -3,8 +3,10 @@
 
 use muc_cloud_notify_core::{Event, Scope};
 
+use super::devices::PushScope;
 use super::simulation::{Killed, Simulation};
-use super::truth::{Key, PushScope, Truth};
+use super::texts::read_text;
+use super::truth::{Key, Truth};
 use crate::driver::{Driver, Handling, Outcome, Publish};
 
 /// The clock is looked at after so many pushes.
@@ -36,7 +38,7 @@ impl Simulation {
     }
 
     /// Carries out what the engine has decided, and sets the timer.
-    fn after_fact(&mut self) -> Result<(), Killed> {
+    pub(super) fn after_fact(&mut self) -> Result<(), Killed> {
         let events = self.module.driver.take_events();
         let mut disabled = Vec::new();
         for event in events {
@@ -131,7 +133,12 @@ impl Simulation {
         };
         self.truth.assert_stored(key, scope);
         let now = self.module.driver.now;
-        self.truth.push(key, push, scope, now, self.settings.options.reply_timeout);
+        let told = push.body().and_then(read_text);
+        if let Some((number, version)) = told.filter(|_| self.settings.is_plain()) {
+            self.texts.assert_told(number, version);
+        }
+        let number = told.map(|(number, _)| number);
+        self.truth.push(key, push, (scope, number), now, self.settings.options.reply_timeout);
         self.caps.sent(&self.app_servers[key.1], &push.id, now, &self.settings.options);
         self.pushes += 1;
     }
@@ -190,6 +197,11 @@ impl Simulation {
             let flight = self.truth.devices[&key].flight.as_ref();
             flight.is_some_and(|flight| flight.since + self.settings.options.reply_timeout <= self.now)
         };
+        let has_taken = answer.outcome == Outcome::Delivered && handling == Handling::Taken;
+        let sign_of_life = expected.filter(|_| has_taken);
+        if let Some(key) = sign_of_life {
+            self.caps.taken(&self.app_servers[key.1].domain);
+        }
         match (expected, handling) {
             (None, handling) => {
                 assert_eq!(handling, Handling::Unknown, "nobody waits for {answer:?}");
@@ -211,7 +223,8 @@ impl Simulation {
         {
             self.note_taken(&answer.from);
         }
-        self.after_fact()
+        self.after_fact()?;
+        self.note_sign_of_life(sign_of_life)
     }
 
     /// An app server has taken a publish: so has its domain.

@@ -58,6 +58,7 @@ impl Simulation {
             self.truth.parts().for_each(InRoom::lose);
         } else if self.outbox.is_synced() {
             self.truth.parts().for_each(InRoom::keep);
+            self.texts.keep();
             self.truth.bury();
         }
         if is_complete { self.remove_all_but(&names) } else { Ok(()) }

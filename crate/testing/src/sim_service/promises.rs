@@ -20,6 +20,12 @@ pub(super) struct InRoom {
     heard: Vec<u32>,
     /// Those up to this one are read, as far as the engine can know.
     read_up_to: u32,
+    /// Of those up to this one it is not known what the engine has found of them in the store.
+    unclear_up_to: u32,
+    /// Those that have come back from a session since the last were read.
+    come_back: Vec<u32>,
+    /// Those that were taken back.
+    taken_back: Vec<u32>,
     /// It is a push without a message, which is asked for or not.
     is_ping: bool,
     kept: Kept,
@@ -34,6 +40,20 @@ struct Kept {
     counts: (u32, u32),
     pending: (u32, u32),
 }
+
+/// What is known of a message that a device has heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// It was not told, and the engine knows which it is.
+    Untold,
+    /// It was told, or read.
+    Told,
+    /// One or the other.
+    Unclear,
+}
+
+/// Of so many messages that wait the engine knows at least which they are.
+const KNOWN: usize = 30;
 
 /// Of so many messages it is known which they are.
 const HEARD: usize = 1000;
@@ -93,12 +113,62 @@ impl InRoom {
 
     /// Whether a message is one of these.
     pub(super) fn has_heard(&self, number: u32) -> bool {
-        self.heard.contains(&number) && number > self.read_up_to
+        // Where that is lost with a crash, it is the texts that are not to be told.
+        (self.heard.contains(&number) || self.taken_back.contains(&number)) && number > self.read_up_to
+    }
+
+    /// What is known of a message, should it be taken back now.
+    pub(super) fn knowledge(&self, number: u32) -> Knowledge {
+        let Some(newer) = self.heard.iter().rev().position(|other| *other == number) else {
+            return if self.taken_back.contains(&number) { Knowledge::Unclear } else { Knowledge::Told };
+        };
+        if number <= self.unclear_up_to {
+            Knowledge::Unclear
+        } else if newer >= (self.pending + self.flying) as usize {
+            Knowledge::Told
+        } else if newer < KNOWN {
+            Knowledge::Untold
+        } else {
+            Knowledge::Unclear
+        }
+    }
+
+    /// Whether a message has come back from a session.
+    pub(super) fn has_come_back(&self, number: u32) -> bool {
+        self.come_back.contains(&number)
+    }
+
+    /// A message has come back from a session.
+    pub(super) fn come_back(&mut self, number: u32) {
+        self.come_back.push(number);
+    }
+
+    /// A message is taken back, and does not count any more.
+    pub(super) fn take_back(&mut self, number: u32) {
+        self.count -= 1;
+        let place = self.heard.iter().rposition(|other| *other == number);
+        let newer = place.map_or(u32::MAX, |place| (self.heard.len() - 1 - place) as u32);
+        place.into_iter().for_each(|place| _ = self.heard.remove(place));
+        self.taken_back.push(number);
+        if newer < self.unstored {
+            self.in_batch -= u32::from(newer >= self.unstored - self.in_batch);
+            self.unstored -= 1;
+        } else if newer < self.unstored + self.stored {
+            self.stored -= 1;
+        }
+        let waiting =
+            if newer < self.pending || self.flying == 0 { &mut self.pending } else { &mut self.flying };
+        *waiting = waiting.saturating_sub(1);
+        if self.count == 0 {
+            (self.pending, self.flying) = (0, 0);
+        }
+        self.note();
     }
 
     /// Its owner has read all of it, and the engine knows what that is.
     pub(super) fn read(&mut self, is_known: bool) {
         (self.count, self.pending, self.flying) = (0, 0, 0);
+        self.come_back.clear();
         (self.unstored, self.in_batch, self.stored) = (0, 0, 0);
         if is_known {
             self.read_up_to = self.heard.last().copied().unwrap_or_default();
@@ -205,6 +275,8 @@ impl InRoom {
 
     /// The engine is a new one, and has not looked into the store.
     pub(super) fn forget(&mut self) {
+        self.unclear_up_to = self.heard.last().copied().unwrap_or_default().max(self.unclear_up_to);
+        self.come_back.clear();
         self.adopt(0, 0);
         (self.flying, self.read_up_to) = (0, 0);
         (self.unstored, self.in_batch, self.stored) = (0, 0, 0);

@@ -27,7 +27,7 @@ impl Simulation {
     }
 
     /// Writes it. Returns whether that is done.
-    fn write_record(&mut self, user: usize, record: Record) -> Result<bool, Killed> {
+    pub(super) fn write_record(&mut self, user: usize, record: Record) -> Result<bool, Killed> {
         self.step()?;
         self.now += self.registrations.mood.seconds;
         let name = self.users[user].clone();
@@ -94,9 +94,14 @@ impl Simulation {
     ) -> Result<bool, Killed> {
         let (name, keys) = (self.users[user].clone(), self.keys_of(user, record));
         let registrations = record.registrations.clone();
+        self.sessions.lose_sight_of(user);
+        let renewed = added.map(|push_identifier| self.key_of(&name, push_identifier));
         self.fact(
             |driver| driver.set_registrations(&name, registrations, added),
-            |truth| truth.set_devices(user, &keys, added.is_some()),
+            |truth| {
+                truth.set_devices(user, &keys, added.is_some());
+                renewed.iter().for_each(|key| _ = truth.aged.remove(key));
+            },
         )
     }
 

@@ -6,16 +6,21 @@ use rxml::xml_ncname;
 use std::collections::BTreeSet;
 
 use super::simulation::{Held, Killed, Simulation};
+use super::texts::text_of;
 use super::truth::{Affiliation, Said};
 use crate::names::{PRIVATE, PUBLIC};
 
 const CLIENT: &str = "jabber:client";
+const STANZA_ID: &str = "urn:xmpp:sid:0";
 const REFERENCE: &str = "urn:xmpp:reference:0";
 
 /// Nicknames of each user.
 const NICKS: usize = 2;
 
-fn nickname(user: usize, nick: usize) -> String {
+/// How many messages can still be changed.
+const LOGGED: usize = 50;
+
+pub(super) fn nickname(user: usize, nick: usize) -> String {
     format!("{user}-{nick}")
 }
 
@@ -53,6 +58,7 @@ impl Simulation {
         };
         self.note(|| format!("user {user} in room {room}: {affiliation:?}"));
         self.truth.rooms[room].affiliations[user] = affiliation;
+        self.sessions.lose_sight_of(user);
         let (name, jid) = (self.rooms[room].clone(), self.users[user].clone());
         self.fact(
             |driver| driver.membership_changed(&name, &jid, membership(affiliation)),
@@ -85,19 +91,29 @@ impl Simulation {
         let (room, user, nick) = (self.some_room(), self.some_user(), self.chance.below(NICKS));
         self.note(|| format!("user {user} enters room {room} as {nick}"));
         self.truth.rooms[room].occupants.insert((user, nick));
+        self.sessions.enter(room, (user, nick), self.now);
         self.tell_present(room, user, nick)
     }
 
     /// An occupant leaves.
     pub(super) fn leave(&mut self) -> Result<(), Killed> {
         let room = self.some_room();
-        let occupants = &mut self.truth.rooms[room].occupants;
+        let occupants = &self.truth.rooms[room].occupants;
         if occupants.is_empty() {
             return Ok(());
         }
         let occupant = *occupants.iter().nth(self.chance.below(occupants.len())).expect("one of them");
-        occupants.remove(&occupant);
-        let (user, nick) = occupant;
+        self.leave_as(room, occupant)
+    }
+
+    /// That occupant leaves.
+    pub(super) fn leave_as(&mut self, room: usize, (user, nick): (usize, usize)) -> Result<(), Killed> {
+        self.truth.rooms[room].occupants.remove(&(user, nick));
+        let is_last = !self.truth.rooms[room].is_present(user);
+        let is_member = self.truth.rooms[room].affiliations[user] != Affiliation::None;
+        let is_known = self.module.driver.coverage(&self.rooms[room]) == Coverage::Complete;
+        let is_seen = is_last && is_member && is_known && self.truth.has_device(user);
+        self.sessions.leave(room, (user, nick), is_seen, self.now);
         self.note(|| format!("user {user} leaves room {room} as {nick}"));
         let (name, jid, nick) = (self.rooms[room].clone(), self.users[user].clone(), nickname(user, nick));
         self.fact(|driver| driver.occupant_gone(&name, &jid, &nick), |_| ())
@@ -118,7 +134,10 @@ impl Simulation {
             self.module.held.push(Held { said, present });
             return Ok(());
         }
-        self.tell_message(&said, &BTreeSet::new())
+        let occupants = self.truth.rooms[room].occupants.clone();
+        self.tell_message(&said, &BTreeSet::new())?;
+        self.sessions.send(said, occupants);
+        Ok(())
     }
 
     /// The engine is told of a message, once the room is known.
@@ -131,6 +150,10 @@ impl Simulation {
         let users: Vec<usize> = present.iter().copied().collect();
         let privacy = if self.truth.rooms[said.room].is_private { PRIVATE } else { PUBLIC };
         self.messages += 1;
+        if self.log.len() == LOGGED {
+            self.log.pop_front();
+        }
+        self.log.push_back(said.clone());
         self.note(|| format!("{said:?}, {present:?}"));
         let said = Said { at: self.now, ..said.clone() };
         let is_anybody_absent = self.module.driver.is_anybody_absent(&name);
@@ -209,6 +232,7 @@ impl Simulation {
         let room = self.some_room();
         let name = self.rooms[room].clone();
         self.module.held.retain(|held| held.said.room != room);
+        self.sessions.destroy(room);
         self.fact(|driver| driver.room_destroyed(&name), |truth| truth.destroy(room))
     }
 
@@ -232,14 +256,19 @@ impl Simulation {
 }
 
 /// A message as the room sends it.
-fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
+pub(super) fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
     let nick = said.sender.map_or_else(|| "Somebody".to_owned(), |sender| nickname(sender, 0));
     let from = format!("{room}/{nick}");
-    let body = Element::builder("body", CLIENT).append(format!("m{}", said.number));
+    let body = Element::builder("body", CLIENT).append(text_of(said.number, 0));
+    let stanza_id = Element::builder("stanza-id", STANZA_ID)
+        .attr(xml_ncname!("by").into(), room)
+        .attr(xml_ncname!("id").into(), format!("s{}", said.number));
     let mut message = Element::builder("message", CLIENT)
         .attr(xml_ncname!("type").into(), "groupchat")
         .attr(xml_ncname!("from").into(), from)
-        .append(body);
+        .attr(xml_ncname!("id").into(), format!("i{}", said.number))
+        .append(body)
+        .append(stanza_id);
     if let Some(user) = said.mentions {
         let reference = Element::builder("reference", REFERENCE)
             .attr(xml_ncname!("type").into(), "mention")

@@ -4,7 +4,7 @@
 use muc_cloud_notify_core::Options;
 
 use super::app_servers::Quirks;
-use super::chance::Chance;
+use crate::sim_chance::Chance;
 
 /// What can happen, in the order of [`Settings::weights`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,22 +25,30 @@ pub(super) enum Happening {
     Wait,
     Stop,
     Reload,
+    LinkLost,
+    LinkRestored,
+    Leases,
+    Revision,
+    Bounce,
 }
 
 use Happening::{
-    Affiliation, AppServerMood, DestroyRoom, Disable, Enable, Enter, Leave, Message, Ping, Reload,
-    RestoreRoom, Stop, StoreMood, Suspend, Wait, WallClock,
+    Affiliation, AppServerMood, Bounce, DestroyRoom, Disable, Enable, Enter, Leases, Leave, LinkLost,
+    LinkRestored, Message, Ping, Reload, RestoreRoom, Revision, Stop, StoreMood, Suspend, Wait, WallClock,
 };
 
 impl Happening {
     /// Whether nothing of it is about somebody in particular.
     pub(super) fn is_for_anybody(self) -> bool {
-        matches!(self, Message | AppServerMood | StoreMood | WallClock | Wait | Stop | Reload)
+        matches!(
+            self,
+            Message | AppServerMood | StoreMood | WallClock | Wait | Stop | Reload | LinkLost | LinkRestored
+        )
     }
 }
 
 /// All of them, and how often each happens in a run that is like most.
-const HAPPENINGS: [(Happening, u32); 16] = [
+const HAPPENINGS: [(Happening, u32); 21] = [
     (Enable, 8),
     (Disable, 2),
     (Suspend, 2),
@@ -57,6 +65,11 @@ const HAPPENINGS: [(Happening, u32); 16] = [
     (Wait, 60),
     (Stop, 1),
     (Reload, 1),
+    (LinkLost, 3),
+    (LinkRestored, 3),
+    (Leases, 1),
+    (Revision, 12),
+    (Bounce, 12),
 ];
 
 /// What one run is like.
@@ -159,6 +172,7 @@ fn options(members_at_once: usize, chance: &mut Chance) -> Options {
         retry_delay: chance.pick(&[1.0, 10.0]),
         max_retry_delay: chance.pick(&[20.0, 300.0, 3600.0]),
         time_to_live: chance.pick(&[f64::INFINITY, f64::INFINITY, 600.0]),
+        lease: chance.pick(&[90.0 * 86400.0, 20_000.0, 500.0]),
         journal: !chance.one_in(4),
         give_up_after: chance.pick(&[f64::INFINITY, f64::INFINITY, 1000.0]),
         ..Options::default()

@@ -3,16 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::app_servers::{Answer, Quirks, SimAppServer};
+use super::bounces::Sessions;
 use super::caps::Caps;
-use super::chance::Chance;
 use super::journal::SimJournal;
 use super::lifecycle::Loading;
 use super::outbox_store::OutboxRecord;
 use super::settings::{Happening, Settings};
 use super::store::SimStore;
+use super::texts::Texts;
 use super::truth::{Affiliation, Key, Said, Truth, TruthRoom};
 use crate::driver::Driver;
 use crate::names::HOST;
+use crate::sim_chance::Chance;
 use muc_cloud_notify_core::Record;
 
 /// The process is killed: nothing follows.
@@ -58,6 +60,12 @@ pub struct Simulation {
     /// Answers on their way, and when they arrive.
     pub(super) network: Vec<(f64, Answer)>,
     pub(super) truth: Truth,
+    pub(super) texts: Texts,
+    pub(super) sessions: Sessions,
+    /// The newest messages.
+    pub(super) log: VecDeque<Said>,
+    /// No lease has begun before, on the wall clock.
+    pub(super) leases_since: f64,
     pub(super) caps: Caps,
     pub(super) said: u32,
     pub(super) runs: u64,
@@ -79,6 +87,8 @@ pub struct Simulation {
     pub(super) pushes: u64,
     pub(super) kills: u64,
     pub(super) messages: u64,
+    pub(super) bounces: u64,
+    pub(super) revisions: u64,
     pub(super) users: Vec<String>,
     pub(super) rooms: Vec<String>,
     trace: Option<VecDeque<String>>,
@@ -95,6 +105,10 @@ pub struct Figures {
     pub pushes: u64,
     /// Kills.
     pub kills: u64,
+    /// Messages that came back from sessions, and were unread.
+    pub bounces: u64,
+    /// Messages that were taken back or corrected.
+    pub revisions: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -103,6 +117,8 @@ impl std::ops::AddAssign for Figures {
         self.messages += other.messages;
         self.pushes += other.pushes;
         self.kills += other.kills;
+        self.bounces += other.bounces;
+        self.revisions += other.revisions;
     }
 }
 
@@ -137,6 +153,10 @@ impl Simulation {
             quirks: settings.quirks,
             network: Vec::new(),
             truth: Truth::new(rooms, settings.is_bit_by_bit()),
+            texts: Texts::default(),
+            sessions: Sessions::default(),
+            log: VecDeque::new(),
+            leases_since: 0.0,
             caps: Caps::default(),
             said: 0,
             runs: 0,
@@ -152,6 +172,8 @@ impl Simulation {
             pushes: 0,
             kills: 0,
             messages: 0,
+            bounces: 0,
+            revisions: 0,
             users: (0..settings.users).map(|user| format!("user{user}@capulet.example")).collect(),
             rooms: (0..settings.rooms).map(|room| format!("room{room}@{HOST}")).collect(),
             trace: None,
@@ -188,7 +210,8 @@ impl Simulation {
 
     /// How much there was so far.
     pub fn figures(&self) -> Figures {
-        Figures { steps: self.steps, messages: self.messages, pushes: self.pushes, kills: self.kills }
+        let Simulation { steps, messages, pushes, kills, bounces, revisions, .. } = *self;
+        Figures { steps, messages, pushes, kills, bounces, revisions }
     }
 
     /// Something happens; there may be a kill on the way.
@@ -217,6 +240,11 @@ impl Simulation {
             Happening::RestoreRoom => self.restore_room(),
             Happening::Stop => self.stop_and_start(),
             Happening::Reload => self.reload(),
+            Happening::LinkLost => self.lose_link(),
+            Happening::LinkRestored => self.restore_link(),
+            Happening::Leases => self.look_at_leases(),
+            Happening::Revision => self.revise(),
+            Happening::Bounce => self.bounce(),
             Happening::Wait => {
                 let seconds = self.some_seconds();
                 self.wait(seconds)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chance::Chance;
+use crate::sim_chance::Chance;
 
 /// What is stored under a name.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::devices::{Flight, PushScope, TruthDevice};
 use super::promises::InRoom;
 use crate::driver::Publish;
 
@@ -33,113 +34,6 @@ impl TruthRoom {
     }
 }
 
-/// A publish that is not answered yet, and whose device is registered.
-#[derive(Debug, Clone)]
-pub(super) struct Flight {
-    pub(super) id: String,
-    pub(super) since: f64,
-}
-
-/// A device.
-#[derive(Debug)]
-pub(super) struct TruthDevice {
-    pub(super) rooms: Vec<InRoom>,
-    /// A push without a message, as if it were a room of its own.
-    pub(super) ping: InRoom,
-    pub(super) flight: Option<Flight>,
-    /// It was registered while the engine took up what the last run has left, some of which may be about an earlier one.
-    pub(super) has_begun_early: bool,
-}
-
-impl TruthDevice {
-    fn new(rooms: usize) -> Self {
-        TruthDevice {
-            rooms: vec![InRoom::default(); rooms],
-            ping: InRoom::ping(),
-            flight: None,
-            has_begun_early: false,
-        }
-    }
-
-    pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
-        self.rooms.iter_mut().chain([&mut self.ping])
-    }
-
-    /// How many messages are unread.
-    pub(super) fn count(&self) -> u32 {
-        self.rooms.iter().map(|room| room.count).sum()
-    }
-
-    /// Whether there is something to be pushed that is not on its way.
-    pub(super) fn is_pending(&self) -> bool {
-        self.rooms.iter().chain([&self.ping]).any(|part| part.pending > 0)
-    }
-
-    /// A push leaves, of which it is known how many messages it counts. Panics where that cannot be.
-    fn fly(&mut self, count: u32, scope: PushScope) {
-        let all = self.count();
-        let pending: u32 = self.rooms.iter().map(|room| room.pending).sum();
-        match scope {
-            PushScope::All { is_bit_by_bit } => {
-                let least: u32 = self.rooms.iter().map(|room| room.unstored).sum();
-                let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
-                let range = if is_bit_by_bit { 0..=all } else { least..=most.min(pending) };
-                let left = all.checked_sub(count).filter(|left| range.contains(left));
-                self.fly_all_but(
-                    left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")),
-                );
-            }
-            PushScope::One(number) => {
-                let room = &self.rooms[number];
-                let range = room.unstored..=(room.unstored + room.stored).min(room.pending);
-                let left =
-                    (all + room.pending).checked_sub(pending + count).filter(|left| range.contains(left));
-                let left = left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}"));
-                self.rooms[number].fly_all_but(left);
-            }
-            PushScope::None => assert_eq!(count, all - pending, "the count of a ping: {self:#?}"),
-        }
-        self.ping.fly_all_but(0);
-    }
-
-    fn fly_all_but(&mut self, newest: u32) {
-        if newest == 0 {
-            self.rooms.iter_mut().for_each(|room| room.fly_all_but(0));
-            return;
-        }
-        let mut numbers: Vec<u32> = self.rooms.iter().flat_map(InRoom::to_be_told).collect();
-        numbers.sort_unstable();
-        let left = numbers.split_off(numbers.len().saturating_sub(newest as usize));
-        for room in &mut self.rooms {
-            let waits = room.to_be_told().filter(|number| left.contains(number)).count();
-            room.fly_all_but(waits as u32);
-        }
-    }
-
-    /// Its publish was answered: with a result, or an error that ends it.
-    fn end_flight(&mut self) {
-        self.flight = None;
-        self.parts().for_each(InRoom::land);
-    }
-
-    /// Its publish is to be repeated.
-    pub(super) fn fail_flight(&mut self) {
-        self.flight = None;
-        self.parts().for_each(InRoom::fail);
-    }
-}
-
-/// What a push is about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum PushScope {
-    /// All that the device has yet to hear of, and need not wait for the store.
-    All { is_bit_by_bit: bool },
-    /// The same of one room.
-    One(usize),
-    /// Nothing, where each push is about one room.
-    None,
-}
-
 /// A message that somebody sends.
 #[derive(Debug, Clone)]
 pub(super) struct Said {
@@ -162,6 +56,8 @@ pub(super) struct Truth {
     /// What the store may still say of devices that are gone.
     graves: BTreeMap<Key, TruthDevice>,
     pub(super) suspended: BTreeSet<usize>,
+    /// The devices whose lease has aged, as far as somebody has looked.
+    pub(super) aged: BTreeSet<Key>,
     /// Whether the engine has taken up all that the last run has left. Until then it does not know what is unread, so who
     /// looks into a room may hear of what was there.
     pub(super) is_filled: bool,
@@ -182,6 +78,7 @@ impl Truth {
             devices: BTreeMap::new(),
             graves: BTreeMap::new(),
             suspended: BTreeSet::new(),
+            aged: BTreeSet::new(),
             is_filled: true,
             without_consent: BTreeMap::new(),
         }
@@ -217,6 +114,7 @@ impl Truth {
 
     fn take_device(&mut self, key: Key) {
         let Some(mut device) = self.devices.remove(&key) else { return };
+        self.aged.remove(&key);
         device.flight = None;
         device.parts().for_each(|part| part.read(true));
         self.graves.insert(key, device);
@@ -268,6 +166,22 @@ impl Truth {
         devices
     }
 
+    /// How many devices of a user have not heard of a message that comes back.
+    pub(super) fn count_without(&self, user: usize, said: &Said) -> usize {
+        let devices = self.devices_of(user);
+        devices.filter(|(_, device)| !device.rooms[said.room].has_come_back(said.number)).count()
+    }
+
+    /// A message comes back, and counts as one that has this number for those that have not heard of it.
+    pub(super) fn hear_again(&mut self, user: usize, said: &Said, number: u32) {
+        let has_to_be_stored = self.is_strict;
+        let rooms = self.devices_of_mut(user).map(|(_, device)| &mut device.rooms[said.room]);
+        for room in rooms.filter(|room| !room.has_come_back(said.number)) {
+            room.hear(number, has_to_be_stored);
+            room.come_back(said.number);
+        }
+    }
+
     fn concerns(&mut self, said: &Said, user: usize) -> bool {
         let room = &self.rooms[said.room];
         let is_mention = said.mentions == Some(user);
@@ -308,8 +222,15 @@ impl Truth {
         self.devices.values_mut().for_each(|device| device.rooms[room].read(is_known));
     }
 
-    /// A push leaves. Panics where it must not.
-    pub(super) fn push(&mut self, key: Key, push: &Publish, scope: PushScope, at: f64, reply_timeout: f64) {
+    /// A push leaves, which tells of this message if of any. Panics where it must not.
+    pub(super) fn push(
+        &mut self,
+        key: Key,
+        push: &Publish,
+        (scope, told): (PushScope, Option<u32>),
+        at: f64,
+        reply_timeout: f64,
+    ) {
         assert!(!self.suspended.contains(&key.0), "nothing is pushed while an account is disabled: {key:?}");
         let is_bit_by_bit = self.is_bit_by_bit;
         let device = self.devices.get_mut(&key).expect("only devices that are registered get a push");
@@ -319,7 +240,7 @@ impl Truth {
         }
         let is_about_any = device.is_pending() || is_bit_by_bit && device.count() > 0;
         assert!(is_about_any, "a push to {key:?} is about nothing: {push:?}");
-        if let Some(number) = push.body().and_then(|body| body.strip_prefix('m')?.parse().ok()) {
+        if let Some(number) = told {
             let knows = |room: &InRoom| (room.pending > 0 || is_bit_by_bit) && room.has_heard(number);
             assert!(device.rooms.iter().any(knows), "{key:?} is to hear of {number}: {device:#?}");
         }
@@ -387,6 +308,7 @@ impl Truth {
         }
         (self.is_filled, self.is_strict) = (false, false);
         self.suspended.clear();
+        self.aged.clear();
         self.without_consent.clear();
     }
 

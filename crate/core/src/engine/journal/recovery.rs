@@ -96,6 +96,9 @@ impl Engine {
         for room in part.gone_rooms() {
             self.drop_room(room);
         }
+        for state in part.devices.iter().filter(|state| state.is_forward()) {
+            self.presume_forwarding(&state.user);
+        }
         let Engine { registrations, rooms, awaited_rooms, devices, digests, options, recovery, .. } = self;
         let Recovery { index, gathered, .. } = recovery;
         let index = index.as_ref();

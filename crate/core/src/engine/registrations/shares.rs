@@ -23,7 +23,11 @@ pub(super) struct Share {
 
 /// The shares of domains with users.
 #[derive(Debug, Default)]
-pub(super) struct Shares(HashMap<Box<str>, Share>);
+pub(super) struct Shares {
+    of_domains: HashMap<Box<str>, Share>,
+    /// How many users there are in all.
+    users: usize,
+}
 
 /// A user as far as their request is not about a device they have.
 #[derive(Debug, Clone, Copy)]
@@ -44,30 +48,30 @@ impl Shares {
         if before == after {
             return;
         }
+        self.users = self.users.saturating_sub(before.users) + after.users;
         let domain = domain_of(jid);
         let mut share = self.of(domain);
         share.users = share.users.saturating_sub(before.users) + after.users;
         share.strangers_devices =
             share.strangers_devices.saturating_sub(before.strangers_devices) + after.strangers_devices;
         if share == Share::default() {
-            self.0.remove(domain);
-        } else if let Some(known) = self.0.get_mut(domain) {
+            self.of_domains.remove(domain);
+        } else if let Some(known) = self.of_domains.get_mut(domain) {
             *known = share;
         } else {
-            self.0.insert(domain.into(), share);
+            self.of_domains.insert(domain.into(), share);
         }
     }
 
-    /// Whether there is room for another device. `users`: how many there are in all.
+    /// Whether there is room for another device.
     pub(super) fn admit(
         &self,
         newcomer: Newcomer,
-        users: usize,
         facts: &EnableFacts<'_>,
         options: &Options,
     ) -> Result<(), RequestError> {
         let share = self.of(domain_of(facts.user));
-        if newcomer.is_new && users >= options.max_users {
+        if newcomer.is_new && self.users >= options.max_users {
             return Err(RequestError::TooManyUsers);
         }
         if facts.is_local {
@@ -83,7 +87,7 @@ impl Shares {
     }
 
     fn of(&self, domain: &str) -> Share {
-        self.0.get(domain).copied().unwrap_or_default()
+        self.of_domains.get(domain).copied().unwrap_or_default()
     }
 }
 
@@ -102,6 +106,6 @@ mod tests {
         shares.update("ben@a.example", one, Share::default());
         assert_eq!(shares.of("a.example"), Share { users: 1, strangers_devices: 0 });
         shares.update("ann@a.example", Share { users: 1, strangers_devices: 0 }, Share::default());
-        assert!(shares.0.is_empty());
+        assert!(shares.of_domains.is_empty());
     }
 }

@@ -10,11 +10,15 @@ use crate::message::MessageIds;
 use crate::options::Options;
 use crate::room::Coverage;
 use crate::time::Instant;
+use crate::way::Way;
 
 use super::found::Found;
 use super::messages::{Messages, RestoredMessages};
 use super::nicknames::MAX_AGE;
 use super::{Sources, Targets, is_age};
+
+/// The longest bare JID, in bytes (RFC 7622, section 3.1).
+const MAX_JID: usize = 2047;
 
 /// The state of a device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +110,11 @@ impl DeviceState {
     pub(super) fn is_valid(&self) -> bool {
         let mut pending = self.unread.iter().filter_map(|unread| unread.pending.as_ref());
         self.failing_for.is_none_or(is_age) && pending.all(|pending| is_age(pending.age))
+    }
+
+    /// Whether it is that of a user to whom messages are forwarded: no record says that there is one.
+    pub(in crate::engine) fn is_forward(&self) -> bool {
+        self.push_identifier == Way::Forward.push_identifier() && (1..=MAX_JID).contains(&self.user.len())
     }
 
     /// About how many bytes it takes, without the messages.

@@ -22,10 +22,16 @@ pub enum Detail {
     Counts,
 }
 
+/// How many devices are looked at in one call for how valuable their state is.
+const LOOKED_AT: usize = 20_000;
+
 /// What of a snapshot was not handed out yet, the most valuable last: devices with a mention to be pushed, those with
 /// anything else to be pushed, those where something is unread or has failed; and the rooms whose nicknames are known.
 #[derive(Debug)]
 pub struct SnapshotPlan {
+    /// Those that have yet to be looked at, and those that were, by the value of their state: until all were.
+    left: Vec<DeviceId>,
+    by_value: [Vec<DeviceId>; 3],
     devices: Vec<DeviceId>,
     rooms: Vec<RoomId>,
     /// How many nicknames there may still be.
@@ -36,19 +42,29 @@ pub struct SnapshotPlan {
 
 impl SnapshotPlan {
     pub(in crate::engine) fn new(sources: Sources<'_>) -> Self {
-        let mut by_value: [Vec<DeviceId>; 3] = Default::default();
-        for (id, device) in sources.devices.entries() {
-            if let Some(rank) = rank(device) {
-                by_value[rank as usize].push(id);
+        SnapshotPlan { left: sources.devices.ids().collect(), ..Self::without_devices(sources) }
+    }
+
+    /// Looks at some more devices. Returns whether that is done.
+    pub(in crate::engine) fn go_on(&mut self, devices: &Devices) -> bool {
+        let some = self.left.split_off(self.left.len().saturating_sub(LOOKED_AT));
+        for id in some.into_iter().rev() {
+            if let Some(rank) = devices.get(id).and_then(rank) {
+                self.by_value[rank as usize].push(id);
             }
         }
-        let devices = by_value.into_iter().flatten().rev().collect();
-        SnapshotPlan { devices, ..Self::without_devices(sources) }
+        if !self.left.is_empty() {
+            return false;
+        }
+        self.devices.extend(std::mem::take(&mut self.by_value).into_iter().rev().flatten());
+        true
     }
 
     /// All but the devices.
     pub(in crate::engine) fn without_devices(sources: Sources<'_>) -> Self {
         SnapshotPlan {
+            left: Vec::new(),
+            by_value: Default::default(),
             devices: Vec::new(),
             rooms: sources.rooms.ids().collect(),
             nicknames: MAX_NICKNAMES,
@@ -69,6 +85,9 @@ impl SnapshotPlan {
         detail: Detail,
         now: Instant,
     ) -> Option<Snapshot> {
+        while !self.left.is_empty() {
+            self.go_on(sources.devices);
+        }
         let domains = match std::mem::take(&mut self.has_domains) {
             true => domains::take(sources.devices, now),
             false => Vec::new(),

@@ -1,0 +1,54 @@
+//! Links to the domains of app servers, which are lost and restored.
+
+use super::simulation::{Killed, Simulation};
+use super::truth::Key;
+
+impl Simulation {
+    /// The link to a domain is lost, and with it the answers to what is on its way there, if the engine knows that the domain takes
+    /// pushes. Panics where it waits for them nevertheless, or gives up what it was to wait for.
+    pub(super) fn lose_link(&mut self) -> Result<(), Killed> {
+        let domain = self.some_domain();
+        let is_there = |key: &Key| self.app_servers[key.1].domain == domain;
+        let (timeout, now) = (self.settings.options.reply_timeout, self.now);
+        let flying = self.truth.devices.iter().filter(|(key, _)| is_there(key));
+        let flying = flying.filter_map(|(key, device)| Some((*key, device.flight.as_ref()?.since)));
+        let flying: Vec<(Key, f64)> = flying.collect();
+        let is_any_due = flying.iter().any(|(_, since)| since + timeout > now);
+        self.step()?;
+        self.module.driver.now = self.now;
+        let before = self.module.driver.stats().in_flight;
+        self.module.driver.link_lost(&domain);
+        let is_lost = self.module.driver.stats().in_flight < before;
+        self.note(|| format!("the link to {domain} is lost, and {}: {is_lost}", flying.len()));
+        let has_taken_any = self.app_servers.iter().any(|it| it.domain == domain && it.has_taken_any);
+        assert!(has_taken_any || !is_lost, "links to {domain} are no matter of ours");
+        let is_known = self.caps.has_taken_any(&domain);
+        assert!(is_lost || !is_known || !is_any_due, "what is on its way to {domain} is lost");
+        if is_lost || is_known {
+            flying.iter().for_each(|(key, _)| self.truth.land(*key, false));
+        }
+        if has_taken_any {
+            // So may what was on its way to devices that are gone.
+            self.caps.link_lost(&domain);
+        }
+        // Some answers come all the same, over another link.
+        if self.chance.one_in(2) {
+            let jids = self.app_servers.iter().filter(|it| it.domain == domain).map(|it| it.jid.as_str());
+            let jids: Vec<&str> = jids.collect();
+            self.network.retain(|(_, answer)| !jids.contains(&answer.from.as_str()));
+        }
+        self.after_fact()
+    }
+
+    /// The link to a domain is there again, whether or not it was lost.
+    pub(super) fn restore_link(&mut self) -> Result<(), Killed> {
+        let domain = self.some_domain();
+        self.note(|| format!("the link to {domain} is there"));
+        self.fact(|driver| driver.link_restored(&domain), |_| ())
+    }
+
+    fn some_domain(&mut self) -> String {
+        let number = self.chance.below(self.app_servers.len());
+        self.app_servers[number].domain.clone()
+    }
+}
