@@ -47,16 +47,23 @@ local tasks = part "shared/tasks".new(seconds_per_turn);
 local extensions = part "muc_cloud_notify/extensions".new();
 local presence = part "muc_cloud_notify/presence".new(options.count_hibernating);
 local publish = part "muc_cloud_notify/publish".new(engine);
+local publishers = part "muc_cloud_notify/publishers".new(options.from);
 
 -- What happens in rooms, as facts for the engine.
 local live_rooms = part "muc_cloud_notify/live_rooms".watch(muc);
 local consent = part "muc_cloud_notify/consent".watch { muc = muc, live_rooms = live_rooms, is_asked_for = options.consent };
 local early_facts = part "muc_cloud_notify/early_facts".new(engine, is_new);
+local account_devices;
+local choices = part "muc_cloud_notify/choices".watch {
+	muc = muc, engine = engine, is_forwarding = options.forward == "asked";
+	may_reach_account = function (user) return account_devices.may_reach(user); end;
+};
 local room_sync = part "muc_cloud_notify/room_sync".new {
-	engine = engine, tasks = tasks, presence = presence, consent = consent, early_facts = early_facts, is_loaded = not is_new;
+	engine = engine, tasks = tasks, presence = presence, consent = consent, choices = choices, early_facts = early_facts;
+	is_loaded = not is_new;
 };
 local rooms = part "muc_cloud_notify/rooms".watch {
-	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent;
+	engine = engine, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync, consent = consent, choices = choices;
 	author_of = undelivered.author_of, wants_message = extensions.is_listening;
 };
 local hibernation = part "muc_cloud_notify/hibernation".watch {
@@ -71,8 +78,10 @@ part "muc_cloud_notify/bounces".watch {
 local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local records = part "muc_cloud_notify/record_store".new(standby);
+local blocklists = part "muc_cloud_notify/blocklists".watch { engine = engine, tasks = tasks };
 local registrations = part "muc_cloud_notify/registrations".new {
-	engine = engine, accounts = known_accounts, tasks = tasks, records = records, find_memberships = rooms.find_memberships;
+	engine = engine, accounts = known_accounts, tasks = tasks, records = records, blocklists = blocklists;
+	find_memberships = rooms.find_memberships;
 };
 local loading = part "muc_cloud_notify/loading".new {
 	engine = engine, accounts = known_accounts, tasks = tasks, records = records, registrations = registrations;
@@ -87,19 +96,24 @@ local leases = part "muc_cloud_notify/leases".new {
 local may_push = accounts.watch {
 	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
 }.may_push;
-local account_devices = part "muc_cloud_notify/account_devices".watch {
-	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, find_memberships = rooms.find_memberships;
-	is_wanted = options.accounts;
+account_devices = part "muc_cloud_notify/account_devices".watch {
+	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
+	find_memberships = rooms.find_memberships, is_wanted = options.accounts;
 };
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {
-	engine = engine, standby = standby, publish = publish, extensions = extensions, early_facts = early_facts, outbox_store = outbox_store;
-	may_push = may_push;
-	ways = { account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over };
+	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
+	outbox_store = outbox_store, may_push = may_push;
+	ways = {
+		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
+		forward = part "muc_cloud_notify/forwarding".watch {
+			engine = engine, live_rooms = live_rooms, engine_options = options.engine;
+		}.hand_over;
+	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
 
-part "muc_cloud_notify/links".watch { engine = engine };
+part "muc_cloud_notify/links".watch { engine = engine, publishers = publishers };
 
 engine:on_event("device-disabled", registrations.remove);
 engine:on_event("device-answered", leases.refresh);
@@ -108,7 +122,8 @@ engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
-	registrations = registrations, loading = loading, account_devices = account_devices, leases = leases, early_facts = early_facts;
+	registrations = registrations, blocklists = blocklists, loading = loading, account_devices = account_devices, leases = leases;
+	early_facts = early_facts;
 	outbox_store = outbox_store;
 };
 

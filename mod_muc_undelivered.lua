@@ -28,6 +28,7 @@ local muc = module:depends "muc";
 -- mod_muc removes a session for these errors only. One that answers with another error is there, and stays.
 local is_kickable_error = module:require "muc/util".is_kickable_error;
 
+local forwarded_ids = part "shared/forwarded_ids";
 local guard = part "shared/guard";
 local options = part "shared/options";
 local timers = part "shared/timers";
@@ -52,7 +53,7 @@ local bounce = bounces.new(room_log);
 
 local function on_message_error(event)
 	local stanza = event.stanza;
-	if stanza.attr.type ~= "error" or not is_kickable_error(stanza) then return; end
+	if stanza.attr.type ~= "error" or not is_kickable_error(stanza) or forwarded_ids.answered_push(stanza) then return; end
 	local room = muc.get_room_from_jid(jid_bare(stanza.attr.to));
 	local undelivered = room and bounce.take(room, stanza);
 	if undelivered then

@@ -3,6 +3,8 @@
 
 local socket = require "socket";
 
+local st = require "util.stanza";
+
 local loop = require "harness.loop";
 local sessions = require "harness.sessions";
 local tables = require "harness.tables";
@@ -36,7 +38,7 @@ versions.describe("an account with devices", function (version)
 			community_modules = true;
 			hosts = {
 				localhost = {
-					modules_enabled = { "cloud_notify", "mam" }, push_notification_with_body = true, push_notification_with_sender = true;
+					modules_enabled = { "blocklist", "cloud_notify", "mam" }, push_notification_with_body = true, push_notification_with_sender = true;
 				};
 				[plain_host] = {};
 			};
@@ -99,6 +101,30 @@ versions.describe("an account with devices", function (version)
 		assert.equal(0, archived(bare_jid));
 		muc.bob:expect_nothing { type = "error" };
 		muc.app:expect_no_push();
+	end);
+
+	it("is not told of a room that its user has blocked, before there was a device or since", function ()
+		local bare_jid = ("account-%d@localhost"):format(count);
+		local client = server:client(bare_jid .. "/phone");
+		local room = muc:new_room { bare_jid };
+		local other_room = muc:new_room { bare_jid };
+		local function request(action, jid)
+			local iq = st.stanza("iq", { type = "set" }):tag(action, { xmlns = "urn:xmpp:blocking" }):tag("item", { jid = jid }):up();
+			assert.equal("result", client:iq(iq:reset()).attr.type);
+		end
+		request("block", room);
+		assert.equal("result", client:enable({ to = bare_jid, jid = account_app.jid, node = "phone-" .. count }).attr.type);
+		server:settle();
+		assert_untold(room);
+		muc:say(other_room);
+		told();
+		request("unblock", room);
+		muc:say(room);
+		told();
+		request("block", room);
+		assert_untold(room);
+		request("block", other_room .. "/bob");
+		assert_untold(other_room);
 	end);
 
 	it("is not told what its user reads, writes, or has no business with", function ()

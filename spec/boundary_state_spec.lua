@@ -146,7 +146,7 @@ describe("boundary", function ()
 				room = room, count = 1, pending = { words = true, messages = 1, age = 2.0, places = { 1 } };
 			} } } }, entries(part.devices));
 			assert.same({ {
-				author = "bob@users.localhost", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0;
+				author = "bob@users.localhost", from = "a1e791eceb59fb7d", ids = { { id = "08a98b07b5509b6b" } }, age = 2.0;
 				sender = room.."/bob", body = "What is up?";
 			} }, entries(part.messages));
 			assert.is_nil(part.nicknames);
@@ -352,6 +352,45 @@ describe("boundary", function ()
 			engine:set_suspended(user, false);
 			assert.equal("1", push(engine).summary["message-count"]);
 			assert.has_error(function () engine:set_suspended(); end);
+		end);
+	end);
+
+	describe("a user who has blocked a room", function ()
+		it("is not pushed to about it, until they have not any more", function ()
+			make_absent_member(engine);
+			for _, blocked in ipairs { room, room:match("@(.*)"), message().attr.from } do
+				engine:set_blocked(user, { blocked });
+				assert.equal(0, engine:handle_message(facts(), message(), 10));
+				assert.is_nil(push(engine));
+			end
+			engine:set_blocked(user, {});
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			engine:set_blocked(user, { room });
+			assert.is_nil(push(engine));
+			engine:set_blocked(user);
+			assert.equal(1, engine:handle_message(facts(), message(), 10));
+			assert.equal("1", push(engine).summary["message-count"]);
+			assert.has_error(function () engine:set_blocked(); end);
+			assert.has_error(function () engine:set_blocked(user, room); end);
+			assert.has_error(function () engine:set_blocked(user, { {} }); end);
+		end);
+	end);
+
+	describe("a push that leaves from another host", function ()
+		it("is lost with the link of that host, and with that alone", function ()
+			make_absent_member(engine);
+			engine:handle_message(facts(), message(), 10);
+			assert.is_true(engine:handle_result(push(engine).id, "push.localhost", 10));
+			engine:handle_message(facts(), message(), 11);
+			engine:set_publisher(push(engine).id, "users.localhost");
+			for _, other in ipairs { "conference.localhost", "elsewhere.localhost" } do
+				engine:link_lost("push.localhost", 12, other);
+				assert.equal(1, engine:stats().in_flight);
+			end
+			engine:link_lost("push.localhost", 12, "users.localhost");
+			assert.equal(0, engine:stats().in_flight);
+			engine:set_publisher("no id", "users.localhost");
+			assert.has_error(function () engine:set_publisher("id"); end);
 		end);
 	end);
 

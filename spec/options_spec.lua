@@ -26,6 +26,7 @@ local options = {
 	{ "muc_push_account_interval", { "20s", -1, {} }, "a number of seconds of at least 0", "20", 0 };
 	{ "muc_push_journal", { "no" }, "true or false", "true", false }; -- with it each push takes a while, so in one case alone
 	{ "muc_push_consent", { "yes", 1, {} }, "true or false", "true", false };
+	{ "muc_push_forward", { "all", true, {} }, [["asked" or "none"]], [["asked"]], "none" };
 	{ "muc_push_hibernating", { "yes", 0, {} }, "true or false", "true", false };
 	{ "muc_push_standby", { "yes", 1, {} }, [["auto", true or false]], [["auto"]], false };
 	{ "muc_push_slice", { "3ms", 0.05, 5000 }, "a number of milliseconds from 0.1 to 1000", "1", 2.5 };
@@ -47,10 +48,26 @@ local lists = {
 	{ "", false, false, { "has the entry \"\"" } };
 };
 
+-- What publishers of app servers may be, and what is said of each.
+local publishers = {
+	{ {} };
+	{ { ["push.localhost"] = "account", ["pusher@PUSH.localhost"] = "account" } };
+	{ "push.localhost", { "Option muc_push_from is \"push.localhost\" (a string), but a table is expected" } };
+	{ true, { "Option muc_push_from is true (a boolean), but a table is expected" } };
+	{ { "push.localhost" }, { "Option muc_push_from has an entry for 1, which is neither a JID nor a domain: it is passed over" } };
+	{ { ["@push.localhost"] = "account", ["push.localhost"] = "account" }, { "has an entry for \"@push.localhost\", which is neither" } };
+	{ { ["push.localhost"] = "service" }, { "has the entry \"service\" for \"push.localhost\", but \"account\" is expected: it is passed over" } };
+	{ { ["push.localhost"] = true }, { "has the entry true for \"push.localhost\", but \"account\" is expected" } };
+};
+
 local good_service = "good.localhost";
 
 local function list_service(i)
 	return string.format("list-%d.localhost", i);
+end
+
+local function publisher_service(i)
+	return string.format("publisher-%d.localhost", i);
 end
 
 local function bad_service(i)
@@ -78,6 +95,9 @@ versions.describe("options", function (version)
 		mucs[good_service].muc_push_app_servers = { "push.localhost" };
 		for i, list in ipairs(lists) do
 			mucs[list_service(i)] = { modules_enabled = { "muc_cloud_notify" }, muc_push_app_servers = list[1] };
+		end
+		for i, publisher in ipairs(publishers) do
+			mucs[publisher_service(i)] = { modules_enabled = { "muc_cloud_notify" }, muc_push_from = publisher[1] };
 		end
 		server, muc = muc_service.start(version, {
 			muc = { modules_enabled = { "muc_cloud_notify" } };
@@ -197,5 +217,15 @@ versions.describe("options", function (version)
 		assert.same({ "hello", room .. "/bob" },
 			{ pushes.n2.summary["last-message-body"], pushes.n2.summary["last-message-sender"] });
 		assert.same({}, (muc:pushed(room)));
+	end);
+
+	it("says what is wrong with publishers of app servers", function ()
+		for i, publisher in ipairs(publishers) do
+			local errors = muc:errors_at(publisher_service(i));
+			assert.equal(#(publisher[2] or {}), #errors, table.concat(errors, "\n"));
+			for n, text in ipairs(publisher[2] or {}) do
+				assert.truthy(errors[n]:find(text, 1, true), errors[n]);
+			end
+		end
 	end);
 end);

@@ -65,6 +65,21 @@ versions.describe("mod_muc_undelivered and forged bounces", function (version)
 		expect_bodies();
 	end);
 
+	it("reports nothing that an account answers to what was forwarded to it", function ()
+		local account = server:user("carl@users.localhost");
+		account:join(room, "Carl");
+		local id = undelivered.say(bob, room, "lunch?", "muc-forwarded-1");
+		undelivered.bounce(account, room .. "/Bob", id);
+		undelivered.bounce(account, room, id);
+		expect_bodies();
+		-- Sessions are not meant, nor is anything else that accounts answer.
+		undelivered.bounce(ann, room .. "/Bob", id);
+		expect_bodies "lunch?";
+		account:join(room, "Carl");
+		undelivered.bounce(account, room .. "/Bob", undelivered.say(bob, room, "now?"));
+		expect_bodies "now?";
+	end);
+
 	it("does not report what was said before the recipient entered", function ()
 		local id = undelivered.say(bob, room, "lunch?");
 		mallory:join(room, "Mallory");

@@ -100,6 +100,22 @@ versions.describe("publishing to Web Push", function (version)
 		assert.same({ service = "users.localhost", text = "x" }, (app:expect_push()));
 	end);
 
+	it("tells contacts from rooms where a host with accounts publishes, also for a MUC service", function ()
+		local muc_host = app.server.muc_host;
+		local room = "den@" .. muc_host;
+		for from, expected in pairs {
+			["eve@users.localhost/phone"] = { service = "localhost", sender = "eve@users.localhost", count = 1 };
+			[room .. "/Eve"] = { service = muc_host, room = room, sender = "Eve", count = 1 };
+		} do
+			local iq = web_push.publish {
+				node = subscribed.node, secret = subscribed.secret, fields = { ["message-count"] = "1", ["last-message-sender"] = from };
+			};
+			iq.attr.from, iq.attr.id = "localhost", "publish";
+			app.server:admin("module:context('localhost'):send(assert(require 'util.xml'.parse(...)))", tostring(iq));
+			assert.same(expected, (app:expect_push()));
+		end
+	end);
+
 	it("tells important pushes from others", function ()
 		local function priority(text) return st.stanza("priority", { xmlns = "tigase:push:priority:0" }):text(text); end
 		publish { extra = priority "high" };

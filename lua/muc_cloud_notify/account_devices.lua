@@ -11,7 +11,8 @@
 
 local part = ...;
 
-local jid_join = require "util.jid".join; -- COMPAT 0.12: no prosody.* names
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
@@ -26,7 +27,7 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
--- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; find_memberships = see rooms.lua;
+-- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships = see rooms.lua;
 -- is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
@@ -54,7 +55,13 @@ local function watch(parts)
 		return type(stored) == "table" and next(stored) ~= nil;
 	end
 
+	-- Whether a user could be reached by the devices of their account, whether or not it has any now.
+	local function may_reach(user)
+		return has_module(jid_host(user));
+	end
+
 	local function find_rooms(user)
+		parts.blocklists.look(user);
 		parts.find_memberships(user, function () end);
 	end
 
@@ -152,7 +159,7 @@ local function watch(parts)
 		end));
 	end
 
-	return { has_devices = has_devices, load = load, load_again = load_again };
+	return { has_devices = has_devices, may_reach = may_reach, load = load, load_again = load_again };
 end
 
 return { watch = watch };

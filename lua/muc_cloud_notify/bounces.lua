@@ -78,7 +78,7 @@ local function watch(parts)
 	module:hook("muc-undelivered-message", guard.watch("push a message that came back", function (event)
 		local room, message = event.room, event.message or event.outline;
 		parts.consent.note_user(room, event.bare_jid);
-		if not room_sync.may_have_device(event.bare_jid) or has_reached_user(event) then return; end
+		if not room_sync.may_have_device(room, event.bare_jid) or has_reached_user(event) then return; end
 		local facts = parts.facts_of(room);
 		facts.user = event.bare_jid;
 		facts.sender = sender_of(event);

@@ -27,10 +27,11 @@ local waits_for_begin = { ["batch due"] = true, ["push waiting"] = true };
 
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "begin_members", "add_members", "end_members";
-	"set_occupants", "forget_room", "forget_rooms", "room_destroyed";
+	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "set_blocked", "begin_members", "add_members";
+	"end_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handed_over", "handle_error", "handle_send_failure", "withdraw", "suppress", "link_lost", "link_restored", "handle_timeout";
+	"handle_result", "handed_over", "handle_error", "handle_send_failure", "withdraw", "suppress", "set_publisher", "link_lost";
+	"link_restored", "handle_timeout";
 	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };
 local others = {

@@ -169,6 +169,12 @@ function engine:establish(user) end
 ---@param is_suspended boolean
 function engine:set_suspended(user, is_suspended) end
 
+---What a user with a device has blocked of this service (XEP-0191): of that nothing is pushed, nor does it count as unread, and what
+---waits of it is dropped. It stands in the place of what was said of the user before, and is forgotten with their last device.
+---@param user string
+---@param jids string[]? the service's own JID, those of rooms, and of occupants; nil: nothing
+function engine:set_blocked(user, jids) end
+
 ---The members of a room are about to be read.
 ---@param room string
 function engine:begin_members(room) end
@@ -289,8 +295,9 @@ function engine:handle_ping(user) end
 ---@return boolean is_ours whether it answers a publish that was sent there
 function engine:handle_result(id, from, now) end
 
----A push that was polled, and goes by a way, was handed over: nobody answers it, and it is done. Should the domain of a user elsewhere
----turn out to be out of reach, handle_error() is told.
+---A push that was polled, and goes by a way, was handed over: nobody answers it, and it is done. Of a message that is forwarded that is
+---known once nothing has come back for a while; what does come back before is for handle_error(), which forwards it again where the domain
+---of the user is out of reach.
 ---@param id string
 ---@param now number
 function engine:handed_over(id, now) end
@@ -318,12 +325,18 @@ function engine:withdraw(id) end
 ---@param id string
 function engine:suppress(id) end
 
+---A push that was polled leaves from another host than the MUC service.
+---@param id string
+---@param host string
+function engine:set_publisher(id, host) end
+
 ---The server has lost its link to the domain of an app server: answers to what is on its way there are not to be expected. It is due
 ---again, at once or when the link is there again. Nothing for a domain that no device has its app server at, or that has never taken a
 ---publish.
 ---@param domain string
 ---@param now number
-function engine:link_lost(domain, now) end
+---@param host string? whose link it was: what is on its way from other hosts of this server is not lost; nil: that of all of them
+function engine:link_lost(domain, now, host) end
 
 ---The server has a link to the domain of an app server, as far as it can tell: whoever waits for that need not wait any longer. Nothing
 ---for the same domains.

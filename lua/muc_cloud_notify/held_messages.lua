@@ -31,7 +31,7 @@ local function weight_of(stanza)
 	return elements <= max_elements and weight_of_message + structure + length or math.huge;
 end
 
--- parts: { presence; may_have_device(bare_jid) = whether a user has a device, as far as that is known; is_important(facts, stanza) =
+-- parts: { presence; may_have_device(room, bare_jid) = whether a user has a device, as far as that is known; is_important(facts, stanza) =
 -- whether a message counts at all }
 local function new(parts)
 	local is_present, may_have_device = parts.presence.is_present, parts.may_have_device;
@@ -49,7 +49,7 @@ local function new(parts)
 		local present = {};
 		-- Not by each_occupant(), which makes a copy of each one with all its sessions.
 		for nick, occupant in pairs(room._occupants) do
-			if may_have_device(occupant.bare_jid) and is_present(occupant) then
+			if may_have_device(room, occupant.bare_jid) and is_present(occupant) then
 				present[nick] = occupant.bare_jid;
 			end
 		end

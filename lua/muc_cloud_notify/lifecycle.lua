@@ -30,7 +30,7 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; loading; account_devices; leases; early_facts; outbox_store }
+-- room_sync; registrations; blocklists; loading; account_devices; leases; early_facts; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local standby = parts.standby;
@@ -104,6 +104,7 @@ local function start(parts)
 		local ok, seconds = guard.attempt("take up the outbox of the last run", outbox_store.restore, pause);
 		seconds_to_wait = ok and seconds or nil;
 		if seconds_to_wait then return; end
+		guard.attempt("read what users have blocked", parts.blocklists.read_all, pause);
 		early_facts.tell(pause);
 		outbox_store.begin();
 		is_filled = true;
@@ -153,6 +154,7 @@ local function start(parts)
 			on_filled();
 			parts.account_devices.load_again();
 			tasks.later("list the registered users", loading.find_keys, function () end);
+			tasks.later("read what users have blocked", parts.blocklists.read_all, function () end);
 		end
 	end
 

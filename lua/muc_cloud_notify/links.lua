@@ -15,8 +15,8 @@ local guard = part "shared/guard";
 -- mod_smacks returns what was not acknowledged with errors, which say less.
 local before_smacks = 10;
 
--- How many sessions each server has opened to this host. Many may end at once, and nobody is to go through all for each.
-local function count_incoming()
+-- How many sessions each server has opened to a host. Many may end at once, and nobody is to go through all for each.
+local function count_incoming(host)
 	local domains, counts = setmetatable({}, { __mode = "k" }), {};
 
 	local function add(session)
@@ -36,45 +36,56 @@ local function count_incoming()
 	end
 
 	for session in pairs(prosody.incoming_s2s) do
-		if session.type == "s2sin" and session.to_host == module.host then add(session); end
+		if session.type == "s2sin" and session.to_host == host then add(session); end
 	end
 	return { add = add, remove = remove };
 end
 
--- parts: { engine }
+-- parts: { engine; publishers }
 local function watch(parts)
-	local engine, incoming = parts.engine, count_incoming();
+	local engine = parts.engine;
 
-	local function lost(domain)
-		if domain then engine:link_lost(domain, monotonic()); end
+	-- host: whose link it was; nil: that of all hosts of this server
+	local function lost(domain, host)
+		if domain then engine:link_lost(domain, monotonic(), host); end
 	end
 
 	local function restored(domain)
 		if domain then engine:link_restored(domain, monotonic()); end
 	end
 
-	-- Sessions of this host with other servers.
+	-- The sessions with other servers of a host that publishes leave from.
+	local function watch_sessions(host)
+		local events, incoming = prosody.hosts[host].events, count_incoming(host);
 
-	module:hook("s2sout-established", guard.watch("take note of a link to a server", function (event)
-		restored(event.session.to_host);
-	end));
+		local function hook(name, what, handler, priority)
+			module:hook_object_event(events, name, guard.watch(what, handler), priority);
+		end
 
-	-- It can reach us, which is more than was known.
-	module:hook("s2sin-established", guard.watch("take note of a link from a server", function (event)
-		incoming.add(event.session);
-		restored(event.session.from_host);
-	end));
+		hook("s2sout-established", "take note of a link to a server", function (event)
+			restored(event.session.to_host);
+		end);
 
-	module:hook("s2sout-destroyed", guard.watch("take note of a lost link to a server", function (event)
-		lost(event.session.to_host);
-	end), before_smacks);
+		-- It can reach us, which is more than was known.
+		hook("s2sin-established", "take note of a link from a server", function (event)
+			incoming.add(event.session);
+			restored(event.session.from_host);
+		end);
 
-	-- The answers come on it. On a bidirectional one (XEP-0288) what is to be answered leaves too.
-	module:hook("s2sin-destroyed", guard.watch("take note of a lost link from a server", function (event)
-		local session = event.session;
-		local is_last = incoming.remove(session);
-		if is_last or session.outgoing then lost(session.from_host); end
-	end), before_smacks);
+		hook("s2sout-destroyed", "take note of a lost link to a server", function (event)
+			lost(event.session.to_host, host);
+		end, before_smacks);
+
+		-- The answers come on it. On a bidirectional one (XEP-0288) what is to be answered leaves too.
+		hook("s2sin-destroyed", "take note of a lost link from a server", function (event)
+			local session = event.session;
+			local is_last = incoming.remove(session);
+			if is_last or session.outgoing then lost(session.from_host, host); end
+		end, before_smacks);
+	end
+
+	watch_sessions(module.host);
+	parts.publishers.watch_hosts(watch_sessions);
 
 	-- The hosts of this server, external components among them.
 

@@ -15,6 +15,7 @@ local own = {
 	accounts = { "muc_push_accounts", options.boolean, "true or false", true };
 	consent = { "muc_push_consent", options.boolean, "true or false", true };
 	standby = { "muc_push_standby", options.one_of("auto", true, false), [["auto", true or false]], "auto" };
+	forward = { "muc_push_forward", options.one_of("asked", "none"), [["asked" or "none"]], "asked" };
 	slice = { "muc_push_slice", options.milliseconds, "a number of milliseconds from 0.1 to 1000", 1 };
 };
 
@@ -46,9 +47,11 @@ local of_engine = {
 ---@field engine engine_options
 ---@field count_hibernating boolean whether sessions that hibernate count as absent
 ---@field journal boolean whether what is pending is stored before it is pushed
+---@field from table<string, "account"> from whom publishes leave, by the JIDs or domains of app servers: others from the MUC service
 ---@field accounts boolean whether members are reached by the devices of their accounts on this server
 ---@field consent boolean whether a membership counts only once its owner has consented
 ---@field standby "auto"|boolean whether one process waits while another serves
+---@field forward "asked"|"none" to whom messages are forwarded, of members with an account elsewhere
 ---@field slice number for how many milliseconds the other users of the event loop are kept waiting at most
 
 ---@param native native
@@ -63,6 +66,7 @@ local function read(native)
 	local values = options.read(own);
 	values.engine = options.read(specification);
 	values.engine.app_servers = options.read_jids("muc_push_app_servers");
+	values.from = options.read_by_jid("muc_push_from", options.one_of("account"), [["account"]], "push.example.com");
 	return values;
 end
 

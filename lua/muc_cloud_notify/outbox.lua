@@ -25,14 +25,14 @@ local function is_in_process(app_server)
 	return app_server_host ~= nil and not app_server_host.modules.component;
 end
 
--- parts: { engine; standby; publish; extensions; early_facts; outbox_store; may_push(user, id, time) = whether a push may go to that
--- user, and whether that took a look into a store, see accounts.lua; ways = what hands a push over that goes by a way: way -> a function
--- like that of account_handover.lua; seconds_per_turn = how long the other users of the event loop are kept
+-- parts: { engine; standby; publish; publishers; extensions; confidants; early_facts; outbox_store; may_push(user, id, time) = whether a
+-- push may go to that user, and whether that took a look into a store, see accounts.lua; ways = what hands a push over that goes by a
+-- way: way -> a function like that of account_handover.lua; seconds_per_turn = how long the other users of the event loop are kept
 -- waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
-	local confidants, ways = parts.confidants, parts.ways;
+	local confidants, publisher_for, ways = parts.confidants, parts.publishers.host_for, parts.ways;
 	local is_serving, has_begun = parts.standby.is_serving, parts.outbox_store.has_begun;
 	local note_early_ping = parts.early_facts.note_ping;
 
@@ -88,7 +88,8 @@ local function new(parts)
 			if in_process[app_server] == nil then
 				in_process[app_server] = is_in_process(app_server);
 			end
-			local stanza = make_iq(id, to, summary);
+			local publisher = publisher_for(to.user, app_server);
+			local stanza = make_iq(id, to, summary, publisher);
 			if scope == "one-room" or in_process[app_server] then
 				-- Another module, or an app server in this process, may change a stanza: it gets one of its own.
 				stanza = clone(stanza);
@@ -98,7 +99,8 @@ local function new(parts)
 			end
 			if scope == "one-room" and not is_let_through(stanza, id, to.user, summary) then return; end
 			module:log("debug", "Pushing to %s through %s", to.user, app_server);
-			module:send(stanza);
+			if publisher then engine:set_publisher(id, publisher); end
+			module:send(stanza, publisher and prosody.hosts[publisher]);
 		end
 
 		local function send_rest()
@@ -151,7 +153,7 @@ local function new(parts)
 		return true;
 	end
 
-	module:hook("iq/host", guard.answer("take in the answer of an app server", function (event)
+	local on_iq = guard.answer("take in the answer of an app server", function (event)
 		local stanza = event.stanza;
 		local id, from, kind = stanza.attr.id, stanza.attr.from, stanza.attr.type;
 		if kind ~= "result" and kind ~= "error" or not id or not from then return; end
@@ -159,7 +161,15 @@ local function new(parts)
 		-- Prosody prepares the addresses of what comes in from others, and not of what a module in this process sends.
 		local prepared = jid_prep(from);
 		return prepared and prepared ~= from and take_answer(stanza, prepared) or nil;
-	end), 10);
+	end);
+
+	-- An answer goes to whom the publish was from.
+	local function take_answers_at(host)
+		module:hook_object_event(prosody.hosts[host].events, "iq/host", on_iq, 10);
+	end
+
+	take_answers_at(module.host);
+	parts.publishers.watch_hosts(take_answers_at);
 
 	-- Another module wants every device of a user to be pushed to, without a message.
 	module:hook("cloud-notify-ping", guard.watch("push without a message", function (event)

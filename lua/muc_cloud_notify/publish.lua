@@ -115,12 +115,12 @@ local function new(engine)
 	end
 
 	-- The IQ with a push. Written out, for there is one for every push, and the builder of util.stanza takes five times as
-	-- long. to: as from addressee(); summary: a number of the engine's
-	local function iq(id, to, summary)
+	-- long. to: as from addressee(); summary: a number of the engine's; from: a host, nil: the MUC service
+	local function iq(id, to, summary, from)
 		local push_items = items_for(summary);
 		to.publish[1], to.publish.tags = push_items[1], push_items;
 		return setmetatable({
-			name = "iq", attr = { type = "set", id = id, from = host, to = to.app_server }, tags = to.tags, to.tags[1],
+			name = "iq", attr = { type = "set", id = id, from = from or host, to = to.app_server }, tags = to.tags, to.tags[1],
 		}, stanza_mt);
 	end
 

@@ -13,7 +13,7 @@ local now = require "util.time".now;
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
--- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua;
+-- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua; blocklists;
 -- find_memberships = see rooms.lua }
 local function new(parts)
 	local engine, accounts, tasks, find_memberships = parts.engine, parts.accounts, parts.tasks, parts.find_memberships;
@@ -40,6 +40,7 @@ local function new(parts)
 	local function on_first_device(user)
 		if local_hosts.is_local(user) then
 			engine:establish(user);
+			parts.blocklists.look(user);
 		end
 		find_memberships(user, function (is_member)
 			if is_member then engine:establish(user); end

@@ -27,14 +27,20 @@ local is_member = { owner = true, admin = true, member = true };
 -- Entrances into a room while it is being read: by the time it has been, their nicknames are gone.
 local max_seen = 1000;
 
--- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; early_facts; is_loaded = whether the registrations are loaded }
+-- parts: { engine; tasks = see lua/shared/tasks.lua; presence; consent; choices; early_facts; is_loaded = whether the registrations are loaded }
 local function new(parts)
 	local engine, tasks, is_present, consent = parts.engine, parts.tasks, parts.presence.is_present, parts.consent;
 	local early_facts, is_loaded = parts.early_facts, parts.is_loaded;
+	local forwarding_in = parts.choices.forwarding_in;
 
-	-- Whether a user has a device, as far as that is known.
-	local function may_have_device(bare_jid)
-		return not is_loaded or engine:is_registered(bare_jid);
+	-- Whether a user has a device, or a member of a room asks for its messages to be forwarded.
+	local function is_of_interest(room, bare_jid)
+		return engine:is_registered(bare_jid) or forwarding_in(bare_jid, room:get_affiliation_data(bare_jid)) == "asked";
+	end
+
+	-- The same as far as that is known.
+	local function may_have_device(room, bare_jid)
+		return not is_loaded or is_of_interest(room, bare_jid);
 	end
 
 	local held = held_messages.new {
@@ -68,11 +74,12 @@ local function new(parts)
 	local function tell_affiliation(room, bare_jid)
 		local data = room:get_affiliation_data(bare_jid);
 		local has_membership = is_member[room._affiliations[bare_jid]] or false;
-		engine:affiliation_changed(room.jid, bare_jid, has_membership, data and data.reserved_nickname, consent.is_missing_in(data));
+		engine:affiliation_changed(room.jid, bare_jid, has_membership, data and data.reserved_nickname, consent.is_missing_in(data),
+			forwarding_in(bare_jid, data));
 	end
 
 	local function read_members(room, changed, pause)
-		local members, marked, read, others = {}, {}, 0, 0;
+		local members, marked, forwarding, read, others = {}, {}, nil, 0, 0;
 		local function flush()
 			local without_consent;
 			for _, bare_jid in ipairs(marked) do
@@ -82,20 +89,25 @@ local function new(parts)
 					table.insert(without_consent, bare_jid);
 				end
 			end
-			engine:add_members(room.jid, members, without_consent);
-			members, marked = {}, {};
+			engine:add_members(room.jid, members, without_consent, forwarding);
+			members, marked, forwarding = {}, {}, nil;
 		end
-		local function add(bare_jid, nick, data)
+		local function add(bare_jid, nick, data, choice)
 			members[bare_jid], read = nick, read + 1;
 			if consent.is_missing_in(data) then table.insert(marked, bare_jid); end
+			if choice then
+				forwarding = forwarding or {};
+				forwarding[bare_jid] = choice;
+			end
 			if read % members_at_once == 0 then flush(); end
 		end
 		engine:begin_members(room.jid);
 		for bare_jid, affiliation, data in each_affiliation(room, changed) do
 			local nick = data and data.reserved_nickname or false;
 			if is_member[affiliation] then
-				if engine:is_registered(bare_jid) then
-					add(bare_jid, nick, data);
+				local choice = data and forwarding_in(bare_jid, data);
+				if choice == "asked" or engine:is_registered(bare_jid) then
+					add(bare_jid, nick, data, choice);
 				elseif nick and others < max_others and nick:find("[^%w]") then
 					-- It may be one that a member's nickname is a part of.
 					add(bare_jid, nick, nil);
@@ -252,7 +264,7 @@ local function new(parts)
 	end
 
 	local function enter_unread(room, bare_jid, nick)
-		if engine:is_registered(bare_jid) then start(room); end
+		if is_of_interest(room, bare_jid) then start(room); end
 		if not readings[room.jid] then return; end
 		local entered = seen[room.jid] or { nicks = {}, owners = {} };
 		seen[room.jid] = entered;
@@ -300,8 +312,9 @@ local function new(parts)
 	-- A member has got a device while a room is being read: they may have been passed over.
 	local function add_late(room, bare_jid)
 		if readings[room.jid] then
-			local nick = room:get_affiliation_data(bare_jid, "reserved_nickname") or false;
-			engine:add_members(room.jid, { [bare_jid] = nick }, consent.is_missing(room, bare_jid) and { bare_jid } or nil);
+			local data = room:get_affiliation_data(bare_jid);
+			engine:add_members(room.jid, { [bare_jid] = data and data.reserved_nickname or false },
+				consent.is_missing_in(data) and { bare_jid } or nil, { [bare_jid] = forwarding_in(bare_jid, data) });
 		end
 	end
 

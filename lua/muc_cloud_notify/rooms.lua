@@ -31,7 +31,7 @@ local function may_revise(stanza)
 	return false;
 end
 
--- parts: { engine; live_rooms; tasks = see lua/shared/tasks.lua; room_sync; consent; author_of(room, stanza_id) = the author of a
+-- parts: { engine; live_rooms; tasks = see lua/shared/tasks.lua; room_sync; consent; choices; author_of(room, stanza_id) = the author of a
 -- message, see mod_muc_undelivered; wants_message = whether another module wants to see the message with each push }
 local function watch(parts)
 	local engine, room_sync, consent, wants_message = parts.engine, parts.room_sync, parts.consent, parts.wants_message;
@@ -86,12 +86,26 @@ local function watch(parts)
 		end);
 	end
 
-	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
-		room_sync.note_affiliation(event.room, event.jid);
-		if event.in_room and is_member[event.affiliation] and engine:is_registered(event.jid) then
-			room_sync.look_for(event.room, { [event.jid] = true });
+	-- Of who has a device only now, the engine has not been told whether they are there.
+	local function note_affiliation(room, bare_jid, may_be_there)
+		room_sync.note_affiliation(room, bare_jid);
+		if may_be_there and is_member[room._affiliations[bare_jid]] and engine:is_registered(bare_jid) then
+			room_sync.look_for(room, { [bare_jid] = true });
 		end
+	end
+
+	module:hook("muc-set-affiliation", note("take note of an affiliation", function (event)
+		note_affiliation(event.room, event.jid, event.in_room);
 	end), 1000);
+
+	-- Who has asked has their place among the users of their domain from now on, which takes that the room is read.
+	local note_choice = note("take note of a choice", function (event)
+		local room, bare_jid = event.room, event.jid;
+		note_affiliation(room, bare_jid, true);
+		local has_asked = parts.choices.forwarding_in(bare_jid, room:get_affiliation_data(bare_jid)) == "asked";
+		if has_asked and engine:coverage(room.jid) == "nothing" then room_sync.start(room); end
+	end);
+	parts.choices.on_change(function (room, bare_jid) note_choice { room = room, jid = bare_jid }; end);
 
 	module:hook("muc-set-affiliation-data/reserved_nickname", note("take note of a nickname", function (event)
 		room_sync.tell_affiliation(event.room, event.jid);

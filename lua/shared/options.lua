@@ -101,6 +101,29 @@ local function read_jids(name)
 	return read_list(name, function (entry) return (jid_prep(entry)); end, "JIDs or domains", "push.example.com", "neither a JID nor a domain");
 end
 
+-- An option that says something of JIDs or domains, by these. An entry that is not understood is passed over.
+-- check, expected: as for a single value; example: a JID
+local function read_by_jid(name, check, expected, example)
+	local configured, values = module:get_option(name), {};
+	if configured == nil then return values; end
+	if type(configured) ~= "table" then
+		module:log("error", "Option %s is %s (a %s), but a table is expected, such as { [%q] = %s }; until that is mended, it says nothing",
+			name, show(configured), type(configured), example, expected);
+		return values;
+	end
+	for key, value in pairs(configured) do
+		local jid, checked_value = type(key) == "string" and jid_prep(key) or nil, check(value);
+		if not jid then
+			module:log("error", "Option %s has an entry for %s, which is neither a JID nor a domain: it is passed over", name, show(key));
+		elseif checked_value == nil then
+			module:log("error", "Option %s has the entry %s for %s, but %s is expected: it is passed over", name, show(value), show(key), expected);
+		else
+			values[jid] = checked_value;
+		end
+	end
+	return values;
+end
+
 -- specification: field of the result = { name of the option, check, what it expects in words, default }. Without a
 -- default, an option that is not set restricts nothing.
 local function read(specification)
@@ -112,6 +135,6 @@ local function read(specification)
 end
 
 return {
-	read = read, read_jids = read_jids, read_list = read_list;
+	read = read, read_by_jid = read_by_jid, read_jids = read_jids, read_list = read_list;
 	boolean = boolean, text = text, integer = integer, seconds = seconds, milliseconds = milliseconds, one_of = one_of;
 };

@@ -56,6 +56,12 @@ local function is_of_accounts(service)
 	return host ~= nil and host.type == "local";
 end
 
+-- Whether it is a MUC service of this Prosody, which may publish from the hosts of accounts too (muc_push_from).
+local function is_muc_service(domain)
+	local host = prosody.hosts[domain];
+	return host ~= nil and host.modules.muc ~= nil;
+end
+
 -- What a publish says, see push_notification of the library.
 local function read_notification(notification, from)
 	local fields = read_form(notification:get_child("x", xmlns_data));
@@ -68,6 +74,7 @@ local function read_notification(notification, from)
 	local stanza_id = notification:get_child("stanza-id", xmlns_stanza_ids);
 	read.stanza_id = stanza_id and stanza_id.attr.id;
 	local node, host, resource = jid_split(fields["last-message-sender"]);
+	if node and is_muc_service(host) then read.service = host; end
 	if node and is_of_accounts(read.service) then
 		read.sender = node.."@"..host;
 	elseif node then

@@ -7,7 +7,7 @@ use slotmap::SlotMap;
 use crate::app_server::AppServer;
 use crate::circuit_breaker::PROBE_TIMEOUT;
 use crate::device::{Device, Due, InFlight};
-use crate::domains::{Concern, DomainId, Domains, Landing, Relation};
+use crate::domains::{Concern, DomainId, Domains, Flight, Landing, Publisher, Publishers, Relation};
 use crate::ids::{DeviceId, PushId, UserId};
 use crate::journal::{Journal, Key};
 use crate::options::Options;
@@ -42,12 +42,18 @@ pub(crate) struct Devices {
     devices: SlotMap<DeviceId, Device>,
     outbox: Outbox,
     journal: Journal,
+    publishers: Publishers,
 }
 
 impl Devices {
     /// None; the names of those to come are written into the journal under this key.
     pub(crate) fn new(key: Key) -> Self {
-        Devices { devices: SlotMap::default(), outbox: Outbox::default(), journal: Journal::new(key) }
+        Devices {
+            devices: SlotMap::default(),
+            outbox: Outbox::default(),
+            journal: Journal::new(key),
+            publishers: Publishers::default(),
+        }
     }
 
     /// What is not in the store yet.
@@ -290,30 +296,47 @@ impl Devices {
         Some((orphan.app_server, orphan.flight.domain))
     }
 
+    /// A publish on its way to its device is from this host, and not from the service.
+    pub(crate) fn set_publisher(&mut self, id: PushId, host: &str) {
+        let Some(device) = self.devices.get_mut(id.device()) else { return };
+        if let Some(flight) = device.flight_mut(id) {
+            flight.publisher = self.publishers.find_or_insert(host);
+        }
+    }
+
+    /// The host that publishes are from, if any were.
+    pub(crate) fn publisher(&self, host: &str) -> Option<Publisher> {
+        self.publishers.find(host)
+    }
+
     /// The link to a domain that has taken pushes is lost, and with it all that was on its way: lost() is told of each publish to a
-    /// device that is there still.
+    /// device that is there still. `publisher`: the host whose link it was, where others have one; what is from those is not lost.
     pub(crate) fn lose_link(
         &mut self,
         domain: &str,
+        publisher: Option<Publisher>,
         now: Instant,
         options: &Options,
         mut lost: impl FnMut(&mut Device, &mut InFlight),
     ) {
         let Some(domain) = self.domains().find_known(domain) else { return };
+        let is_lost = |flight: &Flight| {
+            flight.domain == domain && publisher.is_none_or(|publisher| flight.publisher == publisher)
+        };
         let mut is_any_lost = false;
-        while let Some(id) = self.domains().first_in_flight(domain) {
-            is_any_lost = true;
+        for id in self.domains().in_flight(domain) {
             let push = self.devices.get(id).and_then(|device| device.delivery().in_flight());
-            let is_there = |push: &&InFlight| push.flight.is_some_and(|flight| flight.domain == domain);
-            if let Some(push) = push.filter(is_there).map(|in_flight| in_flight.id) {
+            let push = push.filter(|push| push.flight.as_ref().is_some_and(is_lost)).map(|push| push.id);
+            if let Some(push) = push {
+                is_any_lost = true;
                 self.end_push(push, None, |device, in_flight, _| lost(device, in_flight));
-            } else if let Some(orphan) = self.outbox.take_any_orphan(id) {
+            } else if let Some(orphan) = self.outbox.take_orphan_if(id, |orphan| is_lost(&orphan.flight)) {
+                is_any_lost = true;
                 self.outbox.domains_mut().record_ended(orphan.flight, None);
-            } else {
-                break;
             }
         }
-        if is_any_lost {
+        // What is on its way from other hosts will say whether the domain is there.
+        if is_any_lost && !self.domains().is_any_in_flight(domain) {
             self.outbox.domains_mut().lose_link(domain, now, options);
         }
     }

@@ -15,6 +15,7 @@ mod away;
 mod back_offs;
 mod flight;
 mod links;
+mod publishers;
 mod schedule;
 mod standing;
 mod state;
@@ -33,6 +34,7 @@ use crate::time::Instant;
 
 pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
+pub(crate) use publishers::{Publisher, Publishers};
 pub use state::DomainState;
 
 use app_servers::KnownAppServers;

@@ -5,6 +5,7 @@
 
 mod answers;
 mod awaited_rooms;
+mod blocking;
 mod consent;
 mod delivery;
 mod digests;
@@ -64,7 +65,8 @@ use rooms::Rooms;
 ///
 /// - Options: [`configure`](Self::configure), [`keep_words`](Self::keep_words).
 /// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
-///   [`set_account`](Self::set_account), [`establish`](Self::establish), [`set_suspended`](Self::set_suspended).
+///   [`set_account`](Self::set_account), [`establish`](Self::establish), [`set_suspended`](Self::set_suspended),
+///   [`set_blocked`](Self::set_blocked).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
@@ -75,7 +77,8 @@ use rooms::Rooms;
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
 ///   [`handed_over`](Self::handed_over), [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw),
 ///   [`suppress`](Self::suppress).
-/// - Links to app servers: [`link_lost`](Self::link_lost), [`link_restored`](Self::link_restored).
+/// - Links to app servers: [`set_publisher`](Self::set_publisher), [`link_lost`](Self::link_lost),
+///   [`link_of_host_lost`](Self::link_of_host_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
 /// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
 /// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).

@@ -97,6 +97,13 @@ impl<T: Copy> Lists<T> {
         Some(item.value)
     }
 
+    /// Those of a list, from the first to the last.
+    pub(crate) fn each(&self, list: &List) -> impl Iterator<Item = T> {
+        let at = |slot: Slot| self.items.get(slot.index());
+        std::iter::successors(list.first.and_then(at), move |item| item.after.and_then(at))
+            .map(|item| item.value)
+    }
+
     /// Moves the first item of a list to its end.
     pub(crate) fn rotate(&mut self, list: &mut List) {
         if let Some(first) = list.first.filter(|_| list.first != list.last) {
@@ -137,8 +144,7 @@ mod tests {
     use super::*;
 
     fn contents(lists: &Lists<u32>, list: &List) -> Vec<u32> {
-        let next = |slot: &Slot| lists.items[slot.index()].after;
-        std::iter::successors(list.first, next).map(|slot| lists.items[slot.index()].value).collect()
+        lists.each(list).collect()
     }
 
     #[test]

@@ -209,8 +209,13 @@ impl Outbox {
         is_it.then(|| self.orphans.remove(&id.device())).flatten()
     }
 
-    /// The publish to a device that this does not wait for, whatever becomes of it.
-    pub(crate) fn take_any_orphan(&mut self, id: DeviceId) -> Option<Orphan> {
+    /// The publish to a device that this does not wait for, if it is one that is looked for.
+    pub(crate) fn take_orphan_if(
+        &mut self,
+        id: DeviceId,
+        is_it: impl FnOnce(&Orphan) -> bool,
+    ) -> Option<Orphan> {
+        self.orphans.get(&id).filter(|orphan| is_it(orphan))?;
         self.orphans.remove(&id)
     }
 

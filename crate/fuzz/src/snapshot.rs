@@ -135,6 +135,7 @@ fn message(choices: &mut Choices<'_>) -> MessageState {
         age: choices.float(),
         sender: choices.one_in(2).then(|| choices.text(64)),
         body: choices.one_in(2).then(|| choices.text(4096)),
+        from: id(choices),
     }
 }
 

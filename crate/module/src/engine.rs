@@ -79,6 +79,7 @@ impl UserData for LuaEngine {
         methods.add_method("set_account", Self::set_account);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
+        methods.add_method("set_blocked", Self::set_blocked);
         methods.add_method("begin_members", Self::begin_members);
         methods.add_method("add_members", Self::add_members);
         methods.add_method("end_members", Self::end_members);
@@ -99,6 +100,7 @@ impl UserData for LuaEngine {
         methods.add_method("handle_send_failure", Self::handle_send_failure);
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);
+        methods.add_method("set_publisher", Self::set_publisher);
         methods.add_method("link_lost", Self::link_lost);
         methods.add_method("link_restored", Self::link_restored);
         methods.add_method("handle_timeout", Self::handle_timeout);

@@ -1,5 +1,6 @@
 //! What becomes of the publishes of a device, and when the next one may leave.
 
+use crate::domains::Flight;
 use crate::ids::PushId;
 use crate::outbox::Slot;
 use crate::time::Instant;
@@ -20,6 +21,11 @@ impl Device {
     /// The publish with this id that is on its way.
     pub(crate) fn in_flight(&self, id: PushId) -> Option<&InFlight> {
         self.delivery.in_flight().filter(|in_flight| in_flight.id == id)
+    }
+
+    /// The same as its app server's domain counts it, to be changed.
+    pub(crate) fn flight_mut(&mut self, id: PushId) -> Option<&mut Flight> {
+        self.delivery.in_flight_mut().filter(|in_flight| in_flight.id == id)?.flight.as_mut()
     }
 
     /// Its app server has taken a push: nothing is wrong with it any more.

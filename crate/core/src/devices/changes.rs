@@ -63,7 +63,7 @@ impl Devices {
         notification: Notification,
         key: MessageKey,
     ) -> bool {
-        let Devices { devices, outbox, journal } = self;
+        let Devices { devices, outbox, journal, .. } = self;
         let Some(device) = devices.get_mut(id) else { return false };
         let is_new = device.add_bounced(room, notification, key, || journal.add((id, Some(room))));
         outbox.update(id, device);
@@ -104,12 +104,14 @@ impl Devices {
         }
     }
 
-    /// A message of a room is taken back or corrected, and this device may have yet to hear of it.
-    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) {
+    /// A message of a room is taken back or corrected, and this device may have yet to hear of it. Returns whether it had.
+    pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) -> bool {
         let is_known = self.devices.get(id).is_some_and(|device| device.tells_of(room));
-        if is_known && self.update(id, |device| device.revise(room, revising)) == Some(true) {
+        let is_revised = is_known && self.update(id, |device| device.revise(room, revising)) == Some(true);
+        if is_revised {
             self.journal.note_revised((id, Some(room)));
         }
+        is_revised
     }
 
     /// Makes the processor fetch devices that are about to be changed. They are scattered over all of the memory, and

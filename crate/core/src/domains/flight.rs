@@ -1,6 +1,6 @@
 //! A publish on its way to a domain, and how it ends there.
 
-use super::DomainId;
+use super::{DomainId, Publisher};
 use crate::lists::Slot;
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -11,6 +11,8 @@ use crate::time::Instant;
 pub(crate) struct Flight {
     /// Where it goes.
     pub(crate) domain: DomainId,
+    /// Which host it is from.
+    pub(crate) publisher: Publisher,
     /// Tells whether the domain has answered since, or was given up for a while.
     pub(super) epoch: u32,
     /// Where its device is among those that wait for an answer of the domain.

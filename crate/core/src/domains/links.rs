@@ -47,10 +47,15 @@ impl Domains {
         self.domains.get(id.index()).filter(|domain| domain.standing.is_known()).map(|_| id)
     }
 
-    /// The first of the devices that wait for an answer of a domain; it may be gone.
-    pub(crate) fn first_in_flight(&self, id: DomainId) -> Option<DeviceId> {
-        let first = self.domains.get(id.index())?.in_flight.first()?;
-        self.devices.get(first).copied()
+    /// The devices that wait for an answer of a domain; they may be gone.
+    pub(crate) fn in_flight(&self, id: DomainId) -> Vec<DeviceId> {
+        let domain = self.domains.get(id.index());
+        domain.into_iter().flat_map(|domain| self.devices.each(&domain.in_flight)).collect()
+    }
+
+    /// Whether anything is on its way to a domain.
+    pub(crate) fn is_any_in_flight(&self, id: DomainId) -> bool {
+        self.domains.get(id.index()).is_some_and(|domain| !domain.in_flight.is_empty())
     }
 
     /// The link to a domain is lost, with all that was on its way.

@@ -2,7 +2,7 @@
 
 use super::flight::{Ending, Flight, Landing};
 use super::window::Window;
-use super::{DomainId, Relation};
+use super::{DomainId, Publisher, Relation};
 use crate::circuit_breaker::{CircuitBreaker, FAILURES, Permit as BreakerPermit, probe_delay};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -149,6 +149,7 @@ impl Standing {
         let is_in_doubt = self.failures > 0 || self.is_troubled;
         Flight {
             domain,
+            publisher: Publisher::default(),
             epoch: self.epoch,
             place: None,
             is_first_contact: !is_known,

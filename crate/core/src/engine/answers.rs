@@ -64,11 +64,10 @@ impl Engine {
         if device.registration().app_server.as_str() != from {
             return false;
         }
-        if let Some(way) = device.registration().way().filter(|_| outcome != Outcome::Silent) {
-            self.hand_over(id, way, now);
-            return true;
-        }
-        if outcome == Outcome::Delivered {
+        // Whatever is said of what goes by a way, it was reached.
+        let is_by_way = device.registration().way().is_some();
+        let outcome = if is_by_way && outcome != Outcome::Silent { Outcome::Delivered } else { outcome };
+        if outcome == Outcome::Delivered && !is_by_way {
             self.note_sign_of_life(id.device());
         }
         self.catch_up_device(id.device());

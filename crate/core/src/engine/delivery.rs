@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::circuit_breaker::{CircuitBreakers, PROBE_PAUSE, PROBE_TIMEOUT, Permit};
 use crate::device::{Device, InFlight, Notification, Notifications, Scope};
 use crate::devices::Devices;
-use crate::domains::{Concern, Landing, Relation};
+use crate::domains::{Concern, Landing, Publisher, Relation};
 use crate::event::Reason;
 use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
@@ -213,8 +213,14 @@ impl Delivery {
     }
 
     /// The link to a domain is lost: what was on its way to app servers there is to be sent again.
-    fn lose_link(&mut self, devices: &mut Devices, domain: &str, now: Instant, options: &Options) {
-        devices.lose_link(domain, now, options, |device, in_flight| {
+    fn lose_link(
+        &mut self,
+        devices: &mut Devices,
+        (domain, publisher): (&str, Option<Publisher>),
+        now: Instant,
+        options: &Options,
+    ) {
+        devices.lose_link(domain, publisher, now, options, |device, in_flight| {
             self.take_back(in_flight.id, in_flight);
             device.requeue(in_flight);
         });
@@ -322,7 +328,17 @@ impl Engine {
     /// The server has lost its link to an app server's domain: answers to what is on its way there are not to be expected. It is
     /// due again, at once or when the link is there again.
     pub fn link_lost(&mut self, domain: &str, now: Instant) {
-        self.delivery.lose_link(&mut self.devices, domain, now, &self.options);
+        self.delivery.lose_link(&mut self.devices, (domain, None), now, &self.options);
+    }
+
+    /// The same where only this host of the server has lost its link: what is on its way from others is not lost. See
+    /// [`Engine::set_publisher`].
+    pub fn link_of_host_lost(&mut self, host: &str, domain: &str, now: Instant) {
+        let publisher =
+            if *host == *self.host { Some(Publisher::default()) } else { self.devices.publisher(host) };
+        if publisher.is_some() {
+            self.delivery.lose_link(&mut self.devices, (domain, publisher), now, &self.options);
+        }
     }
 
     /// The server has a link to an app server's domain again: whoever waits for that need not wait any longer.

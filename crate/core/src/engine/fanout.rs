@@ -213,7 +213,7 @@ fn revise_all(
 
 fn revise(id: RoomId, user: UserId, revising: &mut Revising, told: &mut Told<'_>) {
     let devices = told.registrations.user(user).map_or(&[][..], User::devices);
-    devices.iter().for_each(|device| told.devices.revise(*device, id, revising));
+    devices.iter().for_each(|device| _ = told.devices.revise(*device, id, revising));
 }
 
 /// The fan-outs that are not done.

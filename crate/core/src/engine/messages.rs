@@ -86,6 +86,9 @@ pub struct Bounce<'a> {
 /// Who of those that are absent a message is pushed to.
 #[derive(Debug)]
 pub(super) struct Audience {
+    room: Arc<str>,
+    /// The occupant JID that it is from, where that is known.
+    from: Option<Box<str>>,
     sender: Option<UserId>,
     /// Those who were there when it was sent, where that was not just now.
     present: HashSet<UserId>,
@@ -124,6 +127,8 @@ impl Audience {
         }
         let mentions = Mentions::read(message, broadcast.reply_author, room.known_nicknames());
         Some(Audience {
+            room: room.jid().clone(),
+            from: broadcast.message.attr("from").map(Into::into),
             // The members' JIDs are not looked at: that would cost a wait for memory for each of them.
             sender: broadcast.sender.and_then(|jid| registrations.id(jid)),
             present: broadcast.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
@@ -135,6 +140,8 @@ impl Audience {
     /// That of messages of which nothing is known but that there were some: whether they mention anybody cannot be said.
     fn of_forgotten(forgotten: &Forgotten<'_>, registrations: &Registrations) -> Self {
         Audience {
+            room: forgotten.room.into(),
+            from: None,
             sender: forgotten.sender.and_then(|jid| registrations.id(jid)),
             present: forgotten.present.iter().filter_map(|jid| registrations.id(jid)).collect(),
             mentions: None,
@@ -160,7 +167,8 @@ impl Audience {
                 found.without_device.push(*id);
                 continue;
             };
-            if self.sender == Some(*id) || self.present.contains(id) {
+            let is_blocked = user.blocked().is_some_and(|it| it.has(&self.room, self.from.as_deref()));
+            if self.sender == Some(*id) || self.present.contains(id) || is_blocked {
                 continue;
             }
             let is_mention =
@@ -191,8 +199,10 @@ pub(super) fn bounce_recipients(
     let Some((user, member)) = found.filter(|_| room.coverage() == Coverage::Complete) else {
         return Vec::new();
     };
+    let from = bounce.message.and_then(|message| message.attr("from"));
     if message.is_some_and(|message| !message.is_important())
         || bounce.sender == Some(bounce.user)
+        || user.blocked().is_some_and(|blocked| blocked.has(bounce.room, from))
         || !member.misses_bounced(bounce.gone_nick, bounce.sent)
     {
         return Vec::new();

@@ -72,6 +72,13 @@ impl Engine {
         delivery.poll_push(devices, catch_up, scope, now, options)
     }
 
+    /// A push that was polled is sent from another host than the service: from that of its user's account.
+    pub fn set_publisher(&mut self, id: &str, host: &str) {
+        if let Ok(id) = id.parse() {
+            self.devices.set_publisher(id, host);
+        }
+    }
+
     /// What a push says. `None` where it is too long ago.
     pub fn summary(&self, number: u64) -> Option<&Summary> {
         self.delivery.summary(number)

@@ -24,6 +24,8 @@ use registering::{register, register_again, remove};
 use shares::{Newcomer, Share, Shares};
 use ways::WayCounts;
 
+use super::blocking::Blocked;
+
 /// A user who has a device: registered ones, or one that stands for a way to reach them.
 #[derive(Debug)]
 pub(super) struct User {
@@ -37,6 +39,8 @@ pub(super) struct User {
     asked: u32,
     /// Not a stranger: was registered before the start, has an account on this server, or was seen as a member of a room.
     is_established: bool,
+    /// What they have blocked of this service. Most have nothing.
+    blocked: Option<Box<Blocked>>,
 }
 
 impl User {
@@ -48,6 +52,11 @@ impl User {
     /// The user's devices.
     pub(super) fn devices(&self) -> &[DeviceId] {
         &self.devices
+    }
+
+    /// What they have blocked of this service, if anything.
+    pub(super) fn blocked(&self) -> Option<&Blocked> {
+        self.blocked.as_deref()
     }
 
     /// The way by which they are reached, where they have registered no device.
@@ -144,6 +153,13 @@ impl Registrations {
         let before = user.share();
         user.is_established = true;
         self.shares.update(&user.jid, before, user.share());
+    }
+
+    /// What a user has blocked of this service is this.
+    pub(super) fn set_blocked(&mut self, id: UserId, blocked: Option<Box<Blocked>>) {
+        if let Some(user) = self.users.get_mut(id) {
+            user.blocked = blocked;
+        }
     }
 
     /// Takes over what a user has registered. `renewed` is the push identifier of what they have just asked for.
@@ -292,6 +308,7 @@ impl Registrations {
             has_account: false,
             asked: 0,
             is_established,
+            blocked: None,
         });
         self.ids.insert(jid, id);
         (id, true)

@@ -69,6 +69,8 @@ impl StanzaIds {
 pub(crate) struct MessageIds {
     /// The bare JID of its author; `None` where it is the room itself, or not known.
     pub(crate) author: Option<Box<str>>,
+    /// The occupant JID that it is from.
+    pub(crate) from: Option<IdHash>,
     /// Its ids, and those of its last correction: clients show the two as one.
     pub(crate) stanzas: SmallVec<[StanzaIds; 1]>,
 }
@@ -76,14 +78,18 @@ pub(crate) struct MessageIds {
 impl MessageIds {
     /// Those of a message of `room` (its bare JID).
     pub(crate) fn read(message: &Element, room: &str, author: Option<&str>) -> Self {
-        MessageIds { author: author.map(Into::into), stanzas: smallvec![StanzaIds::read(message, room)] }
+        MessageIds {
+            author: author.map(Into::into),
+            from: message.attr("from").map(IdHash::of),
+            stanzas: smallvec![StanzaIds::read(message, room)],
+        }
     }
 
     /// The same after a correction.
     pub(crate) fn corrected(&self, correction: &MessageIds) -> Self {
         let original = self.stanzas.iter().take(1);
         let stanzas = original.chain(correction.stanzas.iter().take(1)).copied().collect();
-        MessageIds { author: self.author.clone(), stanzas }
+        MessageIds { author: self.author.clone(), from: self.from, stanzas }
     }
 }
 
@@ -106,6 +112,11 @@ pub(crate) struct OwnedRevision {
 }
 
 impl OwnedRevision {
+    /// That of somebody who wants to hear of nothing that was said under this occupant JID: for them all of it is taken back.
+    pub(crate) fn of_blocked(occupant: &str) -> Self {
+        OwnedRevision { kind: Kind::Blocked, author: None, id: IdHash::of(occupant) }
+    }
+
     /// Whose message it is about, and whose it is; `None`: it is the room's.
     pub(crate) fn author(&self) -> Option<&str> {
         self.author.as_deref()
@@ -128,6 +139,8 @@ impl<'a> From<&'a OwnedRevision> for Revision<'a> {
 enum Kind {
     Retraction,
     Correction,
+    /// What an occupant has said is nothing to somebody.
+    Blocked,
 }
 
 impl<'a> Revision<'a> {
@@ -164,12 +177,13 @@ impl<'a> Revision<'a> {
 
     /// Whether the earlier message is to be pushed no more; otherwise there is another text.
     pub(crate) fn is_retraction(&self) -> bool {
-        self.kind == Kind::Retraction
+        self.kind != Kind::Correction
     }
 
     /// Whether it is about this message. Authors name their own by any of its ids, the room by the one it has given.
     pub(crate) fn is_about(&self, message: &MessageIds) -> bool {
         match self.author {
+            _ if self.kind == Kind::Blocked => message.from == Some(self.id),
             Some(author) => {
                 message.author.as_deref() == Some(author)
                     && message.stanzas.iter().any(|ids| ids.contains(self.id))

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what the helpers of a test are given, the test has written")]
 
 mod any_input;
+mod blocking;
 mod bounce;
 mod bounce_order;
 mod circuit_breaker;
@@ -31,6 +32,7 @@ mod outcome;
 mod overload;
 mod pace;
 mod publish_options;
+mod publishers;
 mod push_details;
 mod push_text;
 mod reading;

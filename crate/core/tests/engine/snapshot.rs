@@ -52,6 +52,7 @@ fn says_for_each_device_what_there_is_to_say() {
     };
     let message = |room: &str, text: &str, age| MessageState {
         author: Some(ROMEO.to_owned()),
+        from: Some(if room == HALL { "c3dec4b7694d1ec5" } else { "6f504c03143353ab" }.to_owned()),
         ids: vec![StanzaIdsState { id: Some("af63ac4c86019afc".to_owned()), ..StanzaIdsState::default() }],
         age,
         sender: Some(format!("{room}/Romeo")),

@@ -144,6 +144,39 @@ fn what_her_server_answers_proves_nothing() {
 }
 
 #[test]
+fn an_answer_says_that_it_has_arrived() {
+    let mut service = juliet();
+    for outcome in [Outcome::Rejected, Outcome::Transient, Outcome::Delivered] {
+        service.say(ORCHARD, "But soft!");
+        let push = forwarded(&mut service);
+        assert_eq!(service.stats().in_flight, 1, "it has not come back");
+        assert_ne!(service.handle_reply(&push.id, JULIET, outcome), Handling::Unknown);
+        assert_eq!(service.stats().in_flight, 0);
+        service.wait(20.0);
+        service.assert_quiet("it has arrived");
+    }
+}
+
+#[test]
+fn what_has_not_left_is_forwarded_once_the_domain_is_there_again() {
+    let mut service = juliet();
+    service.say(ORCHARD, "But soft!");
+    let push = forwarded(&mut service);
+    service.handle_reply(&push.id, JULIET, Outcome::Rejected);
+    service.wait(20.0);
+    service.say(ORCHARD, "what light?");
+    for _ in 0..2000 {
+        for push in service.pushes() {
+            service.handle_reply(&push.id, JULIET, Outcome::Silent);
+        }
+        service.wait(10.0);
+    }
+    service.link_restored("capulet.example");
+    let push = service.pushes().pop().expect("it is tried again at once");
+    assert_eq!(service.words(&push.id).and_then(|(_, body, _)| body), Some("what light?"));
+}
+
+#[test]
 fn no_answer_is_fine() {
     let mut service = juliet();
     for _ in 0..50 {

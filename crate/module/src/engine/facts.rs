@@ -35,6 +35,15 @@ impl LuaEngine {
         this.with_engine("set_suspended", |engine| engine.set_suspended(&user, is_suspended))
     }
 
+    pub(super) fn set_blocked(
+        _: &Lua,
+        this: &Self,
+        (user, jids): (String, Option<Vec<String>>),
+    ) -> Result<()> {
+        let jids = jids.iter().flatten().map(String::as_str);
+        this.with_engine("set_blocked", |engine| engine.set_blocked(&user, jids))
+    }
+
     pub(super) fn begin_members(_: &Lua, this: &Self, room: String) -> Result<()> {
         this.with_engine("begin_members", |engine| engine.begin_members(&room))
     }
@@ -194,9 +203,20 @@ impl LuaEngine {
         this.with_engine("suppress", |engine| engine.suppress(&id))
     }
 
-    pub(super) fn link_lost(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {
+    pub(super) fn set_publisher(_: &Lua, this: &Self, (id, host): (String, String)) -> Result<()> {
+        this.with_engine("set_publisher", |engine| engine.set_publisher(&id, &host))
+    }
+
+    pub(super) fn link_lost(
+        _: &Lua,
+        this: &Self,
+        (domain, now, host): (String, f64, Option<String>),
+    ) -> Result<()> {
         let now = Instant::from_seconds(now);
-        this.with_engine("link_lost", |engine| engine.link_lost(&domain, now))
+        this.with_engine("link_lost", |engine| match host {
+            Some(host) => engine.link_of_host_lost(&host, &domain, now),
+            None => engine.link_lost(&domain, now),
+        })
     }
 
     pub(super) fn link_restored(_: &Lua, this: &Self, (domain, now): (String, f64)) -> Result<()> {

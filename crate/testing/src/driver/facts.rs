@@ -53,6 +53,11 @@ impl Driver {
         self.engine.set_suspended(user, is_suspended);
     }
 
+    /// What a user has blocked of the service.
+    pub fn set_blocked(&mut self, user: &str, jids: &[&str]) {
+        self.engine.set_blocked(user, jids.iter().copied());
+    }
+
     /// A room's members are read: bare JIDs, with registered nicknames.
     pub fn set_members<'a>(
         &mut self,
@@ -172,6 +177,16 @@ impl Driver {
     /// The link to a domain is lost.
     pub fn link_lost(&mut self, domain: &str) {
         self.engine.link_lost(domain, self.instant());
+    }
+
+    /// A publish is from this host.
+    pub fn set_publisher(&mut self, id: &str, host: &str) {
+        self.engine.set_publisher(id, host);
+    }
+
+    /// One host of the server has lost its link to a domain.
+    pub fn link_of_host_lost(&mut self, host: &str, domain: &str) {
+        self.engine.link_of_host_lost(host, domain, self.instant());
     }
 
     /// The link to a domain is there again.

@@ -21,6 +21,9 @@ pub struct MessageState {
     /// The bare JID of its author; `None` where it is the room itself, or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// The hash of the occupant JID that it is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Hashes of its ids, and of those of its last correction.
     pub ids: Vec<StanzaIdsState>,
     /// How old it is.
@@ -189,9 +192,10 @@ impl MessageState {
         // App servers may know no more than what the options say now: nothing else is worth storing.
         let sender = words.and_then(|words| words.sender.as_deref()).filter(|_| options.with_sender);
         let body = words.and_then(|words| words.body.as_deref()).filter(|_| options.with_body);
-        let MessageIds { author, stanzas } = &message.ids;
+        let MessageIds { author, from, stanzas } = &message.ids;
         MessageState {
             author: author.as_deref().map(str::to_owned),
+            from: from.map(|from| from.to_string()),
             ids: stanzas.iter().map(StanzaIdsState::of).collect(),
             age: now.seconds_since(message.sent).max(0.0),
             sender: sender.map(str::to_owned),
@@ -201,7 +205,8 @@ impl MessageState {
 
     fn ids(&self) -> MessageIds {
         let stanzas = self.ids.iter().map(StanzaIdsState::ids).collect();
-        MessageIds { author: self.author.as_deref().map(Into::into), stanzas }
+        let from = self.from.as_deref().and_then(IdHash::parse);
+        MessageIds { author: self.author.as_deref().map(Into::into), from, stanzas }
     }
 }
 
