@@ -115,7 +115,7 @@ impl Load {
 
     /// Whether it is known to be away, and what has vanished does not keep others from being sent to it.
     pub(super) fn is_probed(&self, options: &Options) -> bool {
-        self.away.is_some() && self.in_flight + MOST_AT_FIRST < options.max_in_flight
+        self.away.is_some() && self.in_flight <= MOST_AFTER_RETURN.min(options.max_in_flight) / 2
     }
 
     /// The link is lost. Returns how many pushes that ends.
