@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 PLUGINDIR ?= $(PREFIX)/lib/prosody/modules
 LIBRARIES := muc_cloud_notify.so web_push_app_server.so
 
-.PHONY: help build install demo test fuzz simulate simulate-shards bench lint audit faults clean
+.PHONY: help build install demo test fuzz simulate simulate-shards mutants bench lint audit faults clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ simulate: ## Look for courses of events that do harm, for minutes (STEPS=n: how 
 
 simulate-shards: ## The same with many shards and their app servers, at once (SEED=n; SHARDS=n; DEVICES=n: in each)
 	@SEED=$(SEED) SHARDS=$(SHARDS) DEVICES=$(DEVICES) tools/simulate-shards
+
+mutants: ## Break the engine in many ways, for some minutes: tests have to fail (ONLY=text: some; ALL=1: find all tests; LUA=1: more)
+	@ONLY="$(ONLY)" ALL=$(ALL) LUA=$(LUA) tools/mutants
 
 # What the quick form finds is kept apart from what the other one does.
 bench: export CRITERION_HOME := $(CURDIR)/target/criterion$(if $(filter-out 0,$(QUICK)),-quick)

@@ -44,6 +44,7 @@
 
 pub mod driver;
 pub mod journaled;
+pub mod mutations;
 pub mod names;
 pub mod seeds;
 pub mod service;

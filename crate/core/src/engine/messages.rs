@@ -255,7 +255,7 @@ impl Engine {
         if self.fan_outs.is_full(room_id) {
             return 0;
         }
-        let Some(room) = self.rooms.get(room_id) else { return 0 };
+        let Some(room) = self.rooms.get_mut(room_id) else { return 0 };
         let message = Message::read(broadcast.message, broadcast.room);
         let Some(audience) = Audience::of(&broadcast, &message, room, &self.registrations) else { return 0 };
         let Broadcast { keep_original, sender, .. } = broadcast;
@@ -274,7 +274,7 @@ impl Engine {
     /// pushed to so far, as [`Engine::handle_message`] does.
     pub fn handle_forgotten(&mut self, forgotten: Forgotten<'_>, now: Instant) -> usize {
         let Some(room_id) = self.rooms.id(forgotten.room) else { return 0 };
-        let is_known = self.rooms.get(room_id).is_some_and(|room| room.coverage() == Coverage::Complete);
+        let is_known = self.rooms.get_mut(room_id).is_some_and(|room| room.coverage() == Coverage::Complete);
         if !is_known || forgotten.messages == 0 || self.fan_outs.is_full(room_id) {
             return 0;
         }

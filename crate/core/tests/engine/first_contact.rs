@@ -77,6 +77,35 @@ fn who_never_asked_gets_ten_and_then_probes_that_become_rare() {
 }
 
 #[test]
+fn what_has_failed_makes_room_for_nothing_before_a_first_result() {
+    let mut service = service(100, Options::default(), |_| "victim.example".to_owned());
+    service.say(ORCHARD, "But soft!");
+    let pushes = service.pushes();
+    assert_eq!(pushes.len(), 10);
+    // One more would open the circuit breaker.
+    answer(&mut service, &pushes[..4], Some(Outcome::Silent));
+    service.assert_quiet("so many are not sent twice to one who may never have asked");
+    answer(&mut service, &pushes[4..5], Some(Outcome::Delivered));
+    assert!(!service.pushes().is_empty(), "it takes them");
+}
+
+#[test]
+fn nobody_else_answers_for_a_domain_where_the_device_is_gone() {
+    for (from, sent) in [("victim.example", 100), ("evil.example", 0), ("victim.example/evil", 0)] {
+        let mut service = service(100, Options::default(), |_| "victim.example".to_owned());
+        service.say(ORCHARD, "But soft!");
+        let pushes = service.pushes();
+        disable_all(&mut service, 100);
+        for push in &pushes {
+            service.handle_reply(&push.id, from, Outcome::Delivered);
+        }
+        enable(&mut service, 100, |_| "victim.example".to_owned());
+        service.say(ORCHARD, "Ay me!");
+        assert_eq!(service.pushes().len(), sent, "{from}");
+    }
+}
+
+#[test]
 fn what_was_learnt_is_the_domain_s_and_does_not_go_with_its_devices() {
     for outcome in ANY_ANSWER {
         let mut service = service(50, Options::default(), |user| format!("d{user}@victim.example"));

@@ -141,6 +141,29 @@ fn what_cannot_be_written_is_pushed_and_written_later() {
 }
 
 #[test]
+fn a_store_that_fails_is_asked_less_and_less_often() {
+    let mut service = juliet();
+    let tell = |service: &mut Journaled| {
+        for push in service.pushes() {
+            service.reply(&push, Outcome::Delivered);
+        }
+    };
+    let (mut asked, end) = (0, service.now + 3600.0);
+    while service.now < end {
+        service.say(ORCHARD, "text");
+        tell(&mut service);
+        while service.poll_batch().is_none() {
+            service.wait_for_deadline();
+            tell(&mut service);
+        }
+        asked += 1;
+        service.batch_failed();
+        tell(&mut service);
+    }
+    assert!((60..70).contains(&asked), "{asked} times in an hour: once a minute in the end");
+}
+
+#[test]
 fn a_device_is_written_once_however_long_the_store_fails() {
     let mut service = juliet();
     service.say(ORCHARD, "1");

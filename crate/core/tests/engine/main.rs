@@ -14,6 +14,7 @@ mod first_contact;
 mod journal;
 mod journal_chain;
 mod journal_fan_out;
+mod journal_gone;
 mod journal_kept;
 mod journal_pace;
 mod journal_stand_in;

@@ -3,7 +3,7 @@
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::Outcome;
-use muc_cloud_notify_testing::names::{ORCHARD, PUSHER};
+use muc_cloud_notify_testing::names::{HALL, ORCHARD, PUSHER};
 
 use crate::world::{AppServer, HOUR, MOST_AFTER_RETURN, REFUSED, ROUND_TRIP, UP, World, jid};
 
@@ -184,6 +184,25 @@ fn no_more_than_the_operator_wants_are_on_their_way_to_a_silent_app_server_whate
 }
 
 #[test]
+fn probes_are_among_those_that_the_operator_wants() {
+    for most in [1, 3] {
+        // As long as a device waits for the answer to a probe.
+        let options = Options { max_in_flight: most, reply_timeout: 15.0, ..Options::default() };
+        let mut world = World::with_users(50, options);
+        world.state = AppServer::Lost;
+        world.say();
+        world.run(HOUR);
+        for (number, at) in world.sent.iter().enumerate() {
+            let lately = world.sent[..=number].iter().filter(|sent| *at - **sent < 15.0).count();
+            assert!(lately <= most as usize, "{lately} at {at}, and not {most}");
+        }
+        world.state = UP;
+        world.run(600.0);
+        assert_eq!(world.told.len(), 50);
+    }
+}
+
+#[test]
 fn who_waits_for_an_app_server_that_is_back_hears_of_a_new_message_at_once() {
     let mut world = World::with_users(300, Options::default());
     world.state = AppServer::Answers(Outcome::Transient);
@@ -197,6 +216,25 @@ fn who_waits_for_an_app_server_that_is_back_hears_of_a_new_message_at_once() {
     world.run(1.0);
     assert_eq!(world.told.len(), 300);
     assert!(world.first_and_last(now).1 < 0.2, "{:?}", world.first_and_last(now));
+}
+
+#[test]
+fn what_is_new_does_not_wait_for_all_that_has_waited_for_an_app_server() {
+    let mut world = World::with_users(2000, Options::default());
+    world.state = AppServer::Answers(Outcome::Transient);
+    world.say();
+    world.run(HOUR);
+    (world.state, world.round_trip) = (UP, 2.0);
+    while world.told.len() < 5 {
+        world.run(0.5);
+    }
+    let late: Vec<String> = (0..2000).map(jid).filter(|jid| !world.told.contains_key(jid)).collect();
+    let some: Vec<&str> = late.iter().step_by(400).map(String::as_str).collect();
+    world.service.read(HALL, &some, &[]);
+    world.service.say(HALL, "Ay me!");
+    world.run(5.0);
+    assert!(some.iter().all(|jid| world.told.contains_key(*jid)), "those who hear of the hall");
+    assert!(world.told.len() < 1000, "most others wait");
 }
 
 #[test]

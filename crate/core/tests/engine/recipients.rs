@@ -1,7 +1,7 @@
 //! The recipients of pushes: absent members. Presence goes by the real bare JID, never by a nickname.
 
 use muc_cloud_notify_core::{Coverage, DefaultLevel, Options, RoomPrivacy};
-use muc_cloud_notify_testing::driver::Outcome;
+use muc_cloud_notify_testing::driver::{Forgotten, Outcome};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PRIVATE, PUBLIC, ROMEO};
 use muc_cloud_notify_testing::service::{Service, nodes};
 
@@ -151,6 +151,28 @@ fn there_is_no_push_for_an_unknown_room() {
     assert_eq!(service.say(HALL, "But soft!"), 0);
     assert!(!service.is_anybody_absent(HALL));
     assert_eq!(service.absent(HALL), [""; 0]);
+}
+
+#[test]
+fn there_is_no_push_before_it_is_known_who_is_there() {
+    let forget: [fn(&mut Service); 3] = [
+        |service| service.forget_room(ORCHARD),
+        |service| service.forget_rooms(),
+        |service| service.affiliation_changed(ORCHARD, ROMEO, true, None),
+    ];
+    for forget in forget {
+        let mut service = service();
+        forget(&mut service);
+        assert_ne!(service.coverage(ORCHARD), Coverage::Complete);
+        assert!(pushed_nodes(&mut service).is_empty(), "whoever is told may be there");
+        let forgotten =
+            Forgotten { room: ORCHARD, sender: None, privacy: PRIVATE, present: &[], messages: 2 };
+        assert_eq!(service.handle_forgotten(forgotten), 0);
+        service.set_members(ORCHARD, [JULIET, NURSE].map(|jid| (jid, None)));
+        assert!(pushed_nodes(&mut service).is_empty(), "members are known, and not where they are");
+        service.set_occupants(ORCHARD, [(JULIET, "Juliet")]);
+        assert_eq!(pushed_nodes(&mut service), ["nurse"]);
+    }
 }
 
 #[test]

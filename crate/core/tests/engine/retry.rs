@@ -51,6 +51,18 @@ fn the_delay_is_what_the_operator_says() {
 }
 
 #[test]
+fn the_delay_does_not_grow_while_nobody_is_there() {
+    for (outcome, longest) in [(Outcome::Silent, 10.0), (Outcome::Transient, 1280.0)] {
+        let mut service = Service::with_juliet(Options::default());
+        service.acquaint(JULIET);
+        let (_, push) = delays(&mut service, outcome, 8);
+        service.reply(&push, Outcome::Transient);
+        let (delay, _) = next_push(&mut service);
+        assert!(delay <= longest && delay > longest / 4.0, "{outcome:?}: {delay}");
+    }
+}
+
+#[test]
 fn a_success_sets_the_delay_back() {
     let mut service = Service::with_juliet(Options::default());
     let (_, push) = delays(&mut service, Outcome::Transient, 3);
