@@ -12,8 +12,8 @@ const MOST_AFTER_RETURN: u32 = 200;
 /// After so many without an answer an app server is taken to be away.
 const FAILURES: u32 = 5;
 
-/// So many probes there are at most before they come every so many seconds.
-const PROBES: u32 = 8;
+/// So many probes there are at most, with those for devices that have not failed, before they come every so many seconds.
+const PROBES: u32 = 8 + FAILURES;
 const BETWEEN_PROBES: f64 = 15.0;
 
 /// What an app server gets after its return.
