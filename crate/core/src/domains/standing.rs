@@ -127,7 +127,7 @@ impl Standing {
         let failed = if self.is_known() { 0 } else { self.breaker.failures() };
         let waited_for = self.in_flight.saturating_sub(self.left_behind);
         let has_space = waited_for == 0 || waited_for.saturating_add(failed) < self.window.at(now, options);
-        has_space && (self.in_flight == 0 || self.in_flight < options.max_in_flight)
+        has_space && (self.in_flight == 0 || self.in_flight < self.window.widest(now, options))
     }
 
     /// A publish leaves at `now`, for a device that has failed since the time that is given if it has.
@@ -335,7 +335,8 @@ mod tests {
         first.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Silent, 121.0));
         let probe = room(&mut standing, 125.0);
         end(&mut standing, probe[0], Outcome::Delivered, 126.0);
-        assert_eq!(room(&mut standing, 126.0).len(), 5);
+        assert_eq!(room(&mut standing, 126.0).len(), 0, "it has just come back");
+        assert_eq!(room(&mut standing, 156.0).len(), 5);
     }
 
     #[test]

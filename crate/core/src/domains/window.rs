@@ -71,7 +71,8 @@ impl Window {
         self.width = SMALLEST;
     }
 
-    fn widest(&self, now: Instant, options: &Options) -> u32 {
+    /// How wide it may be at `now`: so many are on their way in all, those included that have most likely vanished.
+    pub(super) fn widest(&self, now: Instant, options: &Options) -> u32 {
         let most = options.max_in_flight.max(1);
         if self.is_recovering(now) { most.min(WIDEST_AFTER_RETURN) } else { most }
     }

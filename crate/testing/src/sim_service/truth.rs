@@ -155,7 +155,8 @@ impl Truth {
     pub(super) fn hear(&mut self, said: &Said, present: &[usize]) -> usize {
         let mut devices = 0;
         for user in 0..self.rooms[said.room].affiliations.len() {
-            if self.has_device(user) && self.concerns(said, user) && !present.contains(&user) {
+            // Who was there has used up nothing of what they may get without consent.
+            if self.has_device(user) && !present.contains(&user) && self.concerns(said, user) {
                 let has_to_be_stored = self.is_strict && !self.is_bit_by_bit;
                 for (_, device) in self.devices_of_mut(user) {
                     device.rooms[said.room].hear(said.number, has_to_be_stored);

@@ -12,8 +12,8 @@ const MOST_AFTER_RETURN: u32 = 200;
 /// After so many without an answer an app server is taken to be away.
 const FAILURES: u32 = 5;
 
-/// So many probes there are at most before they come every so many seconds.
-const PROBES: u32 = 8;
+/// So many probes there are at most, with those for devices that have not failed, before they come every so many seconds.
+const PROBES: u32 = 8 + FAILURES;
 const BETWEEN_PROBES: f64 = 15.0;
 
 /// What an app server gets after its return.
@@ -115,7 +115,7 @@ impl Load {
 
     /// Whether it is known to be away, and what has vanished does not keep others from being sent to it.
     pub(super) fn is_probed(&self, options: &Options) -> bool {
-        self.away.is_some() && self.in_flight + MOST_AT_FIRST < options.max_in_flight
+        self.away.is_some() && self.in_flight <= MOST_AFTER_RETURN.min(options.max_in_flight) / 2
     }
 
     /// The link is lost. Returns how many pushes that ends.

@@ -158,7 +158,7 @@ impl Simulation {
         let mut first = 0;
         // Who has been told has nothing new to hear of.
         while let Some((shard, user)) = self.owed(first) {
-            assert!(self.now < ended + LONGEST, "{user} of shard {shard} is never told");
+            assert!(self.now < ended + LONGEST, "never told: {}", self.describe(shard, user));
             first = shard;
             self.run_until(self.now + 30.0);
         }
@@ -168,6 +168,18 @@ impl Simulation {
         self.assert_quiet();
         self.now = last;
         Figures::of(self)
+    }
+
+    fn describe(&self, shard: usize, user: usize) -> String {
+        let (world, shard) = (&self.world, &self.shards[shard]);
+        let app_server = world.app_server_of(shard.number, user);
+        let (kind, load) = (world.app_servers[app_server].kind, &shard.loads[app_server]);
+        let (device, unread) = (shard.devices[user], shard.unread(&world.layout, user));
+        let (stats, is_vague) = (shard.driver.stats(), shard.is_vague(user));
+        format!(
+            "{user} of shard {}, {kind:?}: {device:?}, {unread:?}, vague {is_vague}, {load:?}, {stats:?}",
+            shard.number
+        )
     }
 
     fn run_until(&mut self, until: f64) {

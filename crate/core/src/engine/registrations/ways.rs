@@ -219,6 +219,9 @@ mod tests {
 
     #[test]
     fn what_is_known_of_ways_fits_into_a_word_that_each_user_has_anyway() {
-        assert_eq!(size_of::<User>(), size_of::<(Arc<str>, SmallVec<[DeviceId; 2]>, usize)>());
+        assert_eq!(
+            size_of::<User>(),
+            size_of::<(Arc<str>, SmallVec<[DeviceId; 2]>, Option<Box<()>>, usize)>()
+        );
     }
 }
