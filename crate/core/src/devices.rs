@@ -68,7 +68,7 @@ impl Devices {
 
     /// A device was registered.
     pub(crate) fn insert(&mut self, owner: UserId, registration: Registration) -> DeviceId {
-        let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        let domain = self.outbox.domains_mut().enter(&registration.domain());
         self.devices.insert(Device::new(owner, registration, domain))
     }
 
@@ -78,7 +78,7 @@ impl Devices {
         let Some(device) = self.devices.get_mut(id) else { return false };
         let is_changed = device.set_registration(registration);
         if is_changed {
-            let domain = self.outbox.domains_mut().enter(device.registration().app_server.domain());
+            let domain = self.outbox.domains_mut().enter(&device.registration().domain());
             self.outbox.dequeue(device);
             self.outbox.end_back_off(device);
             self.outbox.domains_mut().leave(device.domain());
@@ -92,7 +92,7 @@ impl Devices {
     /// way to the former address still counts there, and nobody waits for the answer, which would not be taken for one.
     pub(crate) fn readdress(&mut self, id: DeviceId, registration: Registration) -> Option<DeviceId> {
         let before = self.remove(id)?;
-        let domain = self.outbox.domains_mut().enter(registration.app_server.domain());
+        let domain = self.outbox.domains_mut().enter(&registration.domain());
         let is_unstored = before.is_unstored();
         let id = self.devices.insert(before.readdressed(registration, domain));
         self.note_all(id, is_unstored);
@@ -313,13 +313,12 @@ impl Devices {
     /// device that is there still. `publisher`: the host whose link it was, where others have one; what is from those is not lost.
     pub(crate) fn lose_link(
         &mut self,
-        domain: &str,
+        domain: DomainId,
         publisher: Option<Publisher>,
         now: Instant,
         options: &Options,
         mut lost: impl FnMut(&mut Device, &mut InFlight),
     ) {
-        let Some(domain) = self.domains().find_known(domain) else { return };
         let is_lost = |flight: &Flight| {
             flight.domain == domain && publisher.is_none_or(|publisher| flight.publisher == publisher)
         };
@@ -343,7 +342,7 @@ impl Devices {
 
     /// The link to a domain is there again.
     pub(crate) fn restore_link(&mut self, domain: &str, now: Instant, options: &Options) {
-        if let Some(domain) = self.domains().find_known(domain) {
+        for domain in self.domains().find_linked(domain) {
             self.outbox.domains_mut().restore_link(domain, now, options);
         }
     }

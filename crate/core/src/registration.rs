@@ -8,7 +8,7 @@ use crate::publish_options::PublishOptions;
 use crate::request::Enable;
 use crate::stored_value::{StoredTable, StoredValue};
 use crate::time::UnixTime;
-use crate::way::Way;
+use crate::way::{Way, forwarding_domain};
 
 /// An enable request that was accepted (XEP-0357, section 5): one device of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,13 @@ impl Registration {
     /// The way that it stands for, where it does.
     pub fn way(&self) -> Option<Way> {
         self.extras.as_ref().and_then(|extras| extras.way)
+    }
+
+    /// The domain that its pushes go to, as domains are told apart. That messages forwarded there have arrived says nothing about app
+    /// servers there: one account is enough for the former. A space is in no domain's name.
+    pub(crate) fn domain(&self) -> Cow<'_, str> {
+        let domain = self.app_server.domain();
+        if self.way() == Some(Way::Forward) { forwarding_domain(domain).into() } else { domain.into() }
     }
 
     /// Whether it is one that stands for those which cannot be read.

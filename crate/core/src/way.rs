@@ -20,6 +20,11 @@ impl Way {
     }
 }
 
+/// The name under which it is known how a domain takes what is forwarded to accounts there.
+pub(crate) fn forwarding_domain(domain: &str) -> String {
+    format!("forward {domain}")
+}
+
 /// What a member has said of the messages of a room being forwarded to their account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Forwarding {

@@ -6,6 +6,7 @@ use crate::ids::DeviceId;
 use crate::lists::Slot;
 use crate::options::Options;
 use crate::time::Instant;
+use crate::way::forwarding_domain;
 
 use super::{DomainId, Domains, canonical};
 
@@ -40,9 +41,15 @@ pub(crate) enum Concern {
 }
 
 impl Domains {
+    /// What a link to a domain is about: the app servers there, and the accounts that messages are forwarded to.
+    pub(crate) fn find_linked(&self, name: &str) -> Vec<DomainId> {
+        let forwarding = forwarding_domain(canonical(name));
+        self.find_known(name).into_iter().chain(self.find_known(&forwarding)).collect()
+    }
+
     /// A domain that has taken publishes, or that the operator has named: what becomes of the links to others is nothing to
     /// us.
-    pub(crate) fn find_known(&self, name: &str) -> Option<DomainId> {
+    fn find_known(&self, name: &str) -> Option<DomainId> {
         let &id = self.ids.get(canonical(name))?;
         self.domains.get(id.index()).filter(|domain| domain.standing.is_known()).map(|_| id)
     }

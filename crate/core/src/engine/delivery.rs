@@ -220,10 +220,12 @@ impl Delivery {
         now: Instant,
         options: &Options,
     ) {
-        devices.lose_link(domain, publisher, now, options, |device, in_flight| {
-            self.take_back(in_flight.id, in_flight);
-            device.requeue(in_flight);
-        });
+        for domain in devices.domains().find_linked(domain) {
+            devices.lose_link(domain, publisher, now, options, |device, in_flight| {
+                self.take_back(in_flight.id, in_flight);
+                device.requeue(in_flight);
+            });
+        }
     }
 
     /// A publish that no device waits for has ended, if it is one that this JID may answer. What is known of the domain does not

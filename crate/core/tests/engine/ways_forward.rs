@@ -211,6 +211,33 @@ fn a_domain_that_cannot_be_reached_rests() {
     forward(&mut service);
 }
 
+/// One account is enough to have an answer of its server, which says nothing about app servers there.
+#[test]
+fn that_messages_arrive_opens_no_window_for_app_servers_of_the_domain() {
+    for has_answered in [false, true] {
+        let mut service = juliet();
+        for _ in 0..10 {
+            service.say(ORCHARD, "But soft!");
+            let push = forwarded(&mut service);
+            let outcome = if has_answered { Outcome::Rejected } else { Outcome::Silent };
+            assert_eq!(service.handle_reply(&push.id, JULIET, outcome), Handling::Taken);
+            service.wait(3600.0);
+            service.pushes().iter().for_each(|push| service.handed_over(&push.id));
+            service.wait(20.0);
+        }
+        let guests: Vec<String> = (0..100).map(|guest| format!("guest{guest}@verona.example")).collect();
+        for (place, guest) in guests.iter().enumerate() {
+            service.enable_at(guest, &format!("node{place}@capulet.example"), "phone");
+        }
+        let members: Vec<&str> = guests.iter().map(String::as_str).collect();
+        service.read(ORCHARD, &members, &[]);
+        service.say(ORCHARD, "It is the east");
+        let pushes = service.pushes();
+        let to_app_servers = pushes.iter().filter(|push| push.way.is_none()).count();
+        assert_eq!(to_app_servers, 10, "it has answered: {has_answered}");
+    }
+}
+
 #[test]
 fn a_domain_that_cannot_be_reached_at_once_is_told_later() {
     let mut service = juliet();
