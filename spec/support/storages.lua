@@ -238,7 +238,7 @@ local sqlite = {};
 function sqlite.execute(server, statement, ...)
 	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
 	-- The server may be writing just now.
-	return sql.execute(connection, "PRAGMA busy_timeout = 5000", statement, ...);
+	return sql.execute(connection, "PRAGMA busy_timeout = 20000", statement, ...);
 end
 
 function sqlite.refuse(server, event)
