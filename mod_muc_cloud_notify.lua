@@ -107,7 +107,7 @@ local outbox = part "muc_cloud_notify/outbox".new {
 	ways = {
 		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
 		forward = part "muc_cloud_notify/forwarding".watch {
-			engine = engine, live_rooms = live_rooms, engine_options = options.engine;
+			engine = engine, live_rooms = live_rooms, engine_options = options.engine, is_wanted = options.forward == "asked";
 		}.hand_over;
 	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;

@@ -74,7 +74,8 @@ class WebPush {
 		if (before && before.node !== node.node) await this.disable(before);
 		this.node = node;
 		this.enabled.clear();
-		this.memory.set({ ...node, domains: [] });
+		// Rooms that are not open now may be of a domain that was asked before.
+		this.memory.set({ ...node, domains: before?.node === node.node ? before.domains ?? [] : [] });
 		await Promise.all([...this.domains()].map((domain) => this.enable(domain)));
 	}
 
@@ -121,8 +122,8 @@ class WebPush {
 		this.node = null;
 		this.enabled.clear();
 		this.memory.set(null);
-		if (memory) await this.disable(memory);
-		await unsubscribe(this.options);
+		// A service that does not answer keeps nobody from ending the subscription.
+		await Promise.all([memory ? this.disable(memory) : undefined, unsubscribe(this.options)]);
 	}
 
 	get memory() {

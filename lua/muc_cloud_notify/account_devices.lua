@@ -154,6 +154,9 @@ local function watch(parts)
 
 	if is_wanted then
 		local_hosts.watch(watch_host);
+		local_hosts.watch_new(function (host) -- its modules may be loaded by then
+			if standby.is_serving() then load_later(host); end
+		end);
 		module:hook_global("user-deleted", guard.watch("forget the devices of an account that is deleted", function (event)
 			engine:set_account(jid_join(event.username, event.host), false);
 		end));

@@ -36,11 +36,11 @@ local function is_own(event)
 	return event.origin.dummy or prosody.hosts[jid_host(event.stanza.attr.from)] ~= nil;
 end
 
--- parts: { engine; live_rooms; engine_options = see engine_types.lua }
+-- parts: { engine; live_rooms; engine_options = see engine_types.lua; is_wanted = whether anything is forwarded at all }
 local function watch(parts)
 	local engine, live_rooms, engine_options = parts.engine, parts.live_rooms, parts.engine_options;
 	-- How long something may take to come back, on a link that is there: not so long that its push is overdue.
-	local seconds_to_answer = math.min(engine_options.way_interval, engine_options.reply_timeout / 2);
+	local seconds_to_answer = math.max(seconds_between_looks, math.min(engine_options.way_interval, engine_options.reply_timeout / 2));
 	local sent = {}; -- { id, domain, time } of messages, in their order
 	local first, last = 1, 0; -- which of them are still there
 	local is_planned = false;
@@ -48,7 +48,8 @@ local function watch(parts)
 	-- Takes note of messages of which nothing has come back. For others that makes no difference.
 	local function look()
 		local now = monotonic();
-		while first <= last and now - sent[first].time >= seconds_to_answer do
+		local newest = last; -- what is looked at again comes after it
+		while first <= newest and now - sent[first].time >= seconds_to_answer do
 			local message = sent[first];
 			sent[first] = nil;
 			first = first + 1;
@@ -99,8 +100,8 @@ local function watch(parts)
 	-- took a look into a store.
 	local function hand_over(to, id, summary, time)
 		local user = to.user;
-		-- The host may be one of this server by now.
-		local message = not local_hosts.is_local(user) and way_message.new(engine, user, id, summary);
+		-- The host may be one of this server by now, and the operator may want none of it any more.
+		local message = parts.is_wanted and not local_hosts.is_local(user) and way_message.new(engine, user, id, summary);
 		if message and not is_occupant(message) then
 			module:log("debug", "Forwarding a message to %s", user);
 			message.attr.id = forwarded_ids.new(id);

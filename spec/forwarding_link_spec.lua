@@ -1,0 +1,83 @@
+-- What is forwarded over a link that is still being made: it is looked at again and again, and never holds up anybody.
+
+local prosody = require "harness.prosody";
+
+local host, domain = "conference.localhost", "away.example";
+
+describe("what is forwarded", function ()
+	local clock, timers, handed_over, sent, s2sout, forwarding;
+
+	before_each(function ()
+		clock, timers, handed_over, sent, s2sout = 0, {}, {}, {}, {};
+		local environment;
+		local function part(name)
+			if name == "muc_cloud_notify/way_message" then
+				return { new = function () return require "util.stanza".message { to = "juliet@" .. domain, from = "orchard@" .. host .. "/Romeo" }; end };
+			end
+			return assert(loadfile(prosody.root .. "/lua/" .. name .. ".lua", "t", environment))(part);
+		end
+		environment = setmetatable({
+			prosody = { hosts = { [host] = { type = "component", s2sout = s2sout } } };
+			module = {
+				host = host;
+				hook = function () end, log = function () end;
+				send = function (_, stanza) table.insert(sent, stanza); end;
+				add_timer = function (_, seconds, func)
+					local timer = { seconds = seconds, func = func, stop = function () end };
+					table.insert(timers, timer);
+					return timer;
+				end;
+			};
+			require = function (name)
+				return name == "util.time" and { monotonic = function () return clock; end } or require(name);
+			end;
+		}, { __index = _G });
+		forwarding = function (options)
+			return part "muc_cloud_notify/forwarding".watch {
+				engine = { handed_over = function (_, id) table.insert(handed_over, id); end };
+				live_rooms = { find = function () end };
+				engine_options = { way_interval = options.way_interval or 20, reply_timeout = 120 };
+				is_wanted = options.is_wanted ~= false;
+			};
+		end;
+	end);
+
+	local function forward(options)
+		forwarding(options).hand_over({ user = "juliet@" .. domain }, "1", {}, clock);
+	end
+
+	-- Runs the timer once a second.
+	local function wait(seconds)
+		for _ = 1, seconds do
+			clock = clock + 1;
+			if timers[1] and not timers[1].func(clock) then timers[1] = nil; end
+		end
+	end
+
+	for _, way_interval in ipairs { 20, 0 } do
+		it("waits for a link that is being made, with an interval of " .. way_interval, function ()
+			s2sout[domain] = { type = "s2sout_unauthed" };
+			forward { way_interval = way_interval };
+			assert.equal(1, #sent);
+			wait(100);
+			assert.same({}, handed_over);
+			s2sout[domain].type = "s2sout";
+			wait(21);
+			assert.same({ "1" }, handed_over);
+			assert.is_nil(timers[1]);
+		end);
+
+		it("has arrived where nothing comes back, with an interval of " .. way_interval, function ()
+			s2sout[domain] = { type = "s2sout" };
+			forward { way_interval = way_interval };
+			wait(21);
+			assert.same({ "1" }, handed_over);
+		end);
+	end
+
+	it("is not sent where the operator wants none of it any more", function ()
+		forward { is_wanted = false };
+		assert.same({}, sent);
+		assert.same({ "1" }, handed_over);
+	end);
+end);
