@@ -18,7 +18,7 @@ fn run(seed: u64) -> Figures {
 
 #[test]
 fn everybody_is_told_by_shards_that_end_and_app_servers_that_go_away() {
-    let figures = run(1);
+    let figures = run(2);
     assert!(figures.pushes > 2 * figures.devices as u64, "much happens: {figures}");
     assert!(figures.ends.iter().sum::<u32>() > 0, "shards end: {figures}");
     assert!(
