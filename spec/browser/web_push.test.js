@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { launchFirefox } from "./firefox.js";
 import { PushService } from "./push_service.js";
 import { Server } from "./server.js";
-import { eventually } from "./user.js";
+import { eventually, eventuallyEqual } from "./user.js";
 
 const versions = (process.env.PROSODY_VERSIONS || "0.12 13.0").split(/[\s,]+/);
 const service = "conference.localhost";
@@ -111,6 +111,27 @@ for (const version of versions) {
 			}
 		}
 
+		// A matter of the browser and the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("does not ask again whoever does not want that now", async () => {
+			const user = await enter();
+			const [, notNow] = await eventually("both buttons", async () => {
+				const buttons = await user.page.$$(".web-push-offer button");
+				return buttons.length === 2 && buttons;
+			});
+			await notNow.click();
+			assert.equal(await user.page.$(".web-push-offer"), null);
+			await closeTab(user);
+			await openTab(user);
+			await user.page.waitForSelector("converse-muc textarea.chat-textarea");
+			assert.equal(await user.page.$(".web-push-offer"), null);
+			// A month later.
+			await user.page.evaluate(() => localStorage.setItem("web-push-declined", Date.now() - 31 * 24 * 3600 * 1000));
+			await closeTab(user);
+			await openTab(user);
+			await user.page.waitForSelector(".web-push-offer button");
+			await user.page.close();
+		});
+
 		it("shows what is written while the page is closed, once the user has agreed", async () => {
 			const user = await enter();
 			const button = await user.page.waitForSelector(".web-push-offer button");
@@ -126,10 +147,10 @@ for (const version of versions) {
 
 			await isShown(await say(user, "See you at eight"));
 			const title = `owner in ${user.roomName}`;
-			assert.deepEqual(await notifications(), [{ title, body: "See you at eight", tag: user.room }]);
+			await eventuallyEqual(notifications, [{ title, body: "See you at eight", tag: user.room }]);
 			// A second one takes the place of the first.
 			await isShown(await say(user, "or at nine"));
-			assert.deepEqual(await notifications(), [{ title, body: "or at nine", tag: user.room }]);
+			await eventuallyEqual(notifications, [{ title, body: "or at nine", tag: user.room }]);
 
 			// Who comes back is the same device, and is not asked again.
 			await openTab(user);
