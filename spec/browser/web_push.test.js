@@ -132,7 +132,7 @@ for (const version of versions) {
 			await user.page.close();
 		});
 
-		it("shows what is written while the page is closed, once the user has agreed", async () => {
+		it("shows what is written while the page is closed, once the user has agreed, and opens the room by a click", async () => {
 			const user = await enter();
 			const button = await user.page.waitForSelector(".web-push-offer button");
 			await session(user, "connected");
@@ -152,8 +152,13 @@ for (const version of versions) {
 			await isShown(await say(user, "or at nine"));
 			await eventuallyEqual(notifications, [{ title, body: "or at nine", tag: user.room }]);
 
-			// Who comes back is the same device, and is not asked again.
-			await openTab(user);
+			// A click opens the room. Who comes back is the same device, and is not asked again.
+			await eventually("a click", () => firefox.click());
+			user.page = await eventually("a page is opened", async () =>
+				(await firefox.browser.pages()).find((page) => page.url().startsWith(user.address)));
+			assert.equal(user.page.url(), `${user.address}#converse/room?jid=${user.room}`);
+			await user.page.waitForSelector(`converse-muc[jid="${user.room}"] textarea.chat-textarea`);
+			await eventuallyEqual(notifications, []);
 			await eventually("it is registered anew", async () => (await registrations(user))[0].since > since);
 			assert.equal(await user.page.$(".web-push-offer"), null);
 			assert.deepEqual((await registrations(user)).map((device) => device.node), [node]);
