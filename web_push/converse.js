@@ -91,8 +91,9 @@ class WebPush {
 		this.node = node;
 		this.enabled.clear();
 		// Rooms that are not open now may be of a domain that was asked before.
-		this.memory.set({ ...node, domains: before?.node === node.node ? before.domains ?? [] : [] });
-		await Promise.all([...this.domains()].map((domain) => this.enable(domain)));
+		const domains = before?.domains ?? [];
+		this.memory.set({ ...node, domains });
+		await Promise.all([...new Set([...domains, ...this.domains()])].map((domain) => this.enable(domain)));
 	}
 
 	/** Has the MUC service of a domain push to this browser. */

@@ -12,6 +12,7 @@ const versions = (process.env.PROSODY_VERSIONS || "0.12 13.0").split(/[\s,]+/);
 const service = "conference.localhost";
 const password = "only for this test";
 const appServer = "web-push.localhost";
+const secondService = "second.localhost";
 
 let pushService, firefox;
 
@@ -194,6 +195,31 @@ for (const version of versions) {
 			await isShown(await say(user, "or at nine"));
 		});
 
+		// A matter of the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("has the services of rooms that are not open push to another subscription too", async () => {
+			await firefox.agree(server.origin);
+			const user = await enter();
+			const { node } = await isRegistered(user);
+			const elsewhere = () => server.ask("registrations", { jid: user.jid, service: secondService });
+			assert.deepEqual(await elsewhere(), []);
+			const room = `den-${number}@${secondService}`;
+			await server.ask("create_room", { room, members: [{ jid: user.jid, nick: "Carol" }], members_only: true });
+			await user.page.evaluate((jid) => { location.hash = `#converse/room?jid=${jid}`; }, room);
+			await eventually("the second service knows", async () => (await elsewhere())[0]?.node === node);
+			await user.page.evaluate((jid) => document.querySelector(`converse-muc[jid="${jid}"] .close-chatbox-button`).click(), room);
+			await (await user.page.waitForSelector("converse-confirm-modal button[type=submit]", { visible: true })).click();
+			await user.page.waitForSelector(`converse-muc[jid="${room}"]`, { hidden: true });
+			await closeTab(user);
+
+			pushService.forget();
+			await openTab(user);
+			const isAnother = ([device]) => device && device.node !== node && device;
+			const other = await eventually("another one is registered", async () => isAnother(await registrations(user)));
+			await eventually("with the second one too", async () => (await elsewhere())[0]?.node === other.node);
+			assert.equal((await elsewhere()).length, 1);
+			await user.page.close();
+		});
+
 		it("shows nothing to whoever has logged out", async () => {
 			await firefox.agree(server.origin);
 			const user = await enter();
@@ -204,9 +230,13 @@ for (const version of versions) {
 			await eventually("the subscription has ended", () => pushService.channels.size === 0);
 			const before = pushService.pushes.length;
 			await server.ask("say", { room: user.room, text: "nobody shall see this" });
-			assert.deepEqual(await server.ask("rest_of_pushes"), []);
-			assert.equal(pushService.pushes.length, before);
-			assert.deepEqual(await notifications(), []);
+			// What is said later to somebody else has come, and nothing before.
+			const other = await enter();
+			await isRegistered(other);
+			await closeTab(other);
+			await isShown(await say(other, "somebody shall see this"));
+			assert.equal(pushService.pushes.length, before + 1);
+			await eventuallyEqual(async () => (await notifications()).map(({ tag }) => tag), [other.room]);
 			await user.page.close();
 		});
 	});
