@@ -144,9 +144,16 @@ for (const version of versions) {
 			const { jid, node, since } = await isRegistered(user);
 			assert.equal(jid, appServer);
 			assert.ok(node.length <= 1024);
+
+			// Whoever is there needs none.
+			const before = pushService.pushes.length;
+			await server.ask("say", { room: user.room, text: "Everybody is here" });
+			await eventually("it is read", () => user.page.$$eval(".chat-msg__text", (all) =>
+				all.some((one) => one.textContent.includes("Everybody is here"))));
 			await closeTab(user);
 
 			await isShown(await say(user, "See you at eight"));
+			assert.equal(pushService.pushes.length, before + 1);
 			const title = `owner in ${user.roomName}`;
 			await eventuallyEqual(notifications, [{ title, body: "See you at eight", tag: user.room }]);
 			// A second one takes the place of the first.
