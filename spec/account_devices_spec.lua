@@ -215,6 +215,18 @@ versions.describe("an account with devices", function (version)
 		account_app.component:sync();
 	end);
 
+	it("is told once what waits while the module is reloaded, and what comes after it", function ()
+		local _, room = new_account(paced);
+		muc:say(room, "one");
+		assert.equal("one", told().summary["last-message-body"]);
+		muc:say(room, "two");
+		server:reload_module("muc_cloud_notify", paced);
+		assert.equal("two", told().summary["last-message-body"]);
+		muc:say(room, "three");
+		assert.equal("three", told().summary["last-message-body"]);
+		account_app:expect_no_push();
+	end);
+
 	it("is told of the next message where another module fails, and of none twice", function ()
 		local _, room = new_account();
 		local hook = [[
