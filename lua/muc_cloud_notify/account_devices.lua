@@ -5,6 +5,9 @@
 -- from then on an account is looked at when it enables or disables push. What changes without that, as a device that the module gives up
 -- or a change in another process, is found out before the next push.
 --
+-- What the last run has left for an account can only be taken up where the account is known by then. So a start waits a minute for a
+-- store that fails, and then goes on without it: it is not to keep everybody else from being pushed to.
+--
 -- A host without mod_cloud_notify costs nothing, and nothing is asked of its storage.
 --
 -- This file is MIT/X11 licensed.
@@ -27,11 +30,17 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
+-- How long a start waits for them the first time, twice as long each time, and how often.
+local first_pause, pauses = 0.25, 8;
+
 -- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships = see rooms.lua;
 -- is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
 	local stores = {}; -- host -> the store of mod_cloud_notify there
+	local has_failed = {}; -- host -> whether the log says that its accounts cannot be listed
+	local awaited; -- hosts whose accounts a start has yet to add
+	local waited = 0; -- how often it has waited for them
 
 	local function has_module(host)
 		local session = is_wanted and hosts[host];
@@ -90,21 +99,33 @@ local function watch(parts)
 		tasks.later("look at the devices of the account "..user, function () look(user); end, function () end);
 	end
 
-	-- Adds the accounts of a host. Returns false where they cannot be listed.
+	local function note_failure(host, err)
+		if has_failed[host] then return; end
+		has_failed[host] = true;
+		module:log("error", "The accounts of %s with devices cannot be listed, so they are not reached until they can: %s", host, tostring(err));
+	end
+
+	-- Adds the accounts of a host. Returns false where they cannot be listed, and whether that may be otherwise in a moment.
 	local function load_host(host, pause, on_first_device)
 		if not has_module(host) then return true; end
-		local usernames = {};
+		local store, usernames = store_of(host), {};
+		if not store.users then
+			note_failure(host, "its storage cannot list its users");
+			return false, false;
+		end
 		local ok, err = pcall(function ()
-			local store = store_of(host);
-			if not store.users then error("its storage cannot list its users", 0); end
 			for username in store:users() do
 				table.insert(usernames, username);
 				pause(true);
 			end
 		end);
 		if not ok then
-			module:log("error", "The accounts of %s with devices cannot be listed, so they are not reached until they can: %s", host, tostring(err));
-			return false;
+			note_failure(host, err);
+			return false, true;
+		end
+		if has_failed[host] then
+			has_failed[host] = nil;
+			module:log("info", "The accounts of %s with devices can be listed again", host);
 		end
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
@@ -126,13 +147,26 @@ local function watch(parts)
 		end, function () end);
 	end
 
-	-- Adds the accounts of all hosts, before any room is read. In a task; pause: see lua/shared/tasks.lua
+	-- Adds the accounts of all hosts, before what the last run has left is taken up, and before any room is read. In a task; pause: see
+	-- lua/shared/tasks.lua. Returns after how many seconds it is to be called again, nil: it is done.
 	local function load(pause)
-		local names = {};
-		for host in pairs(hosts) do table.insert(names, host); end
-		for _, host in ipairs(names) do
-			if not load_host(host, pause, function () end) then retry(host); end
+		if not awaited then
+			awaited = {};
+			for host in pairs(hosts) do table.insert(awaited, host); end
 		end
+		local left = {};
+		for _, host in ipairs(awaited) do
+			local is_loaded, is_waited_for = load_host(host, pause, function () end);
+			if not is_loaded and is_waited_for and waited < pauses then
+				table.insert(left, host);
+			elseif not is_loaded then
+				retry(host);
+			end
+		end
+		awaited = left;
+		if not left[1] then return nil; end
+		waited = waited + 1;
+		return first_pause * 2 ^ (waited - 1);
 	end
 
 	-- The same where rooms were read already.

@@ -37,7 +37,8 @@ local function start(parts)
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
 	local early_facts, forwarding = parts.early_facts, parts.forwarding;
 
-	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
+	local are_registered = not is_new; -- whether the registrations are loaded
+	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the accounts, too; all that was stored
 	local handed_over; -- by the module before a reload
 	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
@@ -122,10 +123,14 @@ local function start(parts)
 	local function fill(pause)
 		if not is_loaded then
 			seconds_to_wait = seconds_after_failure; -- if this fails
-			seconds_to_wait = loading.go_on(pause);
-			if seconds_to_wait then return; end
+			if not are_registered then
+				seconds_to_wait = loading.go_on(pause);
+				if seconds_to_wait then return; end
+				are_registered = true;
+			end
 			seconds_to_wait = seconds_after_failure;
-			parts.account_devices.load(pause);
+			seconds_to_wait = parts.account_devices.load(pause);
+			if seconds_to_wait then return; end
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
