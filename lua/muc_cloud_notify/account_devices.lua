@@ -19,8 +19,8 @@ local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
-local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
+local user_lists = part "muc_cloud_notify/user_lists";
 
 local hosts = prosody.hosts;
 
@@ -37,28 +37,21 @@ local first_pause, pauses = 0.25, 8;
 -- is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
-	local stores = {}; -- host -> the store of mod_cloud_notify there
-	local has_failed = {}; -- host -> whether the log says that its accounts cannot be listed
+	local lists;
 	local awaited; -- hosts whose accounts a start has yet to add
 	local waited = 0; -- how often it has waited for them
 
 	local function has_module(host)
-		local session = is_wanted and hosts[host];
-		return session and session.type == "local" and session.modules[module_name] ~= nil or false;
-	end
-
-	local function store_of(host)
-		stores[host] = stores[host] or module:context(host):open_store(module_name);
-		return stores[host];
+		return is_wanted and lists.has_module(host);
 	end
 
 	-- Whether the account of a user has devices; nil where the store cannot tell.
 	local function has_devices(user)
 		local username, host = jid_split(user);
 		if not username or not has_module(host) then return false; end
-		local stored, err = store_of(host):get(username);
-		if not stored and err then
-			module:log("debug", "Reading the devices of the account %s: %s", user, err);
+		local ok, stored = pcall(lists.get, username, host);
+		if not ok then
+			module:log("debug", "Reading the devices of the account %s: %s", user, tostring(stored));
 			return nil;
 		end
 		return type(stored) == "table" and next(stored) ~= nil;
@@ -99,34 +92,15 @@ local function watch(parts)
 		tasks.later("look at the devices of the account "..user, function () look(user); end, function () end);
 	end
 
-	local function note_failure(host, err)
-		if has_failed[host] then return; end
-		has_failed[host] = true;
-		module:log("error", "The accounts of %s with devices cannot be listed, so they are not reached until they can: %s", host, tostring(err));
-	end
-
 	-- Adds the accounts of a host. Returns false where they cannot be listed, and whether that may be otherwise in a moment.
 	local function load_host(host, pause, on_first_device)
 		if not has_module(host) then return true; end
-		local store, usernames = store_of(host), {};
-		if not store.users then
-			note_failure(host, "its storage cannot list its users");
-			return false, false;
-		end
-		local ok, err = pcall(function ()
-			for username in store:users() do
-				table.insert(usernames, username);
-				pause(true);
-			end
-		end);
+		local ok, usernames = pcall(lists.list, host, function () pause(true); end, function () return true; end);
 		if not ok then
-			note_failure(host, err);
-			return false, true;
+			lists.note_failure(host, usernames);
+			return false, lists.can_list(host);
 		end
-		if has_failed[host] then
-			has_failed[host] = nil;
-			module:log("info", "The accounts of %s with devices can be listed again", host);
-		end
+		lists.note_success(host);
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
 			guard.attempt("take note of the devices of the account "..user, add, user, on_first_device);
@@ -135,17 +109,14 @@ local function watch(parts)
 		return true;
 	end
 
-	local load_later;
-
-	local function retry(host)
-		timers.add(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
-	end
-
-	function load_later(host)
-		tasks.later("load the accounts of "..host.." with devices", function (pause)
-			if not load_host(host, pause, find_rooms) then retry(host); end
-		end, function () end);
-	end
+	lists = user_lists.new {
+		module_name = module_name, tasks = parts.tasks, seconds_until_retry = seconds_after_failure;
+		read = function (host, pause) return load_host(host, pause, find_rooms); end;
+		what = function (host) return "load the accounts of "..host.." with devices"; end;
+		failure = function (host, err)
+			return "The accounts of "..host.." with devices cannot be listed, so they are not reached until they can: "..err;
+		end;
+	};
 
 	-- Adds the accounts of all hosts, before what the last run has left is taken up, and before any room is read. In a task; pause: see
 	-- lua/shared/tasks.lua. Returns after how many seconds it is to be called again, nil: it is done.
@@ -160,7 +131,7 @@ local function watch(parts)
 			if not is_loaded and is_waited_for and waited < pauses then
 				table.insert(left, host);
 			elseif not is_loaded then
-				retry(host);
+				lists.retry(host);
 			end
 		end
 		awaited = left;
@@ -172,7 +143,7 @@ local function watch(parts)
 	-- The same where rooms were read already.
 	local function load_again()
 		for host in pairs(hosts) do
-			if has_module(host) then load_later(host); end
+			if has_module(host) then lists.later(host); end
 		end
 	end
 
@@ -182,14 +153,14 @@ local function watch(parts)
 			module:hook_object_event(events, "iq-set/self/"..xmlns_push..":"..name, guard.watch("take note of a device of an account", look_later), 1);
 		end
 		module:hook_object_event(events, "module-loaded", guard.watch("take note of devices of accounts", function (event)
-			if event.module == module_name and standby.is_serving() then load_later(host); end
+			if event.module == module_name and standby.is_serving() then lists.later(host); end
 		end));
 	end
 
 	if is_wanted then
 		local_hosts.watch(watch_host);
 		local_hosts.watch_new(function (host) -- its modules may be loaded by then
-			if standby.is_serving() then load_later(host); end
+			if standby.is_serving() then lists.later(host); end
 		end);
 		module:hook_global("user-deleted", guard.watch("forget the devices of an account that is deleted", function (event)
 			engine:set_account(jid_join(event.username, event.host), false);
