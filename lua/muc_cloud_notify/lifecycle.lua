@@ -30,14 +30,15 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; blocklists; loading; account_devices; leases; early_facts; outbox_store }
+-- room_sync; registrations; blocklists; loading; account_devices; leases; early_facts; forwarding; outbox_store }
 local function start(parts)
 	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
 	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
-	local early_facts = parts.early_facts;
+	local early_facts, forwarding = parts.early_facts, parts.forwarding;
 
-	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
+	local are_registered = not is_new; -- whether the registrations are loaded
+	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the accounts, too; all that was stored
 	local handed_over; -- by the module before a reload
 	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
@@ -122,10 +123,14 @@ local function start(parts)
 	local function fill(pause)
 		if not is_loaded then
 			seconds_to_wait = seconds_after_failure; -- if this fails
-			seconds_to_wait = loading.go_on(pause);
-			if seconds_to_wait then return; end
+			if not are_registered then
+				seconds_to_wait = loading.go_on(pause);
+				if seconds_to_wait then return; end
+				are_registered = true;
+			end
 			seconds_to_wait = seconds_after_failure;
-			parts.account_devices.load(pause);
+			seconds_to_wait = parts.account_devices.load(pause);
+			if seconds_to_wait then return; end
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
@@ -182,6 +187,10 @@ local function start(parts)
 		end
 	end
 
+	local function finish_forwarding()
+		guard.attempt("take note of what was forwarded", forwarding.finish);
+	end
+
 	local function stop()
 		guard.attempt("store the outbox", save_outbox);
 		guard.attempt("say that this process does not serve any more", standby.give_up);
@@ -202,6 +211,7 @@ local function start(parts)
 		return {
 			held = room_sync.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
 			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
+			forwarded = is_filled and forwarding.list_sent() or {};
 		};
 	end
 
@@ -213,15 +223,20 @@ local function start(parts)
 		if saved and saved.early then early_facts.take_over(saved.early); end
 		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
+		forwarding.take_over(saved and saved.forwarded or {});
 	end
 
 	function module.unload()
 		if not is_reload then
+			finish_forwarding();
 			stop();
 			native.close(module.host);
 		end
 		timers.stop_all();
 	end
+
+	-- Before mod_s2s closes the links: what seems to be lost with them would be forwarded again.
+	module:hook_global("server-stopping", finish_forwarding, -190);
 
 	-- After mod_muc has saved its rooms.
 	module:hook_global("server-stopping", stop, -310);
