@@ -142,7 +142,8 @@ local function new(parts)
 
 	-- For the store, see begin_to_note(). Of who comes and goes before that is written only the latter is of interest.
 	local function note_change(unstored, nick, now_here, before)
-		unstored.nicks[nick] = now_here or unstored.known[nick] and false or nil;
+		unstored.nicks[nick] = now_here;
+		if not now_here and unstored.known[nick] then unstored.nicks[nick] = false; end
 		if before and not now_here then unstored.left[before] = true; end
 	end
 

@@ -21,6 +21,14 @@ local marks_encryption = {
 -- Stands for what a message says, where that is not stored or cannot be read: as the engine takes any message that is encrypted.
 local xmlns_encryption = "urn:xmpp:eme:0";
 
+-- So much of a text is looked at for mentions, and much less is told.
+local longest_text = 16 * 1024;
+
+local function shorten(text)
+	if #text <= longest_text then return text; end
+	return (text:sub(1, longest_text):gsub("[\192-\255][\128-\191]*$", "")); -- what may be a part of a character
+end
+
 local function add_without_texts(stanza, element)
 	stanza:tag(element.name, element.attr);
 	for _, child in ipairs(element.tags) do add_without_texts(stanza, child); end
@@ -47,7 +55,7 @@ local function outline(message, is_important, has_texts)
 		local is_own = child.attr.xmlns == nil or child.attr.xmlns == message.attr.xmlns;
 		if is_own and child.name == "body" then
 			has_said = true;
-			if has_texts then outlined:add_child(st.clone(child)); end
+			if has_texts then outlined:text_tag("body", shorten(child:get_text()), child.attr); end
 		elseif not is_own and is_kept[child.name] then
 			add_without_texts(outlined, child);
 		end
