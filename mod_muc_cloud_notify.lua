@@ -104,6 +104,10 @@ local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, recor
 local forwarding = part "muc_cloud_notify/forwarding".watch {
 	engine = engine, live_rooms = live_rooms, engine_options = options.engine, is_wanted = options.forward == "asked";
 };
+local held_store = part "muc_cloud_notify/held_store".new {
+	engine = engine, room_sync = room_sync, early_facts = early_facts, live_rooms = live_rooms, is_new = is_new, has_journal = has_journal;
+	records = part "muc_cloud_notify/outbox_records".open("held", standby), has_texts = options.engine.with_body;
+};
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
 	outbox_store = outbox_store, may_push = may_push;
@@ -122,9 +126,9 @@ engine:on_event("addressee-changed", function (event) publish.forget_addressee(e
 engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
-	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
+	native = native, engine = engine, standby = standby, is_new = is_new, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
 	registrations = registrations, blocklists = blocklists, loading = loading, account_devices = account_devices, leases = leases;
-	early_facts = early_facts, forwarding = forwarding, outbox_store = outbox_store;
+	early_facts = early_facts, forwarding = forwarding, outbox_store = outbox_store, held_store = held_store;
 };
 
 module:add_feature("urn:xmpp:push:0");
