@@ -362,6 +362,7 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		loop.wait_until(function () return counts()[1] > 0 and counts()[2] > 0; end, 0.5, 0.02);
 		assert.same({ 0, 0 }, counts());
 		say "three";
+		take();
 	end);
 
 	it("is done again where another server says that the domain is out of reach", function ()
