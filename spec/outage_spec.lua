@@ -315,4 +315,13 @@ versions.describe("an app server inside this server", function (version)
 		server:admin [[assert(require "core.hostmanager".activate("app.localhost"))]];
 		wait_until_pushed(count);
 	end);
+
+	it("is told again what it has not answered when its module was reloaded", function ()
+		local before = pushes();
+		server:admin [[prosody.hosts["app.localhost"].modules.spec_app.module.behave = function () return true; end]];
+		olga:say(room, "three");
+		wait_until_pushed(before + count);
+		server:admin [[assert(require "core.modulemanager".reload("app.localhost", "spec_app"))]];
+		wait_until_pushed(count);
+	end);
 end);

@@ -66,17 +66,27 @@ local function new(parts)
 		if seconds then rests.set(status == 429 and push.node or push.origin, monotonic() + seconds); end
 	end
 
+	local try_request;
+
+	local function note_answer(push, status, headers)
+		if status == 401 or status == 403 then app_server:forget_authorization(push.origin); end
+		keep_to_retry_after(push, status, headers);
+	end
+
 	local function request(push, on_answer)
 		local url, headers, body = app_server:request(push.subscription, push.notification, now());
 		post(url, headers, body, seconds_to_answer, function (status, answer_headers)
 			if status == 413 and push.notification.text then
 				push.notification.text = nil;
-				return request(push, on_answer);
+				return try_request(push, on_answer);
 			end
-			if status == 401 or status == 403 then app_server:forget_authorization(push.origin); end
-			keep_to_retry_after(push, status, answer_headers);
+			guard.attempt("take note of what a push service has answered", note_answer, push, status, answer_headers);
 			on_answer(status);
 		end);
+	end
+
+	function try_request(push, on_answer)
+		if not guard.attempt("make a request to a push service", request, push, on_answer) then on_answer(0); end
 	end
 
 	local function finish(push, status)
@@ -118,7 +128,7 @@ local function new(parts)
 		end
 		local function go_on(is_public)
 			if not is_public then return ended("unreachable"); end
-			if not guard.attempt("make a request to a push service", request, push, ended) then ended(0); end
+			try_request(push, ended);
 		end
 		if push.is_anywhere then
 			go_on(true);

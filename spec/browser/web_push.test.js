@@ -36,7 +36,10 @@ for (const version of versions) {
 			pushService.present(server.pushService);
 		});
 
-		after(() => server?.stop());
+		after(async () => {
+			pushService.expire(); // those of this server
+			await server?.stop();
+		});
 
 		/** A room, and a member of it with Converse in a tab. */
 		async function enter() {

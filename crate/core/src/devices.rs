@@ -363,8 +363,7 @@ impl Devices {
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
             if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
-                let landing = orphan.overdue(silence);
-                self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
+                self.outbox.end_overdue(&orphan, silence);
             }
             let Some(device) = self.devices.get_mut(id) else { continue };
             if !device.disarm(at) {

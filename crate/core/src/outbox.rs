@@ -12,6 +12,7 @@ use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::time::Instant;
+use crate::way::Way;
 use deadlines::{Deadlines, Entry};
 use queue::Queue;
 
@@ -46,7 +47,7 @@ impl Orphan {
     }
 
     /// What it means that there is none.
-    pub(crate) fn overdue<'a>(&self, silence: &Landing<'a>) -> Landing<'a> {
+    fn overdue<'a>(&self, silence: &Landing<'a>) -> Landing<'a> {
         let outcome = if self.is_by_way { Outcome::Delivered } else { Outcome::Silent };
         Landing { outcome, ..*silence }
     }
@@ -154,9 +155,12 @@ impl Outbox {
         is_late: bool,
     ) -> Concern {
         let (domain, app_server) = (device.domain(), &device.registration().app_server);
+        let since = device.failing_since().unwrap_or(in_flight.sent);
         // The addresses of users are no app servers.
-        if device.registration().way().is_some() {
-            return Concern::Device;
+        if let Some(way) = device.registration().way() {
+            let is_silent = landing.is_some_and(|landing| landing.outcome == Outcome::Silent);
+            let is_of_domain = way == Way::Forward && is_silent && self.domains.is_away_since(domain, since);
+            return if is_of_domain { Concern::Domain } else { Concern::Device };
         }
         match landing.map(|landing| landing.outcome) {
             Some(Outcome::Silent) => {
@@ -164,7 +168,6 @@ impl Outbox {
                 if is_probe && self.domains.has_taken_since(domain, in_flight.sent) {
                     return Concern::Past;
                 }
-                let since = device.failing_since().unwrap_or(in_flight.sent);
                 self.domains.concern(domain, app_server, since)
             }
             Some(Outcome::Delivered) => {
@@ -207,6 +210,14 @@ impl Outbox {
         let orphan = self.orphans.get(&id.device())?;
         let is_it = orphan.id == id && orphan.app_server.as_str() == from;
         is_it.then(|| self.orphans.remove(&id.device())).flatten()
+    }
+
+    /// No device waits for a publish, and it was not answered in time. Of what went by a way that says that it was taken, but nothing of a
+    /// domain that has turned out to be away since.
+    pub(crate) fn end_overdue(&mut self, orphan: &Orphan, silence: &Landing<'_>) {
+        let is_outdated = orphan.is_by_way && self.domains.has_failed_since(orphan.flight);
+        let landing = orphan.overdue(silence);
+        self.domains.record_ended(orphan.flight, (!is_outdated).then_some(&landing));
     }
 
     /// The publish to a device that this does not wait for, if it is one that is looked for.

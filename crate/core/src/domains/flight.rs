@@ -15,6 +15,8 @@ pub(crate) struct Flight {
     pub(crate) publisher: Publisher,
     /// Tells whether the domain has answered since, or was given up for a while.
     pub(super) epoch: u32,
+    /// How often the domain had failed by then since it has last taken a publish.
+    pub(super) failures: u32,
     /// Where its device is among those that wait for an answer of the domain.
     pub(super) place: Option<Slot>,
     /// Whether the domain had never taken a publish before.

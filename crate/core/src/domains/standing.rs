@@ -106,6 +106,11 @@ impl Standing {
         self.last_result.is_some_and(|result| result > since)
     }
 
+    /// Whether it has taken publishes, but was not reached since this one left, and has taken none since then.
+    pub(super) fn has_failed_since(&self, flight: Flight) -> bool {
+        self.is_known() && self.failures > flight.failures
+    }
+
     /// A device that has not failed waits for it: that others have had no answer may be their own fault. Returns whether any push may
     /// leave because of that.
     pub(super) fn doubt(&mut self) -> bool {
@@ -151,6 +156,7 @@ impl Standing {
             domain,
             publisher: Publisher::default(),
             epoch: self.epoch,
+            failures: self.failures,
             place: None,
             is_first_contact: !is_known,
             is_of_device,
