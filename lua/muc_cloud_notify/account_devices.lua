@@ -67,18 +67,20 @@ local function watch(parts)
 		parts.find_memberships(user, function () end);
 	end
 
-	-- on_first_device(user): called for a user who had no device before
-	local function add(user, on_first_device)
-		local account = accounts.find(user);
+	-- on_first_device(user): called for a user who had no device before, in the same turn, so that what the user has blocked is known
+	-- from then on
+	local function add(user, on_first_device, pause)
+		local account = accounts.look(user, pause);
 		if account == false then return; end
 		if engine:set_account(user, true) then on_first_device(user); end
 		if accounts.is_disabled(user, account) then engine:set_suspended(user, true); end
 	end
 
-	local function look(user)
+	local function look(user, pause)
 		local has_any = has_devices(user);
+		pause(true);
 		if has_any then
-			add(user, find_rooms);
+			add(user, find_rooms, pause);
 		elseif has_any == false then
 			engine:set_account(user, false);
 		end
@@ -89,7 +91,7 @@ local function watch(parts)
 		local origin = event.origin;
 		if not origin.username or not standby.is_serving() then return; end
 		local user = jid_join(origin.username, origin.host);
-		tasks.later("look at the devices of the account "..user, function () look(user); end, function () end);
+		tasks.later("look at the devices of the account "..user, function (pause) look(user, pause); end, function () end);
 	end
 
 	-- Adds the accounts of a host. Returns false where they cannot be listed, and whether that may be otherwise in a moment.
@@ -103,7 +105,7 @@ local function watch(parts)
 		lists.note_success(host);
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
-			guard.attempt("take note of the devices of the account "..user, add, user, on_first_device);
+			guard.attempt("take note of the devices of the account "..user, add, user, on_first_device, pause);
 			pause(true);
 		end
 		return true;
