@@ -87,10 +87,10 @@ impl Domains {
         until.into_iter().chain(self.schedule.untried.next_deadline()).min()
     }
 
-    /// How many devices wait for their domains.
-    pub(crate) fn parked(&self) -> usize {
-        let parked = self.domains.iter().filter(|domain| domain.place != Place::Ready);
-        parked.map(|domain| domain.lanes.waiting() as usize).sum()
+    /// How many devices are at domains that have their turn.
+    pub(crate) fn ready(&self) -> usize {
+        let ready = self.schedule.ready.iter().filter_map(|id| self.domains.get(id.index()));
+        ready.map(|domain| domain.lanes.waiting() as usize).sum()
     }
 
     /// A device waits for a domain, one that has failed or not.
