@@ -41,7 +41,7 @@ impl Devices {
                 break;
             }
             let Some((id, at)) = self.outbox.pop_deadline(now) else { break };
-            if let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
+            while let Some(orphan) = self.outbox.take_overdue_orphan(id, now) {
                 let landing = orphan.overdue(silence);
                 self.outbox.domains_mut().record_ended(orphan.flight, Some(&landing));
             }

@@ -104,7 +104,7 @@ impl Devices {
         }
         match (in_flight.flight, late, landing) {
             (Some(flight), Some(until), Some(landing)) => {
-                self.outbox.add_late(id, device, flight, until, landing);
+                self.outbox.add_late(id, device, flight, until, landing)
             }
             (Some(flight), ..) => self.outbox.domains_mut().record_ended(flight, landing),
             (None, ..) => {}
@@ -145,7 +145,6 @@ impl Devices {
 
 /// Until when a publish may be answered still that its device does not wait for any longer, if it is one.
 fn late_until(in_flight: &InFlight, landing: &Landing<'_>) -> Option<Instant> {
-    let until = in_flight.sent + landing.options.reply_timeout;
     let is_late = landing.outcome == Outcome::Silent && in_flight.deadline <= landing.now;
-    (is_late && landing.now < until).then_some(until)
+    (is_late && landing.now < in_flight.until).then_some(in_flight.until)
 }
