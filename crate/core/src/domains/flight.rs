@@ -28,6 +28,9 @@ pub(crate) struct Flight {
     pub(super) is_to_stranger: bool,
     /// Whether the domain had taken some before, and is not known to be there.
     pub(crate) is_probe: bool,
+    /// Whether others have followed to the same device, as nobody waits for it: it counts among all that are on their way, and what
+    /// is new does not wait for it.
+    pub(super) is_given_up: bool,
 }
 
 /// How a publish ended.
