@@ -34,6 +34,9 @@ const RETRY: f64 = 2.0;
 const BETWEEN_LOOKS: f64 = 0.02;
 const SECONDS_TO_TELL: f64 = 60.0;
 
+/// For so many seconds, and a day more, what is unread is remembered in a room that is never read.
+const KEPT: f64 = 29.0 * 24.0 * 3600.0;
+
 impl Simulation {
     /// When the next kill comes.
     pub(super) fn plan_kill(&mut self) {
@@ -91,7 +94,8 @@ impl Simulation {
         let seed = self.chance.number();
         let driver = Driver::seeded(self.now, self.settings.options.clone(), seed);
         let users = (0..self.users.len()).collect();
-        self.is_all_read = true;
+        self.may_be_forgotten |= self.oldest_age > KEPT;
+        (self.is_all_read, self.oldest_age) = (true, 0.0);
         let loading = Some((Loading::Registrations(users), self.now));
         self.runs += 1;
         let journal = SimJournal::new(self.now);
@@ -189,10 +193,14 @@ impl Simulation {
     fn adopt(&mut self, is_all: bool) {
         if !self.is_all_read {
             self.texts.lose();
+        }
+        if !self.is_all_read || self.may_be_forgotten {
             self.truth.parts().for_each(InRoom::lose);
         }
-        self.module.driver.now = self.now;
+        // As of then: what is unread in a room that seems not to have been read for a month is not said any more.
+        self.module.driver.now = self.now - self.oldest_age;
         let states = self.module.driver.snapshot().devices;
+        self.module.driver.now = self.now;
         let mut found: Vec<(Key, DeviceState)> = Vec::new();
         for state in states {
             found.push((self.key_of(&state.user, &state.push_identifier), state));

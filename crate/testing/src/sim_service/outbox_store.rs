@@ -123,6 +123,7 @@ impl Simulation {
         };
         self.note(|| format!("restore {name}"));
         let age = time.zip(self.newest_record).map_or(0.0, |(time, newest)| (newest - time).max(0.0));
+        self.oldest_age = self.oldest_age.max(age);
         let now = self.now;
         let passed_over = self.fact(
             |driver| {

@@ -82,6 +82,10 @@ pub struct Simulation {
     pub(super) disabled_accounts: BTreeSet<usize>,
     /// Whether all could be read that the last run has left.
     pub(super) is_all_read: bool,
+    /// How old the oldest of that was, in seconds, by the clocks of then and now.
+    pub(super) oldest_age: f64,
+    /// Something seemed to be so old once that it may not be said any more in what is stored later.
+    pub(super) may_be_forgotten: bool,
     /// What the wall clock showed when the newest record was written.
     pub(super) newest_record: Option<f64>,
     pub(super) pushes: u64,
@@ -168,6 +172,8 @@ impl Simulation {
             is_calm: false,
             disabled_accounts: BTreeSet::new(),
             is_all_read: true,
+            oldest_age: 0.0,
+            may_be_forgotten: false,
             newest_record: None,
             pushes: 0,
             kills: 0,
