@@ -203,7 +203,7 @@ impl Devices {
             let relation = match device.registration().way() {
                 // Each user has an address of their own, which says nothing of the others.
                 Some(_) => Relation::First,
-                None => self.outbox.domains().relation(domain, app_server, options),
+                None => self.outbox.domains().relation(domain, app_server, now, options),
             };
             let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
                 let failing = (id, device.failing_since());

@@ -19,6 +19,7 @@ mod publishers;
 mod schedule;
 mod standing;
 mod state;
+mod strangers;
 mod untried;
 mod unused;
 mod window;
@@ -36,12 +37,14 @@ pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
 pub(crate) use publishers::{Publisher, Publishers};
 pub use state::DomainState;
+pub use strangers::StrangersState;
 
 use app_servers::KnownAppServers;
 use away::Away;
 use back_offs::BackOffs;
 use schedule::{Place, Schedule};
 use standing::Standing;
+use strangers::Strangers;
 use unused::Unused;
 
 /// A domain of app servers. It is that of another one only when nothing refers to it any more.
@@ -75,8 +78,8 @@ struct Domain {
     /// It is counted among those that are away.
     is_away: bool,
     app_servers: KnownAppServers,
-    /// How many of the publishes on their way go to other app servers than those, where there are any.
-    strangers_in_flight: u32,
+    /// The others, where there are any of those.
+    strangers: Strangers,
 }
 
 /// All domains that a device has its app server at, and some that had.
@@ -95,6 +98,9 @@ pub(crate) struct Domains {
     away: Away,
 }
 
+/// How much a snapshot tells of the app servers that have taken publishes, in bytes. Nearly all domains have one, of few bytes.
+const APP_SERVERS_BYTES: usize = 1 << 20;
+
 /// The name of a domain as it is known here.
 fn canonical(domain: &str) -> &str {
     domain.strip_suffix('.').unwrap_or(domain)
@@ -107,8 +113,7 @@ impl Domains {
         if let Some(domain) = self.domains.get_mut(id.index()) {
             domain.devices = domain.devices.saturating_add(1);
             if let Some(since) = domain.unused.take() {
-                let bytes = domain.bytes();
-                self.unused.remove(since, bytes);
+                self.unused.remove(since);
             }
         }
         id
@@ -146,14 +151,15 @@ impl Domains {
             self.domains.iter().filter(|it| it.standing.is_contacted()).partition(|it| it.devices > 0);
         let in_use = in_use.into_iter().filter(|domain| !domain.name.is_empty());
         let all = in_use.chain(unused).take(at_most);
-        all.map(|domain| domain.standing.state(&domain.name, now)).collect()
+        let mut left = APP_SERVERS_BYTES;
+        all.map(|domain| domain.state(&mut left, now)).collect()
     }
 
     /// Takes up what a snapshot says of a domain.
     pub(crate) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
         let id = self.id_or_insert(canonical(&state.domain));
         if let Some(domain) = self.domains.get_mut(id.index()) {
-            domain.standing.restore(state, now, options);
+            domain.restore(state, now, options);
             self.schedule.leave(id, domain);
             self.schedule.make_ready(id, domain);
         }
@@ -222,7 +228,7 @@ impl Domains {
         }
         let domain = std::mem::take(domain);
         if let Some(since) = domain.unused {
-            self.unused.remove(since, domain.bytes());
+            self.unused.remove(since);
         }
         if domain.is_away {
             self.away.remove(&domain.name);
@@ -248,9 +254,32 @@ impl Domain {
         matches!(self.place, Place::Until(at) if self.back_offs.resume_at() == Some(at))
     }
 
+    /// What outlives a clean stop. So many bytes are left for the app servers of all domains that have taken publishes.
+    fn state(&self, left: &mut usize, now: Instant) -> DomainState {
+        let app_servers = self.app_servers.some(left);
+        DomainState {
+            app_servers,
+            strangers: self.strangers.state(now),
+            ..self.standing.state(&self.name, now)
+        }
+    }
+
+    /// Takes up what a snapshot says, unless more is known by now.
+    fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
+        if self.standing.is_contacted() {
+            return;
+        }
+        self.standing.restore(state, now, options);
+        if state.answered {
+            self.app_servers.restore(&self.name, &state.app_servers);
+            self.strangers = Strangers::restored(&state.strangers.clone().unwrap_or_default(), now, options);
+        }
+    }
+
     /// How much memory it takes.
     fn bytes(&self) -> usize {
-        size_of::<Domain>() + 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>()
+        let of_name = 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>();
+        size_of::<Domain>() + of_name + self.app_servers.bytes()
     }
 }
 

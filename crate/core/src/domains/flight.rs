@@ -24,6 +24,8 @@ pub(crate) struct Flight {
     pub(super) is_of_device: bool,
     /// Whether its app server is a stranger among others.
     pub(super) is_to_stranger: bool,
+    /// Whether it is not known to have taken any, though somebody at the domain has.
+    pub(super) is_unproven: bool,
     /// Whether the domain had taken some before, and is not known to be there.
     pub(crate) is_probe: bool,
 }

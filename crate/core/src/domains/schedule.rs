@@ -142,7 +142,9 @@ impl Domains {
     ) -> Option<Flight> {
         let domain = self.domains.get_mut(id.index())?;
         let mut flight = domain.standing.record_sent(id, failing_since, relation, now, options);
-        domain.strangers_in_flight += u32::from(flight.is_to_stranger);
+        if flight.is_unproven {
+            domain.strangers.record_sent(flight.is_to_stranger, now, options);
+        }
         flight.place = self.devices.push(&mut domain.in_flight, device);
         Some(flight)
     }
@@ -151,7 +153,10 @@ impl Domains {
     pub(crate) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
         let id = flight.domain;
         let Some(domain) = self.domains.get_mut(id.index()) else { return };
-        domain.strangers_in_flight = domain.strangers_in_flight.saturating_sub(flight.is_to_stranger.into());
+        if flight.is_unproven {
+            let is_away = domain.standing.is_away();
+            domain.strangers.record_ended(flight.is_to_stranger, landing, is_away);
+        }
         if let Some(place) = flight.place {
             self.devices.remove(&mut domain.in_flight, place);
         }
@@ -160,7 +165,10 @@ impl Domains {
                 domain.back_offs.pause(is_troubled, landing.now, landing.options);
             }
             (Ending::Taken, _) => domain.back_offs.go_on(),
-            (Ending::Returned, _) => {
+            (Ending::Returned, landing) => {
+                if let Some(landing) = landing {
+                    domain.strangers.hasten(landing.now);
+                }
                 domain.back_offs.wake();
                 domain.back_offs.go_on();
             }

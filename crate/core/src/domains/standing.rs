@@ -155,6 +155,7 @@ impl Standing {
             is_first_contact: !is_known,
             is_of_device,
             is_to_stranger,
+            is_unproven: is_to_stranger || self.has_answered && relation == Relation::First,
             is_probe: self.is_wanted_back() && is_in_doubt && !is_of_device,
         }
     }
@@ -174,7 +175,7 @@ impl Standing {
                 Ending::Neutral
             }
             Some(landing) if landing.outcome == Outcome::Delivered => self.record_result(landing),
-            Some(landing) => self.record_failure(landing, is_recent, flight.is_of_device),
+            Some(landing) => self.record_failure(landing, is_recent, &flight),
         }
     }
 
@@ -191,11 +192,12 @@ impl Standing {
         if was_troubled { Ending::Returned } else { Ending::Taken }
     }
 
-    fn record_failure(&mut self, landing: &Landing<'_>, is_recent: bool, is_of_device: bool) -> Ending {
+    fn record_failure(&mut self, landing: &Landing<'_>, is_recent: bool, flight: &Flight) -> Ending {
         let is_known = self.is_known();
         // Of silence from before the domain's last answer nothing follows for the domain.
         let is_of_domain = is_recent || landing.outcome != Outcome::Silent;
-        if is_of_domain || !is_known {
+        // Strangers have a window of their own.
+        if (is_of_domain || !is_known) && !flight.is_to_stranger {
             self.window.narrow(landing.outcome, is_known);
         }
         if landing.outcome != Outcome::Silent && is_known {
@@ -206,7 +208,7 @@ impl Standing {
         if landing.outcome == Outcome::Rejected && is_known || !is_of_domain {
             return Ending::Neutral;
         }
-        if !is_of_device {
+        if !flight.is_of_device {
             self.failures = self.failures.saturating_add(1);
             self.is_troubled |= self.failures >= FAILURES;
         }

@@ -124,8 +124,10 @@ impl Delivery {
             device.pace(until);
             return None;
         }
-        if relation == (Relation::Stranger { has_share: false }) {
-            device.back_off(now + options.retry_delay * (0.5 + self.random.fraction() / 2.0));
+        if let Relation::Stranger { wait: Some(until) } = relation {
+            // Where they are spared it is as with a breaker; otherwise one may be answered any time.
+            let least = if until > now { 0.0 } else { 0.5 };
+            device.back_off(until + options.retry_delay * (least + self.random.fraction() * (1.0 - least)));
             return None;
         }
         let is_known = relation == Relation::Known;
