@@ -20,6 +20,7 @@ mod schedule;
 mod standing;
 mod state;
 mod strangers;
+mod turns;
 mod untried;
 mod unused;
 mod window;
@@ -45,6 +46,7 @@ use back_offs::BackOffs;
 use schedule::{Place, Schedule};
 use standing::Standing;
 use strangers::Strangers;
+use turns::FamilyId;
 use unused::Unused;
 
 /// A domain of app servers. It is that of another one only when nothing refers to it any more.
@@ -65,6 +67,8 @@ impl DomainId {
 #[derive(Debug, Default)]
 struct Domain {
     name: Arc<str>,
+    /// Those that it shares its turns with.
+    family: FamilyId,
     standing: Standing,
     /// How many devices have their app server there.
     devices: u32,
@@ -100,6 +104,9 @@ pub(crate) struct Domains {
 
 /// How much a snapshot tells of the app servers that have taken publishes, in bytes. Nearly all domains have one, of few bytes.
 const APP_SERVERS_BYTES: usize = 1 << 20;
+
+/// What the only domain of a family takes for that, beside its name.
+const MOST_OF_FAMILY: usize = 128;
 
 /// The name of a domain as it is known here.
 fn canonical(domain: &str) -> &str {
@@ -187,7 +194,8 @@ impl Domains {
             return id;
         }
         let name: Arc<str> = name.into();
-        let mut domain = Domain { name: name.clone(), ..Domain::default() };
+        let family = self.schedule.turns.enter(&name);
+        let mut domain = Domain { name: name.clone(), family, ..Domain::default() };
         domain.standing.set_named(is_named(&self.named, &name));
         let id = match self.free.pop() {
             Some(id) => id,
@@ -233,6 +241,7 @@ impl Domains {
         if domain.is_away {
             self.away.remove(&domain.name);
         }
+        self.schedule.turns.leave(domain.family);
         self.ids.remove(&domain.name);
         self.free.push(id);
     }
@@ -278,8 +287,8 @@ impl Domain {
 
     /// How much memory it takes.
     fn bytes(&self) -> usize {
-        let of_name = 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>();
-        size_of::<Domain>() + of_name + self.app_servers.bytes()
+        let of_name = 4 * self.name.len() + size_of::<(Arc<str>, DomainId)>();
+        size_of::<Domain>() + of_name + MOST_OF_FAMILY + self.app_servers.bytes()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which domains may be sent to, by turns, and when others may.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use super::flight::Ending;
 use super::standing::Permit;
+use super::turns::Turns;
 use super::untried::{Ticket, UntriedDomains};
 use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
 use crate::ids::DeviceId;
@@ -32,8 +33,8 @@ pub(super) enum Place {
 /// The places of all domains.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// Those that are ready. The one whose turn it is comes first.
-    ready: VecDeque<DomainId>,
+    /// Those that are ready.
+    pub(super) turns: Turns,
     until: BTreeSet<(Instant, DomainId)>,
     untried: UntriedDomains,
 }
@@ -60,7 +61,7 @@ impl Schedule {
         }
         if domain.waiting() > 0 {
             domain.place = Place::Ready;
-            self.ready.push_back(id);
+            self.turns.push(domain.family, id);
         } else if let Some(at) = domain.back_offs.resume_at() {
             self.put(id, domain, Place::Until(at));
         }
@@ -78,7 +79,7 @@ impl Schedule {
 impl Domains {
     /// Whether any domain may have its turn.
     pub(crate) fn is_any_ready(&self) -> bool {
-        !self.schedule.ready.is_empty()
+        !self.schedule.turns.is_empty()
     }
 
     /// When the next one has to be woken.
@@ -105,25 +106,28 @@ impl Domains {
 
     /// The domain whose turn it is to be sent to. Those that may not be sent to wait from then on.
     pub(crate) fn next(&mut self, now: Instant, options: &Options) -> Option<DomainId> {
-        while let Some(&id) = self.schedule.ready.front() {
+        while let Some(id) = self.schedule.turns.first() {
             let Some(domain) = self.domains.get_mut(id.index()) else {
-                self.schedule.ready.pop_front();
+                self.schedule.turns.pop(false);
                 continue;
             };
             let place = place(id, domain, &mut self.schedule.untried, now, options);
             if place == Place::Ready {
                 return Some(id);
             }
-            self.schedule.ready.pop_front();
+            self.schedule.turns.pop(false);
             self.schedule.put(id, domain, place);
             self.tidy(id);
         }
         None
     }
 
-    /// The domain that has had its turn, goes to the end.
+    /// The domain that has had its turn, goes to the end of those of its family, and this to the end of all.
     pub(crate) fn turn(&mut self, id: DomainId) {
-        let Some(id) = self.schedule.ready.pop_front_if(|first| *first == id) else { return };
+        if self.schedule.turns.first() != Some(id) {
+            return;
+        }
+        self.schedule.turns.pop(true);
         if let Some(domain) = self.domains.get_mut(id.index()) {
             domain.place = Place::Idle;
             self.schedule.make_ready(id, domain);

@@ -6,7 +6,7 @@ use super::DomainId;
 
 /// How much memory they may take, in bytes: some thousands of them. To make the service forget a domain that does not answer,
 /// as many others have to be asked meanwhile, of which a few a minute are.
-const MOST: usize = 1 << 20;
+const MOST: usize = 2 << 20;
 
 /// Those domains, the oldest first, with the memory that each takes.
 #[derive(Debug, Default)]
