@@ -108,14 +108,14 @@ impl Domains {
     pub(crate) fn next(&mut self, now: Instant, options: &Options) -> Option<DomainId> {
         while let Some(id) = self.schedule.turns.first() {
             let Some(domain) = self.domains.get_mut(id.index()) else {
-                self.schedule.turns.pop(false);
+                self.schedule.turns.pop();
                 continue;
             };
             let place = place(id, domain, &mut self.schedule.untried, now, options);
             if place == Place::Ready {
                 return Some(id);
             }
-            self.schedule.turns.pop(false);
+            self.schedule.turns.pop();
             self.schedule.put(id, domain, place);
             self.tidy(id);
         }
@@ -127,7 +127,11 @@ impl Domains {
         if self.schedule.turns.first() != Some(id) {
             return;
         }
-        self.schedule.turns.pop(true);
+        if self.domains.get(id.index()).is_some_and(|domain| domain.waiting() > 0) {
+            self.schedule.turns.rotate();
+            return;
+        }
+        self.schedule.turns.pop();
         if let Some(domain) = self.domains.get_mut(id.index()) {
             domain.place = Place::Idle;
             self.schedule.make_ready(id, domain);

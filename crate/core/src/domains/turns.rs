@@ -90,15 +90,24 @@ impl Turns {
         self.families.get(self.ready.front()?.index())?.ready.front().copied()
     }
 
-    /// The domain whose turn it was has had it, or was not to be had. Then it is the turn of the next one of its family, or, where it has
-    /// had its turn, of the next family.
-    pub(super) fn pop(&mut self, has_had_it: bool) {
-        let Some(&id) = self.ready.front() else { return };
+    /// The domain whose turn it is cannot take it, and is not ready any more: it is the turn of the next one of its family.
+    pub(super) fn pop(&mut self) {
+        let Some(id) = self.ready.front() else { return };
         let Some(family) = self.families.get_mut(id.index()) else { return };
         family.ready.pop_front();
         if family.ready.is_empty() {
             self.ready.pop_front();
-        } else if has_had_it {
+        }
+    }
+
+    /// The domain whose turn it is has had it, and is ready still: it is the turn of the next family.
+    pub(super) fn rotate(&mut self) {
+        let Some(id) = self.ready.front() else { return };
+        let Some(family) = self.families.get_mut(id.index()) else { return };
+        if family.ready.len() > 1 {
+            family.ready.rotate_left(1);
+        }
+        if self.ready.len() > 1 {
             self.ready.rotate_left(1);
         }
     }
