@@ -81,11 +81,12 @@ impl Delivery {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent. before() is called with each device that is looked at.
+    /// The next push, which counts as sent. before() is called with each device that is looked at, and says whether that can have one
+    /// already.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
-        before: impl FnMut(&mut Devices, DeviceId),
+        before: impl FnMut(&mut Devices, DeviceId) -> bool,
         scope: Scope,
         now: Instant,
         options: &Options,

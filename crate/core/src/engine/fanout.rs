@@ -36,6 +36,9 @@ const KEPT: usize = 1000;
 /// The same with those of revisions that come on top: what was said before is not to be told once it was taken back.
 const KEPT_WITH_REVISIONS: usize = 2 * KEPT;
 
+/// How many are looked at for the owners of devices, before something is pushed to these.
+pub(super) const LOOKED_AT_ONCE: usize = 1000;
+
 /// How many devices are let go at once that have waited for the journal.
 pub(super) const LET_GO_AT_ONCE: usize = 2000;
 
@@ -353,9 +356,19 @@ impl FanOuts {
         }
     }
 
-    /// Tells a user all that they have yet to hear of: something is about to change for them.
-    pub(super) fn catch_up(&mut self, user: UserId, rooms: &mut Rooms, told: &mut Told<'_>) {
-        for id in self.news.take(user) {
+    /// Tells a user all that they have yet to hear of: something is about to change for them. Or of a part of it, where so many
+    /// fan-outs were looked at and that was not all. Returns whether it was.
+    fn catch_up(
+        &mut self,
+        user: UserId,
+        at_most: &mut usize,
+        rooms: &mut Rooms,
+        told: &mut Told<'_>,
+    ) -> bool {
+        let of_rooms = &self.of_rooms;
+        let len_of = |id| of_rooms.get(&id).map_or(0, |of_room| of_room.fan_outs.len());
+        let (ids, are_all) = self.news.take(user, at_most, len_of);
+        for id in ids {
             let (Some(of_room), Some(room)) = (self.of_rooms.get_mut(&id), rooms.get_mut(id)) else {
                 continue;
             };
@@ -364,19 +377,28 @@ impl FanOuts {
                 of_room.fan_outs.iter_mut().for_each(|fan_out| fan_out.catch_up(id, room, user, told));
             }
         }
+        are_all
     }
 
     /// The same for the owner of a device, of which something is about to be pushed, or was answered.
-    pub(super) fn catch_up_device(&mut self, device: DeviceId, rooms: &mut Rooms, told: &mut Told<'_>) {
+    pub(super) fn catch_up_device(
+        &mut self,
+        device: DeviceId,
+        at_most: &mut usize,
+        rooms: &mut Rooms,
+        told: &mut Told<'_>,
+    ) -> bool {
         if self.is_empty() {
-            return;
+            return true;
         }
-        if let Some(owner) = told.devices.get(device).map(Device::owner) {
-            self.catch_up(owner, rooms, told);
-        }
+        let owner = told.devices.get(device).map(Device::owner);
+        let was_all = owner.is_none_or(|owner| self.catch_up(owner, at_most, rooms, told));
+        work::count(self.gone.len());
+        *at_most = at_most.saturating_sub(self.gone.len());
         for (room, _) in &self.gone {
             told.devices.drop_room(device, *room);
         }
+        was_all
     }
 }
 
@@ -416,16 +438,16 @@ impl Engine {
     /// Something is about to change for a user: they are told what they have yet to hear of.
     pub(super) fn catch_up(&mut self, user: UserId) {
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
-        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, without_consent, options });
+        let told = &mut Told { registrations, devices, without_consent, options };
+        let mut at_most = usize::MAX;
+        fan_outs.catch_up(user, &mut at_most, rooms, told);
     }
 
     /// The same for the owner of a device.
     pub(super) fn catch_up_device(&mut self, device: DeviceId) {
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
-        fan_outs.catch_up_device(
-            device,
-            rooms,
-            &mut Told { registrations, devices, without_consent, options },
-        );
+        let told = &mut Told { registrations, devices, without_consent, options };
+        let mut at_most = usize::MAX;
+        fan_outs.catch_up_device(device, &mut at_most, rooms, told);
     }
 }

@@ -364,7 +364,7 @@ fn what_long_messages_take_before_they_have_come_to_everybody_is_bounded() {
         }
         assert!(service.spreading_weight() <= MOST, "{}", service.spreading_weight());
     }
-    assert!(service.stats().spreading >= 1000 + (ROOMS - 1) * 16, "a few of each room in any case");
+    assert!(service.stats().spreading >= 1000 + (ROOMS - 1) * 16, "a few of each room");
     while service.spread() {}
     assert_eq!(service.spreading_weight(), 0);
     service.say(&rooms[0], "a");
@@ -468,4 +468,34 @@ fn a_push_is_not_held_up_by_what_spreads_in_very_many_rooms() {
         .iter()
         .map(|jid| told.iter().filter(|(user, ..)| user == jid).map(|(_, count, _)| *count).max());
     assert!(counts.into_iter().all(|count| count == Some(ROOMS as u32 + 1)), "{told:?}");
+}
+
+#[test]
+fn a_push_waits_for_its_owner_to_be_told_of_very_much_bit_by_bit() {
+    const ROOMS: usize = 100;
+    const MESSAGES: usize = 40;
+    let mut service = Service::with_juliet(Options { members_at_once: 1, ..Options::default() });
+    let members = [JULIET.to_owned(), member(0), member(1)];
+    members[1..].iter().for_each(|jid| _ = service.enable(jid, jid));
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    for room in (0..ROOMS).map(|number| format!("room{number}@conference.example")) {
+        service.read(&room, &members, &[]);
+        for _ in 0..MESSAGES {
+            service.say(&room, "But soft!");
+        }
+    }
+    assert!(service.stats().spreading >= ROOMS * MESSAGES - 1, "{}", service.stats().spreading);
+    let (mut push, mut calls) = (None, 0);
+    while push.is_none() {
+        let before = work_done();
+        push = service.poll_push(Scope::AllRooms);
+        let looked_at = work_done() - before;
+        assert!(looked_at <= 1000 + MESSAGES + ROOMS + 100, "{looked_at}");
+        calls += 1;
+        assert!(calls < 20, "it does come");
+        assert!(push.is_some() || service.next_deadline() == Some(service.now), "at once");
+    }
+    assert!(calls >= 4);
+    let push = service.publish(&push.unwrap());
+    assert_eq!(push.count() as usize, ROOMS * MESSAGES, "of all of it");
 }

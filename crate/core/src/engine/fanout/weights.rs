@@ -10,7 +10,7 @@ const MOST: usize = 8 << 20;
 const MOST_OF_MESSAGES: usize = MOST / 4 * 3;
 const MOST_WITH_WORDS: usize = MOST / 4;
 
-/// How many a room may have in any case, without their words.
+/// How many a room may have without their words, as long as there is any space.
 const IN_ANY_CASE: usize = 16;
 
 /// What one takes besides what it says.
@@ -52,12 +52,18 @@ impl Weights {
             return true;
         }
         audience.forget_words();
-        count < IN_ANY_CASE || self.have_space(before, of_message(digest, audience), MOST_OF_MESSAGES)
+        let weight = of_message(digest, audience);
+        self.is_in_any_case(count, weight) || self.have_space(before, weight, MOST_OF_MESSAGES)
     }
 
     /// Whether what takes back or corrects a message is kept.
     pub(super) fn admit_revision(&self, of_room: (usize, usize), weight: usize) -> bool {
-        of_room.0 < IN_ANY_CASE || self.have_space(of_room.1, weight, MOST)
+        self.is_in_any_case(of_room.0, weight) || self.have_space(of_room.1, weight, MOST)
+    }
+
+    /// The first of a room has come to some already.
+    fn is_in_any_case(&self, count: usize, weight: usize) -> bool {
+        count == 0 || count < IN_ANY_CASE && self.have_space(0, weight, MOST)
     }
 
     /// A room has no more than is left for others.
