@@ -28,6 +28,7 @@ mod window;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::app_server::canonical;
 use crate::ids::DeviceId;
 use crate::lists::{List, Lists};
 use crate::options::Options;
@@ -107,11 +108,6 @@ const APP_SERVERS_BYTES: usize = 1 << 20;
 
 /// What the only domain of a family takes for that, beside its name.
 const MOST_OF_FAMILY: usize = 128;
-
-/// The name of a domain as it is known here.
-fn canonical(domain: &str) -> &str {
-    domain.strip_suffix('.').unwrap_or(domain)
-}
 
 impl Domains {
     /// The domain of an app server that a device is registered for.

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::canonical;
-use crate::app_server::AppServer;
+use crate::app_server::{AppServer, canonical};
 
 /// How many are remembered: nearly all domains have one, and whoever can make many may be taken for a stranger.
 const REMEMBERED: usize = 100;

@@ -1,14 +1,14 @@
 //! Links to domains: the server is told when one is lost, and when it is there again. And who waits for which domain, as far as
 //! that is a matter of the domain.
 
-use crate::app_server::AppServer;
+use crate::app_server::{AppServer, canonical};
 use crate::ids::DeviceId;
 use crate::lists::Slot;
 use crate::options::Options;
 use crate::time::Instant;
 use crate::way::forwarding_domain;
 
-use super::{DomainId, Domains, canonical};
+use super::{DomainId, Domains};
 
 /// What an app server is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
