@@ -148,14 +148,26 @@ impl Domains {
         }
     }
 
-    /// What outlives a clean stop: of the domains with devices first, and of at most so many.
+    /// What outlives a clean stop, of at most so many domains: of those first that it makes a difference for, and of as many of each
+    /// family. Nobody is to push another one out by naming many of their own.
     pub(crate) fn states(&self, at_most: usize, now: Instant) -> Vec<DomainState> {
-        let (in_use, unused): (Vec<&Domain>, Vec<&Domain>) =
-            self.domains.iter().filter(|it| it.standing.is_contacted()).partition(|it| it.devices > 0);
-        let in_use = in_use.into_iter().filter(|domain| !domain.name.is_empty());
-        let all = in_use.chain(unused).take(at_most);
+        let contacted = self.domains.iter().filter(|it| it.standing.is_contacted() && !it.name.is_empty());
+        let mut before: HashMap<(FamilyId, bool), u32> = HashMap::new();
+        let mut all: Vec<_> = contacted
+            .map(|domain| {
+                let standing = &domain.standing;
+                let is_new = !standing.is_known() && !standing.is_given_up();
+                let of_family = before.entry((domain.family, is_new)).or_default();
+                *of_family += 1;
+                ((is_new, *of_family, standing.is_known(), domain.devices == 0), domain)
+            })
+            .collect();
+        if all.len() > at_most {
+            all.select_nth_unstable_by_key(at_most, |(rank, _)| *rank);
+            all.truncate(at_most);
+        }
         let mut left = APP_SERVERS_BYTES;
-        all.map(|domain| domain.state(&mut left, now)).collect()
+        all.into_iter().map(|(_, domain)| domain.state(&mut left, now)).collect()
     }
 
     /// Takes up what a snapshot says of a domain.
@@ -370,5 +382,32 @@ mod tests {
         }
         assert_eq!(domains.enter("victim.example"), id);
         assert_eq!(names(&domains)[0], "victim.example");
+    }
+
+    #[test]
+    fn what_outlives_a_stop_is_not_pushed_out_by_many_of_one_family() {
+        for outcome in [Outcome::Delivered, Outcome::Silent] {
+            let mut domains = Domains::default();
+            (0..6).for_each(|time| visit(&mut domains, "silent.test", Outcome::Silent, f64::from(time)));
+            for number in 0..300 {
+                let name = format!("d{number}.evil.test");
+                let times = if outcome == Outcome::Silent { 5 } else { 1 };
+                (0..times).for_each(|_| visit(&mut domains, &name, outcome, 10.0));
+                domains.enter(&name);
+            }
+            visit(&mut domains, "push.example", Outcome::Delivered, 20.0);
+            visit(&mut domains, "one.refused.test", Outcome::Rejected, 20.0);
+            let name = |state: DomainState| state.domain;
+            let kept: Vec<String> = domains.states(10, at(NEVER)).into_iter().map(name).collect();
+            assert_eq!(kept.len(), 10);
+            let holds = |name: &str| kept.iter().any(|kept| kept == name);
+            assert!(holds("silent.test") && holds("push.example"), "{kept:?}");
+            assert!(!holds("one.refused.test"), "of those that make no difference there is space for none");
+            assert_eq!(
+                names(&domains).len(),
+                303,
+                "where there is space for all of them, they are all there"
+            );
+        }
     }
 }

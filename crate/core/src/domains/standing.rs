@@ -80,6 +80,11 @@ impl Standing {
         self.is_known() && self.breaker.until().is_some()
     }
 
+    /// Whether it is spared as it has not answered, or would be if nothing on its way was answered.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.breaker.until().is_some() || self.breaker.failures().saturating_add(self.in_flight) >= FAILURES
+    }
+
     /// Too many of its family are away, or not.
     pub(super) fn set_one_of_many(&mut self, is_one_of_many: bool) {
         self.is_one_of_many = is_one_of_many;

@@ -7,7 +7,7 @@ use super::DomainId;
 use super::untried::family;
 
 /// A family of domains that are known. It is that of another one only when none is known any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct FamilyId(u32);
 
 #[derive(Debug, Default)]
