@@ -76,6 +76,12 @@ impl Turns {
         self.ready.is_empty()
     }
 
+    /// All domains that are ready.
+    pub(super) fn iter(&self) -> impl Iterator<Item = DomainId> {
+        let families = self.ready.iter().filter_map(|id| self.families.get(id.index()));
+        families.flat_map(|family| family.ready.iter().copied())
+    }
+
     /// A domain of this family is ready.
     pub(super) fn push(&mut self, family: FamilyId, domain: DomainId) {
         let Some(of_family) = self.families.get_mut(family.index()) else { return };

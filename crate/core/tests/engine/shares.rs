@@ -79,10 +79,9 @@ fn a_service_has_so_many_users_also_of_its_own_server() {
 
 fn prepared_record(service: &Driver, user: &str) -> Record {
     let facts = EnableFacts { user, app_server: Some("push.example"), is_local: true, is_member: false };
-    service
-        .prepare_enable_with(&facts, &enable_iq("push.example", "phone"), Record::default())
-        .unwrap()
-        .record
+    let iq = enable_iq("push.example", "phone");
+    let change = service.prepare_enable_with(&facts, &iq, Record::default());
+    change.map(|change| change.record).unwrap_or_default()
 }
 
 fn prepare(service: &Driver, user: &str, is_local: bool, is_member: bool) -> Result<(), RequestError> {
