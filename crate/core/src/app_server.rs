@@ -26,11 +26,29 @@ impl AppServer {
         self.0.split_once('/').map_or(&*self.0, |(bare, _)| bare)
     }
 
+    /// Whether it is what this bare JID stands for, or an address below that.
+    pub(crate) fn is_of(&self, user: &str) -> bool {
+        let (of_user, of_this) = (user.split_once('@'), self.bare().split_once('@'));
+        of_user.zip(of_this).map_or(self.bare() == user, |((user, domain), (name, other))| {
+            user == name && canonical(domain) == canonical(other)
+        })
+    }
+
+    /// Whether it is at this domain.
+    pub(crate) fn is_at(&self, domain: &str) -> bool {
+        canonical(self.domain()) == canonical(domain)
+    }
+
     /// The domain of the JID.
     pub(crate) fn domain(&self) -> &str {
         let bare = self.bare();
         bare.split_once('@').map_or(bare, |(_, domain)| domain)
     }
+}
+
+/// The name of a domain without the dots that may end it: there is one domain of all these names. One of dots alone is left as it is.
+pub(crate) fn canonical(domain: &str) -> &str {
+    Some(domain.trim_end_matches('.')).filter(|name| !name.is_empty()).unwrap_or(domain)
 }
 
 /// The app servers in use, so that all devices of one share its address.
@@ -71,6 +89,30 @@ mod tests {
         ] {
             let app_server = AppServer::prepared(jid);
             assert_eq!((app_server.as_str(), app_server.bare(), app_server.domain()), (jid, bare, domain));
+        }
+    }
+
+    #[test]
+    fn is_the_same_whatever_dots_end_its_domain() {
+        for dots in ["", ".", "..", "....."] {
+            let of_service = AppServer::prepared(&format!("conference.example{dots}/x"));
+            assert!(
+                of_service.is_at("conference.example") && of_service.is_at("conference.example."),
+                "{dots}"
+            );
+            assert!(!of_service.is_at("example") && !of_service.is_at("other.conference.example"), "{dots}");
+            let of_user = AppServer::prepared(&format!("juliet@capulet.example{dots}/x"));
+            assert!(
+                of_user.is_of("juliet@capulet.example") && !of_user.is_of("nurse@capulet.example"),
+                "{dots}"
+            );
+            assert!(
+                !of_user.is_of("capulet.example") && !of_service.is_of("juliet@capulet.example"),
+                "{dots}"
+            );
+        }
+        for (name, expected) in [("", ""), (".", "."), ("..", ".."), ("a..", "a"), ("a.b", "a.b")] {
+            assert_eq!(canonical(name), expected);
         }
     }
 

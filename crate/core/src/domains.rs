@@ -19,6 +19,8 @@ mod publishers;
 mod schedule;
 mod standing;
 mod state;
+mod strangers;
+mod turns;
 mod untried;
 mod unused;
 mod window;
@@ -26,6 +28,7 @@ mod window;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::app_server::canonical;
 use crate::ids::DeviceId;
 use crate::lists::{List, Lists};
 use crate::options::Options;
@@ -36,12 +39,15 @@ pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
 pub(crate) use publishers::{Publisher, Publishers};
 pub use state::DomainState;
+pub use strangers::StrangersState;
 
 use app_servers::KnownAppServers;
 use away::Away;
 use back_offs::BackOffs;
 use schedule::{Place, Schedule};
 use standing::Standing;
+use strangers::Strangers;
+use turns::FamilyId;
 use unused::Unused;
 
 /// A domain of app servers. It is that of another one only when nothing refers to it any more.
@@ -62,6 +68,8 @@ impl DomainId {
 #[derive(Debug, Default)]
 struct Domain {
     name: Arc<str>,
+    /// Those that it shares its turns with.
+    family: FamilyId,
     standing: Standing,
     /// How many devices have their app server there.
     devices: u32,
@@ -75,8 +83,8 @@ struct Domain {
     /// It is counted among those that are away.
     is_away: bool,
     app_servers: KnownAppServers,
-    /// How many of the publishes on their way go to other app servers than those, where there are any.
-    strangers_in_flight: u32,
+    /// The others, where there are any of those.
+    strangers: Strangers,
 }
 
 /// All domains that a device has its app server at, and some that had.
@@ -95,10 +103,11 @@ pub(crate) struct Domains {
     away: Away,
 }
 
-/// The name of a domain as it is known here.
-fn canonical(domain: &str) -> &str {
-    domain.strip_suffix('.').unwrap_or(domain)
-}
+/// How much a snapshot tells of the app servers that have taken publishes, in bytes. Nearly all domains have one, of few bytes.
+const APP_SERVERS_BYTES: usize = 1 << 20;
+
+/// What the only domain of a family takes for that, beside its name.
+const MOST_OF_FAMILY: usize = 128;
 
 impl Domains {
     /// The domain of an app server that a device is registered for.
@@ -107,8 +116,7 @@ impl Domains {
         if let Some(domain) = self.domains.get_mut(id.index()) {
             domain.devices = domain.devices.saturating_add(1);
             if let Some(since) = domain.unused.take() {
-                let bytes = domain.bytes();
-                self.unused.remove(since, bytes);
+                self.unused.remove(since);
             }
         }
         id
@@ -140,20 +148,33 @@ impl Domains {
         }
     }
 
-    /// What outlives a clean stop: of the domains with devices first, and of at most so many.
+    /// What outlives a clean stop, of at most so many domains: of those first that it makes a difference for, and of as many of each
+    /// family. Nobody is to push another one out by naming many of their own.
     pub(crate) fn states(&self, at_most: usize, now: Instant) -> Vec<DomainState> {
-        let (in_use, unused): (Vec<&Domain>, Vec<&Domain>) =
-            self.domains.iter().filter(|it| it.standing.is_contacted()).partition(|it| it.devices > 0);
-        let in_use = in_use.into_iter().filter(|domain| !domain.name.is_empty());
-        let all = in_use.chain(unused).take(at_most);
-        all.map(|domain| domain.standing.state(&domain.name, now)).collect()
+        let contacted = self.domains.iter().filter(|it| it.standing.is_contacted() && !it.name.is_empty());
+        let mut before: HashMap<(FamilyId, bool), u32> = HashMap::new();
+        let mut all: Vec<_> = contacted
+            .map(|domain| {
+                let standing = &domain.standing;
+                let is_new = !standing.is_known() && !standing.is_given_up();
+                let of_family = before.entry((domain.family, is_new)).or_default();
+                *of_family += 1;
+                ((is_new, *of_family, standing.is_known(), domain.devices == 0), domain)
+            })
+            .collect();
+        if all.len() > at_most {
+            all.select_nth_unstable_by_key(at_most, |(rank, _)| *rank);
+            all.truncate(at_most);
+        }
+        let mut left = APP_SERVERS_BYTES;
+        all.into_iter().map(|(_, domain)| domain.state(&mut left, now)).collect()
     }
 
     /// Takes up what a snapshot says of a domain.
     pub(crate) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
         let id = self.id_or_insert(canonical(&state.domain));
         if let Some(domain) = self.domains.get_mut(id.index()) {
-            domain.standing.restore(state, now, options);
+            domain.restore(state, now, options);
             self.schedule.leave(id, domain);
             self.schedule.make_ready(id, domain);
         }
@@ -181,7 +202,8 @@ impl Domains {
             return id;
         }
         let name: Arc<str> = name.into();
-        let mut domain = Domain { name: name.clone(), ..Domain::default() };
+        let family = self.schedule.turns.enter(&name);
+        let mut domain = Domain { name: name.clone(), family, ..Domain::default() };
         domain.standing.set_named(is_named(&self.named, &name));
         let id = match self.free.pop() {
             Some(id) => id,
@@ -222,11 +244,12 @@ impl Domains {
         }
         let domain = std::mem::take(domain);
         if let Some(since) = domain.unused {
-            self.unused.remove(since, domain.bytes());
+            self.unused.remove(since);
         }
         if domain.is_away {
             self.away.remove(&domain.name);
         }
+        self.schedule.turns.leave(domain.family);
         self.ids.remove(&domain.name);
         self.free.push(id);
     }
@@ -248,9 +271,32 @@ impl Domain {
         matches!(self.place, Place::Until(at) if self.back_offs.resume_at() == Some(at))
     }
 
+    /// What outlives a clean stop. So many bytes are left for the app servers of all domains that have taken publishes.
+    fn state(&self, left: &mut usize, now: Instant) -> DomainState {
+        let app_servers = self.app_servers.some(left);
+        DomainState {
+            app_servers,
+            strangers: self.strangers.state(now),
+            ..self.standing.state(&self.name, now)
+        }
+    }
+
+    /// Takes up what a snapshot says, unless more is known by now.
+    fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
+        if self.standing.is_contacted() {
+            return;
+        }
+        self.standing.restore(state, now, options);
+        if state.answered {
+            self.app_servers.restore(&self.name, &state.app_servers);
+            self.strangers = Strangers::restored(&state.strangers.clone().unwrap_or_default(), now, options);
+        }
+    }
+
     /// How much memory it takes.
     fn bytes(&self) -> usize {
-        size_of::<Domain>() + 2 * self.name.len() + size_of::<(Arc<str>, DomainId)>()
+        let of_name = 4 * self.name.len() + size_of::<(Arc<str>, DomainId)>();
+        size_of::<Domain>() + of_name + MOST_OF_FAMILY + self.app_servers.bytes()
     }
 }
 
@@ -336,5 +382,32 @@ mod tests {
         }
         assert_eq!(domains.enter("victim.example"), id);
         assert_eq!(names(&domains)[0], "victim.example");
+    }
+
+    #[test]
+    fn what_outlives_a_stop_is_not_pushed_out_by_many_of_one_family() {
+        for outcome in [Outcome::Delivered, Outcome::Silent] {
+            let mut domains = Domains::default();
+            (0..6).for_each(|time| visit(&mut domains, "silent.test", Outcome::Silent, f64::from(time)));
+            for number in 0..300 {
+                let name = format!("d{number}.evil.test");
+                let times = if outcome == Outcome::Silent { 5 } else { 1 };
+                (0..times).for_each(|_| visit(&mut domains, &name, outcome, 10.0));
+                domains.enter(&name);
+            }
+            visit(&mut domains, "push.example", Outcome::Delivered, 20.0);
+            visit(&mut domains, "one.refused.test", Outcome::Rejected, 20.0);
+            let name = |state: DomainState| state.domain;
+            let kept: Vec<String> = domains.states(10, at(NEVER)).into_iter().map(name).collect();
+            assert_eq!(kept.len(), 10);
+            let holds = |name: &str| kept.iter().any(|kept| kept == name);
+            assert!(holds("silent.test") && holds("push.example"), "{kept:?}");
+            assert!(!holds("one.refused.test"), "of those that make no difference there is space for none");
+            assert_eq!(
+                names(&domains).len(),
+                303,
+                "where there is space for all of them, they are all there"
+            );
+        }
     }
 }

@@ -30,7 +30,7 @@ pub use messages::{Bounce, Broadcast, Forgotten};
 pub use pushes::{PushDetails, Words};
 pub use snapshot::{
     Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
-    StanzaIdsState, UnreadEntry, UnreadState,
+    StanzaIdsState, StrangersState, UnreadEntry, UnreadState,
 };
 pub use stats::Stats;
 

@@ -65,7 +65,7 @@ mod api {
     pub use crate::engine::{
         AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, Forgotten, MessageState,
         NicknameState, PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats,
-        UnreadEntry, UnreadState, Words,
+        StrangersState, UnreadEntry, UnreadState, Words,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

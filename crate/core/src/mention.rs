@@ -110,6 +110,21 @@ impl<'a> Mentions<'a> {
         self.with_known(&NOTHING)
     }
 
+    /// The text is not needed any more: nobody is mentioned by the words of it.
+    pub(crate) fn forget_text(&mut self) {
+        (self.text, self.covered) = (Text::default(), OnceCell::new());
+    }
+
+    /// How much memory they take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let sets = [&self.people, &self.occupants, &self.ranges];
+        let of_sets = sets.into_iter().map(|set| {
+            let texts: usize = set.iter().map(String::capacity).sum();
+            texts + set.capacity() * 2 * size_of::<String>()
+        });
+        size_of::<Self>() + of_sets.sum::<usize>() + self.text.bytes()
+    }
+
     /// Whether nothing in the message could mention anybody: no reference, no reply, no word.
     pub fn is_empty(&self) -> bool {
         self.people.is_empty() && self.occupants.is_empty() && self.ranges.is_empty() && self.text.is_empty()

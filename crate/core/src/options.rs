@@ -25,7 +25,7 @@ pub struct Options {
     pub default_level: DefaultLevel,
     /// `muc_push_max_users_per_domain`: users with a device of one domain that is not this server's; at least 1.
     pub max_users_per_domain: usize,
-    /// `muc_push_max_users`: users with a device in all; at least 1.
+    /// `muc_push_max_users`: users with a device in all, of which a tenth is for accounts of this server alone; at least 1.
     pub max_users: usize,
     /// `muc_push_lease`: how long a registration lasts without a sign of life.
     pub lease: f64,

@@ -53,7 +53,7 @@ impl Enable {
         options: &Options,
     ) -> Result<Self, RequestError> {
         let app_server = read_app_server(enable, facts.app_server)?;
-        if app_server.domain() == host || app_server.bare() == facts.user {
+        if app_server.is_at(host) || app_server.is_of(facts.user) {
             return Err(RequestError::OwnAddress);
         }
         if !is_allowed(&app_server, options) {

@@ -80,6 +80,8 @@ fn domain(choices: &mut Choices<'_>) -> DomainState {
         failures: choices.below(65536) as u32,
         trips: if choices.one_in(4) { u32::MAX } else { choices.below(40) as u32 },
         wait: choices.one_in(2).then(|| choices.float()),
+        app_servers: Vec::new(),
+        strangers: None,
     }
 }
 

@@ -285,6 +285,11 @@ impl Driver {
         self.engine.stats()
     }
 
+    /// How much memory is taken by what has not come to all members of a room, in bytes.
+    pub fn spreading_weight(&self) -> usize {
+        self.engine.spreading_weight()
+    }
+
     /// What outlives a restart, of what has come to the devices, in one part.
     pub fn snapshot(&self) -> Snapshot {
         let mut whole = Snapshot::default();

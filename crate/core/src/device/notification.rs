@@ -53,6 +53,13 @@ pub(crate) struct MessageDigest {
 }
 
 impl MessageDigest {
+    /// How much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let words = [&self.sender, &self.body].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        let author = self.identity.ids.author.as_ref().map_or(0, |author| author.len());
+        size_of::<MessageDigest>() + size_of::<MessageIdentity>() + words + author
+    }
+
     /// The same message without its words: newer ones were already pushed.
     pub(super) fn outdated(&self) -> Self {
         let original = self.original.clone();

@@ -25,6 +25,11 @@ impl Revising {
         Revising { revision, digest, withheld: None, made: HashMap::new() }
     }
 
+    /// What a push says in the place of a corrected message.
+    pub(crate) fn digest(&self) -> &MessageDigest {
+        &self.digest
+    }
+
     /// The same for those who are not to hear its words.
     pub(crate) fn withheld(&mut self) -> &mut Self {
         self.withheld.get_or_insert_with(|| {

@@ -13,13 +13,14 @@ use super::Devices;
 
 impl Devices {
     /// Goes through the queue until prepare() finds that there is something to send to a device, and sends it; a device that
-    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before().
+    /// it finds nothing for has only changed. At most so many devices are looked at, each after a call of before(): where that says
+    /// that a device cannot have anything yet, its turn comes again later.
     pub(crate) fn poll<T>(
         &mut self,
         at_most: usize,
         now: Instant,
         options: &Options,
-        mut before: impl FnMut(&mut Self, DeviceId),
+        mut before: impl FnMut(&mut Self, DeviceId) -> bool,
         mut prepare: impl FnMut(DeviceId, &mut Device, Relation) -> Option<(InFlight, T)>,
     ) -> Option<T> {
         for _ in 0..at_most {
@@ -27,14 +28,18 @@ impl Devices {
             if let Some(device) = self.devices.get_mut(id) {
                 device.leave_back_offs();
             }
-            before(self, id);
+            let is_ready = before(self, id);
             let Some(device) = self.devices.get_mut(id) else { continue };
             device.dequeue();
+            if !is_ready {
+                self.outbox.update(id, device);
+                return None;
+            }
             let (domain, app_server) = (device.domain(), &device.registration().app_server);
             let relation = match device.registration().way() {
                 // Each user has an address of their own, which says nothing of the others.
                 Some(_) => Relation::First,
-                None => self.outbox.domains().relation(domain, app_server, options),
+                None => self.outbox.domains().relation(domain, app_server, now, options),
             };
             let sent = prepare(id, device, relation).map(|(mut in_flight, result)| {
                 let failing = (id, device.failing_since());

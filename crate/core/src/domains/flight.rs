@@ -26,6 +26,8 @@ pub(crate) struct Flight {
     pub(super) is_of_device: bool,
     /// Whether its app server is a stranger among others.
     pub(super) is_to_stranger: bool,
+    /// Whether it is not known to have taken any, though somebody at the domain has.
+    pub(super) is_unproven: bool,
     /// Whether the domain had taken some before, and is not known to be there.
     pub(crate) is_probe: bool,
     /// Whether others have followed to the same device, as nobody waits for it: it counts among all that are on their way, and what

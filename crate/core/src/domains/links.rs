@@ -1,14 +1,14 @@
 //! Links to domains: the server is told when one is lost, and when it is there again. And who waits for which domain, as far as
 //! that is a matter of the domain.
 
-use crate::app_server::AppServer;
+use crate::app_server::{AppServer, canonical};
 use crate::ids::DeviceId;
 use crate::lists::Slot;
 use crate::options::Options;
 use crate::time::Instant;
 use crate::way::forwarding_domain;
 
-use super::{DomainId, Domains, Flight, canonical};
+use super::{DomainId, Domains, Flight};
 
 /// What an app server is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub(crate) enum Relation {
     Known,
     /// It has taken none, in contrast to others of its domain.
     Stranger {
-        /// Whether one may be on its way to it, among those to others of this kind.
-        has_share: bool,
+        /// Until when it has to wait at least, as other strangers do; `None` where a publish may leave.
+        wait: Option<Instant>,
     },
     /// It has taken none, as far as is known, and neither has any other of its domain.
     First,
@@ -103,14 +103,24 @@ impl Domains {
     }
 
     /// What an app server of a domain is to us.
-    pub(crate) fn relation(&self, id: DomainId, app_server: &AppServer, options: &Options) -> Relation {
+    pub(crate) fn relation(
+        &self,
+        id: DomainId,
+        app_server: &AppServer,
+        now: Instant,
+        options: &Options,
+    ) -> Relation {
         match self.domains.get(id.index()) {
             Some(domain) if domain.app_servers.contains(app_server) => Relation::Known,
             Some(domain) if domain.standing.is_known() && !domain.app_servers.is_empty() => {
-                let has_share =
-                    domain.strangers_in_flight < domain.standing.window.share_of_strangers(options);
-                Relation::Stranger { has_share }
+                let share = domain.standing.window.share_of_strangers(options);
+                Relation::Stranger { wait: domain.strangers.wait(share, now) }
             }
+            // Which of them have taken publishes may not be known any more.
+            Some(domain) if domain.standing.has_answered => match domain.strangers.are_spared(now) {
+                Some(until) => Relation::Stranger { wait: Some(until) },
+                None => Relation::First,
+            },
             _ => Relation::First,
         }
     }

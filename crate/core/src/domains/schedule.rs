@@ -1,9 +1,10 @@
 //! Which domains may be sent to, by turns, and when others may.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use super::flight::Ending;
 use super::standing::Permit;
+use super::turns::Turns;
 use super::untried::{Ticket, UntriedDomains};
 use super::{Domain, DomainId, Domains, Flight, Landing, Relation};
 use crate::ids::DeviceId;
@@ -32,8 +33,8 @@ pub(super) enum Place {
 /// The places of all domains.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// Those that are ready. The one whose turn it is comes first.
-    ready: VecDeque<DomainId>,
+    /// Those that are ready.
+    pub(super) turns: Turns,
     until: BTreeSet<(Instant, DomainId)>,
     untried: UntriedDomains,
 }
@@ -60,7 +61,7 @@ impl Schedule {
         }
         if domain.waiting() > 0 {
             domain.place = Place::Ready;
-            self.ready.push_back(id);
+            self.turns.push(domain.family, id);
         } else if let Some(at) = domain.back_offs.resume_at() {
             self.put(id, domain, Place::Until(at));
         }
@@ -78,7 +79,7 @@ impl Schedule {
 impl Domains {
     /// Whether any domain may have its turn.
     pub(crate) fn is_any_ready(&self) -> bool {
-        !self.schedule.ready.is_empty()
+        !self.schedule.turns.is_empty()
     }
 
     /// When the next one has to be woken.
@@ -89,7 +90,7 @@ impl Domains {
 
     /// How many devices are at domains that have their turn.
     pub(crate) fn ready(&self) -> usize {
-        let ready = self.schedule.ready.iter().filter_map(|id| self.domains.get(id.index()));
+        let ready = self.schedule.turns.iter().filter_map(|id| self.domains.get(id.index()));
         ready.map(|domain| domain.lanes.waiting() as usize).sum()
     }
 
@@ -105,25 +106,32 @@ impl Domains {
 
     /// The domain whose turn it is to be sent to. Those that may not be sent to wait from then on.
     pub(crate) fn next(&mut self, now: Instant, options: &Options) -> Option<DomainId> {
-        while let Some(&id) = self.schedule.ready.front() {
+        while let Some(id) = self.schedule.turns.first() {
             let Some(domain) = self.domains.get_mut(id.index()) else {
-                self.schedule.ready.pop_front();
+                self.schedule.turns.pop();
                 continue;
             };
             let place = place(id, domain, &mut self.schedule.untried, now, options);
             if place == Place::Ready {
                 return Some(id);
             }
-            self.schedule.ready.pop_front();
+            self.schedule.turns.pop();
             self.schedule.put(id, domain, place);
             self.tidy(id);
         }
         None
     }
 
-    /// The domain that has had its turn, goes to the end.
+    /// The domain that has had its turn, goes to the end of those of its family, and this to the end of all.
     pub(crate) fn turn(&mut self, id: DomainId) {
-        let Some(id) = self.schedule.ready.pop_front_if(|first| *first == id) else { return };
+        if self.schedule.turns.first() != Some(id) {
+            return;
+        }
+        if self.domains.get(id.index()).is_some_and(|domain| domain.waiting() > 0) {
+            self.schedule.turns.rotate();
+            return;
+        }
+        self.schedule.turns.pop();
         if let Some(domain) = self.domains.get_mut(id.index()) {
             domain.place = Place::Idle;
             self.schedule.make_ready(id, domain);
@@ -142,7 +150,9 @@ impl Domains {
     ) -> Option<Flight> {
         let domain = self.domains.get_mut(id.index())?;
         let mut flight = domain.standing.record_sent(id, failing_since, relation, now, options);
-        domain.strangers_in_flight += u32::from(flight.is_to_stranger);
+        if flight.is_unproven {
+            domain.strangers.record_sent(flight.is_to_stranger, now, options);
+        }
         flight.place = self.devices.push(&mut domain.in_flight, device);
         Some(flight)
     }
@@ -151,7 +161,10 @@ impl Domains {
     pub(crate) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) {
         let id = flight.domain;
         let Some(domain) = self.domains.get_mut(id.index()) else { return };
-        domain.strangers_in_flight = domain.strangers_in_flight.saturating_sub(flight.is_to_stranger.into());
+        if flight.is_unproven {
+            let is_away = domain.standing.is_away();
+            domain.strangers.record_ended(flight.is_to_stranger, landing, is_away);
+        }
         if let Some(place) = flight.place {
             self.devices.remove(&mut domain.in_flight, place);
         }
@@ -176,7 +189,10 @@ impl Domains {
                 domain.back_offs.pause(is_troubled, landing.now, landing.options);
             }
             (Ending::Taken, _) => domain.back_offs.go_on(),
-            (Ending::Returned, _) => {
+            (Ending::Returned, landing) => {
+                if let Some(landing) = landing {
+                    domain.strangers.hasten(landing.now);
+                }
                 domain.back_offs.wake();
                 domain.back_offs.go_on();
             }

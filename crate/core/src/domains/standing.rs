@@ -80,6 +80,11 @@ impl Standing {
         self.is_known() && self.breaker.until().is_some()
     }
 
+    /// Whether it is spared as it has not answered, or would be if nothing on its way was answered.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.breaker.until().is_some() || self.breaker.failures().saturating_add(self.in_flight) >= FAILURES
+    }
+
     /// Too many of its family are away, or not.
     pub(super) fn set_one_of_many(&mut self, is_one_of_many: bool) {
         self.is_one_of_many = is_one_of_many;
@@ -161,6 +166,7 @@ impl Standing {
             is_first_contact: !is_known,
             is_of_device,
             is_to_stranger,
+            is_unproven: is_to_stranger || self.has_answered && relation == Relation::First,
             is_probe: self.is_wanted_back() && is_in_doubt && !is_of_device,
             is_given_up: false,
         }
@@ -173,7 +179,7 @@ impl Standing {
         }
         flight.is_given_up = true;
         let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
-        self.record_failure(silence, is_recent, flight.is_of_device)
+        self.record_failure(silence, is_recent, flight)
     }
 
     fn is_left_behind(&self, flight: &Flight) -> bool {
@@ -199,7 +205,7 @@ impl Standing {
                 Ending::Neutral
             }
             Some(landing) if landing.outcome == Outcome::Delivered => self.record_result(landing),
-            Some(landing) => self.record_failure(landing, is_recent, flight.is_of_device),
+            Some(landing) => self.record_failure(landing, is_recent, &flight),
         }
     }
 
@@ -216,11 +222,12 @@ impl Standing {
         if was_troubled { Ending::Returned } else { Ending::Taken }
     }
 
-    fn record_failure(&mut self, landing: &Landing<'_>, is_recent: bool, is_of_device: bool) -> Ending {
+    fn record_failure(&mut self, landing: &Landing<'_>, is_recent: bool, flight: &Flight) -> Ending {
         let is_known = self.is_known();
         // Of silence from before the domain's last answer nothing follows for the domain.
         let is_of_domain = is_recent || landing.outcome != Outcome::Silent;
-        if is_of_domain || !is_known {
+        // Strangers have a window of their own.
+        if (is_of_domain || !is_known) && !flight.is_to_stranger {
             self.window.narrow(landing.outcome, is_known);
         }
         if landing.outcome != Outcome::Silent && is_known {
@@ -231,7 +238,7 @@ impl Standing {
         if landing.outcome == Outcome::Rejected && is_known || !is_of_domain {
             return Ending::Neutral;
         }
-        if !is_of_device {
+        if !flight.is_of_device {
             self.failures = self.failures.saturating_add(1);
             self.is_troubled |= self.failures >= FAILURES;
         }

@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::time::Instant;
 
 use super::standing::Standing;
+use super::strangers::StrangersState;
 use super::window::Window;
 
 /// What outlives a clean stop of what is known of an app server domain.
@@ -26,6 +27,12 @@ pub struct DomainState {
     /// For how many seconds it is not to be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<f64>,
+    /// Some of its app servers that have taken publishes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub app_servers: Vec<String>,
+    /// What is known of its other ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strangers: Option<StrangersState>,
 }
 
 impl Standing {
@@ -40,6 +47,7 @@ impl Standing {
             failures: self.breaker.failures().saturating_add(missed),
             trips: self.breaker.trips(),
             wait: self.breaker.until().map(|until| until.seconds_since(now).max(0.0)),
+            ..DomainState::default()
         }
     }
 

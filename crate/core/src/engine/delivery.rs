@@ -81,11 +81,12 @@ impl Delivery {
         self.summaries.get(number)
     }
 
-    /// The next push, which counts as sent. before() is called with each device that is looked at.
+    /// The next push, which counts as sent. before() is called with each device that is looked at, and says whether that can have one
+    /// already.
     pub(super) fn poll_push(
         &mut self,
         devices: &mut Devices,
-        before: impl FnMut(&mut Devices, DeviceId),
+        before: impl FnMut(&mut Devices, DeviceId) -> bool,
         scope: Scope,
         now: Instant,
         options: &Options,
@@ -124,8 +125,10 @@ impl Delivery {
             device.pace(until);
             return None;
         }
-        if relation == (Relation::Stranger { has_share: false }) {
-            device.back_off(now + options.retry_delay * (0.5 + self.random.fraction() / 2.0));
+        if let Relation::Stranger { wait: Some(until) } = relation {
+            // Where they are spared it is as with a breaker; otherwise one may be answered any time.
+            let least = if until > now { 0.0 } else { 0.5 };
+            device.back_off(until + options.retry_delay * (least + self.random.fraction() * (1.0 - least)));
             return None;
         }
         let is_known = relation == Relation::Known;

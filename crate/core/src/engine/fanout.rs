@@ -5,6 +5,7 @@
 
 mod news;
 mod remains;
+mod weights;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -26,6 +27,7 @@ use super::registrations::{Registrations, User};
 use super::rooms::Rooms;
 use news::News;
 use remains::mark_read;
+use weights::Weights;
 
 /// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
@@ -33,6 +35,9 @@ const KEPT: usize = 1000;
 
 /// The same with those of revisions that come on top: what was said before is not to be told once it was taken back.
 const KEPT_WITH_REVISIONS: usize = 2 * KEPT;
+
+/// How many are looked at for the owners of devices, before something is pushed to these.
+pub(super) const LOOKED_AT_ONCE: usize = 1000;
 
 /// How many devices are let go at once that have waited for the journal.
 pub(super) const LET_GO_AT_ONCE: usize = 2000;
@@ -94,6 +99,17 @@ pub(super) struct FanOut {
     subject: Subject,
     /// Those that it has come to.
     group: Group,
+    /// What it takes, in bytes.
+    weight: usize,
+}
+
+/// The fan-outs of a room.
+#[derive(Debug, Default)]
+struct OfRoom {
+    /// In the order in which they began.
+    fan_outs: VecDeque<FanOut>,
+    /// What they take, in bytes.
+    weight: usize,
 }
 
 /// What a fan-out reads and changes, besides the room.
@@ -132,12 +148,14 @@ impl FanOut {
         progress: Progress,
         group: Group,
     ) -> Self {
-        FanOut { progress, subject: Subject::Message { digest, audience: Box::new(audience) }, group }
+        let weight = weights::of_message(&digest, &audience);
+        FanOut { progress, subject: Subject::Message { digest, audience: Box::new(audience) }, group, weight }
     }
 
     /// That of a revision, of which nobody was told.
     pub(super) fn of_revision(revising: Revising, progress: Progress) -> Self {
-        FanOut { progress, subject: Subject::Revision(Box::new(revising)), group: Group::new(None) }
+        let weight = weights::of_revision(revising.digest());
+        FanOut { progress, subject: Subject::Revision(Box::new(revising)), group: Group::new(None), weight }
     }
 
     /// Those that it has come to, where nothing of it is held back for others any more.
@@ -219,8 +237,8 @@ fn revise(id: RoomId, user: UserId, revising: &mut Revising, told: &mut Told<'_>
 /// The fan-outs that are not done.
 #[derive(Debug, Default)]
 pub(super) struct FanOuts {
-    /// Those of each room, in the order in which they began.
-    of_rooms: HashMap<RoomId, VecDeque<FanOut>>,
+    of_rooms: HashMap<RoomId, OfRoom>,
+    weights: Weights,
     /// These rooms, that which is next in front.
     turns: VecDeque<RoomId>,
     /// Which users have yet to be looked at for which of these rooms.
@@ -239,7 +257,7 @@ impl FanOuts {
 
     /// How many are left.
     pub(super) fn len(&self) -> usize {
-        self.of_rooms.values().map(VecDeque::len).sum::<usize>() + self.gone.len()
+        self.of_rooms.values().map(|of_room| of_room.fan_outs.len()).sum::<usize>() + self.gone.len()
     }
 
     /// Whether any of a room are left: what happens there now has to wait.
@@ -252,13 +270,25 @@ impl FanOuts {
         self.len_of(room) >= KEPT
     }
 
-    /// The same of a revision.
-    pub(super) fn is_full_for_revisions(&self, room: RoomId) -> bool {
-        self.len_of(room) >= KEPT_WITH_REVISIONS
+    /// Whether all of them have so much that a room can have no more of a message: then it is kept without its words, if that will
+    /// do.
+    pub(super) fn admit(&self, room: RoomId, digest: &MessageDigest, audience: &mut Audience) -> bool {
+        self.weights.admit(self.size_of(room), digest, audience)
+    }
+
+    /// Whether a room can have one more revision.
+    pub(super) fn admit_revision(&self, room: RoomId, digest: &MessageDigest) -> bool {
+        let (count, weight) = self.size_of(room);
+        let is_full = count >= KEPT_WITH_REVISIONS;
+        !is_full && self.weights.admit_revision((count, weight), weights::of_revision(digest))
+    }
+
+    fn size_of(&self, room: RoomId) -> (usize, usize) {
+        self.of_rooms.get(&room).map_or((0, 0), |of_room| (of_room.fan_outs.len(), of_room.weight))
     }
 
     fn len_of(&self, room: RoomId) -> usize {
-        self.of_rooms.get(&room).map_or(0, VecDeque::len)
+        self.size_of(room).0
     }
 
     /// One that is not done goes on later, after those of the room that are there.
@@ -267,10 +297,12 @@ impl FanOuts {
             return;
         }
         let of_room = self.of_rooms.entry(room).or_default();
-        if of_room.is_empty() {
+        if of_room.fan_outs.is_empty() {
             self.turns.push_back(room);
         }
-        of_room.push_back(fan_out);
+        of_room.weight += fan_out.weight;
+        self.weights.add(fan_out.weight);
+        of_room.fan_outs.push_back(fan_out);
         self.news.begin(room);
     }
 
@@ -279,7 +311,8 @@ impl FanOuts {
         if let Some(of_room) = self.of_rooms.remove(&id) {
             self.turns.retain(|other| *other != id);
             self.news.end(id);
-            for mut fan_out in of_room {
+            self.weights.remove(of_room.weight);
+            for mut fan_out in of_room.fan_outs {
                 told.devices.journal_mut().add_group(fan_out.take_group());
             }
         }
@@ -291,7 +324,7 @@ impl FanOuts {
 
     /// Nothing is held back any more for those that they have yet to come to.
     pub(super) fn give_groups(&mut self, devices: &mut Devices) {
-        for fan_out in self.of_rooms.values_mut().flatten() {
+        for fan_out in self.of_rooms.values_mut().flat_map(|of_room| &mut of_room.fan_outs) {
             devices.journal_mut().add_group(fan_out.take_group());
         }
     }
@@ -306,14 +339,16 @@ impl FanOuts {
         }
         let Some(id) = self.turns.pop_front() else { return };
         let (Some(of_room), Some(room)) = (self.of_rooms.get_mut(&id), rooms.get_mut(id)) else { return };
-        if let Some(first) = of_room.front_mut() {
+        if let Some(first) = of_room.fan_outs.front_mut() {
             first.step(id, room, told);
             if first.is_done() {
                 told.devices.journal_mut().add_group(first.take_group());
-                of_room.pop_front();
+                of_room.weight = of_room.weight.saturating_sub(first.weight);
+                self.weights.remove(first.weight);
+                of_room.fan_outs.pop_front();
             }
         }
-        if of_room.is_empty() {
+        if of_room.fan_outs.is_empty() {
             self.of_rooms.remove(&id);
             self.news.end(id);
         } else {
@@ -321,30 +356,49 @@ impl FanOuts {
         }
     }
 
-    /// Tells a user all that they have yet to hear of: something is about to change for them.
-    pub(super) fn catch_up(&mut self, user: UserId, rooms: &mut Rooms, told: &mut Told<'_>) {
-        for id in self.news.take(user) {
+    /// Tells a user all that they have yet to hear of: something is about to change for them. Or of a part of it, where so many
+    /// fan-outs were looked at and that was not all. Returns whether it was.
+    fn catch_up(
+        &mut self,
+        user: UserId,
+        at_most: &mut usize,
+        rooms: &mut Rooms,
+        told: &mut Told<'_>,
+    ) -> bool {
+        let of_rooms = &self.of_rooms;
+        let len_of = |id| of_rooms.get(&id).map_or(0, |of_room| of_room.fan_outs.len());
+        let (ids, are_all) = self.news.take(user, at_most, len_of);
+        for id in ids {
             let (Some(of_room), Some(room)) = (self.of_rooms.get_mut(&id), rooms.get_mut(id)) else {
                 continue;
             };
             if room.members_and_nicknames().0.get(user).is_some() {
-                work::count(of_room.len());
-                of_room.iter_mut().for_each(|fan_out| fan_out.catch_up(id, room, user, told));
+                work::count(of_room.fan_outs.len());
+                of_room.fan_outs.iter_mut().for_each(|fan_out| fan_out.catch_up(id, room, user, told));
             }
         }
+        are_all
     }
 
     /// The same for the owner of a device, of which something is about to be pushed, or was answered.
-    pub(super) fn catch_up_device(&mut self, device: DeviceId, rooms: &mut Rooms, told: &mut Told<'_>) {
+    pub(super) fn catch_up_device(
+        &mut self,
+        device: DeviceId,
+        at_most: &mut usize,
+        rooms: &mut Rooms,
+        told: &mut Told<'_>,
+    ) -> bool {
         if self.is_empty() {
-            return;
+            return true;
         }
-        if let Some(owner) = told.devices.get(device).map(Device::owner) {
-            self.catch_up(owner, rooms, told);
-        }
+        let owner = told.devices.get(device).map(Device::owner);
+        let was_all = owner.is_none_or(|owner| self.catch_up(owner, at_most, rooms, told));
+        work::count(self.gone.len());
+        *at_most = at_most.saturating_sub(self.gone.len());
         for (room, _) in &self.gone {
             told.devices.drop_room(device, *room);
         }
+        was_all
     }
 }
 
@@ -368,6 +422,12 @@ impl Engine {
         }
     }
 
+    /// How much memory is taken by what has not come to all members of a room, in bytes; for tests.
+    #[cfg(feature = "work-count")]
+    pub fn spreading_weight(&self) -> usize {
+        self.fan_outs.weights.all()
+    }
+
     /// Whether anything has not come to all members of a room.
     pub(super) fn is_anything_left(&self) -> bool {
         !self.fan_outs.is_empty()
@@ -378,16 +438,16 @@ impl Engine {
     /// Something is about to change for a user: they are told what they have yet to hear of.
     pub(super) fn catch_up(&mut self, user: UserId) {
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
-        fan_outs.catch_up(user, rooms, &mut Told { registrations, devices, without_consent, options });
+        let told = &mut Told { registrations, devices, without_consent, options };
+        let mut at_most = usize::MAX;
+        fan_outs.catch_up(user, &mut at_most, rooms, told);
     }
 
     /// The same for the owner of a device.
     pub(super) fn catch_up_device(&mut self, device: DeviceId) {
         let Engine { rooms, registrations, devices, fan_outs, without_consent, options, .. } = self;
-        fan_outs.catch_up_device(
-            device,
-            rooms,
-            &mut Told { registrations, devices, without_consent, options },
-        );
+        let told = &mut Told { registrations, devices, without_consent, options };
+        let mut at_most = usize::MAX;
+        fan_outs.catch_up_device(device, &mut at_most, rooms, told);
     }
 }

@@ -149,6 +149,20 @@ impl Audience {
         }
     }
 
+    /// Only those whom it names by more than their nicknames are mentioned from now on.
+    pub(super) fn forget_words(&mut self) {
+        if let Some(mentions) = &mut self.mentions {
+            mentions.forget_text();
+        }
+    }
+
+    /// How much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let from = self.from.as_ref().map_or(0, |from| from.len());
+        let present = self.present.capacity() * 2 * size_of::<UserId>();
+        from + present + self.mentions.as_ref().map_or(0, Mentions::bytes)
+    }
+
     /// Those of some members who have yet to be told, and are from now on.
     pub(super) fn find(
         &mut self,
@@ -317,6 +331,9 @@ impl Engine {
             told.devices.journal_mut().put_group(group);
             devices
         } else {
+            if !fan_outs.admit(room_id, &digest, &mut audience) {
+                return 0;
+            }
             let mut group = Group::new(Some(room_id));
             let devices = told.add_unread(room_id, &digest, &found, &mut group);
             fan_outs.add(room_id, FanOut::of_message(digest, audience, progress, group));

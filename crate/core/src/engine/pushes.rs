@@ -13,7 +13,7 @@ use crate::time::Instant;
 
 use super::Engine;
 use super::delivery::Push;
-use super::fanout::Told;
+use super::fanout::{LOOKED_AT_ONCE, Told};
 
 /// What other modules want to know of a push.
 #[derive(Debug, Clone)]
@@ -62,12 +62,10 @@ impl Engine {
     /// is none at the moment: with very much to look at there may be one a moment later, and then the deadline says so.
     pub fn poll_push(&mut self, now: Instant, scope: Scope) -> Option<Push> {
         let Engine { rooms, registrations, devices, fan_outs, delivery, without_consent, options, .. } = self;
+        let mut at_most = LOOKED_AT_ONCE;
         let catch_up = |devices: &mut Devices, device| {
-            fan_outs.catch_up_device(
-                device,
-                rooms,
-                &mut Told { registrations, devices, without_consent, options },
-            );
+            let told = &mut Told { registrations, devices, without_consent, options };
+            fan_outs.catch_up_device(device, &mut at_most, rooms, told)
         };
         delivery.poll_push(devices, catch_up, scope, now, options)
     }

@@ -54,7 +54,7 @@ impl Engine {
         let Some(room) = rooms.get_mut(id) else { return };
         let digest = digest(&revision, message, keep_original, room, now, digests, options);
         let revision = OwnedRevision::from(revision);
-        if !fan_outs.is_full_for_revisions(id) {
+        if fan_outs.admit_revision(id, &digest) {
             let progress = Progress::begin(room.members_and_nicknames().0, options, has_to_wait);
             let mut fan_out = FanOut::of_revision(Revising::new(revision.clone(), digest.clone()), progress);
             let mut told = Told { registrations, devices, without_consent, options };

@@ -13,7 +13,7 @@ mod plan;
 mod unread;
 
 pub use devices::{DeviceState, PendingState, UnreadState};
-pub use domains::DomainState;
+pub use domains::{DomainState, StrangersState};
 pub(super) use gathered::Gathered;
 pub use messages::{MessageState, StanzaIdsState};
 pub use nicknames::NicknameState;

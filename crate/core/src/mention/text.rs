@@ -122,6 +122,17 @@ impl Text {
         self.folded.push_str(&fold(text.get(begin..).unwrap_or_default()));
     }
 
+    /// How much memory it takes, in bytes, with what may yet be read of it: what of it does not name those whose nicknames are inside.
+    pub(super) fn bytes(&self) -> usize {
+        let offsets = [&self.boundaries, &self.joints, &self.wide, &self.capitals];
+        let offsets: usize = offsets.into_iter().map(Vec::capacity).sum();
+        let covered = self.words.len() * 3 * size_of::<usize>();
+        self.folded.capacity()
+            + self.words.capacity() * size_of::<Word>()
+            + offsets * size_of::<usize>()
+            + covered
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }

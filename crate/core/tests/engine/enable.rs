@@ -1,12 +1,12 @@
 //! `<enable/>` (XEP-0357, section 5): what is registered, and what is refused with which error.
 
 use muc_cloud_notify_core::{
-    ErrorType, MAX_FORM_DEPTH, MAX_FORM_SIZE, MAX_INCLUDE_PAYLOAD, MAX_NODE, Options, PublishOptions, Record,
-    Registration, RequestError, UnixTime,
+    EnableFacts, ErrorType, MAX_FORM_DEPTH, MAX_FORM_SIZE, MAX_INCLUDE_PAYLOAD, MAX_NODE, Options,
+    PublishOptions, Record, Registration, RequestError, UnixTime,
 };
 use muc_cloud_notify_testing::driver::Driver;
 use muc_cloud_notify_testing::names::{HOST, JULIET, ORCHARD};
-use muc_cloud_notify_testing::stanza::{iq, xml};
+use muc_cloud_notify_testing::stanza::{enable_iq, iq, xml};
 
 const FORM_TYPE: &str =
     "<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>";
@@ -106,6 +106,26 @@ fn refuses_an_iq_without_enable() {
     ] {
         let error = engine.prepare_enable(JULIET, &iq(payload), Record::default());
         assert_eq!(error, Err(RequestError::MissingAppServer), "{payload}");
+    }
+}
+
+#[test]
+fn refuses_them_whatever_dots_end_their_domain() {
+    // Of several dots the server takes away one.
+    let enable = |app_server: &str| {
+        let engine = Driver::new(Options::default());
+        let facts =
+            EnableFacts { user: JULIET, app_server: Some(app_server), is_local: false, is_member: true };
+        let iq = enable_iq(app_server, "node");
+        engine.prepare_enable_with(&facts, &iq, Record::default()).map(|_| ())
+    };
+    for (own, other) in [
+        ("conference.example./push", "push.example./push"),
+        ("conference.example...", "conference.example.test."),
+        ("orchard@conference.example..", "orchard@push.example.."),
+        ("juliet@capulet.example.", "nurse@capulet.example."),
+    ] {
+        assert_eq!((enable(own), enable(other)), (Err(RequestError::OwnAddress), Ok(())), "{own}");
     }
 }
 

@@ -3,7 +3,8 @@
 
 use muc_cloud_notify_core::Options;
 use muc_cloud_notify_testing::driver::{Outcome, Publish};
-use muc_cloud_notify_testing::names::{HALL, PUSHER};
+use muc_cloud_notify_testing::names::{HALL, ORCHARD, PRIVATE, PUSHER, ROMEO};
+use muc_cloud_notify_testing::stanza::mention_of;
 
 use crate::world::{AppServer, HOUR, MOST_AFTER_RETURN, REFUSED, UP, World, jid};
 
@@ -227,5 +228,97 @@ fn an_app_server_that_is_away_is_asked_but_a_few_times_more_for_those_who_have_n
             world.sent.len() - before
         });
         assert!(sent[1] <= sent[0] + 10, "{state:?}: {sent:?}");
+    }
+}
+
+/// Somebody has one app server answer, and names hundreds of addresses there, whose server refuses what is sent to them.
+fn with_one_that_answers_for_addresses_that_refuse(refuses: AppServer) -> World {
+    let mut world = World::with_app_servers(300, Options::default(), |user| match user {
+        0 => "evil@v.example/x".to_owned(),
+        _ => format!("d{user}@v.example"),
+    });
+    world.exception = match refuses {
+        AppServer::Lost => |push| (push.user != jid(0)).then_some(AppServer::Lost),
+        _ => |push| (push.user != jid(0)).then_some(AppServer::Answers(Outcome::Rejected)),
+    };
+    world
+}
+
+fn sent_to_others(world: &World) -> usize {
+    world.sent.len() - world.told.get(&jid(0)).map_or(0, Vec::len)
+}
+
+#[test]
+fn one_app_server_that_answers_has_nobody_else_of_its_domain_flooded() {
+    for refuses in [AppServer::Answers(Outcome::Rejected), AppServer::Lost] {
+        let mut world = with_one_that_answers_for_addresses_that_refuse(refuses);
+        let mentions: String = (0..300).map(|user| mention_of(&jid(user))).collect();
+        let content = format!("<body>But soft!</body>{mentions}");
+        for _ in 0..60 {
+            world.service.broadcast(ORCHARD, Some(ROMEO), PRIVATE, &content);
+            while world.service.spread() {}
+            world.run(1.0);
+        }
+        assert!(world.told[&jid(0)].len() >= 59, "who answers is told of all: {}", world.told.len());
+        let sent = sent_to_others(&world);
+        assert!((20..=25).contains(&sent), "{refuses:?}: {sent}");
+        // Nor do other addresses help, nor a restart.
+        for round in 0..5 {
+            world.restarted();
+            for user in 1..300 {
+                world.service.set_registrations(&jid(user), Vec::new(), None);
+                world.service.enable_at(&jid(user), &format!("e{user}-{round}@v.example"), "phone");
+            }
+            world.say();
+            world.run(1.0);
+        }
+        let sent = sent_to_others(&world);
+        assert!(sent <= 28, "{refuses:?}: {sent}");
+        let first = world.sent.len();
+        world.say();
+        world.run(1.0);
+        assert!(world.sent.len() > first, "{refuses:?}: who has answered is known after a restart");
+    }
+}
+
+#[test]
+fn app_servers_that_refuse_do_not_hold_up_those_of_their_domain_that_have_taken_pushes() {
+    let mut world = World::with_app_servers(2000, Options::default(), |user| match user {
+        0..1000 => PUSHER.to_owned(),
+        _ => format!("d{user}@{PUSHER}"),
+    });
+    world.exception = |push| {
+        let is_stranger = push.app_server.as_str() != PUSHER;
+        is_stranger.then_some(AppServer::Answers(Outcome::Rejected))
+    };
+    for _ in 0..10 {
+        world.told.clear();
+        let now = world.service.now;
+        world.say();
+        world.run(10.0);
+        assert_eq!(world.told.len(), 1000);
+        assert!(world.first_and_last(now).1 < 0.5, "{:?}", world.first_and_last(now));
+    }
+}
+
+#[test]
+fn a_device_that_is_refused_does_not_keep_a_new_app_server_of_its_domain_waiting() {
+    let mut world = World::with_app_servers(600, Options::default(), |user| match user {
+        0..100 => PUSHER.to_owned(),
+        100 => format!("dead@{PUSHER}"),
+        101..300 => format!("new@{PUSHER}"),
+        // Each user has their own.
+        _ => format!("{user}@{PUSHER}"),
+    });
+    world.exception = |push| {
+        (push.user == jid(100) || push.user == jid(105)).then_some(AppServer::Answers(Outcome::Rejected))
+    };
+    for _ in 0..8 {
+        world.told.clear();
+        let now = world.service.now;
+        world.say();
+        world.run(15.0);
+        assert_eq!(world.told.len(), 598);
+        assert!(world.first_and_last(now).1 < 3.0, "{:?}", world.first_and_last(now));
     }
 }

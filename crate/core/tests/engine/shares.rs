@@ -55,9 +55,17 @@ fn a_domain_has_so_many_users() {
 
 #[test]
 fn a_service_has_so_many_users_also_of_its_own_server() {
-    let mut service = Service::new(Options { max_users: 50, ..Options::default() });
+    let mut service = Service::new(Options { max_users: 55, ..Options::default() });
     for number in 0..50 {
         assert!(request(&mut service, &user(1, &format!("domain-{number}.example")), "phone").is_ok());
+    }
+    for number in 0..5 {
+        let local = format!("user-{number}@home.example");
+        let stranger = prepare(&service, "ann@new.example", false, false);
+        assert_eq!(stranger, Err(RequestError::TooManyUsers), "a tenth is not for them");
+        assert_eq!(prepare(&service, &local, true, false), Ok(()));
+        let record = prepared_record(&service, &local);
+        service.set_registrations(&local, record.registrations, None);
     }
     for is_local in [false, true] {
         assert_eq!(prepare(&service, "ann@new.example", is_local, false), Err(RequestError::TooManyUsers));
@@ -67,6 +75,13 @@ fn a_service_has_so_many_users_also_of_its_own_server() {
             "has one already"
         );
     }
+}
+
+fn prepared_record(service: &Driver, user: &str) -> Record {
+    let facts = EnableFacts { user, app_server: Some("push.example"), is_local: true, is_member: false };
+    let iq = enable_iq("push.example", "phone");
+    let change = service.prepare_enable_with(&facts, &iq, Record::default());
+    change.map(|change| change.record).unwrap_or_default()
 }
 
 fn prepare(service: &Driver, user: &str, is_local: bool, is_member: bool) -> Result<(), RequestError> {

@@ -1,7 +1,9 @@
 //! Who waits for whom: app server domains are pushed to by turns, and the rooms whose devices are at one.
 
+use std::collections::HashSet;
+
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::{Outcome, Scope};
+use muc_cloud_notify_testing::driver::{Outcome, Publish, Scope};
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD, PUSHER};
 use muc_cloud_notify_testing::service::Service;
 
@@ -38,6 +40,38 @@ fn a_flood_to_one_domain_does_not_delay_another() {
     service.say(ORCHARD, "Ay me!");
     service.handle_ping(NURSE);
     assert_eq!(places(&mut service, &[JULIET, NURSE]), [1, 3]);
+}
+
+#[test]
+fn all_that_one_owner_has_named_of_their_domains_delays_another_as_one_domain_would() {
+    const DOMAINS: usize = 500;
+    const DEVICES: usize = 20;
+    let mut service = Service::new(Options::default());
+    let own = |number: usize| format!("user{number}@evil.example");
+    let honest = |number: usize| format!("user{number}@honest.example");
+    // More than thirty new domains are tried only after some time.
+    let named = (0..DOMAINS).map(|domain| format!("d{domain}.evil.test")).chain([PUSHER.to_owned()]);
+    service.configure(Options { app_servers: Some(named.collect()), ..Options::default() });
+    for number in 0..DOMAINS * DEVICES {
+        service.enable_at(&own(number), &format!("d{}.evil.test", number % DOMAINS), "phone");
+    }
+    for number in 0..100 {
+        service.enable_at(&honest(number), PUSHER, "phone");
+    }
+    (0..DOMAINS).for_each(|domain| service.acquaint(&own(domain)));
+    service.acquaint(&honest(0));
+    let all: Vec<String> = (0..DOMAINS * DEVICES).map(own).chain((0..100).map(honest)).collect();
+    service.read(HALL, &all.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    service.say(HALL, "But soft!");
+    while service.spread() {}
+    let pushes = service.take_pushes(300, Scope::AllRooms);
+    let is_honest = |push: &&Publish| push.app_server.as_str() == PUSHER;
+    assert_eq!(pushes.iter().filter(is_honest).count(), 100, "one in two, until there are no more");
+    assert!(pushes[..200].iter().filter(is_honest).count() >= 99);
+    let domains: HashSet<&str> = pushes.iter().map(|push| push.app_server.as_str()).collect();
+    assert_eq!(domains.len(), 201, "and each of the others has its turn");
+    let pushes = service.take_pushes(DOMAINS * DEVICES, Scope::AllRooms);
+    assert_eq!(pushes.len(), DOMAINS * DEVICES - 200);
 }
 
 #[test]

@@ -38,14 +38,30 @@ impl News {
         }
     }
 
-    /// The rooms of which a user may have yet to hear, and now does.
-    pub(super) fn take(&mut self, user: UserId) -> Vec<RoomId> {
+    /// The rooms of which a user may have yet to hear, and now does, and whether these are all: until so many fan-outs are looked at,
+    /// of which there are so many in each room.
+    pub(super) fn take(
+        &mut self,
+        user: UserId,
+        at_most: &mut usize,
+        len_of: impl Fn(RoomId) -> usize,
+    ) -> (Vec<RoomId>, bool) {
         if self.rooms.is_empty() {
-            return Vec::new();
+            return (Vec::new(), true);
         }
-        let before = self.told.insert(user, self.last).unwrap_or(0);
-        let rooms: Vec<RoomId> = self.rooms.range(before + 1..).map(|(_, room)| *room).collect();
+        let mut told = self.told.get(&user).copied().unwrap_or(0);
+        let (mut rooms, mut are_all) = (Vec::new(), true);
+        for (number, room) in self.rooms.range(told + 1..) {
+            if *at_most == 0 {
+                are_all = false;
+                break;
+            }
+            *at_most = at_most.saturating_sub(len_of(*room).max(1));
+            rooms.push(*room);
+            told = *number;
+        }
+        self.told.insert(user, if are_all { self.last } else { told });
         work::count(rooms.len());
-        rooms
+        (rooms, are_all)
     }
 }

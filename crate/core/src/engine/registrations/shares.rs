@@ -12,6 +12,10 @@ use crate::request::EnableFacts;
 /// How many devices a domain may have of strangers.
 pub(super) const STRANGERS_DEVICES: usize = 100;
 
+/// Which part of the users that there may be is kept for those with accounts on this server: others have no say in whether these find a
+/// place.
+const RESERVED_PART: usize = 10;
+
 /// What there is of a user, or of all users of a domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Share {
@@ -71,7 +75,8 @@ impl Shares {
         options: &Options,
     ) -> Result<(), RequestError> {
         let share = self.of(domain_of(facts.user));
-        if newcomer.is_new && self.users >= options.max_users {
+        let reserved = if facts.is_local { 0 } else { options.max_users / RESERVED_PART };
+        if newcomer.is_new && self.users >= options.max_users - reserved {
             return Err(RequestError::TooManyUsers);
         }
         if facts.is_local {

@@ -4,7 +4,7 @@ use crate::devices::Devices;
 use crate::options::Options;
 use crate::time::Instant;
 
-pub use crate::domains::DomainState;
+pub use crate::domains::{DomainState, StrangersState};
 
 /// Of how many domains a snapshot tells.
 const MAX_DOMAINS: usize = 10_000;
