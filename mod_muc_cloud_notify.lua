@@ -88,7 +88,7 @@ local loading = part "muc_cloud_notify/loading".new {
 };
 part "muc_cloud_notify/requests".watch {
 	engine = engine, standby = standby, registrations = registrations, may_register = extensions.may_register;
-	accounts = known_accounts, find_memberships = rooms.find_memberships;
+	accounts = known_accounts, find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable;
 };
 local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
@@ -98,7 +98,7 @@ local may_push = accounts.watch {
 }.may_push;
 account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
-	find_memberships = rooms.find_memberships, is_wanted = options.accounts;
+	find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable, is_wanted = options.accounts;
 };
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local outbox = part "muc_cloud_notify/outbox".new {

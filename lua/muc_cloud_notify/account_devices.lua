@@ -27,11 +27,12 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
--- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships = see rooms.lua;
--- is_wanted = whether accounts are to be reached at all }
+-- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships,
+-- when_searchable = see rooms.lua; is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
 	local stores = {}; -- host -> the store of mod_cloud_notify there
+	local is_looked_at = {}; -- user -> whether it is going to be
 
 	local function has_module(host)
 		local session = is_wanted and hosts[host];
@@ -82,16 +83,28 @@ local function watch(parts)
 		end
 	end
 
+	-- Once they can be searched for: func() may make it known that they have a device.
+	local function look_in_turn(user, func)
+		parts.when_searchable(user, func, function () end); -- who has an account here is never sent away
+	end
+
 	-- From the next turn on: by then mod_cloud_notify has stored what was asked of it.
 	local function look_later(event)
 		local origin = event.origin;
 		if not origin.username or not standby.is_serving() then return; end
 		local user = jid_join(origin.username, origin.host);
-		tasks.later("look at the devices of the account "..user, function () look(user); end, function () end);
+		if is_looked_at[user] then return; end
+		is_looked_at[user] = true;
+		tasks.later("look at the devices of the account "..user, function ()
+			look_in_turn(user, function ()
+				is_looked_at[user] = nil;
+				look(user);
+			end);
+		end, function () end);
 	end
 
-	-- Adds the accounts of a host. Returns false where they cannot be listed.
-	local function load_host(host, pause, on_first_device)
+	-- Adds the accounts of a host by add_account(user). Returns false where they cannot be listed.
+	local function load_host(host, pause, add_account)
 		if not has_module(host) then return true; end
 		local usernames = {};
 		local ok, err = pcall(function ()
@@ -108,7 +121,7 @@ local function watch(parts)
 		end
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
-			guard.attempt("take note of the devices of the account "..user, add, user, on_first_device);
+			guard.attempt("take note of the devices of the account "..user, add_account, user);
 			pause(true);
 		end
 		return true;
@@ -122,7 +135,10 @@ local function watch(parts)
 
 	function load_later(host)
 		tasks.later("load the accounts of "..host.." with devices", function (pause)
-			if not load_host(host, pause, find_rooms) then retry(host); end
+			local function add_in_turn(user)
+				look_in_turn(user, function () add(user, find_rooms); end);
+			end
+			if not load_host(host, pause, add_in_turn) then retry(host); end
 		end, function () end);
 	end
 
@@ -130,8 +146,9 @@ local function watch(parts)
 	local function load(pause)
 		local names = {};
 		for host in pairs(hosts) do table.insert(names, host); end
+		local function add_first(user) add(user, function () end); end
 		for _, host in ipairs(names) do
-			if not load_host(host, pause, function () end) then retry(host); end
+			if not load_host(host, pause, add_first) then retry(host); end
 		end
 	end
 
