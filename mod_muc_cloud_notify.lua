@@ -104,6 +104,7 @@ local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, recor
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
 	outbox_store = outbox_store, may_push = may_push;
+	may_push_through = part "muc_cloud_notify/allowed_app_servers".new(options.engine.app_servers);
 	ways = {
 		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
 		forward = part "muc_cloud_notify/forwarding".watch {
