@@ -101,15 +101,20 @@ account_devices = part "muc_cloud_notify/account_devices".watch {
 	find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable, is_wanted = options.accounts;
 };
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
+local forwarding = part "muc_cloud_notify/forwarding".watch {
+	engine = engine, live_rooms = live_rooms, engine_options = options.engine, is_wanted = options.forward == "asked";
+};
+local held_store = part "muc_cloud_notify/held_store".new {
+	engine = engine, room_sync = room_sync, early_facts = early_facts, live_rooms = live_rooms, is_new = is_new, has_journal = has_journal;
+	records = part "muc_cloud_notify/outbox_records".open("held", standby), has_texts = options.engine.with_body;
+};
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
 	outbox_store = outbox_store, may_push = may_push;
 	may_push_through = part "muc_cloud_notify/allowed_app_servers".new(options.engine.app_servers);
 	ways = {
 		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
-		forward = part "muc_cloud_notify/forwarding".watch {
-			engine = engine, live_rooms = live_rooms, engine_options = options.engine, is_wanted = options.forward == "asked";
-		}.hand_over;
+		forward = forwarding.hand_over;
 	};
 	confidants = part "muc_cloud_notify/confidants".watch(engine), seconds_per_turn = seconds_per_turn;
 };
@@ -122,10 +127,9 @@ engine:on_event("addressee-changed", function (event) publish.forget_addressee(e
 engine:on_due(outbox.turn, outbox_store.has_begun);
 
 part "muc_cloud_notify/lifecycle".start {
-	native = native, engine = engine, standby = standby, is_new = is_new, muc = muc, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
+	native = native, engine = engine, standby = standby, is_new = is_new, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
 	registrations = registrations, blocklists = blocklists, loading = loading, account_devices = account_devices, leases = leases;
-	early_facts = early_facts;
-	outbox_store = outbox_store;
+	early_facts = early_facts, forwarding = forwarding, outbox_store = outbox_store, held_store = held_store;
 };
 
 module:add_feature("urn:xmpp:push:0");

@@ -62,16 +62,17 @@ function web.create_account(server, name, password)
 	]], name, password, web.user_host);
 end
 
--- The nodes somebody has registered with the MUC service, and when.
-function web.registrations(server, bare_jid)
+-- The nodes somebody has registered with the MUC service, or another one, and when.
+function web.registrations(server, bare_jid, service)
 	return server:admin([[
-		local store = require "core.storagemanager".open(module.host, "muc_cloud_notify");
+		local bare_jid, service = ...;
+		local store = require "core.storagemanager".open(service or module.host, "muc_cloud_notify");
 		local found = {};
-		for _, device in pairs(store:get((...)) or {}) do
+		for _, device in pairs(store:get(bare_jid) or {}) do
 			table.insert(found, { jid = device.jid, node = device.node, since = device.timestamp });
 		end
 		return found;
-	]], bare_jid);
+	]], bare_jid, service);
 end
 
 return web;

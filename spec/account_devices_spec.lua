@@ -215,6 +215,18 @@ versions.describe("an account with devices", function (version)
 		account_app.component:sync();
 	end);
 
+	it("is told once what waits while the module is reloaded, and what comes after it", function ()
+		local _, room = new_account(paced);
+		muc:say(room, "one");
+		assert.equal("one", told().summary["last-message-body"]);
+		muc:say(room, "two");
+		server:reload_module("muc_cloud_notify", paced);
+		assert.equal("two", told().summary["last-message-body"]);
+		muc:say(room, "three");
+		assert.equal("three", told().summary["last-message-body"]);
+		account_app:expect_no_push();
+	end);
+
 	it("is told of the next message where another module fails, and of none twice", function ()
 		local _, room = new_account();
 		local hook = [[
@@ -244,6 +256,40 @@ versions.describe("an account with devices", function (version)
 		connect();
 		-- By then the app server may not be connected yet, and mod_cloud_notify does not try again.
 		server:wait_for_log("Sending important push notification for " .. bare_jid:gsub("%p", "%%%0"), nil, length);
+	end);
+
+	-- Loads the module of a service anew, while the accounts with devices cannot be listed so many times.
+	local function load_anew(service, failures)
+		server:admin([[
+			local manager, service, failures = require "core.modulemanager", ...;
+			local methods = getmetatable(require "core.storagemanager".open("localhost", "cloud_notify")).__index;
+			prosody.lists_before = prosody.lists_before or methods.users;
+			function methods:users()
+				if self.store == "cloud_notify" and failures > 0 then
+					failures = failures - 1;
+					error "on purpose";
+				end
+				return prosody.lists_before(self);
+			end
+			assert(manager.unload(service, "muc_cloud_notify"));
+			assert(manager.load(service, "muc_cloud_notify"));
+		]], service, failures);
+	end
+
+	it("is told what the last run has left where the accounts cannot be listed for a moment", function ()
+		local _, room = new_account(paced);
+		for failures = 0, 2, 2 do
+			account_app:start_anew();
+			muc:say(room, "one");
+			told();
+			muc:say(room, "two");
+			local length = #server:log();
+			load_anew(paced, failures);
+			assert.equal("1", tostring(told().summary["message-count"]));
+			account_app:expect_no_push();
+			local errors = select(2, server:log(length):gsub("accounts of localhost with devices cannot be listed", ""));
+			assert.equal(failures > 0 and 1 or 0, errors);
+		end
 	end);
 
 	it("is told after a kill, a stop, and where its host gets the module later", function ()

@@ -158,6 +158,56 @@ versions.describe("the choice of a member", function (version)
 		assert.same({ "0" }, shown(user, room));
 	end);
 
+	it("changes with a form that is submitted, and nothing does with one that is cancelled", function ()
+		submit(user, room, "Ann", "1");
+		for _, nick in ipairs { "Ann", "Anna" } do
+			assert.equal("result", (submit(user, room, nick, "0", "cancel")));
+			assert.same({ n = 2, true, "Ann" }, table.pack(stored()));
+		end
+		assert.equal("result", (submit(user, room, "Anna", "0")));
+		assert.same({ n = 2, false, "Anna" }, table.pack(stored()));
+	end);
+
+	-- Has a request to register, or to end that, come to nothing.
+	local function disturb(name, code)
+		server:admin(([[
+			local name = ...;
+			local function disturb(event) %s end
+			module:hook(name, disturb, -1.5);
+			prosody.undisturbed = function () module:unhook(name, disturb); end
+		]]):format(code), name);
+	end
+
+	-- Nobody may answer.
+	local function send(iq)
+		iq.attr.id = "unanswered";
+		user:send(iq);
+		muc.bob.component:sync();
+	end
+
+	local request = "iq/bare/jabber:iq:register:query";
+	for what, disturbance in pairs {
+		["in mod_muc"] = { "muc-registration-submitted", [[error("on purpose");]] };
+		["in another module"] = { request, [[error("on purpose");]] };
+		["with nothing but silence"] = { request, [[return true;]] };
+		["by another module's answer"] = { request, [[module:send(st.error_reply(event.stanza, "wait", "resource-constraint")); return true;]] };
+	} do
+		it("and what watches over it end with a request that ends "..what, function ()
+			submit(user, room, "Ann", "1");
+			server:admin("prosody.save_before = room(...).save", room);
+			disturb(table.unpack(disturbance));
+			send(registrations.submission(room, "Anna", "0"));
+			server:admin("prosody.undisturbed()");
+			assert.is_true(server:admin("return room(...).save == prosody.save_before", room));
+			assert.same({ n = 2, true, "Ann" }, table.pack(stored()));
+			disturb(request, disturbance[2]);
+			send(registrations.removal(room));
+			server:admin("prosody.undisturbed()");
+			muc.bob:affiliate(room, bare_jid, "admin", "Annie");
+			assert.same({ n = 2, true, "Annie" }, table.pack(stored()));
+		end);
+	end
+
 	it("is to refuse where an owner ends the registration who had asked", function ()
 		muc.bob:affiliate(room, bare_jid, "owner");
 		submit(user, room, "Ann", "1");

@@ -221,6 +221,19 @@ versions.describe("events for other modules", function (version)
 		app:expect_no_push();
 	end);
 
+	it("drop a push whose reader another module has put out of the room's members", function ()
+		hook("cloud_notify/push", [[
+			module:depends("muc").get_room_from_jid("room@conference.localhost"):set_affiliation(true, "mary@users.localhost", "none");
+		]]);
+		olga:say(room, "hello");
+		app:expect_no_push();
+		unhook_all();
+		olga:affiliate(room, mary.bare_jid, "member", "Mary");
+		olga:say(room, "hello again");
+		assert.truthy(app:expect_push());
+		app:expect_no_push();
+	end);
+
 	it("drop a push that another module fails at, and log it once", function ()
 		hook("cloud_notify/push", "if event.original_stanza:get_child_text('body') == 'bad' then error('on purpose'); end");
 		local log_length = #server:log();

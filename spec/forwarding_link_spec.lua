@@ -75,6 +75,32 @@ describe("what is forwarded", function ()
 		end);
 	end
 
+	it("is done before a stop, but for what has not left", function ()
+		local first = forwarding {};
+		first.hand_over({ user = "juliet@" .. domain }, "1", {}, clock);
+		s2sout["slow.example"] = { type = "s2sout_unauthed" };
+		first.hand_over({ user = "nurse@slow.example" }, "2", {}, clock);
+		assert.same({}, handed_over);
+		first.finish();
+		assert.same({ "1" }, handed_over);
+		wait(100);
+		assert.same({ "1" }, handed_over);
+	end);
+
+	it("is looked after by the module that follows after a reload", function ()
+		local first, second = forwarding {}, forwarding {};
+		first.hand_over({ user = "juliet@" .. domain }, "1", {}, clock);
+		local sent_before = first.list_sent();
+		timers[1] = nil;
+		second.take_over(sent_before);
+		wait(10);
+		assert.same({}, handed_over);
+		wait(11);
+		assert.same({ "1" }, handed_over);
+		second.take_over {};
+		assert.is_nil(timers[1]);
+	end);
+
 	it("is not sent where the operator wants none of it any more", function ()
 		forward { is_wanted = false };
 		assert.same({}, sent);

@@ -317,6 +317,54 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		account:expect_nothing { body = "one" };
 	end);
 
+	it("is done once where the module is reloaded, or the server stopped, before anything has come back", function ()
+		local users = { "eric@users.localhost", "eric@" .. far_host }; -- of a component, and at the other end of a link
+		near:user(users[1]);
+		far:client(users[2] .. "/phone", { stream_management = false }):close();
+		far:admin([[
+			local host = ...;
+			module:context(host):hook("message/bare/groupchat", function (event)
+				if jid.node(event.stanza.attr.to) == "eric" then return true; end
+			end, 20);
+		]], far_host);
+		-- What a link to it means is known of a domain that has answered.
+		local length = #near:log();
+		muc:say(new_room(true));
+		near:wait_for_log("came back from " .. ann_jid, 5, length);
+		local rooms = {};
+		for place, user in ipairs(users) do rooms[place] = new_room(true, user); end
+
+		-- How often something was forwarded to each of them since then.
+		local function counts()
+			local text, numbers = near:log(length), {};
+			for place, user in ipairs(users) do
+				numbers[place] = select(2, text:gsub("Forwarding a message to " .. user:gsub("%p", "%%%0") .. "\n", ""));
+			end
+			return numbers;
+		end
+
+		local function say(body)
+			length = #near:log();
+			for _, room in ipairs(rooms) do muc:say(room, body); end
+			loop.wait_until(function () local numbers = counts(); return numbers[1] > 0 and numbers[2] > 0; end, 5, 0.02);
+			assert.same({ 1, 1 }, counts());
+		end
+
+		say "one";
+		muc:manage "reload";
+		say "two";
+		near:stop();
+		length = #near:log();
+		near:start_again();
+		near:user(users[1]);
+		muc:connect();
+		prepare();
+		loop.wait_until(function () return counts()[1] > 0 and counts()[2] > 0; end, 0.5, 0.02);
+		assert.same({ 0, 0 }, counts());
+		say "three";
+		take();
+	end);
+
 	it("is done again where another server says that the domain is out of reach", function ()
 		local room = new_room(true);
 		far:admin([[

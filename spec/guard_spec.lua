@@ -312,6 +312,7 @@ versions.describe("guard", function (version)
 			local log_length = #server:log();
 			say "hello";
 			assert.same({ "lin", "mary" }, pushed());
+			assert.equal(0, admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats().in_flight"), "no answer is waited for");
 			wait_for_pushes(2);
 			assert.truthy(server:log(log_length):find("Failed to send a push to app.localhost", 1, true));
 			behave "event.origin.send(st.reply(event.stanza)); return true;";

@@ -2,7 +2,7 @@
 
 local loop = require "harness.loop";
 local sessions = require "harness.sessions";
-local muc_service = require "spec.support.muc_service";
+local client_in_room = require "spec.support.client_in_room";
 local versions = require "spec.support.versions";
 
 local contentless = "New Message!";
@@ -10,23 +10,9 @@ local contentless = "New Message!";
 local cut, end_hibernation = sessions.cut, sessions.end_hibernation;
 
 versions.describe("a client whose connection is cut and has push enabled on its account,", function (version)
-	local server, muc, room, ann, ann_jid;
+	local server, muc, ann, room;
 
-	lazy_setup(function ()
-		server, muc = muc_service.start_with_clients(version);
-	end);
-
-	local function say(body)
-		muc:say(room, body);
-	end
-
-	before_each(function ()
-		ann, room, ann_jid = muc:new_ann { is_client = true };
-	end);
-
-	after_each(function ()
-		for _, client in ipairs(server.clients) do client:close(); end
-	end);
+	local say = client_in_room.prepare(version, function (...) server, muc, ann, room = ...; end);
 
 	-- The texts of the pushes of its own server; there must be no others.
 	local function of_account()
@@ -75,7 +61,7 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 	end);
 
 	it("gets pushes from the room for a session without it, once no other one is there", function ()
-		local tablet = server:client(ann_jid.."/tablet");
+		local tablet = server:client(ann.bare_jid.."/tablet");
 		tablet:join(room, "Ann");
 		cut(tablet);
 		say "one";

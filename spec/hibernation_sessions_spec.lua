@@ -1,33 +1,19 @@
 -- A user with several sessions, clients of this very server, some of which hibernate (XEP-0198).
 
 local sessions = require "harness.sessions";
-local muc_service = require "spec.support.muc_service";
+local client_in_room = require "spec.support.client_in_room";
 local versions = require "spec.support.versions";
 
 local cut, end_hibernation = sessions.cut, sessions.end_hibernation;
 
 versions.describe("a client whose connection is cut, beside another session,", function (version)
-	local server, muc, room, ann, ann_jid;
+	local server, muc, ann, room;
 
-	lazy_setup(function ()
-		server, muc = muc_service.start_with_clients(version);
-	end);
-
-	local function say(body)
-		muc:say(room, body);
-	end
-
-	before_each(function ()
-		ann, room, ann_jid = muc:new_ann { is_client = true };
-	end);
-
-	after_each(function ()
-		for _, client in ipairs(server.clients) do client:close(); end
-	end);
+	local say = client_in_room.prepare(version, function (...) server, muc, ann, room = ...; end);
 
 	for _, nick in ipairs { "Ann", "Tablet" } do
 		it("gets pushes once that is cut too, as "..nick, function ()
-			local tablet = server:client(ann_jid.."/tablet");
+			local tablet = server:client(ann.bare_jid.."/tablet");
 			tablet:join(room, nick);
 			cut(ann);
 			say "one";
@@ -41,7 +27,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		end);
 
 		it("gets pushes once that has left, as "..nick, function ()
-			local tablet = server:client(ann_jid.."/tablet");
+			local tablet = server:client(ann.bare_jid.."/tablet");
 			tablet:join(room, nick);
 			cut(ann);
 			tablet:leave(room);
@@ -51,7 +37,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 	end
 
 	it("gets one push for messages that neither had acknowledged when both have ended", function ()
-		local tablet = server:client(ann_jid.."/tablet");
+		local tablet = server:client(ann.bare_jid.."/tablet");
 		tablet:join(room, "Ann");
 		ann:go_silent();
 		tablet:go_silent();
@@ -68,7 +54,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 
 	for what, go in pairs { ["has lost its connection"] = cut, ["has left"] = function (client) client:leave(room); end } do
 		it("gets no push for messages that one has read which "..what.." since", function ()
-			local tablet = server:client(ann_jid.."/tablet");
+			local tablet = server:client(ann.bare_jid.."/tablet");
 			tablet:join(room, "Ann");
 			cut(ann);
 			say "one";
@@ -83,7 +69,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 	end
 
 	it("gets a push for messages that one had not read when it ends, though the other goes on hibernating", function ()
-		local tablet = server:client(ann_jid.."/tablet");
+		local tablet = server:client(ann.bare_jid.."/tablet");
 		tablet:join(room, "Ann");
 		cut(ann);
 		tablet:go_silent();
@@ -102,7 +88,7 @@ versions.describe("a client whose connection is cut, beside another session,", f
 		cut(ann);
 		say "one";
 		assert.same({ "ann 1 one" }, muc:take_pushes());
-		local tablet = server:client(ann_jid.."/tablet");
+		local tablet = server:client(ann.bare_jid.."/tablet");
 		tablet:join(room, "Ann");
 		say "two";
 		end_hibernation(ann);

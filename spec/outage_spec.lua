@@ -3,16 +3,22 @@
 --
 -- OUTAGE_MEMBERS says how many wait, and OUTAGE_SECONDS for how long; OUTAGE_FIGURES, if set, has the figures printed.
 
+local st = require "util.stanza";
+
 local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 
 local versions = require "spec.support.versions";
 
 local room = "den@conference.localhost";
-local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 250;
-local seconds_away = tonumber(os.getenv "OUTAGE_SECONDS") or 2;
+-- So many that more than may be on their way after a return would be, if nothing kept them from it: as many as have been answered.
+local members = tonumber(os.getenv "OUTAGE_MEMBERS") or 600;
+-- Between two probes: after 1, 3 and 7 seconds.
+local seconds_away = tonumber(os.getenv "OUTAGE_SECONDS") or 4;
+-- From the return of a link to the first push, and from a message to the last one: no probe is waited for.
+local seconds_to_first, seconds_to_all = 1.5, 4;
 local most_after_return = 200;
-local seconds_to_answer = 0.03;
+local seconds_to_answer = 0.1;
 
 -- Members with a device each, in the stores from which they are read at the next start.
 local make_members = [[
@@ -138,8 +144,12 @@ for _, place in ipairs { "a component of this server", "a component of another s
 			connect_app();
 		end
 
-		-- Where nobody tells this server that the other one is up again, it is asked every few seconds.
-		local longest = is_far and 30 or 5;
+		-- Somebody there has something to say to this server, which makes the link to it known.
+		local function make_link()
+			if not is_far then return; end
+			app.component:send(tostring(st.iq({ type = "get", id = "ping", from = app_host, to = server.muc_host })
+				:tag("ping", { xmlns = "urn:xmpp:ping" }):reset()));
+		end
 
 		local function assert_told(what, tally, back, most_pushes)
 			report(what, version, tally, back);
@@ -155,15 +165,18 @@ for _, place in ipairs { "a component of this server", "a component of another s
 			pause(seconds_away);
 			start_app_server();
 			local back, tally = loop.now(), answer_slowly(app);
-			assert(tally.wait_until_told(members, longest + 30), tally.count);
+			make_link();
+			assert(tally.wait_until_told(members, 30), tally.count);
 			tally.settle();
 			assert_told("an outage", tally, back, members);
+			assert.is_true(tally.first - back <= seconds_to_first, ("%.1f s"):format(tally.first - back));
 			tally = answer_slowly(app);
 			local said = loop.now();
 			say "two";
 			assert(tally.wait_until_told(members, 30), tally.count);
 			report("a message after that", version, tally, said);
 			tally.settle();
+			assert.is_true(tally.last - said <= seconds_to_all, ("%.1f s"):format(tally.last - said));
 		end);
 
 		it("tells everybody within seconds when it died with pushes that it had not answered", function ()
@@ -187,7 +200,7 @@ for _, place in ipairs { "a component of this server", "a component of another s
 				app.component:close();
 				pause(0.5); -- what goes into a connection before its end is noticed vanishes, which takes a reply timeout
 				say "four";
-				pause(seconds_away);
+				pause(2);
 				connect_app();
 				local back, tally = loop.now(), answer_slowly(app);
 				assert(tally.wait_until_told(members, 40), tally.count);
@@ -300,6 +313,15 @@ versions.describe("an app server inside this server", function (version)
 		olga:say(room, "two");
 		olga.component:sync();
 		server:admin [[assert(require "core.hostmanager".activate("app.localhost"))]];
+		wait_until_pushed(count);
+	end);
+
+	it("is told again what it has not answered when its module was reloaded", function ()
+		local before = pushes();
+		server:admin [[prosody.hosts["app.localhost"].modules.spec_app.module.behave = function () return true; end]];
+		olga:say(room, "three");
+		wait_until_pushed(before + count);
+		server:admin [[assert(require "core.modulemanager".reload("app.localhost", "spec_app"))]];
 		wait_until_pushed(count);
 	end);
 end);

@@ -28,6 +28,7 @@ versions.describe("addresses of push services", function (version)
 			local basic = require "net.resolvers.basic";
 			local new = basic.new;
 			function basic.new(host, ...)
+				if prosody.is_look_up_failing then error("on purpose"); end
 				local list = addresses[host];
 				if not list then return new(host, ...); end
 				local place, to_port, kind, extra = 0, ...;
@@ -45,7 +46,7 @@ versions.describe("addresses of push services", function (version)
 			end
 			prosody.attempts = attempts;
 		]], (function ()
-			local all = { ["named.example.test"] = { "127.0.0.1" } };
+			local all = { ["named.example.test"] = { "127.0.0.1" }, ["failing.example.test"] = { "10.0.0.1" } };
 			for host, list in pairs(addresses) do all[host] = list; end
 			return all;
 		end)(), port);
@@ -72,6 +73,17 @@ versions.describe("addresses of push services", function (version)
 			end);
 		end
 	end
+
+	it("loses one request where a host cannot even be looked up, and goes on with the next", function ()
+		local from = #app.server:log();
+		app.server:admin("prosody.is_look_up_failing = true;");
+		assert.same({ "wait", "remote-server-timeout" }, { publish("https://failing.example.test/1") });
+		app.server:admin("prosody.is_look_up_failing = nil");
+		assert.matches("Failed to look up a push service", app.server:log(from), 1, true);
+		from = #app.server:log();
+		assert.same({ "wait", "remote-server-timeout" }, { publish("https://failing.example.test/1") });
+		assert.log_is_clean(app.server, from);
+	end);
 
 	it("connects to one that the operator has named with its port, wherever that is", function ()
 		assert.equal("result", (publish("https://named.example.test:"..port.."/push/1")));

@@ -12,8 +12,9 @@
  *		…
  *	});
  *
- * Who has not been asked yet sees a button. Who has agreed is subscribed at each log-in, and unsubscribed at log-out. Converse's own
- * setting push_app_servers is not needed, and stays free for other app servers.
+ * Who has not been asked yet sees a button, and whoever says "Not now" sees it again after a month. Who has agreed is subscribed at
+ * each log-in, and unsubscribed at log-out. Converse's own setting push_app_servers is not needed, and stays free for other app
+ * servers.
  *
  * This file is MIT licensed.
  */
@@ -42,6 +43,21 @@ class Memory {
 		else localStorage.removeItem(this.key);
 	}
 }
+
+/** That somebody at this browser wanted no notifications for the time being, whoever was logged in. */
+const declined = {
+	key: "web-push-declined",
+	days: 30,
+
+	isRecent() {
+		const at = Number(localStorage.getItem(this.key) ?? 0);
+		return Date.now() - at < this.days * 24 * 3600 * 1000;
+	},
+
+	note() {
+		localStorage.setItem(this.key, Date.now());
+	},
+};
 
 class WebPush {
 	constructor({ _converse, env }) {
@@ -75,8 +91,9 @@ class WebPush {
 		this.node = node;
 		this.enabled.clear();
 		// Rooms that are not open now may be of a domain that was asked before.
-		this.memory.set({ ...node, domains: before?.node === node.node ? before.domains ?? [] : [] });
-		await Promise.all([...this.domains()].map((domain) => this.enable(domain)));
+		const domains = before?.domains ?? [];
+		this.memory.set({ ...node, domains });
+		await Promise.all([...new Set([...domains, ...this.domains()])].map((domain) => this.enable(domain)));
 	}
 
 	/** Has the MUC service of a domain push to this browser. */
@@ -132,7 +149,7 @@ class WebPush {
 }
 
 /** A button that asks whether notifications are wanted. */
-function offer(texts, onAgree) {
+function offer(texts, onAgree, onDecline) {
 	const bar = document.createElement("div");
 	bar.className = "web-push-offer";
 	bar.setAttribute("role", "region");
@@ -142,7 +159,7 @@ function offer(texts, onAgree) {
 	const question = document.createElement("span");
 	question.textContent = texts.question;
 	bar.append(question);
-	for (const [text, act] of [[texts.yes, onAgree], [texts.no, () => {}]]) {
+	for (const [text, act] of [[texts.yes, onAgree], [texts.no, onDecline]]) {
 		const button = document.createElement("button");
 		button.type = "button";
 		button.textContent = text;
@@ -183,7 +200,7 @@ export function addWebPush(converse) {
 				bar?.remove();
 				if (!isPossible() || permission() === "denied") return;
 				if (permission() === "granted") begin();
-				else bar = offer(api.settings.get("web_push_texts"), begin);
+				else if (!declined.isRecent()) bar = offer(api.settings.get("web_push_texts"), begin, () => declined.note());
 			});
 			api.listen.on("beforeLogout", () => {
 				bar?.remove();

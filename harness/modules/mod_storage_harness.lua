@@ -6,7 +6,8 @@
 --   seconds     how long each write takes
 --   writes      of each write { name; start; finish }
 --
--- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list
+-- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list; harness_storage_hides, what `hides` is at
+-- first, empty for nothing
 
 local storagemanager = require "core.storagemanager";
 local now = require "util.time".now;
@@ -16,6 +17,9 @@ local name = module:get_option_string("harness_storage", "internal");
 local can_list = module:get_option_boolean("harness_storage_lists", true);
 
 control = { seconds = 0, writes = {} };
+
+local hides = module:get_option_string("harness_storage_hides", "");
+if hides ~= "" then control.hides = hides; end
 
 local driver = { name = "harness" };
 

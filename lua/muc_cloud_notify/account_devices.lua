@@ -5,6 +5,9 @@
 -- from then on an account is looked at when it enables or disables push. What changes without that, as a device that the module gives up
 -- or a change in another process, is found out before the next push.
 --
+-- What the last run has left for an account can only be taken up where the account is known by then. So a start waits a minute for a
+-- store that fails, and then goes on without it: it is not to keep everybody else from being pushed to.
+--
 -- A host without mod_cloud_notify costs nothing, and nothing is asked of its storage.
 --
 -- This file is MIT/X11 licensed.
@@ -16,8 +19,8 @@ local jid_join = require "util.jid".join;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
-local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
+local user_lists = part "muc_cloud_notify/user_lists";
 
 local hosts = prosody.hosts;
 
@@ -27,30 +30,29 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
+-- How long a start waits for them the first time, twice as long each time, and how often.
+local first_pause, pauses = 0.25, 8;
+
 -- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships,
 -- when_searchable = see rooms.lua; is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
-	local stores = {}; -- host -> the store of mod_cloud_notify there
+	local lists;
 	local is_looked_at = {}; -- user -> whether it is going to be
+	local awaited; -- hosts whose accounts a start has yet to add
+	local waited = 0; -- how often it has waited for them
 
 	local function has_module(host)
-		local session = is_wanted and hosts[host];
-		return session and session.type == "local" and session.modules[module_name] ~= nil or false;
-	end
-
-	local function store_of(host)
-		stores[host] = stores[host] or module:context(host):open_store(module_name);
-		return stores[host];
+		return is_wanted and lists.has_module(host);
 	end
 
 	-- Whether the account of a user has devices; nil where the store cannot tell.
 	local function has_devices(user)
 		local username, host = jid_split(user);
 		if not username or not has_module(host) then return false; end
-		local stored, err = store_of(host):get(username);
-		if not stored and err then
-			module:log("debug", "Reading the devices of the account %s: %s", user, err);
+		local ok, stored = pcall(lists.get, username, host);
+		if not ok then
+			module:log("debug", "Reading the devices of the account %s: %s", user, tostring(stored));
 			return nil;
 		end
 		return type(stored) == "table" and next(stored) ~= nil;
@@ -66,26 +68,28 @@ local function watch(parts)
 		parts.find_memberships(user, function () end);
 	end
 
-	-- on_first_device(user): called for a user who had no device before
-	local function add(user, on_first_device)
-		local account = accounts.find(user);
+	-- on_first_device(user): called for a user who had no device before, in the same turn, so that what the user has blocked is known
+	-- from then on
+	local function add(user, on_first_device, pause)
+		local account = accounts.look(user, pause);
 		if account == false then return; end
 		if engine:set_account(user, true) then on_first_device(user); end
 		if accounts.is_disabled(user, account) then engine:set_suspended(user, true); end
 	end
 
-	local function look(user)
+	local function look(user, pause)
 		local has_any = has_devices(user);
+		pause(true);
 		if has_any then
-			add(user, find_rooms);
+			add(user, find_rooms, pause);
 		elseif has_any == false then
 			engine:set_account(user, false);
 		end
 	end
 
-	-- Once they can be searched for: func() may make it known that they have a device.
-	local function look_in_turn(user, func)
-		parts.when_searchable(user, func, function () end); -- who has an account here is never sent away
+	-- Once they can be searched for, as func(pause) may make it known that they have a device. In a task; pause: see lua/shared/tasks.lua
+	local function in_turn(user, func, pause)
+		parts.when_searchable(user, function (pause_then) func(pause_then or pause); end, function () end); -- nobody of ours is sent away
 	end
 
 	-- From the next turn on: by then mod_cloud_notify has stored what was asked of it.
@@ -95,67 +99,74 @@ local function watch(parts)
 		local user = jid_join(origin.username, origin.host);
 		if is_looked_at[user] then return; end
 		is_looked_at[user] = true;
-		tasks.later("look at the devices of the account "..user, function ()
-			look_in_turn(user, function ()
+		tasks.later("look at the devices of the account "..user, function (pause)
+			in_turn(user, function (pause_then)
 				is_looked_at[user] = nil;
-				look(user);
-			end);
+				look(user, pause_then);
+			end, pause);
 		end, function () end);
 	end
 
-	-- Adds the accounts of a host by add_account(user). Returns false where they cannot be listed.
+	-- Adds the accounts of a host by add_account(user, pause). Returns false where they cannot be listed, and whether that may be otherwise in a moment.
 	local function load_host(host, pause, add_account)
 		if not has_module(host) then return true; end
-		local usernames = {};
-		local ok, err = pcall(function ()
-			local store = store_of(host);
-			if not store.users then error("its storage cannot list its users", 0); end
-			for username in store:users() do
-				table.insert(usernames, username);
-				pause(true);
-			end
-		end);
+		local ok, usernames = pcall(lists.list, host, function () pause(true); end, function () return true; end);
 		if not ok then
-			module:log("error", "The accounts of %s with devices cannot be listed, so they are not reached until they can: %s", host, tostring(err));
-			return false;
+			lists.note_failure(host, usernames);
+			return false, lists.can_list(host);
 		end
+		lists.note_success(host);
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
-			guard.attempt("take note of the devices of the account "..user, add_account, user);
+			guard.attempt("take note of the devices of the account "..user, add_account, user, pause);
 			pause(true);
 		end
 		return true;
 	end
 
-	local load_later;
-
-	local function retry(host)
-		timers.add(seconds_after_failure, guard.watch("list accounts with devices again", function () load_later(host); end));
+	local function add_first(user, pause)
+		add(user, function () end, pause);
 	end
 
-	function load_later(host)
-		tasks.later("load the accounts of "..host.." with devices", function (pause)
-			local function add_in_turn(user)
-				look_in_turn(user, function () add(user, find_rooms); end);
-			end
-			if not load_host(host, pause, add_in_turn) then retry(host); end
-		end, function () end);
+	local function add_in_turn(user, pause)
+		in_turn(user, function (pause_then) add(user, find_rooms, pause_then); end, pause);
 	end
 
-	-- Adds the accounts of all hosts, before any room is read. In a task; pause: see lua/shared/tasks.lua
+	lists = user_lists.new {
+		module_name = module_name, tasks = parts.tasks, seconds_until_retry = seconds_after_failure;
+		read = function (host, pause) return load_host(host, pause, add_in_turn); end;
+		what = function (host) return "load the accounts of "..host.." with devices"; end;
+		failure = function (host, err)
+			return "The accounts of "..host.." with devices cannot be listed, so they are not reached until they can: "..err;
+		end;
+	};
+
+	-- Adds the accounts of all hosts, before what the last run has left is taken up, and before any room is read. In a task; pause: see
+	-- lua/shared/tasks.lua. Returns after how many seconds it is to be called again, nil: it is done.
 	local function load(pause)
-		local names = {};
-		for host in pairs(hosts) do table.insert(names, host); end
-		local function add_first(user) add(user, function () end); end
-		for _, host in ipairs(names) do
-			if not load_host(host, pause, add_first) then retry(host); end
+		if not awaited then
+			awaited = {};
+			for host in pairs(hosts) do table.insert(awaited, host); end
 		end
+		local left = {};
+		for _, host in ipairs(awaited) do
+			local is_loaded, is_waited_for = load_host(host, pause, add_first);
+			if not is_loaded and is_waited_for and waited < pauses then
+				table.insert(left, host);
+			elseif not is_loaded then
+				lists.retry(host);
+			end
+		end
+		awaited = left;
+		if not left[1] then return nil; end
+		waited = waited + 1;
+		return first_pause * 2 ^ (waited - 1);
 	end
 
 	-- The same where rooms were read already.
 	local function load_again()
 		for host in pairs(hosts) do
-			if has_module(host) then load_later(host); end
+			if has_module(host) then lists.later(host); end
 		end
 	end
 
@@ -165,14 +176,14 @@ local function watch(parts)
 			module:hook_object_event(events, "iq-set/self/"..xmlns_push..":"..name, guard.watch("take note of a device of an account", look_later), 1);
 		end
 		module:hook_object_event(events, "module-loaded", guard.watch("take note of devices of accounts", function (event)
-			if event.module == module_name and standby.is_serving() then load_later(host); end
+			if event.module == module_name and standby.is_serving() then lists.later(host); end
 		end));
 	end
 
 	if is_wanted then
 		local_hosts.watch(watch_host);
 		local_hosts.watch_new(function (host) -- its modules may be loaded by then
-			if standby.is_serving() then load_later(host); end
+			if standby.is_serving() then lists.later(host); end
 		end);
 		module:hook_global("user-deleted", guard.watch("forget the devices of an account that is deleted", function (event)
 			engine:set_account(jid_join(event.username, event.host), false);

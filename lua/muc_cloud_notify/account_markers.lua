@@ -68,7 +68,7 @@ local function new()
 		return store_id ~= nil and id:sub(1, #store_id + 1) == store_id..".";
 	end
 
-	return { find = find, add = add, is_former = is_former };
+	return { find = find, store_id_of = store_id_of, add = add, is_former = is_former };
 end
 
 return { new = new };

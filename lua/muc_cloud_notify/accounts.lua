@@ -44,6 +44,12 @@ local has_accounts_store = { internal_hashed = true, internal_plain = true };
 -- What was just found out of accounts.
 local accounts_kept = 100;
 
+-- How often an account is read anew, where accounts have changed between one look into a store and the next, before that is done
+-- without a pause.
+local tries_with_pauses = 2;
+
+local function no_pause() end
+
 -- The field of a stored registration that says for which account it is.
 local marker_field = "account";
 
@@ -52,6 +58,7 @@ local function new()
 	local stores = {}; -- host -> its store of accounts
 	local failed = {}; -- host -> when the log last said that its store had failed
 	local found_just_now = brief_cache.new(accounts_kept); -- bare JID -> as from find(), where there is an account
+	local changes = 0; -- how often accounts were said to have changed
 
 	local function read_account(username, host)
 		stores[host] = stores[host] or module:context(host):open_store("accounts");
@@ -70,25 +77,64 @@ local function new()
 		module:log("error", "The accounts of %s cannot be looked at, so those that are gone are not noticed: %s", host, err);
 	end
 
-	-- The account of a user: { created, disabled = as they are stored; marker = as from markers.find(), nil where it cannot be
-	-- said }. False where it is gone; nil where that cannot be said, as of a user of another server. Also returns whether a
-	-- store was asked.
-	local function find(user)
+	-- As from look().
+	local function look_once(user, pause)
 		local username, host = jid_split(user);
 		local session = hosts[host];
 		if not username or not session or session.type ~= "local" or not session.users or not has_accounts_store[session.users.name] then
 			return nil, false;
 		end
 		local ok, account = pcall(read_account, username, host);
+		pause(true);
 		if not ok then
 			log_failure(host, account);
 			return nil, true;
-		elseif not account then
-			return false, true;
 		end
+		return account and { created = account.created, disabled = account.disabled }, true;
+	end
+
+	-- As from find(). Where there is no marker, the id of the store is needed next, whatever is registered: if there is a pause, it is read too.
+	local function find_once(user, pause)
+		local account, is_asked = look_once(user, pause);
+		if not account then return account, is_asked; end
+		local username, host = jid_split(user);
 		local is_known, marker = pcall(markers.find, username, host);
+		pause(true);
+		if is_known and not marker.id and pause ~= no_pause then
+			pcall(markers.store_id_of, marker); -- where it is needed, it is asked for again
+			pause(true);
+		end
 		if not is_known then log_failure(host, marker); end
-		return { created = account.created, disabled = account.disabled, marker = is_known and marker or nil }, true;
+		account.marker = is_known and marker or nil;
+		return account, true;
+	end
+
+	-- What a function says of a user who may have to be waited for. It is as of the return: where an account changes in a pause, all
+	-- that was read is read anew.
+	local function settled(func, user, pause)
+		for _ = 1, pause and tries_with_pauses or 0 do
+			local before = changes;
+			local account, is_asked = func(user, pause);
+			if changes == before then return account, is_asked; end
+		end
+		return func(user, no_pause);
+	end
+
+	-- The account of a user, as far as its store says: { created, disabled = as they are stored }. False where it is gone; nil
+	-- where that cannot be said, as of a user of another server. Also returns whether a store was asked.
+	-- pause: see lua/shared/tasks.lua; called after each look into a store, the last one too. nil: there is none
+	local function look(user, pause)
+		return settled(look_once, user, pause);
+	end
+
+	-- The same with its marker: as from markers.find(), nil where it cannot be said.
+	local function find(user, pause)
+		return settled(find_once, user, pause);
+	end
+
+	-- Somebody has changed an account.
+	local function note_change()
+		changes = changes + 1;
 	end
 
 	-- The same as it was found out just now: clients may enable several nodes in a row, and a store may be slow.
@@ -170,7 +216,7 @@ local function new()
 	end
 
 	return {
-		find = find, find_just_now = find_just_now, forget = found_just_now.forget;
+		look = look, find = find, note_change = note_change, find_just_now = find_just_now, forget = found_just_now.forget;
 		is_former = is_former, former = former, unmarked = unmarked, mark = mark, is_disabled = is_disabled;
 		log_failure = log_failure;
 	};
@@ -188,6 +234,7 @@ local function watch(parts)
 	-- An account is deleted, or new: nobody can have registered anything for it. A process that does not serve writes nothing:
 	-- the one that does finds it out.
 	local function forget_user(event)
+		accounts.note_change();
 		if not parts.standby.is_serving() then return; end
 		accounts.forget(user_of(event));
 		registrations.remove_all(user_of(event));
@@ -195,9 +242,11 @@ local function watch(parts)
 
 	module:hook_global("user-deleted", guard.watch("forget a user whose account is deleted", forget_user));
 	module:hook_global("user-disabled", guard.watch("hold the pushes of a disabled account", function (event)
+		accounts.note_change();
 		engine:set_suspended(user_of(event), true);
 	end));
 	module:hook_global("user-enabled", guard.watch("let go the pushes of an enabled account", function (event)
+		accounts.note_change();
 		engine:set_suspended(user_of(event), false);
 	end));
 

@@ -19,8 +19,8 @@ local jid_resource = require "util.jid".resource;
 local jid_split = require "util.jid".split;
 
 local guard = part "shared/guard";
-local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
+local user_lists = part "muc_cloud_notify/user_lists";
 
 local hosts = prosody.hosts;
 
@@ -56,93 +56,68 @@ end
 
 -- parts: { engine; tasks = see lua/shared/tasks.lua }
 local function watch(parts)
-	local engine, tasks = parts.engine, parts.tasks;
-	local stores = {}; -- host -> its store
-	local is_planned, is_retried = {}, {}; -- host -> whether its lists are about to be read, or will be again in a while
-	local has_failed = {}; -- host -> whether the log says that they cannot be
+	local engine = parts.engine;
+	local lists;
 	local has_begun = false; -- whether all lists were read, or are being read
 	local was_active = {}; -- host -> whether there was mod_blocklist when they were last read
 
-	local function is_active(host)
-		return hosts[host] ~= nil and hosts[host].modules[module_name] ~= nil;
-	end
-
-	local function store_of(host)
-		stores[host] = stores[host] or module:context(host):open_store(module_name);
-		return stores[host];
-	end
-
 	-- Tells the engine what a user has blocked of this service. Raises an error where that cannot be read.
 	local function tell(username, host)
-		local list;
-		if is_active(host) then
-			local stored, err = store_of(host):get(username);
-			if not stored and err then error(err, 0); end
-			list = stored;
-		end
+		local list = lists.has_module(host) and lists.get(username, host) or nil;
 		engine:set_blocked(jid_join(username, host), list and of_this_service(list) or nil);
 	end
 
-	local plan;
-
-	local function note_failure(host, err)
-		if not has_failed[host] then
-			has_failed[host] = true;
-			module:log("error", "What users of %s have blocked cannot be read, so they may get pushes about rooms that they have blocked;"
-				.." it is tried again", host);
-		end
-		module:log("debug", "Reading a blocklist of %s: %s", host, err);
-		if is_retried[host] then return; end
-		is_retried[host] = true;
-		timers.add(seconds_until_retry, function ()
-			is_retried[host] = nil;
-			plan(host);
-		end);
-	end
-
-	-- Those users of a host who have a device here, and have ever blocked anything.
-	local function list_users(host, pause)
-		local store, found = store_of(host), {};
-		if not store.users then error("the storage cannot list its users", 0); end
-		for username in store:users() do
-			if engine:is_registered(jid_join(username, host)) then table.insert(found, username); end
-			pause();
-		end
-		return found;
-	end
-
-	-- Tells the engine what all users of a host have blocked.
+	-- Tells the engine what all users of a host have blocked: those who have a device here, and have ever blocked anything. Returns
+	-- whether all of that could be read.
 	local function read_host(host, pause)
-		if not is_active(host) and not was_active[host] then return; end
-		was_active[host] = is_active(host);
-		local ok, users = pcall(list_users, host, pause);
-		if not ok then return note_failure(host, users); end
+		local is_active = lists.has_module(host);
+		if not is_active and not was_active[host] then return true; end
+		was_active[host] = is_active;
+		local ok, users = pcall(lists.list, host, pause, function (username) return engine:is_registered(jid_join(username, host)); end);
+		if not ok then
+			lists.note_failure(host, users);
+			return false;
+		end
 		local failure;
 		for _, username in ipairs(users) do
 			local is_told, err = pcall(tell, username, host);
 			if not is_told then failure = err; end
 			pause(true);
 		end
-		if failure then return note_failure(host, failure); end
-		has_failed[host] = nil;
+		if failure then
+			lists.note_failure(host, failure);
+			return false;
+		end
+		lists.note_success(host);
+		return true;
 	end
 
+	local function what(host)
+		return "read what users of "..host.." have blocked";
+	end
+
+	lists = user_lists.new {
+		module_name = module_name, tasks = parts.tasks, read = read_host, what = what, seconds_until_retry = seconds_until_retry;
+		failure = function (host)
+			return "What users of "..host.." have blocked cannot be read, so they may get pushes about rooms that they have blocked;"
+				.." it is tried again";
+		end;
+	};
+
 	-- Reads the lists of a host, a little later.
-	function plan(host)
-		if not has_begun or is_planned[host] then return; end
-		is_planned[host] = true;
-		tasks.later("read what users of "..host.." have blocked", function (pause)
-			is_planned[host] = nil;
-			read_host(host, pause);
-		end, function () end);
+	local function plan(host)
+		if has_begun then lists.later(host); end
 	end
 
 	-- A user has a device, or has changed what they have blocked.
 	local function look(user)
 		local username, host = jid_split(user);
-		if not username or not is_active(host) or not engine:is_registered(user) then return; end
+		if not username or not lists.has_module(host) or not engine:is_registered(user) then return; end
 		local ok, err = pcall(tell, username, host);
-		if not ok then note_failure(host, err); end
+		if not ok then
+			lists.note_failure(host, err);
+			lists.retry(host);
+		end
 	end
 
 	local note_change = guard.watch("take note of what a user has blocked", function (event)
@@ -165,8 +140,8 @@ local function watch(parts)
 		local note_module = guard.watch("take note of a module", function (event)
 			if event.module == module_name then plan(host); end
 		end);
-		for _, what in ipairs { "loaded", "reloaded", "unloaded" } do
-			module:hook_object_event(events, "module-"..what, note_module);
+		for _, name in ipairs { "module-loaded", "module-reloaded", "module-unloaded" } do
+			module:hook_object_event(events, name, note_module);
 		end
 	end
 
@@ -181,7 +156,8 @@ local function watch(parts)
 			if session.type == "local" then table.insert(names, host); end
 		end
 		for _, host in ipairs(names) do
-			guard.attempt("read what users of "..host.." have blocked", read_host, host, pause);
+			local ok, is_read = guard.attempt(what(host), read_host, host, pause);
+			if ok and not is_read then lists.retry(host); end
 		end
 	end
 

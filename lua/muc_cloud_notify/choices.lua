@@ -39,6 +39,11 @@ local is_member = { owner = true, admin = true, member = true };
 -- XEP-0004, section 3.3
 local booleans = { ["1"] = true, ["true"] = true, ["0"] = false, ["false"] = false };
 
+-- Of an error that is passed on.
+local function with_traceback(err)
+	return type(err) == "string" and debug.traceback(err, 2) or err;
+end
+
 local function copy(data)
 	local copied = {};
 	for name, value in pairs(data or {}) do copied[name] = value; end
@@ -46,8 +51,7 @@ local function copy(data)
 end
 
 -- The member's own text in the field; nil where they do not say anything there.
-local function submitted_text(query)
-	local form = query:get_child("x", "jabber:x:data");
+local function submitted_text(form)
 	for field in form and form:childtags("field") or function () end do
 		if field.attr.var == field_var then return field:get_child_text("value"); end
 	end
@@ -71,6 +75,7 @@ local function watch(parts)
 	local field = { name = key, var = field_var, type = "boolean", label = "Tell me of messages while I am not in the room" };
 	local is_in_form = false;
 	local removing; -- { room, bare_jid } of the request that is being answered, where somebody ends a registration
+	local endings = setmetatable({}, { __mode = "k" }); -- event -> what is to be done once mod_muc is done with it
 
 	-- Another module forwards, and would do so as well.
 	local function is_left_to_other()
@@ -134,14 +139,15 @@ local function watch(parts)
 	-- Has mod_muc's saves of a room looked at, for as long as it answers a request. Returns a function that ends that, and returns
 	-- whether all of them went well.
 	local function watch_saves(room)
-		local save, is_well = room.save, true;
+		local own, save, is_well, is_over = rawget(room, "save"), room.save, true, false;
 		room.save = function (...)
 			local ok, err = save(...);
 			if not ok and is_stored(room) then is_well = false; end
 			return ok, err;
 		end;
 		return function ()
-			room.save = save;
+			if not is_over then rawset(room, "save", own); end
+			is_over = true;
 			return is_well;
 		end;
 	end
@@ -165,6 +171,7 @@ local function watch(parts)
 		local stanza = event.stanza;
 		local before = room:get_affiliation_data(bare_jid, key);
 		local end_watch = watch_saves(room);
+		endings[event] = end_watch;
 		event.origin = intercepted(event.origin, function (reply)
 			local is_well = end_watch();
 			if reply.attr.type ~= "result" then return reply; end
@@ -181,10 +188,7 @@ local function watch(parts)
 		local data = room:get_affiliation_data(bare_jid) or {};
 		if data[key] == nil and data.reserved_nickname then return; end
 		removing = { room = room, bare_jid = bare_jid };
-		event.origin = intercepted(event.origin, function (reply)
-			removing = nil;
-			return reply;
-		end);
+		endings[event] = function () removing = nil; end;
 	end
 
 	local function on_set(event, room, bare_jid, query)
@@ -192,7 +196,12 @@ local function watch(parts)
 			note_end(event, room, bare_jid);
 			return nil;
 		end
-		local text = is_offered_to(bare_jid) and submitted_text(query);
+		local form = query:get_child("x", "jabber:x:data");
+		if form and form.attr.type == "cancel" then -- XEP-0004, section 3.1: mod_muc takes it for a form that is submitted
+			event.origin.send(st.reply(event.stanza));
+			return true;
+		end
+		local text = is_offered_to(bare_jid) and submitted_text(form);
 		if not text then return nil; end
 		local choice = booleans[text];
 		if choice == nil then
@@ -216,6 +225,18 @@ local function watch(parts)
 		field.value = shown_to(room, bare_jid);
 		return nil;
 	end), before_muc);
+
+	-- Whoever has answered, or has failed to: what was prepared for mod_muc's answer ends with the request.
+	module:wrap_event("iq/bare/"..xmlns_register..":query", function (handlers, name, event)
+		local ok, result = xpcall(handlers, with_traceback, name, event);
+		local ending = endings[event];
+		if ending then
+			endings[event] = nil;
+			ending();
+		end
+		if not ok then error(result, 0); end
+		return result;
+	end);
 
 	-- Only fired where the nickname is another one.
 	module:hook("muc-registration-submitted", guard.watch("take note of a choice", function (event)

@@ -100,6 +100,13 @@ local function new(engine, is_new)
 		is_over = true;
 	end
 
+	-- What has happened in a room so far: { is_gone = whether there was another one before; occupants = a list of bare JIDs }.
+	local function in_room(room_jid)
+		local of_room, occupants = noted.rooms[room_jid], {};
+		for bare_jid in pairs(of_room and of_room.occupants or {}) do table.insert(occupants, bare_jid); end
+		return { is_gone = of_room ~= nil and of_room.is_gone, occupants = occupants };
+	end
+
 	-- For the module that follows this one after a reload: plain values.
 	local function hand_over()
 		return noted;
@@ -110,7 +117,7 @@ local function new(engine, is_new)
 	end
 
 	return {
-		note_presence = note_presence, note_room_gone = note_room_gone, note_ping = note_ping, tell = tell;
+		note_presence = note_presence, note_room_gone = note_room_gone, note_ping = note_ping, tell = tell, in_room = in_room;
 		hand_over = hand_over, take_over = take_over;
 	};
 end

@@ -16,6 +16,7 @@ local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local function stand_in(user, details)
 	local message = st.message({ type = "groupchat", from = details.room or module.host });
 	if details.mentioned then
+		-- Not percent-encoded: mod_cloud_notify_filters compares it with the JID as it is.
 		message:tag("reference", { xmlns = xmlns_reference, type = "mention", uri = "xmpp:"..user }):up();
 	end
 	return message;

@@ -62,16 +62,40 @@ local function watch(parts)
 		end
 	end
 
-	local function note_sent(id, domain, time)
-		last = last + 1;
-		sent[last] = { id = id, domain = domain, time = time };
-		if is_planned then return; end
+	local function plan_look()
+		if is_planned or first > last then return; end
 		is_planned = true;
 		timers.add(seconds_between_looks, function ()
 			guard.attempt("look what has come back of forwarded messages", look);
 			is_planned = first <= last;
 			return is_planned and seconds_between_looks or nil;
 		end);
+	end
+
+	local function note_sent(id, domain, time)
+		last = last + 1;
+		sent[last] = { id = id, domain = domain, time = time };
+		plan_look();
+	end
+
+	-- The links are about to be closed, or nobody is going to look any more: nothing comes back on a link that is there, or so it seems. What
+	-- waits for one has not left.
+	local function finish()
+		for place = first, last do
+			local message = sent[place];
+			if not is_connecting(message.domain) then engine:handed_over(message.id, monotonic()); end
+		end
+		sent, first, last = {}, 1, 0;
+	end
+
+	-- Before a reload: what may still come back, for take_over() of the one that follows.
+	local function list_sent()
+		return table.move(sent, first, last, 1, {});
+	end
+
+	local function take_over(list)
+		sent, first, last = list, 1, #list;
+		plan_look();
 	end
 
 	local function take_answer(event)
@@ -113,7 +137,7 @@ local function watch(parts)
 		return false;
 	end
 
-	return { hand_over = hand_over };
+	return { hand_over = hand_over, finish = finish, list_sent = list_sent, take_over = take_over };
 end
 
 return { watch = watch };

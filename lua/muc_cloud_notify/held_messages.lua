@@ -8,6 +8,9 @@
 -- entries; beyond that a message counts as one that was sent earlier, by when fewer had left, and if its author has sent none
 -- there, it is told to nobody.
 --
+-- While a start loads, what is held is in the store too (see held_store.lua). For that it is kept here of each room what has changed since
+-- it was last written: which messages there are, and who was there when they were sent.
+--
 -- This file is MIT/X11 licensed.
 
 local part = ...;
@@ -49,13 +52,15 @@ local function new(parts)
 
 	-- room JID -> { room, messages, first, last = which of them are still there, weight, present = see find_present(), presences = how many
 	-- occupants have left since the first message was held, left = bare JID -> the number of `presences` with which they left,
-	-- counts = see count() }. A message or count: { kind, details, presences = as it was then, weight, times,
-	-- family = whose share it is of, nil: nobody's }
+	-- counts = see count(), unstored = see begin_to_note() }. A message or count: { kind, details, presences = as it was then, weight, times,
+	-- family = whose share it is of, nil: nobody's, number = under which it is in the store, nil: it is not }
 	local held = {};
 	local weight_held, counts_held = 0, 0; -- of all of them
 	local weights = {}; -- family -> how much of that its messages weigh, nil for nothing
 	local untold = 0; -- how many messages are told to nobody, as there was no space
 	local pushers = {}; -- kind of message -> push(room, details, present)
+	local is_noting = false; -- whether what changes is noted, for the store
+	local told = {}; -- room JID -> the number of the last message that was in the store, and is held no more
 
 	-- The occupants who have a device, as far as that is known: bare JIDs by occupant JID.
 	local function find_present(room)
@@ -75,11 +80,22 @@ local function new(parts)
 		pushers[kind] = push;
 	end
 
+	-- From now on it is noted what changes in a room: is_first = whether nothing of it is in the store; nicks -> the bare JID of who is there
+	-- under them, or false; known -> nicks of which the store says that somebody is there; left -> the bare JIDs of who has left;
+	-- recounted -> counts that are in the store, and have changed; from = the place of the first message that is not in the store
+	local function begin_to_note(of_room)
+		local nicks, left = {}, {};
+		for nick, bare_jid in pairs(of_room.present) do nicks[nick] = bare_jid; end
+		for bare_jid in pairs(of_room.left) do left[bare_jid] = true; end
+		of_room.unstored = { is_first = true, nicks = nicks, known = {}, left = left, recounted = {}, from = of_room.first };
+	end
+
 	local function open(room)
 		local of_room = held[room.jid];
 		if not of_room then
 			of_room = { room = room, messages = {}, first = 1, last = 0, weight = 0, present = find_present(room), presences = 0, left = {}, counts = {} };
 			held[room.jid] = of_room;
+			if is_noting then begin_to_note(of_room); end
 		end
 		return of_room;
 	end
@@ -97,6 +113,10 @@ local function new(parts)
 		return of_room.counts[key];
 	end
 
+	local function new_count(facts, sent)
+		return { kind = "forgotten", details = { facts = facts, sent = sent, messages = 1 }, weight = 0, times = 1 };
+	end
+
 	-- Of a message there is no space for it is kept that there was one. Returns whether that could be.
 	local function count(room, facts)
 		local of_room = open(room);
@@ -104,11 +124,12 @@ local function new(parts)
 		local newest = counts[#counts];
 		if newest and (newest.presences == of_room.presences or counts_held >= max_counts) then
 			newest.times, newest.details.sent = newest.times + 1, monotonic();
+			if newest.number and of_room.unstored then of_room.unstored.recounted[newest] = true; end
 			return true;
 		elseif counts_held >= max_counts then
 			return false;
 		end
-		local message = { kind = "forgotten", details = { facts = facts, sent = monotonic(), messages = 1 }, weight = 0, times = 1 };
+		local message = new_count(facts, monotonic());
 		add(of_room, message);
 		table.insert(counts, message);
 		counts_held = counts_held + 1;
@@ -142,16 +163,24 @@ local function new(parts)
 		end
 	end
 
+	-- For the store, see begin_to_note(). Of who comes and goes before that is written only the latter is of interest.
+	local function note_change(unstored, nick, now_here, before)
+		unstored.nicks[nick] = now_here;
+		if not now_here and unstored.known[nick] then unstored.nicks[nick] = false; end
+		if before and not now_here then unstored.left[before] = true; end
+	end
+
 	-- An occupant has changed while messages are held.
 	local function note_occupant(room_jid, occupant, is_here)
 		local of_room = held[room_jid];
 		if not of_room then return; end
-		local before = of_room.present[occupant.nick];
-		of_room.present[occupant.nick] = is_here and occupant.bare_jid or nil;
+		local before, now_here = of_room.present[occupant.nick], is_here and occupant.bare_jid or nil;
+		of_room.present[occupant.nick] = now_here;
 		if before and not is_here then
 			of_room.presences = of_room.presences + 1;
 			of_room.left[before] = of_room.presences;
 		end
+		if of_room.unstored and before ~= now_here then note_change(of_room.unstored, occupant.nick, now_here, before); end
 	end
 
 	-- Those who have left since, the last first. What they have left with is in their order.
@@ -176,6 +205,8 @@ local function new(parts)
 		local message = of_room.messages[of_room.first];
 		of_room.messages[of_room.first], of_room.first = nil, of_room.first + 1;
 		add_weight(of_room, message, -message.weight);
+		if message.number then told[of_room.room.jid] = message.number; end
+		if of_room.unstored then of_room.unstored.recounted[message] = nil; end
 		if message.kind == "forgotten" then
 			counts_held = counts_held - 1;
 			table.remove(counts_of(of_room, message.details.facts), 1);
@@ -220,11 +251,13 @@ local function new(parts)
 		return held[room_jid] ~= nil;
 	end
 
-	-- How many messages are held in a room.
-	local function count_held(room_jid)
-		local messages = 0;
-		for _, message in pairs(held[room_jid] and held[room_jid].messages or {}) do
-			messages = messages + message.times;
+	-- How many messages are lost if the process ends now: those that are held and not in the store, and those that there was no space for.
+	local function count_lost()
+		local messages = untold;
+		for _, of_room in pairs(held) do
+			for _, message in pairs(of_room.messages) do
+				if not message.number then messages = messages + message.times; end
+			end
 		end
 		return messages;
 	end
@@ -250,6 +283,62 @@ local function new(parts)
 		return messages;
 	end
 
+	-- Puts messages that runs before this one have held in front of what is held in a room, as far as there is space. left: bare JID -> when
+	-- somebody has left, as in `held`; neither that nor a message is later than what is held since
+	local function put_before(room, messages, left)
+		local of_room = open(room);
+		for bare_jid, presences in pairs(left) do
+			of_room.left[bare_jid] = math.max(presences, of_room.left[bare_jid] or presences);
+			if of_room.unstored then of_room.unstored.left[bare_jid] = true; end
+		end
+		of_room.ordered_at = nil;
+		for place = #messages, 1, -1 do -- the newest are told with their words
+			local message = messages[place];
+			message.weight = message.kind == "forgotten" and 0 or weight_of(message.details.stanza);
+			local fits = weight_held + message.weight <= max_held;
+			if not fits and message.kind == "message" and parts.is_important(message.details.facts, message.details.stanza) then
+				local counted = new_count(message.details.facts, message.details.sent);
+				counted.presences, counted.number = message.presences, message.number;
+				message, fits = counted, true;
+			end
+			if message.kind == "forgotten" then
+				fits = counts_held < max_counts;
+				if fits then
+					counts_held = counts_held + 1;
+					table.insert(counts_of(of_room, message.details.facts), 1, message);
+				end
+			end
+			if fits then
+				of_room.first = of_room.first - 1;
+				of_room.messages[of_room.first] = message;
+				message.family = message.weight > 0 and family_of(message.details.facts.sender) or nil;
+				add_weight(of_room, message, message.weight);
+			else
+				untold = untold + message.times;
+			end
+		end
+	end
+
+	-- Sets whether what changes is noted, for the store.
+	local function set_noting(is_wanted)
+		is_noting = is_wanted;
+		for _, of_room in pairs(held) do
+			if not is_wanted then
+				of_room.unstored = nil;
+				for _, message in pairs(of_room.messages) do message.number = nil; end
+			elseif not of_room.unstored then
+				begin_to_note(of_room);
+			end
+		end
+	end
+
+	-- Which of the messages that were in the store are held no more, since this was asked for: room JID -> the number of the last one.
+	local function take_told()
+		local numbers = told;
+		told = {};
+		return numbers;
+	end
+
 	-- For the module that follows this one after a reload.
 	local function hand_over()
 		return held;
@@ -266,7 +355,9 @@ local function new(parts)
 
 	return {
 		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_before = forget_before;
-		is_any = is_any, count = count_held, take_untold = take_untold, rooms = rooms, hand_over = hand_over, take_over = take_over;
+		put_before = put_before, set_noting = set_noting, take_told = take_told;
+		each = function () return pairs(held); end, find = function (room_jid) return held[room_jid]; end;
+		is_any = is_any, count_lost = count_lost, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};
 end
 

@@ -2,7 +2,7 @@
 -- taken up, and a clean stop stores what is still to be pushed and is not stored yet. None of it keeps the server waiting for long.
 --
 -- The engine outlives a reload of the module, with all that is in flight; a new engine has to be filled. Until it is, messages
--- are held, and what the last run has left stays in the store as it is.
+-- are held, in the store too, and what the last run has left stays there as it is.
 --
 -- This file is MIT/X11 licensed.
 
@@ -29,15 +29,16 @@ local seconds_after_failure = 30;
 local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
--- parts: { native; engine; standby; is_new = whether the engine has to be filled; muc = the environment of mod_muc; live_rooms; tasks;
--- room_sync; registrations; blocklists; loading; account_devices; leases; early_facts; outbox_store }
+-- parts: { native; engine; standby; is_new = whether the engine has to be filled; live_rooms; tasks; room_sync; registrations; blocklists;
+-- loading; account_devices; leases; early_facts; forwarding; outbox_store; held_store }
 local function start(parts)
-	local native, engine, is_new, muc, live_rooms = parts.native, parts.engine, parts.is_new, parts.muc, parts.live_rooms;
+	local native, engine, is_new, live_rooms = parts.native, parts.engine, parts.is_new, parts.live_rooms;
 	local standby = parts.standby;
 	local tasks, room_sync, loading, outbox_store = parts.tasks, parts.room_sync, parts.loading, parts.outbox_store;
-	local early_facts = parts.early_facts;
+	local early_facts, forwarding, held_store = parts.early_facts, parts.forwarding, parts.held_store;
 
-	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the registrations; all that was stored
+	local are_registered = not is_new; -- whether the registrations are loaded
+	local is_loaded, is_filled, is_reload = not is_new, not is_new, false; -- the accounts, too; all that was stored
 	local handed_over; -- by the module before a reload
 	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
@@ -48,11 +49,7 @@ local function start(parts)
 		while room_jid do
 			local room;
 			if room_jid ~= last then
-				room = live_rooms.find(room_jid);
-				if not room then
-					guard.attempt("restore the room "..room_jid, function () room = muc.get_room_from_jid(room_jid); end);
-					pause(true);
-				end
+				room = live_rooms.find_or_restore(room_jid, pause);
 			end
 			if room then return room; end
 			module:log("debug", "Nothing is told of the room %s any more: it is gone, or cannot be read", room_jid);
@@ -114,6 +111,7 @@ local function start(parts)
 		-- What has waited for this is due now.
 		guard.attempt("plan the first pushes", engine.handle_timeout, engine, monotonic());
 		local rooms = room_sync.registrations_loaded();
+		held_store.filled();
 		read_awaited();
 		read_live(rooms);
 		guard.attempt("begin to look at the leases", parts.leases.start);
@@ -122,10 +120,17 @@ local function start(parts)
 	local function fill(pause)
 		if not is_loaded then
 			seconds_to_wait = seconds_after_failure; -- if this fails
-			seconds_to_wait = loading.go_on(pause);
+			seconds_to_wait = held_store.restore(pause);
 			if seconds_to_wait then return; end
 			seconds_to_wait = seconds_after_failure;
-			parts.account_devices.load(pause);
+			if not are_registered then
+				seconds_to_wait = loading.go_on(pause);
+				if seconds_to_wait then return; end
+				are_registered = true;
+			end
+			seconds_to_wait = seconds_after_failure;
+			seconds_to_wait = parts.account_devices.load(pause);
+			if seconds_to_wait then return; end
 			is_loaded = true;
 		end
 		seconds_to_wait = seconds_after_failure;
@@ -172,18 +177,28 @@ local function start(parts)
 		if standby.is_serving() then
 			parts.registrations.finish(monotonic() + seconds_to_remove);
 		end
-		local held = room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
-		if held > 0 then
-			module:log("warn", "%d message(s) are not told: to know to whom would take too long", held);
-		end
+		room_sync.finish(is_filled and monotonic() + seconds_to_read or 0);
 		if is_filled and standby.is_serving() then
 			spread();
 			outbox_store.save();
 		end
 	end
 
+	local function finish_forwarding()
+		guard.attempt("take note of what was forwarded", forwarding.finish);
+	end
+
+	local function save_held()
+		held_store.stop();
+		local lost = room_sync.held.count_lost();
+		if lost > 0 then
+			module:log("warn", "%d message(s) are not told: to know to whom would take too long", lost);
+		end
+	end
+
 	local function stop()
 		guard.attempt("store the outbox", save_outbox);
+		guard.attempt("store what is held", save_held);
 		guard.attempt("say that this process does not serve any more", standby.give_up);
 	end
 
@@ -200,28 +215,35 @@ local function start(parts)
 			native.close(module.host); -- the one that follows is filled from the start
 		end
 		return {
-			held = room_sync.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
+			held = room_sync.held.hand_over(), held_store = held_store.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
 			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
+			forwarded = is_filled and forwarding.list_sent() or {};
 		};
 	end
 
 	function module.restore(saved)
 		handed_over = saved and saved.outbox;
 		guard.attempt("take over the messages that are held", function ()
-			room_sync.take_over(saved and saved.held or {});
+			room_sync.held.take_over(saved and saved.held or {});
+			held_store.take_over(saved and saved.held_store);
 		end);
 		if saved and saved.early then early_facts.take_over(saved.early); end
 		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
+		forwarding.take_over(saved and saved.forwarded or {});
 	end
 
 	function module.unload()
 		if not is_reload then
+			finish_forwarding();
 			stop();
 			native.close(module.host);
 		end
 		timers.stop_all();
 	end
+
+	-- Before mod_s2s closes the links: what seems to be lost with them would be forwarded again.
+	module:hook_global("server-stopping", finish_forwarding, -190);
 
 	-- After mod_muc has saved its rooms.
 	module:hook_global("server-stopping", stop, -310);

@@ -102,6 +102,11 @@ local function watch(parts)
 		module:hook_object_event(events, "module-loaded", guard.watch("take note of a module", function ()
 			restored(host);
 		end));
+		-- What the one before has not answered, nobody will. The stream of an external component outlives the reload.
+		module:hook_object_event(events, "module-reloaded", guard.watch("take note of a module that was reloaded", function ()
+			if not prosody.hosts[host].modules.component then lost(host); end
+			restored(host);
+		end));
 	end
 
 	for host in pairs(prosody.hosts) do

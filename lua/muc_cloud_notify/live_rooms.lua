@@ -69,6 +69,15 @@ local function watch(muc)
 		return rooms[room_jid];
 	end
 
+	-- The room with this JID, which is brought back from Prosody's store if need be. Nil where it is not there, or cannot be read.
+	local function find_or_restore(room_jid, pause)
+		local room = find(room_jid);
+		if room then return room; end
+		guard.attempt("restore the room "..room_jid, function () room = muc.get_room_from_jid(room_jid); end);
+		pause(true);
+		return room;
+	end
+
 	-- An iterator over the rooms that are in memory now, and still are when it is their turn: there may be pauses between them.
 	-- Of those that come into memory meanwhile some are gone through, too.
 	local function each()
@@ -90,7 +99,7 @@ local function watch(muc)
 		return false;
 	end
 
-	return { find = find, each = each, is_live = is_live };
+	return { find = find, find_or_restore = find_or_restore, each = each, is_live = is_live };
 end
 
 return { watch = watch };

@@ -39,11 +39,23 @@ local function new(parts)
 		return count;
 	end
 
-	-- Loads the record under a key. Raises an error where it cannot be read.
-	local function load_key(key)
-		local user, stored = records.get_by_key(key);
+	-- The user whose record stands under a key.
+	local function user_of(key, pause)
+		local user = records.user_of(key);
+		if not user then
+			user = records.get_by_key(key);
+			pause(true);
+		end
+		return user;
+	end
+
+	-- Loads the record under a key. Raises an error where it cannot be read. There is no pause between the look at the record and
+	-- the engine's hearing of it: somebody may register a device in one.
+	local function load_key(key, pause)
+		local user = user_of(key, pause);
 		if not user then return; end
-		local account = accounts.find(user);
+		local account = accounts.find(user, pause);
+		local _, stored = records.get_by_key(key);
 		local record, removed = registrations.without_former(stored, account);
 		engine:set_registrations(user, record);
 		if removed > 0 then table.insert(gone, user); end
@@ -57,7 +69,7 @@ local function new(parts)
 	local function see_to_accounts(pause)
 		while gone[1] do
 			local user = table.remove(gone);
-			registrations.remove_former(user, accounts.find(user)); -- it may have been made anew meanwhile
+			registrations.remove_former(user, accounts.find(user, pause)); -- it may have been made anew meanwhile
 			pause(true);
 		end
 		registrations.mark_all(unmarked, pause);
@@ -70,7 +82,7 @@ local function new(parts)
 		local failed, reasons, in_a_row = {}, {}, 0;
 		while keys[1] do
 			local key = table.remove(keys);
-			local ok, err = pcall(load_key, key);
+			local ok, err = pcall(load_key, key, pause);
 			if ok then
 				in_a_row = 0;
 			else
@@ -212,7 +224,7 @@ local function new(parts)
 		local ok, keys = guard.attempt("list the registered users", records.list, pause);
 		for _, key in ipairs(ok and keys or {}) do
 			if records.may_be_of(key, host) then
-				guard.attempt("load the registrations of "..key, load_key, key);
+				guard.attempt("load the registrations of "..key, load_key, key, pause);
 				pause(true);
 			end
 		end

@@ -1,4 +1,5 @@
--- The records of the outbox in Prosody's storage, under names; a record without a name is what earlier versions have stored.
+-- The records of the outbox in Prosody's storage, under names; a record without a name is what earlier versions have stored. Those of
+-- messages that are held are in a store of their own, in the same way.
 --
 -- What cannot be read is kept aside: it is neither looked at any more nor removed, and nothing is written in its place. Somebody
 -- may want to have a look at it. Which records these are is in a record of its own.
@@ -11,17 +12,17 @@ local now = require "util.time".now;
 local aside_name = "aside";
 local unused_name = "nothing"; -- under which there is never anything
 
--- standby: see standby.lua; only a process that serves writes
-local function open(standby)
-	local store = module:open_store(module.name.."_outbox");
+-- what: "outbox" or "held"; standby: see standby.lua; only a process that serves writes
+local function open(what, standby)
+	local store = module:open_store(module.name.."_"..what);
 	local aside; -- name -> true; "" for the record without a name
 	local opened, opened_at = monotonic(), now();
 
-	local function call(what, method, ...)
+	local function call(doing, method, ...)
 		local ok, result, err = pcall(store[method], store, ...);
 		if ok and (result ~= nil and result ~= false or not err) then return true, result; end
 		-- The details may quote what is stored, which is nothing for the log.
-		module:log("debug", "%s: %s", what, tostring(ok and err or result));
+		module:log("debug", "%s of the %s: %s", doing, what, tostring(ok and err or result));
 		return false;
 	end
 
@@ -33,7 +34,7 @@ local function open(standby)
 
 	-- What is stored under a name. Returns whether the store could tell, and the record, nil where there is none.
 	local function read(name)
-		return call("Reading the record "..(name or "without a name").." of the outbox", "get", name);
+		return call("Reading the record "..(name or "without a name"), "get", name);
 	end
 
 	-- Whether the store answers at all.
@@ -44,7 +45,7 @@ local function open(standby)
 	-- Returns whether it is stored now. record: nil for none
 	local function write(name, record)
 		if not standby.is_serving() then return false; end
-		local ok, result = call("Writing the record "..(name or "without a name").." of the outbox", "set", name, record);
+		local ok, result = call("Writing the record "..(name or "without a name"), "set", name, record);
 		return ok and result ~= nil and result ~= false;
 	end
 
@@ -81,7 +82,7 @@ local function open(standby)
 			end
 		end);
 		if not ok then
-			module:log("debug", "Listing the records of the outbox: %s", tostring(err));
+			module:log("debug", "Listing the records of the %s: %s", what, tostring(err));
 			return nil;
 		end
 		table.sort(names);

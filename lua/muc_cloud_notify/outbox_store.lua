@@ -12,7 +12,7 @@ local outbox_snapshot = part "muc_cloud_notify/outbox_snapshot";
 
 -- Opens the store. Returns it, and whether there is to be a journal. is_journal_wanted: whether the operator wants one
 local function open(is_journal_wanted, standby)
-	local records = outbox_records.open(standby);
+	local records = outbox_records.open("outbox", standby);
 	if is_journal_wanted and not records.can_list then
 		module:log("warn", "The storage of this host cannot list its records, so there is no journal: what is to be pushed is stored at a clean stop alone,"
 			.." and lost if the server is killed; see docs/operators.md");

@@ -100,8 +100,9 @@ local function new(parts)
 	end
 
 	-- Makes what a user registered before there were markers, or before they were lost, say for which account it is.
-	local function mark(user)
-		local account = accounts.find(user);
+	-- pause: as for accounts.find()
+	local function mark(user, pause)
+		local account = accounts.find(user, pause);
 		local record = without_former(read_record(user), account);
 		if record and accounts.mark(user, account, record) then
 			write_record(user, record);
@@ -112,7 +113,7 @@ local function new(parts)
 	local function mark_all(users, pause)
 		local failed, reason = 0, nil;
 		for _, user in ipairs(users) do
-			local ok, err = pcall(mark, user);
+			local ok, err = pcall(mark, user, pause);
 			if not ok then failed, reason = failed + 1, err; end
 			pause(true);
 		end

@@ -112,7 +112,7 @@ local function new(parts)
 		for _ = 1, users_per_group do
 			local go_on = has_space() and line.take();
 			if not go_on then return; end
-			guard.attempt("go on with a user who has waited to be searched for", go_on);
+			guard.attempt("go on with a user who has waited to be searched for", go_on, pause);
 			pause(true);
 		end
 	end
@@ -155,7 +155,7 @@ local function new(parts)
 		group.visited = {}; -- without this user, or with what they had before
 	end
 
-	-- Calls go_on() once there is space to search for a user, at once if there is; or give_up() where too many others wait. Returns whether
+	-- Calls go_on(pause) in a task once there is space to search for a user, or go_on() at once if there is; or give_up() where too many others wait. Returns whether
 	-- it was called at once
 	local function when_free(bare_jid, go_on, give_up)
 		if has_space() and not line.is_any() then

@@ -341,9 +341,7 @@ local function new(parts)
 	end
 
 	-- Reads the rooms where messages are held, as far as that can be done until a time on the clock of util.time.monotonic.
-	-- Returns how many messages are held still.
 	local function finish(deadline)
-		local left = 0;
 		for _, room in ipairs(held.rooms()) do
 			local seconds = deadline - monotonic();
 			if seconds > 0 then
@@ -351,14 +349,12 @@ local function new(parts)
 				local reading = readings[room.jid];
 				if reading then tasks.finish(reading.task, seconds); end
 			end
-			left = left + held.count(room.jid);
 		end
-		return left + held.take_untold();
 	end
 
 	return {
 		start = start, start_again = start_again, advance = advance, read_now = read_now, read_each = read_each, finish = finish;
-		forget = forget, forget_held_before = held.forget_before, on_release = held.on_release, hand_over = held.hand_over, take_over = held.take_over;
+		held = held, forget = forget, forget_held_before = held.forget_before, on_release = held.on_release;
 		is_complete = is_complete, quietness = quietness, note_quiet = note_quiet, forget_quiet = forget_quiet;
 		tell_affiliation = tell_affiliation, note_affiliation = note_affiliation, note_present = note_present;
 		look_at = look_at, look_for = look_for;

@@ -40,16 +40,28 @@ local function new(library)
 		-- Prosody 13.0 does not always say that it has failed.
 		timer = module:add_timer(seconds_to_answer, function () finish(false, 0); end);
 
-		local resolver = basic_resolver.new(host, 443, "tcp", {});
+		local resolver;
 		local has_any, is_public = false, true;
-		local function next_address()
-			resolver:next(function (kind, address)
-				if not kind then return finish(has_any and is_public, seconds_known); end
-				has_any, is_public = true, is_public and library.is_public_address(address);
-				next_address();
+		local next_address;
+
+		local function take(kind, address)
+			if not kind then return finish(has_any and is_public, seconds_known); end
+			has_any, is_public = true, is_public and library.is_public_address(address);
+			next_address();
+		end
+
+		-- What comes back may come in a turn of its own.
+		function next_address()
+			resolver:next(function (...)
+				if not guard.attempt("take in an address of a push service", take, ...) then finish(false, 0); end
 			end);
 		end
-		next_address();
+
+		local ok = guard.attempt("look up a push service", function ()
+			resolver = basic_resolver.new(host, 443, "tcp", {});
+			next_address();
+		end);
+		if not ok then finish(false, 0); end
 	end
 
 	return { look_up = look_up };

@@ -4,10 +4,12 @@
 
 local part = ...;
 
-local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
+local datetime = require "util.datetime"; -- COMPAT 0.12: no prosody.* names
+local monotonic = require "util.time".monotonic;
 local now = require "util.time".now;
 
 local bounded_cache = part "shared/bounded_cache";
+local fifo = part "shared/fifo";
 local guard = part "shared/guard";
 
 local max_under_way = 64; -- to one push service
@@ -21,21 +23,40 @@ local seconds_to_answer = 30;
 local max_rest = 3600;
 local rests_known = 10000;
 
+local months = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 };
+
+-- The time of a date as it is in HTTP (RFC 9110, section 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+local function time_of(date)
+	local day, month, year, clock = date:match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d:%d%d:%d%d) GMT$");
+	if not months[month] then return nil; end
+	return datetime.parse(("%s-%02d-%sT%sZ"):format(year, months[month], day, clock));
+end
+
+-- For how long a push service asks to be left alone: it says so in seconds, or until when.
 local function seconds_of(retry_after)
-	local seconds = tonumber(retry_after); -- or a date, which none of the large ones sends
+	if not retry_after then return nil; end
+	local time = time_of(retry_after);
+	local seconds = time and time - now() or tonumber(retry_after);
 	return seconds and seconds > 0 and math.min(seconds, max_rest) or nil;
 end
 
 -- parts: { app_server; addresses; post = see http_client.lua }
 local function new(parts)
 	local app_server, addresses, post = parts.app_server, parts.addresses, parts.post;
-	local services = {}; -- origin -> those to which something is under way
+	-- By origin, those to which something is under way, or waits: { origin, under_way, waiting, is_in_line }
+	local services = {};
+	-- Those to which something waits, and less is under way than may be. By turns they get what is left in all.
+	local line = fifo.new();
 	local under_way, waiting = 0, 0; -- in all
 	local rests = bounded_cache.new(rests_known); -- until when an origin, or a node, is left alone
 
 	local function rests_now(key)
 		local until_time = rests.get(key);
 		return until_time ~= nil and until_time > monotonic();
+	end
+
+	local function is_resting(push)
+		return rests_now(push.origin) or rests_now(push.node);
 	end
 
 	-- RFC 8030, section 8.4, and RFC 9110, section 10.2.3. That there is too much is said of one subscription, and that the push
@@ -45,81 +66,118 @@ local function new(parts)
 		if seconds then rests.set(status == 429 and push.node or push.origin, monotonic() + seconds); end
 	end
 
+	local try_request;
+
+	local function note_answer(push, status, headers)
+		if status == 401 or status == 403 then app_server:forget_authorization(push.origin); end
+		keep_to_retry_after(push, status, headers);
+	end
+
 	local function request(push, on_answer)
 		local url, headers, body = app_server:request(push.subscription, push.notification, now());
 		post(url, headers, body, seconds_to_answer, function (status, answer_headers)
 			if status == 413 and push.notification.text then
 				push.notification.text = nil;
-				return request(push, on_answer);
+				return try_request(push, on_answer);
 			end
-			if status == 401 or status == 403 then app_server:forget_authorization(push.origin); end
-			keep_to_retry_after(push, status, answer_headers);
+			guard.attempt("take note of what a push service has answered", note_answer, push, status, answer_headers);
 			on_answer(status);
 		end);
 	end
 
-	local advance;
+	function try_request(push, on_answer)
+		if not guard.attempt("make a request to a push service", request, push, on_answer) then on_answer(0); end
+	end
 
 	local function finish(push, status)
 		guard.attempt("answer a publish", push.on_end, status);
 	end
 
+	local function service_of(origin)
+		local service = services[origin];
+		if not service then
+			service = { origin = origin, under_way = 0, waiting = fifo.new(), is_in_line = false };
+			services[origin] = service;
+		end
+		return service;
+	end
+
+	-- Something has changed with a push service: it has its turn, has to wait, or is not needed any more.
+	local function update(service)
+		local is_any_waiting = service.waiting.count() > 0;
+		if is_any_waiting and service.under_way < max_under_way and not service.is_in_line then
+			service.is_in_line = true;
+			line.push(service);
+		elseif not is_any_waiting and service.under_way == 0 then
+			services[service.origin] = nil;
+		end
+	end
+
+	local advance;
+
 	local function start(service, push)
 		service.under_way, under_way = service.under_way + 1, under_way + 1;
+		local is_ended = false;
 		local function ended(status)
+			if is_ended then return; end
+			is_ended = true;
 			service.under_way, under_way = service.under_way - 1, under_way - 1;
 			finish(push, status);
-			advance(service);
+			update(service);
+			advance();
 		end
 		local function go_on(is_public)
 			if not is_public then return ended("unreachable"); end
-			if not guard.attempt("make a request to a push service", request, push, ended) then ended(0); end
+			try_request(push, ended);
 		end
 		if push.is_anywhere then
 			go_on(true);
+		elseif not guard.attempt("look for a push service", addresses.look_up, push.host, go_on) then
+			ended(0);
+		end
+	end
+
+	-- The next one that waits for a push service is started, or has waited in vain.
+	local function take_turn(service)
+		local push = service.waiting.pop();
+		waiting = waiting - 1;
+		if push.since + seconds_waiting < monotonic() then
+			finish(push, "busy");
+		elseif is_resting(push) then
+			finish(push, "resting");
 		else
-			addresses.look_up(push.host, go_on);
+			start(service, push);
 		end
 	end
 
 	-- Starts what waits, as far as it may. What ends at once comes back to here, and is not gone into any further.
-	function advance(service)
-		if service.is_advancing then return; end
-		service.is_advancing = true;
-		while service.first <= service.last and service.under_way < max_under_way do
-			local push = service[service.first];
-			service[service.first] = nil;
-			service.first, waiting = service.first + 1, waiting - 1;
-			if push.since + seconds_waiting < monotonic() then
-				finish(push, "busy");
-			elseif rests_now(push.origin) then
-				finish(push, "resting");
-			else
-				start(service, push);
-			end
+	local is_advancing = false;
+	function advance()
+		if is_advancing then return; end
+		is_advancing = true;
+		while under_way < max_under_way_in_all do
+			local service = line.pop();
+			if not service then break; end
+			service.is_in_line = false;
+			take_turn(service);
+			update(service);
 		end
-		service.is_advancing = false;
-		if service.under_way == 0 and service.first > service.last then services[service.origin] = nil; end
+		is_advancing = false;
 	end
 
 	-- Sends a push, and calls on_end(status) once: that of HTTP, with 0 for no answer; "unreachable" where the push service may
 	-- not be connected to; or "resting" or "busy" where nothing was sent.
 	-- push: { subscription, host, origin, is_anywhere = as from find(); node; notification; on_end }
 	local function send(push)
-		if rests_now(push.origin) or rests_now(push.node) then return finish(push, "resting"); end
-		local service = services[push.origin];
-		local is_full = service and service.last - service.first + 1 >= max_waiting;
-		if is_full or waiting >= max_waiting_in_all or not service and under_way >= max_under_way_in_all then
-			return finish(push, "busy");
-		end
-		if not service then
-			service = { origin = push.origin, under_way = 0, first = 1, last = 0, is_advancing = false };
-			services[push.origin] = service;
-		end
+		if is_resting(push) then return finish(push, "resting"); end
+		if waiting >= max_waiting_in_all then return finish(push, "busy"); end
+		local service = service_of(push.origin);
+		if service.waiting.count() >= max_waiting then return finish(push, "busy"); end
 		push.since = monotonic();
-		service.last, waiting = service.last + 1, waiting + 1;
-		service[service.last] = push;
-		advance(service);
+		service.waiting.push(push);
+		waiting = waiting + 1;
+		update(service);
+		advance();
 	end
 
 	return { send = send };

@@ -12,7 +12,7 @@ import ece from "http_ece";
 
 import { PushService } from "./push_service.js";
 import { Server } from "./server.js";
-import { eventually, launch } from "./user.js";
+import { eventually, eventuallyEqual, launch, together } from "./user.js";
 
 const service = "conference.localhost";
 const version = (process.env.PROSODY_VERSIONS || "13.0").split(/[\s,]+/).at(-1);
@@ -40,7 +40,10 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 
 	before(async () => {
 		pushService = await PushService.start();
-		[server, browser] = await Promise.all([Server.start(version, pushService.port), launch()]);
+		await together(
+			launch().then((it) => { browser = it; }),
+			Server.start(version, pushService.port).then((it) => { server = it; }),
+		);
 		pushService.present(server.pushService);
 		receiver.generateKeys();
 		await server.ask("create_account", { name: "carol", password: "only for this test" });
@@ -105,8 +108,7 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 		await page.goto(`${server.origin}/user.css`);
 		devtools = await context.newCDPSession(page);
 		await deliver(text);
-		const [notification] = await eventually("a notification", async () => (await shown()).length > 0 && shown());
-		assert.deepEqual(notification, { title: "owner in den", body: "See you at eight 😀", tag: room });
+		await eventuallyEqual(shown, [{ title: "owner in den", body: "See you at eight 😀", tag: room }]);
 		await clear();
 	});
 
@@ -121,8 +123,8 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 			["", "New message", "New message"],
 		]) {
 			await deliver(typeof push === "string" ? push : JSON.stringify(push));
-			const notifications = await eventually("a notification", async () => (await shown()).length === 1 && shown());
-			assert.deepEqual(notifications.map((notification) => [notification.title, notification.body]), [[title, body]]);
+			const says = async () => (await shown()).map((notification) => [notification.title, notification.body]);
+			await eventuallyEqual(says, [[title, body]]);
 			await clear();
 		}
 	});

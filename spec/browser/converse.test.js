@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
 import { Server } from "./server.js";
-import { eventually, launch, User } from "./user.js";
+import { eventually, launch, together, User } from "./user.js";
 
 const versions = (process.env.PROSODY_VERSIONS || "0.12 13.0").split(/[\s,]+/);
 const service = "conference.localhost";
-const promptness = 2000; // milliseconds from a message to its push
+const promptness = 5000; // milliseconds from a message to its push: less than until anything is tried again
 
 let number = 0;
 
@@ -19,7 +19,10 @@ for (const version of versions) {
 		let users = [];
 
 		before(async () => {
-			[browser, server] = await Promise.all([launch(), Server.start(version)]);
+			await together(
+				launch().then((it) => { browser = it; }),
+				Server.start(version).then((it) => { server = it; }),
+			);
 		});
 
 		after(async () => {

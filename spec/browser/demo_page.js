@@ -7,20 +7,32 @@ import { join } from "node:path";
 import { launchFirefox } from "./firefox.js";
 import { PushService } from "./push_service.js";
 import { start, stop } from "./server.js";
-import { eventually } from "./user.js";
+import { eventually, together } from "./user.js";
 
 export class DemoPage {
 	/** `options`: those of puppeteer */
 	static async open(options) {
 		const demo = new DemoPage();
-		demo.folder = await mkdtemp(join(tmpdir(), "push-service-"));
-		demo.pushService = await PushService.start();
-		const env = { DEMO: "page", PUSH_SERVICE: `${demo.folder} ${demo.pushService.port}` };
-		[demo.process, demo.firefox] = await Promise.all([start("tools/demo", [], env), launchFirefox(demo.pushService, options)]);
-		demo.pushService.present({ certificate: join(demo.folder, "server.pem"), key: join(demo.folder, "server.key") });
-		demo.page = (await demo.firefox.browser.pages())[0] ?? await demo.firefox.browser.newPage();
-		await demo.page.goto(demo.process.line);
+		try {
+			await demo.#open(options);
+		} catch (error) {
+			await demo.close();
+			throw error;
+		}
 		return demo;
+	}
+
+	async #open(options) {
+		this.folder = await mkdtemp(join(tmpdir(), "push-service-"));
+		this.pushService = await PushService.start();
+		const env = { DEMO: "page", PUSH_SERVICE: `${this.folder} ${this.pushService.port}` };
+		await together(
+			start("tools/demo", [], env).then((it) => { this.process = it; }),
+			launchFirefox(this.pushService, options).then((it) => { this.firefox = it; }),
+		);
+		this.pushService.present({ certificate: join(this.folder, "server.pem"), key: join(this.folder, "server.key") });
+		this.page = (await this.firefox.browser.pages())[0] ?? await this.firefox.browser.newPage();
+		await this.page.goto(this.process.line);
 	}
 
 	get origin() {
@@ -94,6 +106,6 @@ export class DemoPage {
 		await this.firefox?.close();
 		if (this.process) await this.end();
 		await this.pushService?.stop();
-		await rm(this.folder, { recursive: true });
+		if (this.folder) await rm(this.folder, { recursive: true });
 	}
 }

@@ -6,14 +6,25 @@ import { join } from "node:path";
 
 import puppeteer from "puppeteer-core";
 
+// Lets a test do what whoever sits in front of the browser does outside of the pages.
+const systemAccess = "--remote-allow-system-access";
+
+/** In the browser itself: clicks on the notification that is shown last. Gives whether there is any. */
+function clickNotification() {
+	const alert = [...Services.wm.getEnumerator("alert:alert")].at(-1);
+	alert?.document.getElementById("alertBox").click();
+	return Boolean(alert);
+}
+
 /** `pushService`: see push_service.js; `options`: those of puppeteer that are not as usual */
-export async function launchFirefox(pushService, options = {}) {
+export async function launchFirefox(pushService, { args = [], ...options } = {}) {
 	const userDataDir = mkdtempSync(join(tmpdir(), "firefox-"));
 	const browser = await puppeteer.launch({
 		browser: "firefox",
 		executablePath: process.env.FIREFOX || "/usr/bin/firefox-esr",
 		headless: true,
 		userDataDir,
+		args: [systemAccess, ...args],
 		extraPrefsFirefox: {
 			"alerts.useSystemBackend": false,
 			"dom.push.connection.enabled": true,
@@ -35,6 +46,14 @@ export async function launchFirefox(pushService, options = {}) {
 		/** Lets the pages of an origin show notifications, as whoever sits in front of it does. Until then they have to ask. */
 		agree(origin) {
 			return browser.defaultBrowserContext().overridePermissions(origin, ["notifications"]);
+		},
+		/** Clicks on the notification that is shown. Gives whether there is any. */
+		async click() {
+			const { connection } = browser;
+			const { result: { contexts: [{ context }] } } = await connection.send("browsingContext.getTree", { "moz:scope": "chrome" });
+			const expression = `(${clickNotification})()`;
+			const { result } = await connection.send("script.evaluate", { expression, target: { context }, awaitPromise: false });
+			return result.result.value;
 		},
 		async close() {
 			await browser.close();

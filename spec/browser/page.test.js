@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 
 import { root, start, stop } from "./server.js";
-import { eventually, launch } from "./user.js";
+import { eventually, eventuallyEqual, launch, together } from "./user.js";
 
 const pictures = `${root}.test/pictures`;
 
@@ -16,10 +16,12 @@ describe("The page of the demo", () => {
 	const failed = [];
 
 	before(async () => {
-		[browser, demo] = await Promise.all([launch(), start("tools/demo", [], { DEMO: "page" })]);
+		await together(
+			launch().then((it) => { browser = it; }),
+			start("tools/demo", [], { DEMO: "page" }).then((it) => { demo = it; }),
+		);
 		await mkdir(pictures, { recursive: true });
 		page = await browser.newPage({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
-		page.setDefaultTimeout(10_000);
 		// What the page itself no longer wants, when it is left, has not failed.
 		page.on("requestfailed", (request) => request.failure().errorText === "net::ERR_ABORTED" || failed.push(request.url()));
 		page.on("response", (response) => response.status() < 400 || failed.push(response.url()));
@@ -65,8 +67,7 @@ describe("The page of the demo", () => {
 
 	/** There is one notification of somebody, which says this. */
 	async function isNotified(name, ...says) {
-		await eventually(`a notification: ${says}`, async () => (await cards(name))[0]?.[1] === says[1]);
-		assert.deepEqual(await cards(name), [says]);
+		await eventuallyEqual(() => cards(name), [says]);
 	}
 
 	async function choose(answer) {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
 import { DemoPage } from "./demo_page.js";
-import { eventually } from "./user.js";
+import { eventually, eventuallyEqual } from "./user.js";
 
 describe("The page of the demo, in Firefox", () => {
 	let demo, page, pushService;
@@ -19,8 +19,7 @@ describe("The page of the demo, in Firefox", () => {
 
 	/** The browser has shown a push to somebody. */
 	async function isShown(name, title, body) {
-		await eventually(`a notification: ${body}`, async () => (await demo.notifications(name))[0]?.body === body);
-		assert.deepEqual(await demo.notifications(name), [{ title, body }]);
+		await eventuallyEqual(() => demo.notifications(name), [{ title, body }]);
 		await eventually("it is acknowledged", () => pushService.pushes.at(-1).acknowledged !== undefined);
 		assert.deepEqual(pushService.pushes.at(-1).status, 201);
 		assert.deepEqual(pushService.pushes.at(-1).acknowledged, 100);

@@ -16,6 +16,7 @@ local web = require "demo.web";
 local shell = require "spec.support.shell";
 
 local plain_service = "plain.localhost"; -- one without the module
+local second_service = "second.localhost"; -- where there is an app server for browsers
 local push_timeout = 5; -- seconds
 
 local requests = http.listen();
@@ -24,9 +25,12 @@ local push_service_folder = push_service_port and shell.run("mktemp -d");
 local push_service = push_service_port and certificates.issue(push_service_folder, { "127.0.0.1" });
 local server = web.start {
 	version = arg[1];
-	muc = push_service and { push_max_errors = 1, push_notification_with_body = true, push_notification_with_sender = true };
+	muc = push_service and { push_max_errors = 1 };
 	folders = { ["/browser/"] = prosody.root .. "/spec/browser" };
-	mucs = { [plain_service] = { allow_unaffiliated_register = true } };
+	mucs = {
+		[plain_service] = { allow_unaffiliated_register = true };
+		[second_service] = push_service and { modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true } or nil;
+	};
 	internal = push_service and {
 		[web.web_push_host] = {
 			module = "web_push_app_server", http_host = web.user_host, web_push_services = { "127.0.0.1:" .. push_service_port };
@@ -103,7 +107,7 @@ function verbs.session(options)
 end
 
 function verbs.registrations(options)
-	return array(web.registrations(server, options.jid));
+	return array(web.registrations(server, options.jid, options.service));
 end
 
 function verbs.next_push(options)

@@ -1,8 +1,12 @@
 /** A user with Converse.js in a browser of their own. */
 
+import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+
 import { chromium } from "playwright-core";
 
-const patience = 10_000; // milliseconds
+// Milliseconds. What is waited for comes much sooner, unless the machine has much else to do.
+const patience = 30_000;
 
 export function launch() {
 	return chromium.launch({
@@ -20,6 +24,23 @@ export async function eventually(what, look) {
 		if (Date.now() > end) throw new Error(`not within ${patience} ms: ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
+}
+
+/** Waits until something looks as expected. */
+export async function eventuallyEqual(look, expected) {
+	let found;
+	try {
+		await eventually("it looks as expected", async () => isDeepStrictEqual(found = await look(), expected));
+	} catch (error) {
+		assert.deepEqual(found, expected);
+		throw error;
+	}
+}
+
+/** Waits until all has come that is opened side by side, so that all of it can be closed where something of it fails. */
+export async function together(...opened) {
+	const failed = (await Promise.allSettled(opened)).find(({ status }) => status === "rejected");
+	if (failed) throw failed.reason;
 }
 
 export class User {

@@ -6,12 +6,13 @@ import { after, before, describe, it } from "node:test";
 import { launchFirefox } from "./firefox.js";
 import { PushService } from "./push_service.js";
 import { Server } from "./server.js";
-import { eventually } from "./user.js";
+import { eventually, eventuallyEqual } from "./user.js";
 
 const versions = (process.env.PROSODY_VERSIONS || "0.12 13.0").split(/[\s,]+/);
 const service = "conference.localhost";
 const password = "only for this test";
 const appServer = "web-push.localhost";
+const secondService = "second.localhost";
 
 let pushService, firefox;
 
@@ -35,7 +36,10 @@ for (const version of versions) {
 			pushService.present(server.pushService);
 		});
 
-		after(() => server?.stop());
+		after(async () => {
+			pushService.expire(); // those of this server
+			await server?.stop();
+		});
 
 		/** A room, and a member of it with Converse in a tab. */
 		async function enter() {
@@ -111,7 +115,28 @@ for (const version of versions) {
 			}
 		}
 
-		it("shows what is written while the page is closed, once the user has agreed", async () => {
+		// A matter of the browser and the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("does not ask again whoever does not want that now", async () => {
+			const user = await enter();
+			const [, notNow] = await eventually("both buttons", async () => {
+				const buttons = await user.page.$$(".web-push-offer button");
+				return buttons.length === 2 && buttons;
+			});
+			await notNow.click();
+			assert.equal(await user.page.$(".web-push-offer"), null);
+			await closeTab(user);
+			await openTab(user);
+			await user.page.waitForSelector("converse-muc textarea.chat-textarea");
+			assert.equal(await user.page.$(".web-push-offer"), null);
+			// A month later.
+			await user.page.evaluate(() => localStorage.setItem("web-push-declined", Date.now() - 31 * 24 * 3600 * 1000));
+			await closeTab(user);
+			await openTab(user);
+			await user.page.waitForSelector(".web-push-offer button");
+			await user.page.close();
+		});
+
+		it("shows what is written while the page is closed, once the user has agreed, and opens the room by a click", async () => {
 			const user = await enter();
 			const button = await user.page.waitForSelector(".web-push-offer button");
 			await session(user, "connected");
@@ -122,17 +147,29 @@ for (const version of versions) {
 			const { jid, node, since } = await isRegistered(user);
 			assert.equal(jid, appServer);
 			assert.ok(node.length <= 1024);
+
+			// Whoever is there needs none.
+			const before = pushService.pushes.length;
+			await server.ask("say", { room: user.room, text: "Everybody is here" });
+			await eventually("it is read", () => user.page.$$eval(".chat-msg__text", (all) =>
+				all.some((one) => one.textContent.includes("Everybody is here"))));
 			await closeTab(user);
 
 			await isShown(await say(user, "See you at eight"));
+			assert.equal(pushService.pushes.length, before + 1);
 			const title = `owner in ${user.roomName}`;
-			assert.deepEqual(await notifications(), [{ title, body: "See you at eight", tag: user.room }]);
+			await eventuallyEqual(notifications, [{ title, body: "See you at eight", tag: user.room }]);
 			// A second one takes the place of the first.
 			await isShown(await say(user, "or at nine"));
-			assert.deepEqual(await notifications(), [{ title, body: "or at nine", tag: user.room }]);
+			await eventuallyEqual(notifications, [{ title, body: "or at nine", tag: user.room }]);
 
-			// Who comes back is the same device, and is not asked again.
-			await openTab(user);
+			// A click opens the room. Who comes back is the same device, and is not asked again.
+			await eventually("a click", () => firefox.click());
+			user.page = await eventually("a page is opened", async () =>
+				(await firefox.browser.pages()).find((page) => page.url().startsWith(user.address)));
+			assert.equal(user.page.url(), `${user.address}#converse/room?jid=${user.room}`);
+			await user.page.waitForSelector(`converse-muc[jid="${user.room}"] textarea.chat-textarea`);
+			await eventuallyEqual(notifications, []);
 			await eventually("it is registered anew", async () => (await registrations(user))[0].since > since);
 			assert.equal(await user.page.$(".web-push-offer"), null);
 			assert.deepEqual((await registrations(user)).map((device) => device.node), [node]);
@@ -168,6 +205,31 @@ for (const version of versions) {
 			await isShown(await say(user, "or at nine"));
 		});
 
+		// A matter of the page: one Prosody is enough.
+		if (version === versions.at(-1)) it("has the services of rooms that are not open push to another subscription too", async () => {
+			await firefox.agree(server.origin);
+			const user = await enter();
+			const { node } = await isRegistered(user);
+			const elsewhere = () => server.ask("registrations", { jid: user.jid, service: secondService });
+			assert.deepEqual(await elsewhere(), []);
+			const room = `den-${number}@${secondService}`;
+			await server.ask("create_room", { room, members: [{ jid: user.jid, nick: "Carol" }], members_only: true });
+			await user.page.evaluate((jid) => { location.hash = `#converse/room?jid=${jid}`; }, room);
+			await eventually("the second service knows", async () => (await elsewhere())[0]?.node === node);
+			await user.page.evaluate((jid) => document.querySelector(`converse-muc[jid="${jid}"] .close-chatbox-button`).click(), room);
+			await (await user.page.waitForSelector("converse-confirm-modal button[type=submit]", { visible: true })).click();
+			await user.page.waitForSelector(`converse-muc[jid="${room}"]`, { hidden: true });
+			await closeTab(user);
+
+			pushService.forget();
+			await openTab(user);
+			const isAnother = ([device]) => device && device.node !== node && device;
+			const other = await eventually("another one is registered", async () => isAnother(await registrations(user)));
+			await eventually("with the second one too", async () => (await elsewhere())[0]?.node === other.node);
+			assert.equal((await elsewhere()).length, 1);
+			await user.page.close();
+		});
+
 		it("shows nothing to whoever has logged out", async () => {
 			await firefox.agree(server.origin);
 			const user = await enter();
@@ -178,9 +240,13 @@ for (const version of versions) {
 			await eventually("the subscription has ended", () => pushService.channels.size === 0);
 			const before = pushService.pushes.length;
 			await server.ask("say", { room: user.room, text: "nobody shall see this" });
-			assert.deepEqual(await server.ask("rest_of_pushes"), []);
-			assert.equal(pushService.pushes.length, before);
-			assert.deepEqual(await notifications(), []);
+			// What is said later to somebody else has come, and nothing before.
+			const other = await enter();
+			await isRegistered(other);
+			await closeTab(other);
+			await isShown(await say(other, "somebody shall see this"));
+			assert.equal(pushService.pushes.length, before + 1);
+			await eventuallyEqual(async () => (await notifications()).map(({ tag }) => tag), [other.room]);
 			await user.page.close();
 		});
 	});

@@ -12,21 +12,31 @@ local function request(room, iq_type)
 	return st.stanza("iq", { type = iq_type, to = room }):tag("query", { xmlns = xmlns_register });
 end
 
--- Submits the form and returns the type of the reply, and what get_error() does. choice: the text of the field, nil for no field
-function registrations.submit(user, room, nick, choice)
-	local iq = request(room, "set"):tag("x", { xmlns = "jabber:x:data", type = "submit" });
+-- The form with a choice, the text of the field, nil for no field. kind: the type of the form, if it is another one
+function registrations.submission(room, nick, choice, kind)
+	local iq = request(room, "set"):tag("x", { xmlns = "jabber:x:data", type = kind or "submit" });
 	iq:tag("field", { var = "FORM_TYPE", type = "hidden" }):text_tag("value", form_type):up();
 	iq:tag("field", { var = "muc#register_roomnick" }):text_tag("value", nick):up();
 	if choice then
 		iq:tag("field", { var = field_var }):text_tag("value", choice):up();
 	end
-	local reply = user:iq(iq:reset());
+	return iq:reset();
+end
+
+-- Submits it, and returns the type of the reply, and what get_error() does.
+function registrations.submit(user, ...)
+	local reply = user:iq(registrations.submission(...));
 	return reply.attr.type, reply:get_error();
+end
+
+-- What ends a registration.
+function registrations.removal(room)
+	return request(room, "set"):tag("remove"):reset();
 end
 
 -- Ends a registration, and returns the same.
 function registrations.remove(user, room)
-	local reply = user:iq(request(room, "set"):tag("remove"):reset());
+	local reply = user:iq(registrations.removal(room));
 	return reply.attr.type, reply:get_error();
 end
 

@@ -58,6 +58,14 @@ pub struct Options {
     /// millisecond, and the rest goes on later.
     #[serde(skip, default = "members_at_once")]
     pub members_at_once: usize,
+    /// How many devices are looked at in one call for how valuable their state is. Nor is this the operator's: so many take some
+    /// milliseconds.
+    #[serde(skip, default = "devices_at_once")]
+    pub devices_at_once: usize,
+}
+
+fn devices_at_once() -> usize {
+    20_000
 }
 
 fn members_at_once() -> usize {
@@ -89,6 +97,7 @@ impl Default for Options {
             keep_words: false,
             journal: true,
             members_at_once: members_at_once(),
+            devices_at_once: devices_at_once(),
         }
     }
 }

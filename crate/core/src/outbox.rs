@@ -12,6 +12,7 @@ use crate::ids::{DeviceId, PushId, RoomId};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::time::Instant;
+use crate::way::Way;
 use deadlines::{Deadlines, Entry};
 use queue::Queue;
 
@@ -46,7 +47,7 @@ impl Orphan {
     }
 
     /// What it means that there is none.
-    pub(crate) fn overdue<'a>(&self, silence: &Landing<'a>) -> Landing<'a> {
+    fn overdue<'a>(&self, silence: &Landing<'a>) -> Landing<'a> {
         let outcome = if self.is_by_way { Outcome::Delivered } else { Outcome::Silent };
         Landing { outcome, ..*silence }
     }
@@ -61,7 +62,8 @@ pub(crate) struct Outbox {
     /// Whether the last turn was that of a device in the queue, and not that of one that backs off.
     is_turn_of_queue: bool,
     deadlines: Deadlines,
-    orphans: HashMap<DeviceId, Orphan>,
+    /// Most devices have one at most. Of probes to the same one there may be several.
+    orphans: HashMap<DeviceId, Vec<Orphan>>,
     /// Boxes of publishes that have ended, for the next ones: they are at hand, what the allocator finds in a large
     /// heap is not.
     #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
@@ -135,11 +137,8 @@ impl Outbox {
     pub(crate) fn remove(&mut self, device: &mut Device) {
         self.dequeue(device);
         self.end_back_off(device);
-        if let Some(&InFlight { id: push, flight: Some(flight), deadline, .. }) =
-            device.delivery().in_flight()
-            && let Some(earlier) = self.add_orphan(push, device, flight, deadline)
-        {
-            self.domains.record_ended(earlier.flight, None);
+        if let Some(&InFlight { id: push, flight: Some(flight), until, .. }) = device.delivery().in_flight() {
+            self.add_orphan(push, device, flight, until);
         }
         self.domains.leave(device.domain());
     }
@@ -154,9 +153,12 @@ impl Outbox {
         is_late: bool,
     ) -> Concern {
         let (domain, app_server) = (device.domain(), &device.registration().app_server);
+        let since = device.failing_since().unwrap_or(in_flight.sent);
         // The addresses of users are no app servers.
-        if device.registration().way().is_some() {
-            return Concern::Device;
+        if let Some(way) = device.registration().way() {
+            let is_silent = landing.is_some_and(|landing| landing.outcome == Outcome::Silent);
+            let is_of_domain = way == Way::Forward && is_silent && self.domains.is_away_since(domain, since);
+            return if is_of_domain { Concern::Domain } else { Concern::Device };
         }
         match landing.map(|landing| landing.outcome) {
             Some(Outcome::Silent) => {
@@ -164,7 +166,6 @@ impl Outbox {
                 if is_probe && self.domains.has_taken_since(domain, in_flight.sent) {
                     return Concern::Past;
                 }
-                let since = device.failing_since().unwrap_or(in_flight.sent);
                 self.domains.concern(domain, app_server, since)
             }
             Some(Outcome::Delivered) => {
@@ -175,7 +176,8 @@ impl Outbox {
         }
     }
 
-    /// A device does not wait for the answer to its publish any more, which may yet come. Of an earlier one it may not.
+    /// A device does not wait for the answer to its publish any more, which may yet come. Those before it are given up, and still
+    /// count among all that are on their way to the domain.
     pub(crate) fn add_late(
         &mut self,
         id: PushId,
@@ -184,39 +186,41 @@ impl Outbox {
         until: Instant,
         silence: &Landing<'_>,
     ) {
-        if let Some(earlier) = self.add_orphan(id, device, flight, until) {
-            self.domains.record_ended(earlier.flight, Some(silence));
+        for earlier in self.orphans.get_mut(&id.device()).into_iter().flatten() {
+            self.domains.give_up(&mut earlier.flight, silence);
         }
+        self.add_orphan(id, device, flight, until);
     }
 
-    fn add_orphan(
-        &mut self,
-        id: PushId,
-        device: &Device,
-        flight: Flight,
-        deadline: Instant,
-    ) -> Option<Orphan> {
+    fn add_orphan(&mut self, id: PushId, device: &Device, flight: Flight, deadline: Instant) {
         let registration = device.registration();
         let (app_server, is_by_way) = (registration.app_server.clone(), registration.way().is_some());
         self.deadlines.set(Entry { at: deadline, device: id.device() });
-        self.orphans.insert(id.device(), Orphan { id, app_server, flight, deadline, is_by_way })
+        let orphan = Orphan { id, app_server, flight, deadline, is_by_way };
+        self.orphans.entry(id.device()).or_default().push(orphan);
     }
 
     /// The publish with this id, if it went to this JID and no device waits for it.
     pub(crate) fn take_orphan(&mut self, id: PushId, from: &str) -> Option<Orphan> {
-        let orphan = self.orphans.get(&id.device())?;
-        let is_it = orphan.id == id && orphan.app_server.as_str() == from;
-        is_it.then(|| self.orphans.remove(&id.device())).flatten()
+        self.take_orphan_if(id.device(), |orphan| orphan.id == id && orphan.app_server.as_str() == from)
+    }
+
+    /// No device waits for a publish, and it was not answered in time. Of what went by a way that says that it was taken, but nothing of a
+    /// domain that has turned out to be away since.
+    pub(crate) fn end_overdue(&mut self, orphan: &Orphan, silence: &Landing<'_>) {
+        let is_outdated = orphan.is_by_way && self.domains.has_failed_since(orphan.flight);
+        let landing = orphan.overdue(silence);
+        self.domains.record_ended(orphan.flight, (!is_outdated).then_some(&landing));
     }
 
     /// The publish to a device that this does not wait for, if it is one that is looked for.
-    pub(crate) fn take_orphan_if(
-        &mut self,
-        id: DeviceId,
-        is_it: impl FnOnce(&Orphan) -> bool,
-    ) -> Option<Orphan> {
-        self.orphans.get(&id).filter(|orphan| is_it(orphan))?;
-        self.orphans.remove(&id)
+    pub(crate) fn take_orphan_if(&mut self, id: DeviceId, is_it: impl Fn(&Orphan) -> bool) -> Option<Orphan> {
+        let of_device = self.orphans.get_mut(&id)?;
+        let orphan = of_device.iter().position(is_it).map(|place| of_device.swap_remove(place));
+        if of_device.is_empty() {
+            self.orphans.remove(&id);
+        }
+        orphan
     }
 
     /// The publish to a device that this does not wait for, if its answer is overdue at `now`.
@@ -224,8 +228,7 @@ impl Outbox {
         if self.orphans.is_empty() {
             return None;
         }
-        let is_overdue = self.orphans.get(&id)?.deadline <= now;
-        is_overdue.then(|| self.orphans.remove(&id)).flatten()
+        self.take_orphan_if(id, |orphan| orphan.deadline <= now)
     }
 
     /// How many devices are in the queue.

@@ -31,6 +31,8 @@ pub(crate) struct InFlight {
     pub(crate) sent: Instant,
     /// When its answer is overdue.
     pub(crate) deadline: Instant,
+    /// Until when it may be answered if it is late.
+    pub(crate) until: Instant,
     /// As the app server's domain counts it, from when it has left.
     pub(crate) flight: Option<Flight>,
 }

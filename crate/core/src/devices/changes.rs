@@ -49,7 +49,7 @@ impl Devices {
 
     /// Another module asks for a push without a message.
     pub(crate) fn ping(&mut self, id: DeviceId) {
-        if self.devices.contains_key(id) {
+        if self.devices.get(id).is_some() {
             let gate = self.journal.add((id, None));
             self.update(id, |device| device.ping(gate));
         }

@@ -15,6 +15,8 @@ pub(crate) struct Flight {
     pub(crate) publisher: Publisher,
     /// Tells whether the domain has answered since, or was given up for a while.
     pub(super) epoch: u32,
+    /// How often the domain had failed by then since it has last taken a publish.
+    pub(super) failures: u32,
     /// Where its device is among those that wait for an answer of the domain.
     pub(super) place: Option<Slot>,
     /// Whether the domain had never taken a publish before.
@@ -26,6 +28,9 @@ pub(crate) struct Flight {
     pub(super) is_to_stranger: bool,
     /// Whether the domain had taken some before, and is not known to be there.
     pub(crate) is_probe: bool,
+    /// Whether others have followed to the same device, as nobody waits for it: it counts among all that are on their way, and what
+    /// is new does not wait for it.
+    pub(super) is_given_up: bool,
 }
 
 /// How a publish ended.

@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::time::Instant;
 use crate::way::forwarding_domain;
 
-use super::{DomainId, Domains, canonical};
+use super::{DomainId, Domains, Flight, canonical};
 
 /// What an app server is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,16 @@ impl Domains {
             Some(domain) => Concern::AppServer { is_known: domain.app_servers.contains(app_server) },
             None => Concern::Device,
         }
+    }
+
+    /// Whether a domain has taken no publish since this time, though it has before.
+    pub(crate) fn is_away_since(&self, id: DomainId, since: Instant) -> bool {
+        self.domains.get(id.index()).is_some_and(|domain| domain.standing.is_away_since(since))
+    }
+
+    /// Whether a domain that has taken publishes has turned out to be away since this one left.
+    pub(crate) fn has_failed_since(&self, flight: Flight) -> bool {
+        self.domains.get(flight.domain.index()).is_some_and(|domain| domain.standing.has_failed_since(flight))
     }
 
     /// Whether a domain has taken a publish since this time.

@@ -87,10 +87,10 @@ impl Domains {
         until.into_iter().chain(self.schedule.untried.next_deadline()).min()
     }
 
-    /// How many devices wait for their domains.
-    pub(crate) fn parked(&self) -> usize {
-        let parked = self.domains.iter().filter(|domain| domain.place != Place::Ready);
-        parked.map(|domain| domain.lanes.waiting() as usize).sum()
+    /// How many devices are at domains that have their turn.
+    pub(crate) fn ready(&self) -> usize {
+        let ready = self.schedule.ready.iter().filter_map(|id| self.domains.get(id.index()));
+        ready.map(|domain| domain.lanes.waiting() as usize).sum()
     }
 
     /// A device waits for a domain, one that has failed or not.
@@ -155,7 +155,23 @@ impl Domains {
         if let Some(place) = flight.place {
             self.devices.remove(&mut domain.in_flight, place);
         }
-        match (domain.standing.record_ended(flight, landing), landing) {
+        let ending = domain.standing.record_ended(flight, landing);
+        self.note_ending(id, ending, landing);
+    }
+
+    /// A publish was not answered, and another one to its device was not either. It still counts among all that are on their way.
+    pub(crate) fn give_up(&mut self, flight: &mut Flight, silence: &Landing<'_>) {
+        let id = flight.domain;
+        let domain = self.domains.get_mut(id.index()).filter(|_| !flight.is_given_up);
+        let Some(domain) = domain else { return };
+        let ending = domain.standing.give_up(flight, silence);
+        self.note_ending(id, ending, Some(silence));
+    }
+
+    /// Whether a publish has ended well or badly, says who may go on.
+    fn note_ending(&mut self, id: DomainId, ending: Ending, landing: Option<&Landing<'_>>) {
+        let Some(domain) = self.domains.get_mut(id.index()) else { return };
+        match (ending, landing) {
             (Ending::Failed { is_troubled }, Some(landing)) => {
                 domain.back_offs.pause(is_troubled, landing.now, landing.options);
             }

@@ -106,6 +106,11 @@ impl Standing {
         self.last_result.is_some_and(|result| result > since)
     }
 
+    /// Whether it has taken publishes, but was not reached since this one left, and has taken none since then.
+    pub(super) fn has_failed_since(&self, flight: Flight) -> bool {
+        self.is_known() && self.failures > flight.failures
+    }
+
     /// A device that has not failed waits for it: that others have had no answer may be their own fault. Returns whether any push may
     /// leave because of that.
     pub(super) fn doubt(&mut self) -> bool {
@@ -151,22 +156,42 @@ impl Standing {
             domain,
             publisher: Publisher::default(),
             epoch: self.epoch,
+            failures: self.failures,
             place: None,
             is_first_contact: !is_known,
             is_of_device,
             is_to_stranger,
             is_probe: self.is_wanted_back() && is_in_doubt && !is_of_device,
+            is_given_up: false,
         }
+    }
+
+    /// A publish was not answered, and another one to its device was not either: it is given up, though it may be answered still.
+    pub(super) fn give_up(&mut self, flight: &mut Flight, silence: &Landing<'_>) -> Ending {
+        if !self.is_left_behind(flight) {
+            self.left_behind = self.left_behind.saturating_add(1);
+        }
+        flight.is_given_up = true;
+        let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
+        self.record_failure(silence, is_recent, flight.is_of_device)
+    }
+
+    fn is_left_behind(&self, flight: &Flight) -> bool {
+        flight.is_given_up || flight.epoch.wrapping_sub(self.returned).cast_signed() < 0
     }
 
     /// A publish has ended; without a landing, it was not sent after all.
     pub(super) fn record_ended(&mut self, flight: Flight, landing: Option<&Landing<'_>>) -> Ending {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if flight.epoch.wrapping_sub(self.returned).cast_signed() < 0 {
+        if self.is_left_behind(&flight) {
             self.left_behind = self.left_behind.saturating_sub(1);
         }
         let is_recent = flight.epoch == self.epoch && !flight.is_of_device;
         match landing {
+            // What that says was noted before.
+            _ if flight.is_given_up && landing.is_none_or(|landing| landing.outcome == Outcome::Silent) => {
+                Ending::Neutral
+            }
             None => {
                 if is_recent {
                     self.breaker.withdraw_probe(self.is_wanted_back());

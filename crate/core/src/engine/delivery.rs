@@ -100,8 +100,8 @@ impl Delivery {
             let id = PushId::new(device_id, self.random.secret());
             let summary = self.summarize(&notifications, known, options);
             let push = Push { id, summary: self.summaries.number(summary) };
-            let deadline = now + patience;
-            Some((InFlight { id, notifications, is_ping, sent: now, deadline, flight: None }, push))
+            let (deadline, until) = (now + patience, now + options.reply_timeout);
+            Some((InFlight { id, notifications, is_ping, sent: now, deadline, until, flight: None }, push))
         })
     }
 

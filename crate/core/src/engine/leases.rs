@@ -11,6 +11,7 @@ use crate::devices::Devices;
 use crate::event::{Answered, Event};
 use crate::ids::DeviceId;
 use crate::options::Options;
+use crate::slots::Walk;
 use crate::time::UnixTime;
 
 use super::Engine;
@@ -38,14 +39,14 @@ pub struct AgedDevice {
 /// A look at all leases.
 #[derive(Debug, Default)]
 pub(super) struct LeaseCheck {
-    /// The devices that are still to be looked at.
-    left: Vec<DeviceId>,
+    /// Goes through the devices.
+    walk: Walk,
 }
 
 impl LeaseCheck {
     /// Begins to look at all of them.
     pub(super) fn begin(&mut self, devices: &Devices) {
-        self.left = devices.ids().collect();
+        self.walk = devices.walk();
     }
 
     /// Looks at some. A lease that seems to have begun before `since` has begun then. `None`: all were looked at.
@@ -57,11 +58,10 @@ impl LeaseCheck {
         since: UnixTime,
         options: &Options,
     ) -> Option<Vec<AgedDevice>> {
-        if self.left.is_empty() {
-            self.left = Vec::new();
+        if self.walk.is_over() {
             return None;
         }
-        let some = self.left.split_off(self.left.len().saturating_sub(LOOKED_AT));
+        let some: Vec<DeviceId> = devices.step(&mut self.walk, LOOKED_AT).map(|(id, _)| id).collect();
         let aged = some.into_iter().filter_map(|id| {
             let device = devices.get(id).filter(|device| device.registration().is_leased())?;
             let begin = device.registration().lease_begin().max(since);

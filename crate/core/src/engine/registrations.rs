@@ -1,6 +1,5 @@
 //! Users and their devices.
 
-mod by_jid;
 mod registering;
 mod shares;
 mod ways;
@@ -8,7 +7,6 @@ mod ways;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use slotmap::SlotMap;
 use smallvec::SmallVec;
 
 use crate::app_server::AppServers;
@@ -18,8 +16,9 @@ use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
 use crate::registration::{Registration, STAND_IN};
 use crate::request::EnableFacts;
+use crate::slots::{Slots, Walk};
+use crate::tables::Tables;
 use crate::way::Way;
-use by_jid::ByJid;
 use registering::{register, register_again, remove};
 use shares::{Newcomer, Share, Shares};
 use ways::WayCounts;
@@ -98,8 +97,8 @@ pub(super) struct Removed {
 /// The users with devices.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    users: SlotMap<UserId, User>,
-    ids: ByJid,
+    users: Slots<UserId, User>,
+    ids: Tables<Arc<str>, UserId>,
     app_servers: AppServers,
     shares: Shares,
     ways: WayCounts,
@@ -116,12 +115,26 @@ impl Registrations {
         self.users.get(id)
     }
 
-    /// The ids of all of them.
-    pub(super) fn ids(&self) -> impl Iterator<Item = UserId> {
-        self.users.keys()
+    /// Begins to go through all of them.
+    pub(super) fn walk(&self) -> Walk {
+        self.users.walk()
     }
 
-    /// How many users there are, but for those who are reached by a way.
+    /// Goes on, by so many at most.
+    pub(super) fn step(
+        &self,
+        walk: &mut Walk,
+        at_most: usize,
+    ) -> impl Iterator<Item = (UserId, &User)> + use<'_> {
+        self.users.step(walk, at_most)
+    }
+
+    /// How many users there are.
+    pub(super) fn all(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The same, but for those who are reached by a way.
     pub(super) fn len(&self) -> usize {
         self.users.len() - self.ways.all()
     }

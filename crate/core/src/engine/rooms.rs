@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use slotmap::SlotMap;
-
 use crate::device::MessageDigest;
 use crate::ids::{RoomId, UserId};
 use crate::message::OwnedRevision;
 use crate::room::{Coverage, Gone, Membership, Room};
+use crate::slots::{Slots, Walk};
+use crate::tables::Tables;
 use crate::time::Instant;
 use crate::way::Forwarding;
 
@@ -22,11 +22,11 @@ const LOOKED_AT: usize = 1000;
 /// The rooms of which anything is known.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
-    rooms: SlotMap<RoomId, Room>,
-    ids: HashMap<Arc<str>, RoomId>,
+    rooms: Slots<RoomId, Room>,
+    ids: Tables<Arc<str>, RoomId>,
     revisions: RecentRevisions,
     /// When rooms were last read that were not since the start.
-    last_read: HashMap<RoomId, Instant>,
+    last_read: Tables<RoomId, Instant>,
     /// How often all of them were forgotten.
     forgotten: u32,
 }
@@ -34,12 +34,12 @@ pub(super) struct Rooms {
 impl Rooms {
     /// The id of a room.
     pub(super) fn id(&self, jid: &str) -> Option<RoomId> {
-        self.ids.get(jid).copied()
+        self.ids.get(jid)
     }
 
     /// The id of a room, of which nothing need be known yet.
     pub(super) fn id_or_insert(&mut self, jid: &str) -> RoomId {
-        if let Some(&id) = self.ids.get(jid) {
+        if let Some(id) = self.ids.get(jid) {
             return id;
         }
         let jid: Arc<str> = jid.into();
@@ -75,9 +75,18 @@ impl Rooms {
         self.rooms.get(self.id(jid)?)
     }
 
-    /// The ids of all of them.
-    pub(super) fn ids(&self) -> impl Iterator<Item = RoomId> {
-        self.rooms.keys()
+    /// Begins to go through all of them.
+    pub(super) fn walk(&self) -> Walk {
+        self.rooms.walk()
+    }
+
+    /// Goes on, by so many at most.
+    pub(super) fn step(
+        &self,
+        walk: &mut Walk,
+        at_most: usize,
+    ) -> impl Iterator<Item = (RoomId, &Room)> + use<'_> {
+        self.rooms.step(walk, at_most)
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.
@@ -97,13 +106,13 @@ impl Rooms {
 
     /// A room was last read at this time, before a restart.
     pub(super) fn set_last_read(&mut self, id: RoomId, at: Instant) {
-        let last = self.last_read.entry(id).or_insert(at);
-        *last = at.max(*last);
+        let last = self.last_read.get(&id).map_or(at, |last| last.max(at));
+        self.last_read.insert(id, last);
     }
 
     /// For how many seconds a room has not been read, where it has not been since before a restart.
     pub(super) fn seconds_unread(&self, id: RoomId, now: Instant) -> f64 {
-        self.last_read.get(&id).map_or(0.0, |&since| now.seconds_since(since))
+        self.last_read.get(&id).map_or(0.0, |since| now.seconds_since(since))
     }
 
     /// A room is gone.

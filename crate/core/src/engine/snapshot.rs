@@ -133,7 +133,7 @@ impl Engine {
     /// Looks at some more devices for a plan. Returns whether all were looked at; otherwise it is to be called again. The next part
     /// sees to it too, all at once.
     pub fn go_on_with_plan(&self, plan: &mut SnapshotPlan) -> bool {
-        plan.go_on(&self.devices)
+        plan.go_on(self.snapshot_sources())
     }
 
     /// The next part of a snapshot, as it is at `now`, of so many devices at most; `None` where nothing is left.

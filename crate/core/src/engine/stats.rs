@@ -44,7 +44,7 @@ impl Stats {
             accounts: registrations.accounts(),
             forwarded: registrations.forwards(),
             queued: devices.queued(),
-            parked: devices.domains().parked(),
+            parked: devices.queued().saturating_sub(devices.domains().ready()),
             in_flight: devices.in_flight(),
             spreading: fan_outs.len(),
             unstored: devices.journal().unstored(),

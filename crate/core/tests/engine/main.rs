@@ -43,6 +43,7 @@ mod retry;
 mod revision;
 mod shares;
 mod simulation;
+mod slices;
 mod snapshot;
 mod snapshot_parts;
 mod summary;

@@ -203,6 +203,38 @@ fn probes_are_among_those_that_the_operator_wants() {
 }
 
 #[test]
+fn what_may_still_be_answered_counts_however_many_probes_have_followed() {
+    for (most, users) in [(1, 1), (3, 1), (3, 50)] {
+        let options = Options { max_in_flight: most, reply_timeout: HOUR, ..Options::default() };
+        let mut world = World::with_users(users, options);
+        world.state = AppServer::Lost;
+        for _ in 0..300 {
+            world.say();
+            world.run(30.0);
+        }
+        for (number, at) in world.sent.iter().enumerate() {
+            let lately = world.sent[..=number].iter().filter(|sent| *at - **sent < HOUR).count();
+            assert!(lately <= most as usize, "{lately} at {at}, and not {most}");
+        }
+        // Where the operator has so few that all of them are waited for, the return is noticed as late as the first is given up.
+        world.state = UP;
+        world.run(HOUR + 60.0);
+        assert_eq!(world.told.len(), users);
+    }
+}
+
+#[test]
+fn many_probes_to_one_device_do_not_keep_it_from_hearing_in_time() {
+    let mut world = World::with_users(1, Options::default());
+    world.state = AppServer::Lost;
+    world.say();
+    world.run(10.0 * HOUR);
+    world.state = UP;
+    world.run(30.0);
+    assert_eq!(world.told.len(), 1);
+}
+
+#[test]
 fn who_waits_for_an_app_server_that_is_back_hears_of_a_new_message_at_once() {
     let mut world = World::with_users(300, Options::default());
     world.state = AppServer::Answers(Outcome::Transient);

@@ -176,6 +176,37 @@ fn what_has_not_left_is_forwarded_once_the_domain_is_there_again() {
     assert_eq!(service.words(&push.id).and_then(|(_, body, _)| body), Some("what light?"));
 }
 
+/// Nobody need connect for that: what waits asks for itself, as it does for app servers.
+#[test]
+fn a_domain_that_has_taken_messages_is_probed_however_long_it_is_away() {
+    for is_answered in [true, false] {
+        let mut service = juliet();
+        for seconds in [200.0, 20.0] {
+            service.say(ORCHARD, "But soft!");
+            let push = forwarded(&mut service);
+            if is_answered {
+                service.handle_reply(&push.id, JULIET, Outcome::Rejected);
+            } else {
+                service.handed_over(&push.id);
+            }
+            service.wait(seconds);
+        }
+        let (mut longest, mut since, mut now) = (0.0_f64, 0.0_f64, 0.0_f64);
+        for second in 0..24 * 3600 {
+            if second % 1800 == 0 {
+                service.say(ORCHARD, "what light?");
+            }
+            for push in service.pushes() {
+                service.handle_reply(&push.id, JULIET, Outcome::Silent);
+                (longest, since) = (longest.max(now - since), now);
+            }
+            service.wait(1.0);
+            now += 1.0;
+        }
+        assert!(longest.max(now - since) <= 30.0, "{longest} s, answered: {is_answered}");
+    }
+}
+
 #[test]
 fn no_answer_is_fine() {
     let mut service = juliet();
@@ -258,7 +289,8 @@ fn who_cannot_be_reached_for_weeks_is_asked_now_and_then_and_never_given_up() {
     service.set_occupants(ORCHARD, []);
     let mut asked = 0;
     for tick in 0..10 * 180 {
-        if tick % 180 == 0 {
+        // Her domain takes what goes to others also after the first time that nobody could reach her.
+        if tick % 180 == 0 || tick == 1 {
             service.say(ORCHARD, "But soft!");
         }
         for push in service.pushes() {

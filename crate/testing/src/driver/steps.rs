@@ -77,6 +77,17 @@ impl Driver {
         self.engine.awaited_rooms().next().map(str::to_owned)
     }
 
+    /// A look at all leases begins.
+    pub fn begin_lease_check(&mut self) {
+        self.engine.begin_lease_check();
+    }
+
+    /// It goes on. Returns whether there was anything left.
+    pub fn go_on_with_leases(&mut self) -> bool {
+        let now = UnixTime::from_seconds(self.now);
+        self.engine.next_aged_devices(now, now).is_some()
+    }
+
     /// What outlives a stop.
     pub fn plan_snapshot(&self) -> SnapshotPlan {
         self.engine.plan_snapshot()

@@ -22,6 +22,7 @@ const A_SECOND: f64 = 4.0;
 #[derive(Debug)]
 struct Checkpoint {
     plan: SnapshotPlan,
+    is_planned: bool,
     first: String,
     parts: usize,
     /// When it goes on.
@@ -130,7 +131,8 @@ impl Simulation {
         let journal = &mut self.module.journal;
         let first = format!("{:08}-{:08}", self.runs, journal.names + 1);
         journal.since_checkpoint = 0;
-        journal.checkpoint = Some(Checkpoint { plan, first, parts: 0, at: self.now + BETWEEN_PARTS });
+        journal.checkpoint =
+            Some(Checkpoint { plan, is_planned: false, first, parts: 0, at: self.now + BETWEEN_PARTS });
         Ok(())
     }
 
@@ -149,6 +151,12 @@ impl Simulation {
 
     fn write_part(&mut self, mut checkpoint: Checkpoint) -> Result<(), Killed> {
         self.step()?;
+        if !checkpoint.is_planned {
+            checkpoint.is_planned = self.module.driver.go_on_with_plan(&mut checkpoint.plan);
+            checkpoint.at = self.now + BETWEEN_PARTS;
+            self.module.journal.checkpoint = Some(checkpoint);
+            return Ok(());
+        }
         self.module.driver.now = self.now;
         let devices = self.settings.devices_in_part;
         let part = self.module.driver.next_part(&mut checkpoint.plan, devices, Detail::Words);

@@ -161,6 +161,7 @@ fn is_bit_by_bit(options: &Options) -> bool {
 fn options(members_at_once: usize, chance: &mut Chance) -> Options {
     Options {
         members_at_once,
+        devices_at_once: chance.pick(&[1, 5, ALL_AT_ONCE]),
         with_body: chance.one_in(2),
         with_sender: chance.one_in(2),
         max_errors: chance.pick(&[1, 3, 16]),

@@ -16,6 +16,8 @@ pub(super) struct SimDevice {
     pub(super) sent: Option<f32>,
     /// The newest message that the device has heard of.
     pub(super) told: u32,
+    /// The newest message of which it may have heard by a push that did not tell of all: others were still on their way to it.
+    pub(super) partly_told: u32,
     /// The newest message that this run of the engine knows it to have heard of.
     pub(super) answered: u32,
 }
@@ -31,4 +33,6 @@ pub(super) struct Flight {
     pub(super) sent: f64,
     /// The newest message that it tells of; 0 where it does not tell of all.
     pub(super) covers: u32,
+    /// The newest message that there was.
+    pub(super) newest: u32,
 }

@@ -122,6 +122,7 @@ impl Shard {
             epoch: load.epoch,
             sent: self.clock,
             covers,
+            newest: self.unread(&world.layout, user).newest,
         };
         let before = self.devices[user].sent.replace(self.clock as f32);
         world.tally.pushes += 1;
@@ -174,6 +175,9 @@ impl Shard {
     fn told(&mut self, flight: Flight, before: Option<f32>, world: &mut World) {
         let user = flight.device as usize;
         let device = self.devices[user];
+        if flight.covers == 0 {
+            self.devices[user].partly_told = flight.newest;
+        }
         if flight.covers <= device.told {
             world.tally.duplicates += u64::from(flight.covers > 0);
             return;

@@ -156,6 +156,8 @@ impl Shard {
         let read = self.rooms[layout.room(user, slot)].len();
         let device = &mut self.devices[user];
         (device.is_present[slot], device.read[slot]) = (false, read);
+        // What is left may be what they had been told of before the rest had come to them.
+        device.told = device.told.max(device.partly_told);
     }
 
     /// Sets the timer.

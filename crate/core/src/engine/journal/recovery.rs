@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::device::Device;
 use crate::ids::{DeviceId, UserId};
 use crate::journal::{Key, NameHash, UserHash};
+use crate::slots::Walk;
 use crate::time::Instant;
 
 use crate::engine::Engine;
@@ -18,7 +19,7 @@ const LOOKED_AT: usize = 5000;
 pub(in crate::engine) struct Index {
     key: Key,
     /// Those that have yet to be looked at.
-    left: Vec<UserId>,
+    left: Walk,
     found: HashMap<UserHash, UserId>,
 }
 
@@ -71,15 +72,13 @@ impl Engine {
         let mut index = match self.recovery.index.take() {
             Some(index) if index.key == key => index,
             _ => {
-                let left: Vec<UserId> = self.registrations.ids().collect();
-                Index { key, found: HashMap::with_capacity(left.len()), left }
+                let (left, users) = (self.registrations.walk(), self.registrations.all());
+                Index { key, found: HashMap::with_capacity(users), left }
             }
         };
-        let some = index.left.split_off(index.left.len().saturating_sub(LOOKED_AT));
-        let names =
-            some.into_iter().filter_map(|id| Some((key.hash_user(self.registrations.user(id)?.jid()), id)));
-        index.found.extend(names);
-        let is_done = index.left.is_empty();
+        let some = self.registrations.step(&mut index.left, LOOKED_AT);
+        index.found.extend(some.map(|(id, user)| (key.hash_user(user.jid()), id)));
+        let is_done = index.left.is_over();
         self.recovery.index = Some(index);
         self.devices.journal_mut().set_key(key);
         is_done
@@ -186,8 +185,9 @@ mod tests {
         let entry = UnreadEntry { room, count: 3, devices, ..UnreadEntry::default() };
         let part = Snapshot { unread: vec![entry], key: Some(key.to_string()), ..Snapshot::default() };
         assert_eq!(engine.restore(&part, Instant::from_seconds(1.0)), 0);
-        let counts =
-            engine.devices.iter().map(|device| device.unread().counts().map(|(_, count)| count).sum());
+        let devices = engine.devices.step(&mut engine.devices.walk(), 10);
+        let devices = devices.map(|(_, device)| device);
+        let counts = devices.map(|device| device.unread().counts().map(|(_, count)| count).sum());
         assert_eq!(counts.collect::<Vec<u32>>(), [3, 3]);
     }
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::registrations::Registrations;
 use crate::engine::rooms::Rooms;
-use crate::ids::{RoomId, UserId};
+use crate::ids::UserId;
+use crate::slots::Walk;
 use crate::time::Instant;
 
 use super::Sources;
@@ -12,7 +13,7 @@ use super::Sources;
 /// How many nicknames a snapshot holds.
 pub(super) const MAX_NICKNAMES: usize = 10_000;
 
-/// How many nicknames a part of it holds before the next one begins, and how many members are looked at for them.
+/// How many nicknames a part of it holds before the next one begins, and how many rooms and members are looked at for them.
 const AT_ONCE: usize = 1000;
 const LOOKED_AT: usize = 10_000;
 
@@ -42,19 +43,22 @@ fn is_zero(age: &u32) -> bool {
     *age == 0
 }
 
-/// Those of members with a device, of the last of these rooms, and at most so many. What was looked at is taken off.
+/// Those of members with a device, of the next rooms on this way, and at most so many. Where there can be no more of them, it is over.
 pub(super) fn take(
-    rooms: &mut Vec<RoomId>,
+    rooms: &mut Walk,
     at_most: &mut usize,
     sources: Sources<'_>,
     now: Instant,
 ) -> Vec<NicknameState> {
     let mut states: Vec<NicknameState> = Vec::new();
     let mut looked_at = 0;
-    while states.len() < AT_ONCE && looked_at < LOOKED_AT {
-        let Some(id) = rooms.pop() else { break };
+    while states.len() < AT_ONCE && looked_at < LOOKED_AT && !rooms.is_over() {
+        looked_at += 1;
+        let Some((id, room)) = sources.rooms.step(rooms, 1).next() else { continue };
         let age = sources.rooms.seconds_unread(id, now);
-        let Some(room) = sources.rooms.get(id).filter(|_| age <= MAX_AGE) else { continue };
+        if age > MAX_AGE {
+            continue;
+        }
         looked_at += room.members().count();
         let short = room.last_used().filter(|(_, nick)| nick.len() <= MAX_NICKNAME);
         let state = |(user, nick): (UserId, &str)| {
@@ -64,6 +68,9 @@ pub(super) fn take(
         states.extend(short.filter_map(state).take(at_most.saturating_sub(states.len())));
     }
     *at_most -= states.len();
+    if *at_most == 0 {
+        *rooms = Walk::default();
+    }
     states.sort_unstable();
     states
 }

@@ -2,7 +2,8 @@
 
 use crate::device::Device;
 use crate::devices::Devices;
-use crate::ids::{DeviceId, RoomId};
+use crate::ids::DeviceId;
+use crate::slots::Walk;
 use crate::time::Instant;
 
 use super::devices::DeviceState;
@@ -22,18 +23,19 @@ pub enum Detail {
     Counts,
 }
 
-/// How many devices are looked at in one call for how valuable their state is.
-const LOOKED_AT: usize = 20_000;
-
-/// What of a snapshot was not handed out yet, the most valuable last: devices with a mention to be pushed, those with
-/// anything else to be pushed, those where something is unread or has failed; and the rooms whose nicknames are known.
+/// What of a snapshot was not handed out yet: devices with a mention to be pushed, those with anything else to be pushed, those
+/// where something is unread or has failed; and the rooms whose nicknames are known.
+///
+/// Nothing is listed before it was looked at. A device that is registered meanwhile may be passed over: of what it hears from
+/// then on, and of what it takes over from others, the journal takes note.
 #[derive(Debug)]
 pub struct SnapshotPlan {
-    /// Those that have yet to be looked at, and those that were, by the value of their state: until all were.
-    left: Vec<DeviceId>,
+    /// The devices that have yet to be looked at.
+    devices: Walk,
+    /// Those that were, by the value of their state, the most valuable first. Of each kind the last one comes first.
     by_value: [Vec<DeviceId>; 3],
-    devices: Vec<DeviceId>,
-    rooms: Vec<RoomId>,
+    /// The rooms that have yet to be looked at.
+    rooms: Walk,
     /// How many nicknames there may still be.
     nicknames: usize,
     /// Whether what is known of the domains of app servers was not handed out yet: it is in the first part.
@@ -42,31 +44,25 @@ pub struct SnapshotPlan {
 
 impl SnapshotPlan {
     pub(in crate::engine) fn new(sources: Sources<'_>) -> Self {
-        SnapshotPlan { left: sources.devices.ids().collect(), ..Self::without_devices(sources) }
+        SnapshotPlan { devices: sources.devices.walk(), ..Self::without_devices(sources) }
     }
 
     /// Looks at some more devices. Returns whether that is done.
-    pub(in crate::engine) fn go_on(&mut self, devices: &Devices) -> bool {
-        let some = self.left.split_off(self.left.len().saturating_sub(LOOKED_AT));
-        for id in some.into_iter().rev() {
-            if let Some(rank) = devices.get(id).and_then(rank) {
+    pub(in crate::engine) fn go_on(&mut self, sources: Sources<'_>) -> bool {
+        for (id, device) in sources.devices.step(&mut self.devices, sources.options.devices_at_once.max(1)) {
+            if let Some(rank) = rank(device) {
                 self.by_value[rank as usize].push(id);
             }
         }
-        if !self.left.is_empty() {
-            return false;
-        }
-        self.devices.extend(std::mem::take(&mut self.by_value).into_iter().rev().flatten());
-        true
+        self.devices.is_over()
     }
 
     /// All but the devices.
     pub(in crate::engine) fn without_devices(sources: Sources<'_>) -> Self {
         SnapshotPlan {
-            left: Vec::new(),
+            devices: Walk::default(),
             by_value: Default::default(),
-            devices: Vec::new(),
-            rooms: sources.rooms.ids().collect(),
+            rooms: sources.rooms.walk(),
             nicknames: MAX_NICKNAMES,
             has_domains: true,
         }
@@ -74,7 +70,7 @@ impl SnapshotPlan {
 
     /// How many devices are left.
     pub fn devices_left(&self) -> usize {
-        self.devices.len()
+        self.by_value.iter().map(Vec::len).sum()
     }
 
     /// The next part, of so many devices at most; `None` where nothing is left.
@@ -85,14 +81,14 @@ impl SnapshotPlan {
         detail: Detail,
         now: Instant,
     ) -> Option<Snapshot> {
-        while !self.left.is_empty() {
-            self.go_on(sources.devices);
+        while !self.devices.is_over() {
+            self.go_on(sources);
         }
         let domains = match std::mem::take(&mut self.has_domains) {
             true => domains::take(sources.devices, now),
             false => Vec::new(),
         };
-        if self.devices.is_empty() && self.rooms.is_empty() && domains.is_empty() {
+        if self.devices_left() == 0 && self.rooms.is_over() && domains.is_empty() {
             return None;
         }
         let mut messages = Messages::default();
@@ -100,7 +96,7 @@ impl SnapshotPlan {
         messages.sort();
         let state = |device| DeviceState::of(device, sources, &messages, now);
         let devices = chosen.into_iter().filter_map(state).collect();
-        let nicknames = match self.devices.is_empty() {
+        let nicknames = match self.devices_left() == 0 {
             true => nicknames::take(&mut self.rooms, &mut self.nicknames, sources, now),
             false => Vec::new(),
         };
@@ -120,7 +116,7 @@ impl SnapshotPlan {
     ) -> Vec<&'a Device> {
         let (mut chosen, mut size) = (Vec::new(), 0);
         while chosen.len() < at_most && size < MAX_SIZE {
-            let Some(id) = self.devices.pop() else { break };
+            let Some(id) = self.by_value.iter_mut().find_map(Vec::pop) else { break };
             // Much may happen between two parts.
             let Some(device) = devices.get(id) else { continue };
             size += DeviceState::size(device);
