@@ -155,8 +155,8 @@ local function new(parts)
 		group.visited = {}; -- without this user, or with what they had before
 	end
 
-	-- Calls go_on(pause) in a task once there is space to search for a user, or go_on() at once if there is; or give_up() where too many others wait. Returns whether
-	-- it was called at once
+	-- Calls go_on() at once if there is space to search for a user, or go_on(pause) in a task once there is; or give_up() where too many
+	-- others wait. Returns whether it was called at once
 	local function when_free(bare_jid, go_on, give_up)
 		if has_space() and not line.is_any() then
 			go_on();
