@@ -88,7 +88,7 @@ local loading = part "muc_cloud_notify/loading".new {
 };
 part "muc_cloud_notify/requests".watch {
 	engine = engine, standby = standby, registrations = registrations, may_register = extensions.may_register;
-	accounts = known_accounts, find_memberships = rooms.find_memberships;
+	accounts = known_accounts, find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable;
 };
 local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
@@ -98,7 +98,7 @@ local may_push = accounts.watch {
 }.may_push;
 account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
-	find_memberships = rooms.find_memberships, is_wanted = options.accounts;
+	find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable, is_wanted = options.accounts;
 };
 local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
 local forwarding = part "muc_cloud_notify/forwarding".watch {
@@ -111,6 +111,7 @@ local held_store = part "muc_cloud_notify/held_store".new {
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;
 	outbox_store = outbox_store, may_push = may_push;
+	may_push_through = part "muc_cloud_notify/allowed_app_servers".new(options.engine.app_servers);
 	ways = {
 		account = part "muc_cloud_notify/account_handover".new { engine = engine, account_devices = account_devices }.hand_over;
 		forward = forwarding.hand_over;

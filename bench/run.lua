@@ -30,6 +30,9 @@ local sizes = is_quick and {
 	hostile_rooms = 2000;
 	hostile_stays = 200;
 	hostile_users = 2;
+	victim_registrations = 100;
+	victim_seconds = 2;
+	domain_users = 1000;
 	lost_rooms = 20;
 	waiting_devices = 2000;
 	waiting_rooms = 20;
@@ -57,6 +60,9 @@ local sizes = is_quick and {
 	hostile_rooms = 20000;
 	hostile_stays = 5000;
 	hostile_users = 20;
+	victim_registrations = 1000;
+	victim_seconds = 60;
+	domain_users = 10000;
 	lost_rooms = 400;
 	waiting_devices = 20000;
 	waiting_rooms = 400;
@@ -120,7 +126,7 @@ local function run_version(version)
 		{ prefix = "f", count = sizes.devices };
 		{ prefix = "h", count = sizes.hook_members };
 	});
-	run_all(version, { "cpu", "journal", "lateness", "flood", "idle", "hook", "hostile" }, { machine = machine, data = "main" });
+	run_all(version, { "cpu", "journal", "lateness", "flood", "idle", "hook", "hostile", "hostile_strangers" }, { machine = machine, data = "main" });
 	if is_wanted("hostile_mass") then
 		machine:new_data("waiting", { { prefix = "w", count = sizes.waiting_devices } });
 		measure("hostile_mass", machine, version);

@@ -7,7 +7,10 @@ local prosody = require "harness.prosody";
 -- Loads parts of the modules with another clock.
 local clock = { now = 0 };
 
-local environment = setmetatable({ module = { host = "conference.localhost" }, prosody = {} }, { __index = _G });
+local environment = setmetatable({
+	module = { host = "conference.localhost", log = function () end };
+	prosody = { hosts = { localhost = { type = "local" } } };
+}, { __index = _G });
 
 function environment.require(name)
 	return name == "util.time" and { monotonic = function () return clock.now; end, now = os.time } or require(name);
@@ -190,5 +193,52 @@ describe("a look at the leases", function ()
 		end
 		assert.equal(500, most);
 		assert.equal(users, #expired);
+	end);
+end);
+
+describe("messages that are held", function ()
+	local held_messages = part "muc_cloud_notify/held_messages";
+	local rooms, held;
+
+	before_each(function ()
+		rooms = {};
+		held = held_messages.new { presence = {}, may_have_device = function () end, is_important = function () return true; end };
+	end);
+
+	-- So many messages of 20 kB, of which 192 weigh half of the space, in a room that is there by its name.
+	local function say(name, sender, messages)
+		rooms[name] = rooms[name] or { jid = name .. "@conference.localhost", _occupants = {} };
+		for _ = 1, messages do
+			held.hold(rooms[name], "message", { sender = sender }, st.message({}, ("x"):rep(20000)));
+		end
+	end
+
+	-- How many of a room's have their words.
+	local function with_words(name)
+		local messages = 0;
+		held.on_release("message", function () messages = messages + 1; end);
+		held.on_release("forgotten", function () end);
+		held.release(rooms[name].jid, function () end);
+		return messages;
+	end
+
+	it("leave others their share, however many rooms and domains somebody has", function ()
+		for i = 1, 8 do say("own-" .. i, "mallory@s" .. i .. ".evil.example", 300); end
+		say("honest", "ann@good.example", 50);
+		say("ours", "bob@localhost", 20);
+		assert.equal(50, with_words "honest");
+		assert.equal(20, with_words "ours");
+	end);
+
+	it("are as many in one room as are left for others, and space that is free again is anybody's", function ()
+		say("one", "ann@good.example", 300);
+		assert.equal(192, with_words "one");
+		say("other", "ann@good.example", 300);
+		held.take_over(held.hand_over());
+		say("third", "bob@good.example", 300);
+		assert.equal(192, with_words "other");
+		assert.equal(0, with_words "third");
+		say("fourth", "bob@good.example", 300);
+		assert.equal(192, with_words "fourth");
 	end);
 end);

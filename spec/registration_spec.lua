@@ -28,6 +28,9 @@ versions.describe("registration", function (version)
 					muc_room_default_persistent = true;
 					push_max_devices = 2;
 				};
+				["listed.localhost"] = {
+					modules_enabled = { "muc_cloud_notify" }, muc_room_default_persistent = true, muc_push_default = "always", muc_push_interval = 0;
+				};
 			};
 		};
 		muc = muc_service.new(server);
@@ -106,6 +109,34 @@ versions.describe("registration", function (version)
 		assert.same({ "local" }, pushed(room));
 		assert.equal("result", from_session("disable", "desk"));
 		assert.same({}, pushed(room));
+	end);
+
+	it("is kept where the operator does not allow the app server any more, which is not pushed to until they do", function ()
+		local function allow(list)
+			server:admin([[
+				require "core.configmanager".set("listed.localhost", "muc_push_app_servers", ...);
+				require "core.modulemanager".reload("listed.localhost", "muc_cloud_notify");
+			]], list);
+		end
+		local listed = "listed.localhost";
+		local user, room = new_member { service = listed };
+		local other, _, other_jid = new_member { service = listed };
+		bob:affiliate(room, other_jid, "member");
+		assert_result(user:enable { jid = app.jid, node = "first", to = listed });
+		assert_result(other:enable { jid = other_app.jid, node = "other", to = listed });
+		assert.same({ "first" }, pushed(room));
+		assert.equal(1, #other_app.pushes);
+		allow { other_app.jid };
+		local length = #server:log();
+		for _ = 1, 2 do
+			assert.same({}, pushed(room));
+			assert.equal(1, #other_app.pushes);
+		end
+		local _, lines = server:log():sub(length):gsub("info\tpush%.localhost is not pushed to", "");
+		assert.equal(1, lines);
+		allow(nil);
+		assert.same({ "first" }, pushed(room));
+		assert.equal("4", app.pushes[#app.pushes].count); -- with what was said meanwhile
 	end);
 
 	it("is possible before anything else, and while in the room", function ()

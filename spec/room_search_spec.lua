@@ -249,4 +249,92 @@ versions.describe("the rooms of somebody who has a device now", function (versio
 		server:settle(20);
 		assert.truthy(table.concat(nodes(), "\n"):find("ann@users.localhost", 1, true));
 	end);
+
+	describe("when very many others ask to be searched for", function ()
+		-- ask(name, user): a request that may be answered later, in answers[name .. " " .. user]. look_ups(of_room, func): how often
+		-- affiliations are looked at meanwhile.
+		local crowd = [[
+			local answers, counts = {}, { enable = {}, disable = {} };
+			local function ask(name, user)
+				local iq = st.iq({ type = "set", id = "x", from = user .. "/phone", to = service })
+					:tag(name, { xmlns = "urn:xmpp:push:0", jid = "push.localhost", node = user });
+				prosody.hosts[service].events.fire_event("iq-set/host/urn:xmpp:push:0:" .. name, {
+					origin = { send = function (reply)
+						local error_type, condition = reply:get_error();
+						local answer = reply.attr.type == "result" and "result" or error_type .. "/" .. condition;
+						answers[name .. " " .. user] = answer;
+						counts[name][answer] = (counts[name][answer] or 0) + 1;
+					end }; stanza = iq:reset();
+				});
+			end
+			local function count_answers(name)
+				local copy = {};
+				for answer, count in pairs(counts[name]) do copy[answer] = count; end
+				return copy;
+			end
+			local function look_ups(of_room, func)
+				local affiliations, count = of_room._affiliations, 0;
+				of_room._affiliations = setmetatable({}, {
+					__index = function (_, key) count = count + 1; return affiliations[key]; end;
+					__pairs = function ()
+						return function (_, key) count = count + 1; return next(affiliations, key); end;
+					end;
+				});
+				func();
+				of_room._affiliations = affiliations;
+				return count;
+			end
+			local function settle_until(is_done)
+				for _ = 1, 2000 do
+					if is_done() then return; end
+					settle(1);
+				end
+				error("not settled");
+			end
+		]];
+
+		it("a message costs as little as with few, and others have their turns", function ()
+			local work, at_once, honest, still_wait, refused = run(crowd .. [[
+				local first = ...;
+				fill(room(first), 20000);
+				for i = 1, 4000 do
+					local user = "m-" .. i .. "@host-" .. i % 50 .. ".evil.example";
+					ask("enable", user);
+					ask("disable", user);
+				end
+				local at_once = count_answers("enable");
+				local work = look_ups(room(first), function () say(first); say(first); end);
+				ask("enable", "ann@users.localhost");
+				ask("enable", "dan@other.example");
+				local is_known = next(answers) and answers["enable ann@users.localhost"];
+				settle_until(function () return answers["enable ann@users.localhost"] and answers["enable dan@other.example"]; end);
+				say(first);
+				local honest = { is_known or "waits", answers["enable ann@users.localhost"], answers["enable dan@other.example"] };
+				return work, at_once, honest, counts.enable.result < 2000, counts.enable["wait/resource-constraint"];
+			]], rooms[1]);
+			assert.truthy(work <= 3 * 1001, work);
+			assert.same({ result = 1000, ["wait/resource-constraint"] = 2000 }, at_once);
+			assert.same({ "waits", "result", "result" }, honest);
+			assert.same({ true, 2002 }, { still_wait, refused }); -- two of the others had to give up their places
+			server:settle();
+			assert.same({ "ann@users.localhost 1" }, nodes());
+		end);
+
+		it("accounts of this server are all let in, and what one asks for is done in its order", function ()
+			local counts, at_once = run(crowd .. [[
+				local accounts = require "core.storagemanager".open("localhost", "accounts");
+				for i = 1, 2300 do
+					assert(accounts:set("account-" .. i, { password = "harness" }));
+					ask("enable", "account-" .. i .. "@localhost");
+				end
+				local at_once = counts.enable.result;
+				ask("disable", "account-2200@localhost");
+				settle_until(function () return counts.enable.result == 2300; end);
+				return { count_answers("enable"), answers["disable account-2200@localhost"],
+					prosody.hosts[service].modules.muc_cloud_notify.stats().users }, at_once;
+			]]);
+			assert.equal(1000, at_once);
+			assert.same({ { result = 2300 }, "result", 2299 }, counts);
+		end);
+	end);
 end);

@@ -171,6 +171,17 @@ laboratory.describe("the bounds of mod_muc_undelivered", function (lab)
 			assert.truthy(bytes > 1000000, bytes);
 		end);
 
+		it("leave a room its messages when somebody writes from hundreds of domains below their own", function ()
+			local kept, others = fill [[
+				for i = 1, 50 do lab.say(lab.room("other", "user@other.example"), st.message({ id = "m" .. i }, "x")); end
+				for i = 1, 2400 do
+					lab.say(lab.room("own-" .. i % 400, "mallory@s" .. i % 400 .. ".evil.example"), st.message({ id = "m" }, "x"));
+				end
+				if true then return lab.kept("honest@" .. host), lab.kept("other@" .. host); end
+			]];
+			assert.same({ 100, 50 }, { kept, others });
+		end);
+
 		it("leave a room its messages when somebody writes long ones", function ()
 			local kept = fill [[
 				for i = 1, 400 do lab.say(lab.room("own-" .. i % 100, "mallory@evil.example"), st.message({ id = "m" }, ("x"):rep(60000))); end

@@ -113,6 +113,25 @@ laboratory.describe("the bounds of mod_muc_undelivered", function (lab)
 			assert.truthy((" "..table.concat(bodies, " ").." "):find(" message 1 ", 1, true), table.concat(bodies, ","));
 		end);
 
+		it("hold for looks into archives for the domains of one owner together, and leave others theirs", function ()
+			local reads, honest = lab:try(laboratory.hosts.archiving, [[
+				local of_module = prosody.hosts[host].modules.muc_undelivered.module;
+				local part = require "util.envload".envloadfile(of_module:get_directory() .. "/lua/shared/part.lua", of_module.environment)();
+				local pages = part "muc_undelivered/pages".new(10, part "muc_undelivered/memory".new(1000000));
+				local function may_read(room, bare_jid)
+					local record = { history = { room_jid = room .. "@" .. host, number = 1 } };
+					return pages.for_bounce(record, part "muc_undelivered/shares".owner_of(bare_jid)) ~= nil;
+				end
+				local reads = 0;
+				for i = 1, 100 do
+					if may_read("own-" .. i, "mallory@s" .. i .. ".evil.example") then reads = reads + 1; end
+				end
+				return reads, may_read("honest", "ann@good.example");
+			]]);
+			assert.truthy(reads >= 20 and reads <= 22, reads);
+			assert.is_true(honest);
+		end);
+
 		it("hold for looks into the archives of a thousand rooms for authors", function ()
 			local reads = lab:try(laboratory.hosts.archiving, [[
 				local methods = getmetatable(require "core.storagemanager".open(host, "muc_log", "archive")).__index;

@@ -1,13 +1,14 @@
--- What strangers can do to the server with stanzas as large as Prosody takes them: how late everybody else is, and what is
--- kept. Where Prosody itself has much to do with such a stanza, the same is done in a MUC service without the module, and
--- what counts is how much later it is with it.
+-- What strangers can do to the server with stanzas as large as Prosody takes them from other servers: how late everybody else is,
+-- and what is kept. Where Prosody itself has much to do with such a stanza, the same is done in a MUC service without the module, by
+-- turns, and what counts is how much later it is with it: less than nothing where that is within what differs from one time to the next.
 
 local raw_component = require "bench.raw_component";
 
 local measurement = { name = "hostile" };
 
 local late_bar, kept_bar = 20, 2; -- ms; × what was sent
-local text_size = 240000; -- below the limit of a client's stanza
+local text_size = 500000; -- below the limit of a stanza of another server, or of a component (512 kB)
+local undelivered_bytes = 8 * 1024 * 1024; -- muc_undelivered_bytes
 
 local last_id = 0;
 
@@ -73,6 +74,15 @@ local function add_kept(results, id, what, kept, sent)
 	};
 end
 
+-- The same for what mod_muc_undelivered keeps, which has an option.
+local function add_kept_for_bounces(results, id, what, kept, sent)
+	add_kept(results, id, what, kept, sent);
+	results:add {
+		id = id .. "_bytes", text = "– the same, over muc_undelivered_bytes (8 MB)";
+		unit = "×", digits = 2, limit = 1, samples = { math.max(0, kept) / undelivered_bytes };
+	};
+end
+
 -- A publish-options form of many elements.
 local function large_forms(results, server)
 	local form = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options"
@@ -94,38 +104,52 @@ local function large_forms(results, server)
 	end
 end
 
--- In rooms of both services: how much later it is with the module.
-local function later(results, server, rooms, content)
-	local samples = {};
-	for i = 1, results.sizes.hostile_repetitions do
-		local bare = lateness(server, function () say(server, "bob", rooms.plain, content, 1); end);
-		samples[i] = math.max(0, lateness(server, function () say(server, "bob", rooms.hostile, content, 1); end) - bare);
+-- In rooms of both services, by turns: how late everybody is with the module, without, and how much later with it.
+local function add_later(results, server, rooms, id, what, content)
+	local late, bare, later = {}, {}, {};
+	local function in_room(room)
+		return lateness(server, function () say(server, "bob", room, content, 1); end);
 	end
-	return samples;
+	for i = 0, results.sizes.hostile_repetitions do -- the first time does not count: memory is made for such a stanza
+		if i % 2 == 0 then
+			bare[i], late[i] = in_room(rooms.plain), in_room(rooms.hostile);
+		else
+			late[i], bare[i] = in_room(rooms.hostile), in_room(rooms.plain);
+		end
+		later[i] = late[i] - bare[i];
+	end
+	bare[0], late[0], later[0] = nil, nil, nil;
+	add_late(results, id, what, late);
+	results:add { id = id .. "_bare", text = "– the same without the module", unit = "ms", digits = 1, samples = bare };
+	results:add {
+		id = id .. "_later", text = "– more than without the module"; unit = "ms", digits = 1, limit = late_bar, strict = true, samples = later;
+	};
 end
 
 -- Broadcasts with many elements.
 local function many_elements(results, server, rooms)
 	local content = "<body>Hello</body>" .. ("<a/>"):rep(text_size // 4);
-	add_late(results, "hostile_elements", "a message of 60,000 elements, more than without the module", later(results, server, rooms, content));
+	add_later(results, server, rooms, "hostile_elements", string.format("a message of %s elements", results.number(text_size // 4)), content);
 	local before = server:memory();
 	local sent = say(server, "bob", rooms.hostile, content, results.sizes.hostile_messages);
-	add_kept(results, "hostile_elements_kept", results.number(results.sizes.hostile_messages) .. " such messages", server:memory() - before, sent);
+	local what = results.number(results.sizes.hostile_messages) .. " such messages";
+	add_kept_for_bounces(results, "hostile_elements_kept", what, server:memory() - before, sent);
 end
 
 -- The most comparisons: nicknames of commas in a message of commas.
 local function commas(results, server, rooms)
 	local content = "<body>" .. (","):rep(text_size) .. "</body>";
-	add_late(results, "hostile_commas", string.format("a message of %s commas to %s members with nicknames of commas, more than without",
-		results.number(text_size), results.number(results.sizes.hostile_members)), later(results, server, rooms, content));
+	local what = string.format("a message of %s commas to %s members with nicknames of commas",
+		results.number(text_size), results.number(results.sizes.hostile_members));
+	add_later(results, server, rooms, "hostile_commas", what, content);
 end
 
 -- A module that looks at each push, and a long message.
 local function listener(results, server, rooms)
 	local content = "<body>" .. ("a "):rep(text_size // 2) .. "</body>";
 	server:call("listen", true);
-	add_late(results, "hostile_listener", "a message of 240 kB to them with a listener of cloud_notify/push, more than without",
-		later(results, server, rooms, content));
+	add_later(results, server, rooms, "hostile_listener", string.format("a message of %d kB to them with a listener of cloud_notify/push",
+		text_size // 1000), content);
 	server:call("listen", false);
 end
 
@@ -148,7 +172,8 @@ local function bounces(results, server, rooms)
 	server.users:send(leave);
 	local stays = results.sizes.hostile_stays;
 	come_and_go(stays);
-	add_kept(results, "hostile_stays_kept", results.number(stays) .. " joins and leaves", server:memory() - before, stays * (#join + #leave));
+	local kept, sent = server:memory() - before, stays * (#join + #leave);
+	add_kept_for_bounces(results, "hostile_stays_kept", results.number(stays) .. " joins and leaves", kept, sent);
 	local samples = {};
 	for i = 1, results.sizes.hostile_repetitions do
 		samples[i] = lateness(server, function ()
@@ -211,6 +236,8 @@ function measurement.run(results, server)
 	rooms.hostile = server:call("make_hostile_room", "hostile", "d", results.sizes.hostile_members, server.users_host);
 	server.users:join("bob", rooms.hostile, server.timeout);
 	server.users:join("bob", rooms.plain, server.timeout);
+	-- As in the other room: what Prosody itself keeps is not to be measured.
+	server:admin("prosody.hosts[...].modules.muc.get_room_from_jid(select(2, ...)):set_historylength(0)", server.plain_service, rooms.plain);
 	say(server, "bob", rooms.hostile, "<body>Hello</body>", 1); -- reads the room
 	raw_component.pause(0.5);
 	for _, part in ipairs { large_forms, pairs_of_requests, bounces, many_elements, commas, listener, lost_session } do

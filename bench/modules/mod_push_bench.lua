@@ -3,6 +3,7 @@
 -- What is global here can be called through the console of the harness, see bench/server.lua.
 
 -- luacheck: globals make_hostile_room make_rooms destroy_rooms put_out_rooms say_in_rooms listen
+-- luacheck: globals swallow_publishes count_publishes enable_all
 -- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
 
 local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
@@ -49,6 +50,41 @@ function make_hostile_room(node, prefix, count, host)
 	room:set_historylength(0); -- what Prosody itself keeps is not to be measured
 	module:fire_event("muc-room-restored", { jid = room.jid, room = room });
 	return room.jid;
+end
+
+local swallowed = {}; -- domain -> how many stanzas were sent there
+
+-- From now on nothing that is sent to a domain arrives, nor is answered.
+function swallow_publishes(domain)
+	swallowed[domain] = 0;
+	events.add_handler("route/remote", function (event)
+		if event.stanza.attr.to ~= domain then return; end
+		swallowed[domain] = swallowed[domain] + 1;
+		return true;
+	end, 1000);
+end
+
+function count_publishes(domain)
+	return swallowed[domain];
+end
+
+-- Enables from users of a host. Returns how many of them have led to a result, and how long all took, in seconds.
+function enable_all(prefix, first, last, host, app_server)
+	local answered, results, began = 0, 0, clock();
+	local wait, done = async.waiter();
+	local function send(reply)
+		answered = answered + 1;
+		if reply.attr.type == "result" then results = results + 1; end
+		if answered == last - first + 1 then done(); end
+	end
+	for i = first, last do
+		local user = prefix..i.."@"..host;
+		local iq = st.iq({ type = "set", id = "x", from = user.."/phone", to = module.host })
+			:tag("enable", { xmlns = "urn:xmpp:push:0", jid = app_server, node = user }):reset();
+		events.fire_event("iq-set/host/urn:xmpp:push:0:enable", { origin = { send = send }, stanza = iq });
+	end
+	wait();
+	return results, clock() - began;
 end
 
 local function jid_of(node, number)

@@ -33,11 +33,12 @@ local seconds_after_failure = 30;
 -- How long a start waits for them the first time, twice as long each time, and how often.
 local first_pause, pauses = 0.25, 8;
 
--- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships = see rooms.lua;
--- is_wanted = whether accounts are to be reached at all }
+-- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships,
+-- when_searchable = see rooms.lua; is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
 	local lists;
+	local is_looked_at = {}; -- user -> whether it is going to be
 	local awaited; -- hosts whose accounts a start has yet to add
 	local waited = 0; -- how often it has waited for them
 
@@ -86,16 +87,28 @@ local function watch(parts)
 		end
 	end
 
+	-- Once they can be searched for, as func(pause) may make it known that they have a device. In a task; pause: see lua/shared/tasks.lua
+	local function in_turn(user, func, pause)
+		parts.when_searchable(user, function (pause_then) func(pause_then or pause); end, function () end); -- nobody of ours is sent away
+	end
+
 	-- From the next turn on: by then mod_cloud_notify has stored what was asked of it.
 	local function look_later(event)
 		local origin = event.origin;
 		if not origin.username or not standby.is_serving() then return; end
 		local user = jid_join(origin.username, origin.host);
-		tasks.later("look at the devices of the account "..user, function (pause) look(user, pause); end, function () end);
+		if is_looked_at[user] then return; end
+		is_looked_at[user] = true;
+		tasks.later("look at the devices of the account "..user, function (pause)
+			in_turn(user, function (pause_then)
+				is_looked_at[user] = nil;
+				look(user, pause_then);
+			end, pause);
+		end, function () end);
 	end
 
-	-- Adds the accounts of a host. Returns false where they cannot be listed, and whether that may be otherwise in a moment.
-	local function load_host(host, pause, on_first_device)
+	-- Adds the accounts of a host by add_account(user, pause). Returns false where they cannot be listed, and whether that may be otherwise in a moment.
+	local function load_host(host, pause, add_account)
 		if not has_module(host) then return true; end
 		local ok, usernames = pcall(lists.list, host, function () pause(true); end, function () return true; end);
 		if not ok then
@@ -105,15 +118,23 @@ local function watch(parts)
 		lists.note_success(host);
 		for _, username in ipairs(usernames) do
 			local user = jid_join(username, host);
-			guard.attempt("take note of the devices of the account "..user, add, user, on_first_device, pause);
+			guard.attempt("take note of the devices of the account "..user, add_account, user, pause);
 			pause(true);
 		end
 		return true;
 	end
 
+	local function add_first(user, pause)
+		add(user, function () end, pause);
+	end
+
+	local function add_in_turn(user, pause)
+		in_turn(user, function (pause_then) add(user, find_rooms, pause_then); end, pause);
+	end
+
 	lists = user_lists.new {
 		module_name = module_name, tasks = parts.tasks, seconds_until_retry = seconds_after_failure;
-		read = function (host, pause) return load_host(host, pause, find_rooms); end;
+		read = function (host, pause) return load_host(host, pause, add_in_turn); end;
 		what = function (host) return "load the accounts of "..host.." with devices"; end;
 		failure = function (host, err)
 			return "The accounts of "..host.." with devices cannot be listed, so they are not reached until they can: "..err;
@@ -129,7 +150,7 @@ local function watch(parts)
 		end
 		local left = {};
 		for _, host in ipairs(awaited) do
-			local is_loaded, is_waited_for = load_host(host, pause, function () end);
+			local is_loaded, is_waited_for = load_host(host, pause, add_first);
 			if not is_loaded and is_waited_for and waited < pauses then
 				table.insert(left, host);
 			elseif not is_loaded then

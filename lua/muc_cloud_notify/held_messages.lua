@@ -1,8 +1,9 @@
 -- Messages that are held until it is known whom they concern: those that came in before their room was read, or before the
 -- registrations were loaded.
 --
--- Bounds: what is held of messages weighs `max_held` at most. A room may hold no more than is left for others, so that one in
--- which much is said leaves space for those that are read at the same time. What does not fit only counts: of messages by
+-- Bounds: what is held of messages weighs `max_held` at most. A room may hold no more than is left for others, and so may those that
+-- a family of domains has sent (see shared/families.lua) in all rooms: what is said in some leaves space for others that are read
+-- at the same time. What does not fit only counts: of messages by
 -- the same author in the same room, with nobody leaving in between, it is kept how many there were. There are `max_counts` such
 -- entries; beyond that a message counts as one that was sent earlier, by when fewer had left, and if its author has sent none
 -- there, it is told to nobody.
@@ -17,8 +18,12 @@ local part = ...;
 local st = require "util.stanza"; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
 
+local jid_host = require "util.jid".host;
+
+local families = part "shared/families";
 local guard = part "shared/guard";
 local stanza_weight = part "shared/stanza_weight";
+local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- Of the messages that are held in all rooms, in bytes; and the most elements of one.
 local max_held = 8 * 1024 * 1024;
@@ -34,6 +39,12 @@ local function weight_of(stanza)
 	return elements <= max_elements and weight_of_message + structure + length or math.huge;
 end
 
+-- Who has a share: the family of a message's author, or an account of this server. sender: nil for the room's own
+local function family_of(sender)
+	if not sender or local_hosts.is_local(sender) then return sender or ""; end
+	return families.of(jid_host(sender) or sender);
+end
+
 -- parts: { presence; may_have_device(room, bare_jid) = whether a user has a device, as far as that is known; is_important(facts, stanza) =
 -- whether a message counts at all }
 local function new(parts)
@@ -42,9 +53,10 @@ local function new(parts)
 	-- room JID -> { room, messages, first, last = which of them are still there, weight, present = see find_present(), presences = how many
 	-- occupants have left since the first message was held, left = bare JID -> the number of `presences` with which they left,
 	-- counts = see count(), unstored = see begin_to_note() }. A message or count: { kind, details, presences = as it was then, weight, times,
-	-- number = under which it is in the store, nil: it is not }
+	-- family = whose share it is of, nil: nobody's, number = under which it is in the store, nil: it is not }
 	local held = {};
 	local weight_held, counts_held = 0, 0; -- of all of them
+	local weights = {}; -- family -> how much of that its messages weigh, nil for nothing
 	local untold = 0; -- how many messages are told to nobody, as there was no space
 	local pushers = {}; -- kind of message -> push(room, details, present)
 	local is_noting = false; -- whether what changes is noted, for the store
@@ -124,16 +136,27 @@ local function new(parts)
 		return true;
 	end
 
+	-- bytes: less than nothing for what is held no more
+	local function add_weight(of_room, message, bytes)
+		of_room.weight, weight_held = of_room.weight + bytes, weight_held + bytes;
+		if message.family then
+			local weight = (weights[message.family] or 0) + bytes;
+			weights[message.family] = weight > 0 and weight or nil;
+		end
+	end
+
 	-- Keeps a message until its room is read, where there is space for it. facts: plain values, as they may outlive this module;
 	-- stanza: nil where it is not known
 	local function hold(room, kind, facts, stanza)
 		local weight = weight_of(stanza);
-		local weight_in_room = held[room.jid] and held[room.jid].weight or 0;
-		if weight_in_room + weight <= max_held - weight_held then
+		local family = family_of(facts.sender);
+		local before = math.max(held[room.jid] and held[room.jid].weight or 0, weights[family] or 0);
+		if before + weight <= max_held - weight_held then
 			local of_room = open(room);
-			of_room.weight, weight_held = of_room.weight + weight, weight_held + weight;
 			local details = { facts = facts, stanza = stanza and st.clone(stanza), sent = monotonic() };
-			add(of_room, { kind = kind, details = details, weight = weight, times = 1 });
+			local message = { kind = kind, details = details, weight = weight, times = 1, family = family };
+			add(of_room, message);
+			add_weight(of_room, message, weight);
 		elseif kind ~= "message" or parts.is_important(facts, stanza) and not count(room, facts) then
 			untold = untold + 1;
 			module:log("debug", "A message in %s is told to nobody: too much is held until rooms are read", room.jid);
@@ -181,7 +204,7 @@ local function new(parts)
 	local function take_out(of_room)
 		local message = of_room.messages[of_room.first];
 		of_room.messages[of_room.first], of_room.first = nil, of_room.first + 1;
-		of_room.weight, weight_held = of_room.weight - message.weight, weight_held - message.weight;
+		add_weight(of_room, message, -message.weight);
 		if message.number then told[of_room.room.jid] = message.number; end
 		if of_room.unstored then of_room.unstored.recounted[message] = nil; end
 		if message.kind == "forgotten" then
@@ -288,7 +311,8 @@ local function new(parts)
 			if fits then
 				of_room.first = of_room.first - 1;
 				of_room.messages[of_room.first] = message;
-				of_room.weight, weight_held = of_room.weight + message.weight, weight_held + message.weight;
+				message.family = message.weight > 0 and family_of(message.details.facts.sender) or nil;
+				add_weight(of_room, message, message.weight);
 			else
 				untold = untold + message.times;
 			end
@@ -321,9 +345,10 @@ local function new(parts)
 	end
 
 	local function take_over(messages)
-		held, weight_held, counts_held = messages, 0, 0;
+		held, weight_held, counts_held, weights = messages, 0, 0, {};
 		for _, of_room in pairs(held) do
-			weight_held = weight_held + of_room.weight;
+			of_room.weight = 0;
+			for _, message in pairs(of_room.messages) do add_weight(of_room, message, message.weight); end
 			for _, counts in pairs(of_room.counts) do counts_held = counts_held + #counts; end
 		end
 	end

@@ -26,14 +26,15 @@ local function is_in_process(app_server)
 end
 
 -- parts: { engine; standby; publish; publishers; extensions; confidants; early_facts; outbox_store; may_push(user, id, time) = whether a
--- push may go to that user, and whether that took a look into a store, see accounts.lua; ways = what hands a push over that goes by a
--- way: way -> a function like that of account_handover.lua; seconds_per_turn = how long the other users of the event loop are kept
--- waiting at most, other than by one such look }
+-- push may go to that user, and whether that took a look into a store, see accounts.lua; may_push_through = see
+-- allowed_app_servers.lua; ways = what hands a push over that goes by a way: way -> a function like that of account_handover.lua;
+-- seconds_per_turn = how long the other users of the event loop are kept waiting at most, other than by one such look }
 local function new(parts)
 	local engine, extensions, may_push, seconds_per_turn = parts.engine, parts.extensions, parts.may_push, parts.seconds_per_turn;
 	local find_addressee, make_iq, outbox_store = parts.publish.addressee, parts.publish.iq, parts.outbox_store;
 	local confidants, publisher_for, ways = parts.confidants, parts.publishers.host_for, parts.ways;
 	local is_serving, has_begun = parts.standby.is_serving, parts.outbox_store.has_begun;
+	local may_push_through = parts.may_push_through;
 	local note_early_ping = parts.early_facts.note_ping;
 
 	-- Lets other modules see a push. Returns whether it is still to be sent; where it is not, the engine knows.
@@ -77,7 +78,7 @@ local function new(parts)
 			if to and ways[to.way] then
 				has_waited = ways[to.way](to, id, summary, now);
 				return;
-			elseif to and not to.way then
+			elseif to and not to.way and may_push_through(to.app_server) then
 				is_allowed, has_waited = may_push(to.user, id, now);
 			end
 			if not is_allowed then

@@ -43,14 +43,16 @@ end
 local requests_at_once, requests_per_second = 30, 10 / 60;
 local buckets_kept = 10000;
 
--- Who is searched for before it is known whether they may have a device; others have to come again.
-local max_searched_for = 1000;
-
 -- The most that is stored of a device in all, with what other modules add, in about as many bytes.
 local longest_registration = 65536;
 
 local function rate_exceeded(event)
 	event.origin.send(st.error_reply(event.stanza, "wait", "resource-constraint", "You have sent too many requests, try again in a minute"));
+	return true;
+end
+
+local function too_many(event)
+	event.origin.send(st.error_reply(event.stanza, "wait", "resource-constraint", "Too many others enable pushes at the moment, try again in a minute"));
 	return true;
 end
 
@@ -72,19 +74,21 @@ local function fits(value, left)
 end
 
 -- parts: { engine; standby; registrations; may_register(event, push_info) = whether other modules agree; accounts = see accounts.lua;
--- find_memberships = see rooms.lua }
+-- find_memberships, when_searchable = see rooms.lua }
 local function watch(parts)
 	local engine, standby, registrations, may_register = parts.engine, parts.standby, parts.registrations, parts.may_register;
 	local accounts, find_memberships = parts.accounts, parts.find_memberships;
 	local enables = token_buckets.new(requests_at_once, requests_per_second, buckets_kept);
 	-- Of their own: who may not enable for now can still disable.
 	local disables = token_buckets.new(requests_at_once, requests_per_second, buckets_kept);
-	local searched_for = 0;
+	local searched_for = 0; -- before it is known whether they may have a device
+	local held = {}; -- user -> a list of functions, where a request of theirs waits: those that came after it are done in their order
 
 	local search_and_enable;
 
-	-- is_member: whether the user is a member of a room; nil where that is not known
-	local function answer_enable(event, user, is_member)
+	-- before: what is stored of the user, nil where nothing is, or that is not known; is_member: whether the user is a member of a room; nil
+	-- where that is not known
+	local function answer_enable(event, user, before, is_member)
 		local stanza = event.stanza;
 		local account = accounts.find_just_now(user);
 		if account == false then
@@ -92,7 +96,7 @@ local function watch(parts)
 			registrations.remove_former(user, account);
 			return refuse(event, no_account);
 		end
-		local before = registrations.without_former(registrations.read(user), account);
+		before = registrations.without_former(before or registrations.read(user), account);
 		local facts = {
 			user = user, app_server = app_server_of(stanza, "enable"), is_local = local_hosts.is_local(user), is_member = is_member or false;
 		};
@@ -119,33 +123,59 @@ local function watch(parts)
 		return true;
 	end
 
+	-- What a user asks for waits for what they have asked for before.
+	local function in_order(user, func)
+		if held[user] then
+			table.insert(held[user], func);
+		else
+			func();
+		end
+	end
+
+	-- Goes on with a request that was held, which may have to be held again. func() does not raise errors
+	local function resume(user, func)
+		local since = held[user];
+		held[user] = nil;
+		func();
+		for _, other in ipairs(since) do in_order(user, other); end
+	end
+
 	-- The domain of a user has no room for another stranger: so it is found out first whether they are one, and how many of the
-	-- others are. Returns nil where too many are searched for already.
+	-- others are.
 	function search_and_enable(event, user)
-		if searched_for >= max_searched_for then return nil; end
 		searched_for = searched_for + 1;
+		held[user] = {};
 		local answer = guard.answer("enable pushes", function (is_member)
-			return answer_enable(event, user, is_member);
+			return answer_enable(event, user, nil, is_member);
 		end, function () return store_failed(event); end);
 		find_memberships(user, function (is_member)
 			searched_for = searched_for - 1;
-			answer(is_member);
+			resume(user, function () answer(is_member); end);
 		end);
 		return true;
 	end
 
-	local function enable(event)
+	local enable_first = guard.answer("enable pushes", function (event)
 		local user = jid_bare(event.stanza.attr.from);
-		if not enables.take(user) then return rate_exceeded(event); end
 		-- Nobody gets a place for which somebody else has come earlier, and waits.
 		local has_to_wait = searched_for > 0 and not local_hosts.is_local(user) and not engine:is_registered(user);
-		return has_to_wait and search_and_enable(event, user) or answer_enable(event, user, nil);
+		return has_to_wait and search_and_enable(event, user) or answer_enable(event, user, nil, nil);
+	end, store_failed);
+
+	local function enable(event, user)
+		local before = engine:is_registered(user) and registrations.read(user) or nil;
+		if before then return answer_enable(event, user, before, nil); end
+		held[user] = {};
+		parts.when_searchable(user, function ()
+			resume(user, function () enable_first(event); end);
+		end, function ()
+			resume(user, function () too_many(event); end);
+		end);
+		return true;
 	end
 
-	local function disable(event)
+	local function disable(event, user)
 		local stanza = event.stanza;
-		local user = jid_bare(stanza.attr.from);
-		if not disables.take(user) then return rate_exceeded(event); end
 		local before = registrations.read(user);
 		local change, refusal = engine:prepare_disable(stanza, app_server_of(stanza, "disable"), before);
 		if not change then
@@ -164,8 +194,13 @@ local function watch(parts)
 	end
 
 	-- Answers requests where this process serves, and as soon as that is known.
-	local function hook(name, what, handler)
-		local answer = guard.answer(what, handler, store_failed);
+	local function hook(name, what, handler, buckets)
+		local answer = guard.answer(what, function (event)
+			local user = jid_bare(event.stanza.attr.from);
+			if not buckets.take(user) then return rate_exceeded(event); end
+			in_order(user, guard.answer(what, function () return handler(event, user); end, function () return store_failed(event); end));
+			return true;
+		end, store_failed);
 		local refuse_for_now = guard.answer(what, refuse_on_standby);
 		module:hook("iq-set/host/"..xmlns_push..":"..name, function (event)
 			if standby.is_serving() then return answer(event); end
@@ -176,8 +211,8 @@ local function watch(parts)
 		end);
 	end
 
-	hook("enable", "enable pushes", enable);
-	hook("disable", "disable pushes", disable);
+	hook("enable", "enable pushes", enable, enables);
+	hook("disable", "disable pushes", disable, disables);
 end
 
 return { watch = watch };

@@ -13,6 +13,7 @@ local part = ...;
 
 local guard = part "shared/guard";
 local is_member = part "muc_cloud_notify/room_sync".is_member;
+local search_line = part "muc_cloud_notify/search_line";
 
 -- What is looked up in a room, or the room's affiliations, in one go.
 local users_per_group = 500;
@@ -50,6 +51,8 @@ local function new(parts)
 	-- their order; found = bare JID -> true for those who are a member anywhere; visited = JID of a room where something has
 	-- happened -> true; is_begun }
 	local groups = {};
+	local line = search_line.new();
+	local is_planned = false; -- whether a task is to see to all of them
 
 	-- Returns whether any of the users is a member. occupant: see visit()
 	local function look_into(group, room, occupant)
@@ -100,13 +103,36 @@ local function new(parts)
 		end
 	end
 
-	local function search(pause)
-		while groups[1] do
-			local group = groups[1];
-			group.is_begun = true;
-			go_through_rooms(group, pause);
-			finish(group, pause);
+	local function has_space()
+		return #groups < 2 or groups[#groups].count < users_per_group;
+	end
+
+	-- Lets in as many of those who wait as there is space for. Not everybody comes to be searched for in the end.
+	local function let_in(pause)
+		for _ = 1, users_per_group do
+			local go_on = has_space() and line.take();
+			if not go_on then return; end
+			guard.attempt("go on with a user who has waited to be searched for", go_on, pause);
+			pause(true);
 		end
+	end
+
+	local function search(pause)
+		while groups[1] or line.is_any() do
+			local group = groups[1];
+			if group then
+				group.is_begun = true;
+				go_through_rooms(group, pause);
+				finish(group, pause);
+			end
+			let_in(pause);
+		end
+	end
+
+	local function plan()
+		if is_planned then return; end
+		is_planned = true;
+		tasks.later("find the rooms of users", search, function () is_planned = false; end);
 	end
 
 	local function open_group()
@@ -114,9 +140,7 @@ local function new(parts)
 		if group and not group.is_begun and group.count < users_per_group then return group; end
 		group = { users = {}, count = 0, callbacks = {}, found = {}, visited = {} };
 		table.insert(groups, group);
-		if #groups == 1 then
-			tasks.later("find the rooms of users", search, function () end);
-		end
+		plan();
 		return group;
 	end
 
@@ -131,6 +155,18 @@ local function new(parts)
 		group.visited = {}; -- without this user, or with what they had before
 	end
 
+	-- Calls go_on() at once if there is space to search for a user, or go_on(pause) in a task once there is; or give_up() where too many
+	-- others wait. Returns whether it was called at once
+	local function when_free(bare_jid, go_on, give_up)
+		if has_space() and not line.is_any() then
+			go_on();
+			return true;
+		end
+		line.add(bare_jid, go_on, give_up);
+		plan();
+		return false;
+	end
+
 	-- A room is gone: what is left of it is nothing to be looked into.
 	local function forget(room_jid)
 		for _, group in ipairs(groups) do
@@ -138,7 +174,7 @@ local function new(parts)
 		end
 	end
 
-	return { add = add, visit = visit, is_pending = is_pending, forget = forget };
+	return { add = add, when_free = when_free, visit = visit, is_pending = is_pending, forget = forget };
 end
 
 return { new = new };

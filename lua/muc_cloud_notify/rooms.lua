@@ -216,7 +216,7 @@ local function watch(parts)
 		search.add(bare_jid, on_found);
 	end
 
-	return { facts_of = facts_of, find_memberships = find_memberships, visit = visit };
+	return { facts_of = facts_of, find_memberships = find_memberships, when_searchable = search.when_free, visit = visit };
 end
 
 return { watch = watch };

@@ -1,12 +1,16 @@
 -- Who has to give way when space is short: whoever holds the most, down to a level that is the same for all. Among those who
 -- hold something it is the domain, in what this holds the room.
 --
--- A share is a domain's, whatever number of users it has; each account of this server has its own, as it is up to the
--- operator who gets one.
+-- A share is that of a family of domains, see shared/families.lua, whatever number of users they have; each account of this server has
+-- its own, as it is up to the operator who gets one.
 --
 -- This file is MIT/X11 licensed.
 
+local part = ...;
+
 local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+
+local families = part "shared/families";
 
 local hosts = prosody.hosts;
 
@@ -14,7 +18,7 @@ local hosts = prosody.hosts;
 local function owner_of(bare_jid)
 	if not bare_jid then return ""; end
 	local host = jid_host(bare_jid);
-	return hosts[host] and bare_jid or host or "";
+	return hosts[host] and bare_jid or host and families.of(host) or "";
 end
 
 -- Halvings of the range in which the level is looked for: a level need not be exact.

@@ -12,6 +12,7 @@ use crate::ids::RoomId;
 use crate::message::MessageIds;
 use crate::originals::Original;
 use crate::time::Instant;
+use crate::work;
 
 /// Which message it is: all that is kept of one that a newer one speaks for.
 #[derive(Debug)]
@@ -276,12 +277,14 @@ impl Notifications {
     /// Drops that of a room.
     pub(super) fn drop_room(&mut self, room: RoomId) {
         if let Ok(place) = self.place(room) {
+            work::count(self.0.len() - place);
             self.0.remove(place);
         }
     }
 
     /// Drops those that are not to be kept.
     pub(super) fn retain(&mut self, is_kept: impl Fn(RoomId, &Notification) -> bool) {
+        work::count(self.0.len());
         self.0.retain(|(room, notification)| is_kept(*room, notification));
     }
 
@@ -301,6 +304,7 @@ impl Notifications {
                 false
             }
             Err(place) => {
+                work::count(self.0.len() - place);
                 self.0.insert(place, (room, notification));
                 true
             }
@@ -313,6 +317,7 @@ impl Notifications {
             *self = older;
             return;
         }
+        work::count(self.0.len() + older.0.len());
         let mut merged = SmallVec::with_capacity(self.0.len().max(older.0.len()));
         let mut newer = std::mem::take(&mut self.0).into_iter().peekable();
         for (room, notification) in older.0 {

@@ -6,8 +6,8 @@ use muc_cloud_notify_core::work_done;
 
 use super::*;
 
-/// The largest stanza that Prosody takes from a client (`c2s_stanza_size_limit`).
-const SIZE: usize = 256 * 1024;
+/// The largest stanza that Prosody takes from another server (`s2s_stanza_size_limit`).
+const SIZE: usize = 512 * 1024;
 
 /// What is compared with nicknames at most, and prepared of addresses (64 kB each), and what of a text is looked at with the
 /// longest that folding makes of it.
@@ -144,8 +144,8 @@ fn one_message_is_compared_with_any_number_of_nicknames_only_so_much() {
     };
     let long_word = "a".repeat(240);
     for (name, body, nicknames) in [
-        ("commas", ",".repeat(240_000), numbered(1000, &commas)),
-        ("commas that are looked for", ",".repeat(240_000), numbered(1000, &commas[..240])),
+        ("commas", ",".repeat(500_000), numbered(1000, &commas)),
+        ("commas that are looked for", ",".repeat(500_000), numbered(1000, &commas[..240])),
         ("letters", "a ".repeat(8000), numbered(1000, &"a ".repeat(125))),
         ("one word", "user ".repeat(3000), numbered(5000, "user ")),
         ("a long word", format!("{long_word} ").repeat(60), numbered(5000, &format!("{long_word} "))),
