@@ -20,7 +20,10 @@ versions.describe("the share of a user and of a domain", function (version)
 		server, muc = muc_service.start(version, {
 			components = { "users.localhost", "push.localhost", "strange.localhost", "odd.localhost" };
 			muc = options {};
-			mucs = { [few] = options { muc_push_max_users_per_domain = 120 }, [small] = options { muc_push_max_users = 22 } }; -- of which two are for accounts of this server
+			mucs = {
+				[few] = options { muc_push_max_users_per_domain = 120 };
+				[small] = options { muc_push_max_users = 22 }; -- of which two are for accounts of this server
+			};
 		});
 	end);
 
