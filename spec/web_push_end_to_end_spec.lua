@@ -8,7 +8,7 @@ local tables = require "harness.tables";
 local versions = require "spec.support.versions";
 local web_push = require "spec.support.web_push";
 
-local muc_options = { modules_enabled = { "muc_cloud_notify" }, muc_push_default = "always", muc_push_retry_delay = 0.1, push_max_errors = 1 };
+local muc_options = { modules_enabled = { "muc_cloud_notify" }, muc_push_default = "always", muc_push_retry_delay = 0.1 };
 local telling = { push_notification_with_body = true, push_notification_with_sender = true };
 
 versions.describe("a message in a room", function (version)
@@ -36,7 +36,8 @@ versions.describe("a message in a room", function (version)
 		]], user.bare_jid);
 	end
 
-	local function it_all_works()
+	-- errors: how many such answers end a registration
+	local function it_all_works(errors)
 		it("comes to the browser of a member who is away", function ()
 			local room, carol = new_member "/push/1";
 			bob:say(room, "See you at eight");
@@ -72,12 +73,15 @@ versions.describe("a message in a room", function (version)
 			assert.equal("hello", text.text);
 		end);
 
-		it("ends the registration of a browser whose subscription has ended", function ()
+		it(("ends the registration of a browser whose subscription has ended, after %d pushes"):format(errors), function ()
 			local room, carol = new_member "/push/4";
-			assert.is_true(has_device(carol));
-			app.service.answer = 410;
-			bob:say(room, "hello");
-			app.service:expect_request();
+			for i = 1, errors do
+				assert.is_true(has_device(carol));
+				app.service.answer = i < errors and 404 or 410;
+				bob:say(room, "@carol hello "..i, ("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:%s'/>"):format(carol.bare_jid));
+				app.service:expect_request();
+				server:settle();
+			end
 			assert.truthy(loop.wait_until(function () return not has_device(carol); end, 5, 0.02));
 			app.service.answer = 201;
 			bob:say(room, "hello again");
@@ -95,7 +99,7 @@ versions.describe("a message in a room", function (version)
 			bob = server:user("bob@users.localhost/desk");
 		end);
 		lazy_teardown(function () app:close(); end);
-		it_all_works();
+		it_all_works(1);
 
 		it("is told to no other app server, also where both hear of it", function ()
 			local other = server:app_server("other.localhost");
@@ -182,12 +186,13 @@ versions.describe("a message in a room", function (version)
 				s2s = "dialback", muc_host = "rooms.elsewhere.localhost", hosts = { ["elsewhere.localhost"] = {} }, components = {};
 			});
 			server = prosody.start {
-				version = version, s2s = "dialback", components = { "users.localhost" }, muc = tables.merge(tables.merge({}, muc_options), telling);
+				version = version, s2s = "dialback", components = { "users.localhost" };
+				muc = tables.merge(tables.merge({ push_max_errors = 3 }, muc_options), telling);
 			};
 			bob = server:user("bob@users.localhost/desk");
 		end);
 		lazy_teardown(function () app:close(); server:close(); end);
-		it_all_works();
+		it_all_works(3);
 	end);
 
 	it("comes without what is said where that fails", function ()

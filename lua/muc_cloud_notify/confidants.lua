@@ -1,6 +1,6 @@
 -- App servers in this very Prosody that encrypt what they pass on for the browser alone (mod_web_push_app_server): what is said to
 -- them does not leave the server, so they are told the author and the text of a message whatever the options say. How much of that
--- is shown is for them to decide (web_push_content).
+-- is shown is for them to decide (web_push_content). And when one of them says that a subscription has ended, that is so.
 --
 -- Invariant: nobody else is told more than the options say. What is kept for confidants is asked for where a publish is handed to
 -- one of them, and goes into that very stanza.
@@ -12,6 +12,7 @@ local part = ...;
 local guard = part "shared/guard";
 
 local xmlns_data = "jabber:x:data";
+local xmlns_ended = "urn:web-push-app-server:0";
 local xmlns_priority = "tigase:push:priority:0";
 local xmlns_push = "urn:xmpp:push:0";
 
@@ -51,7 +52,12 @@ local function watch(engine)
 		end);
 	end
 
-	return { tell = tell };
+	-- Whether the answer to a publish says that what is pushed to has ended, and comes from one of them: anybody else may be wrong.
+	local function has_ended(stanza, app_server)
+		return app_servers[app_server] ~= nil and stanza:find("error/{"..xmlns_ended.."}subscription-ended") ~= nil;
+	end
+
+	return { tell = tell, has_ended = has_ended };
 end
 
 return { watch = watch };

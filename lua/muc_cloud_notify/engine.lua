@@ -30,7 +30,7 @@ local facts = {
 	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "set_blocked", "begin_members", "add_members";
 	"end_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handed_over", "handle_error", "handle_send_failure", "withdraw", "suppress", "set_publisher", "link_lost";
+	"handle_result", "handed_over", "handle_error", "handle_ended", "handle_send_failure", "withdraw", "suppress", "set_publisher", "link_lost";
 	"link_restored", "handle_timeout";
 	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };

@@ -312,6 +312,13 @@ function engine:handed_over(id, now) end
 ---@return boolean is_ours whether it answers a publish that was sent there, and waited for
 function engine:handle_error(id, from, error_type, condition, now) end
 
+---An app server in this very process says that what it pushes to has ended: the device is not registered any more.
+---@param id string the `id` of the IQ
+---@param from string its `from`
+---@param now number
+---@return boolean is_ours whether it answers a publish that was sent there, and waited for
+function engine:handle_ended(id, from, now) end
+
 ---A push that was polled could not be sent: it is tried again later, as if the app server had not answered.
 ---@param id string
 ---@param now number
@@ -417,7 +424,9 @@ function engine:poll_push(now, scope) end
 ---@field user string
 ---@field push_identifier string
 ---@field app_server string
----@field errors integer? this many persistent errors in a row; nil: it could not be reached for too long
+---@field errors integer? this many persistent errors in a row; nil: it was not for that
+---@field has_ended boolean? true: its app server says that what it pushes to has ended; nil: it was not for that. Where there is neither, it
+---could not be reached for too long
 
 ---@class device_answered
 ---@field type "device-answered" a device that next_aged_devices() has returned had a result since: that is to be stored

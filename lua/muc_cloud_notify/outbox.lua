@@ -149,7 +149,13 @@ local function new(parts)
 			return engine:handle_result(id, from, monotonic()) or nil;
 		end
 		local error_type, condition = stanza_error.read(stanza);
-		if not engine:handle_error(id, from, error_type, condition, monotonic()) then return nil; end
+		local is_ours;
+		if confidants.has_ended(stanza, from) then
+			is_ours = engine:handle_ended(id, from, monotonic());
+		else
+			is_ours = engine:handle_error(id, from, error_type, condition, monotonic());
+		end
+		if not is_ours then return nil; end
 		module:log("debug", "App server %s answered with an error: %s/%s", from, error_type, condition);
 		return true;
 	end

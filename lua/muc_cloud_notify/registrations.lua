@@ -137,7 +137,9 @@ local function new(parts)
 	-- The engine has disabled a device: it is taken out of the store, a little later, as there may be many at once.
 	---@param device device_disabled
 	local function remove(device)
-		if device.errors then
+		if device.has_ended then
+			module:log("info", "%s is not pushed to through %s any more: the subscription has ended", device.user, device.app_server);
+		elseif device.errors then
 			module:log("warn", "%s is not pushed to through %s any more: %d errors in a row", device.user, device.app_server, device.errors);
 		else
 			module:log("warn", "%s is not pushed to through %s any more: it could not be reached for too long", device.user, device.app_server);

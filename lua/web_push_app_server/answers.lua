@@ -2,7 +2,7 @@
 --
 -- This file is MIT/X11 licensed.
 
-local gone = { "cancel", "item-not-found", "the subscription has ended" };
+local gone = { "cancel", "item-not-found", "the subscription has ended", has_ended = true };
 local resting = { "wait", "resource-constraint", "the push service wants to be left alone for now" };
 local busy = { "wait", "resource-constraint", "too much is on its way to the push service" };
 local unreachable = { "wait", "remote-server-timeout", "the push service cannot be reached" };
@@ -14,8 +14,8 @@ local by_status = {
 	resting = resting, busy = busy, unreachable = unreachable;
 };
 
--- status: see push_services.lua. Returns the type, the condition and the text of an error; nil for a result. The last result is
--- what the operator ought to know, nil for nothing.
+-- status: see push_services.lua. Returns the type, the condition and the text of an error; nil for a result. Then what the operator
+-- ought to know, nil for nothing; and whether the subscription has ended.
 local function of_status(status)
 	local is_number = type(status) == "number";
 	if is_number and status >= 200 and status < 300 then return nil; end
@@ -28,7 +28,7 @@ local function of_status(status)
 	elseif answer == refused then
 		for_operator = "answers in a way that is not expected";
 	end
-	return answer[1], answer[2], answer[3], for_operator;
+	return answer[1], answer[2], answer[3], for_operator, answer.has_ended;
 end
 
 return { of_status = of_status };

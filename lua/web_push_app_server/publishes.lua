@@ -15,6 +15,7 @@ local guard = part "shared/guard";
 local token_buckets = part "shared/token_buckets";
 
 local xmlns_data = "jabber:x:data";
+local xmlns_ended = "urn:web-push-app-server:0"; -- for MUC services of this Prosody, which believe it
 local xmlns_priority = "tigase:push:priority:0";
 local xmlns_pubsub = "http://jabber.org/protocol/pubsub";
 local xmlns_push = "urn:xmpp:push:0";
@@ -135,10 +136,16 @@ local function watch(parts)
 		push_services.send {
 			subscription = subscription, host = host, origin = origin, is_anywhere = is_anywhere, node = node, notification = notification;
 			on_end = function (status)
-				local error_type, condition, text, for_operator = answers.of_status(status);
+				local error_type, condition, text, for_operator, has_ended = answers.of_status(status);
 				if for_operator then tell_operator(origin, status, for_operator); end
 				module:log("debug", "The push service %s has answered: %s", host, tostring(status));
-				module:send(error_type and st.error_reply(stanza, error_type, condition, text) or st.reply(stanza));
+				if not error_type then
+					module:send(st.reply(stanza));
+					return;
+				end
+				local reply = st.error_reply(stanza, error_type, condition, text);
+				if has_ended then reply:tag("subscription-ended", { xmlns = xmlns_ended }):up(); end
+				module:send(reply);
 			end;
 		};
 		return true;

@@ -25,7 +25,6 @@ local push_service_folder = push_service_port and shell.run("mktemp -d");
 local push_service = push_service_port and certificates.issue(push_service_folder, { "127.0.0.1" });
 local server = web.start {
 	version = arg[1];
-	muc = push_service and { push_max_errors = 1 };
 	folders = { ["/browser/"] = prosody.root .. "/spec/browser" };
 	mucs = {
 		[plain_service] = { allow_unaffiliated_register = true };

@@ -45,4 +45,6 @@ pub enum Reason {
     Rejected(u32),
     /// Nothing but transient errors for as long as the operator puts up with.
     Unreachable,
+    /// What its app server pushes to has ended, as this says: see [`Engine::handle_ended`](crate::Engine::handle_ended).
+    Ended,
 }

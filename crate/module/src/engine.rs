@@ -97,6 +97,7 @@ impl UserData for LuaEngine {
         methods.add_method("handle_result", Self::handle_result);
         methods.add_method("handed_over", Self::handed_over);
         methods.add_method("handle_error", Self::handle_error);
+        methods.add_method("handle_ended", Self::handle_ended);
         methods.add_method("handle_send_failure", Self::handle_send_failure);
         methods.add_method("withdraw", Self::withdraw);
         methods.add_method("suppress", Self::suppress);

@@ -76,6 +76,7 @@ pub(crate) fn event(lua: &Lua, event: &Event) -> Result<Table> {
             match reason {
                 Reason::Rejected(errors) => table.raw_set("errors", *errors)?,
                 Reason::Unreachable => {}
+                Reason::Ended => table.raw_set("has_ended", true)?,
             }
         }
         Event::DeviceAnswered(Answered { user, push_identifier }) => {

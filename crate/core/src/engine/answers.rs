@@ -1,5 +1,6 @@
 //! What becomes of a push that was polled: it is answered, could not be sent, or is not sent.
 
+use crate::event::Reason;
 use crate::ids::PushId;
 use crate::outcome::Outcome;
 use crate::time::Instant;
@@ -24,6 +25,19 @@ impl Engine {
         now: Instant,
     ) -> bool {
         self.handle_answer(id, from, Outcome::of_error(error_type, condition), now)
+    }
+
+    /// An error came from an app server in this very process, which says that what it pushes to has ended (RFC 8030, section 7.3): the
+    /// device is not registered any more. Of an app server elsewhere that is for [`Engine::handle_error`], as one answer proves
+    /// nothing. Returns whether it answers a publish that was sent there.
+    pub fn handle_ended(&mut self, id: &str, from: &str, now: Instant) -> bool {
+        let is_ours = self.handle_answer(id, from, Outcome::Rejected, now);
+        if let Ok(id) = id.parse::<PushId>()
+            && is_ours
+        {
+            self.disable(id.device(), Reason::Ended);
+        }
+        is_ours
     }
 
     /// A push that was polled could not be sent, as when an app server in the same process fails: it is tried again later.

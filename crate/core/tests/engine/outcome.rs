@@ -38,6 +38,41 @@ fn what_came_in_meanwhile_follows_a_rejection_at_once() {
 }
 
 #[test]
+fn what_is_pushed_to_has_ended_where_an_app_server_that_may_be_believed_says_so() {
+    let mut service = Service::with_juliet(Options::default());
+    service.acquaint(JULIET);
+    let push = next(&mut service);
+    let from = push.app_server.as_str();
+    assert_eq!(service.handle_ended(&push.id, "evil.example"), Handling::Unknown, "only whoever was asked");
+    assert!(service.is_registered(JULIET));
+    let Handling::Disabled(disabled) = service.handle_ended(&push.id, from) else {
+        panic!("the device is disabled")
+    };
+    let of_juliet = Disabled {
+        user: JULIET.into(),
+        push_identifier: push_identifier("phone"),
+        app_server: push.app_server.clone(),
+        reason: Reason::Ended,
+    };
+    assert_eq!(disabled, of_juliet);
+    assert!(!service.is_registered(JULIET));
+    assert_eq!(service.handle_ended(&push.id, from), Handling::Unknown, "it is reported once");
+    assert_eq!(service.say(ORCHARD, "But soft!"), 0);
+}
+
+#[test]
+fn what_is_pushed_to_has_ended_once_where_that_is_one_error_too_many_as_well() {
+    let mut service = Service::with_juliet(Options { max_errors: 1, ..Options::default() });
+    service.acquaint(JULIET);
+    let push = next(&mut service);
+    let handling = service.handle_ended(&push.id, push.app_server.as_str());
+    assert!(
+        matches!(handling, Handling::Disabled(Disabled { reason: Reason::Rejected(1), .. })),
+        "{handling:?}"
+    );
+}
+
+#[test]
 fn as_many_persistent_errors_in_a_row_as_are_allowed_disable_the_device_once() {
     for max_errors in [1, 2, 16] {
         let mut service = Service::with_juliet(Options { max_errors, ..Options::default() });

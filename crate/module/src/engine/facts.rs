@@ -190,6 +190,11 @@ impl LuaEngine {
         })
     }
 
+    pub(super) fn handle_ended(_: &Lua, this: &Self, (id, from, now): (String, String, f64)) -> Result<bool> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("handle_ended", |engine| engine.handle_ended(&id, &from, now))
+    }
+
     pub(super) fn handle_send_failure(_: &Lua, this: &Self, (id, now): (String, f64)) -> Result<()> {
         let now = Instant::from_seconds(now);
         this.with_engine("handle_send_failure", |engine| engine.handle_send_failure(&id, now))

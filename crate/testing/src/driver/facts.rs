@@ -151,6 +151,16 @@ impl Driver {
             }
             Outcome::Rejected => self.engine.handle_error(id, from, Some("cancel"), None, now),
         };
+        self.handling(is_ours)
+    }
+
+    /// An answer to a publish comes in, by which an app server in this process says that what it pushes to has ended.
+    pub fn handle_ended(&mut self, id: &str, from: &str) -> Handling {
+        let is_ours = self.engine.handle_ended(id, from, self.instant());
+        self.handling(is_ours)
+    }
+
+    fn handling(&mut self, is_ours: bool) -> Handling {
         match self.drain_events().pop() {
             Some(disabled) => Handling::Disabled(disabled),
             None if is_ours => Handling::Taken,
