@@ -32,8 +32,8 @@ describe("a start", function ()
 			engine = { set_account = function (_, user) table.insert(added, user); end };
 			standby = {}, blocklists = {}, is_wanted = true;
 			tasks = { later = function (_, func) func(function () end); end };
-			accounts = { find = function () end, is_disabled = function () end };
-			find_memberships = function () end;
+			accounts = { look = function () end, is_disabled = function () end };
+			find_memberships = function () end, when_searchable = function (_, func) func(); end;
 		};
 	end);
 
