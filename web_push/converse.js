@@ -173,8 +173,21 @@ function offer(texts, onAgree, onDecline) {
 	return bar;
 }
 
+/** The room that the address asks for, where its JID had to be encoded: Converse takes it as it is there. Without that it is none. */
+function takeEncodedRoom() {
+	const [, room] = location.hash.match(/^#converse\/room\?jid=([^=&]*%[^=&]*)$/) ?? [];
+	try {
+		return room && decodeURIComponent(room);
+	} catch {
+		return undefined;
+	} finally {
+		if (room) history.replaceState(history.state, "", location.pathname + location.search);
+	}
+}
+
 /** Adds the plugin to Converse, before converse.initialize(). */
 export function addWebPush(converse) {
+	const asked = takeEncodedRoom();
 	converse.plugins.add("web-push", {
 		initialize() {
 			const { _converse } = this;
@@ -206,10 +219,9 @@ export function addWebPush(converse) {
 				bar?.remove();
 				return webPush.stop().catch(report);
 			});
-			listen({
-				openRoom: (room) => room && api.rooms.open(room, {}, true),
-				renew: begin,
-			});
+			const openRoom = (room) => room && api.rooms.open(room, {}, true);
+			listen({ openRoom, renew: begin });
+			api.waitUntil("roomsAutoJoined").then(() => openRoom(asked));
 		},
 	});
 }

@@ -43,6 +43,11 @@ async function findWindow() {
 	return ours.find(({ visibilityState }) => visibilityState === "visible") ?? ours[0];
 }
 
+/** Whether an address and whoever reads it leave a JID as it is. */
+function isPlain(jid) {
+	return /^[\w.@~!$()*,;:+-]+$/.test(jid);
+}
+
 async function open({ room }) {
 	const found = await findWindow();
 	if (found) {
@@ -50,7 +55,7 @@ async function open({ room }) {
 		return found.focus();
 	}
 	const target = new URL(page);
-	if (room) target.hash = `#converse/room?jid=${room}`;
+	if (room) target.hash = `#converse/room?jid=${isPlain(room) ? room : encodeURIComponent(room)}`;
 	return clients.openWindow(target);
 }
 

@@ -156,6 +156,18 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 		await page.locator(`converse-muc[jid="${room}"] textarea.chat-textarea`).waitFor();
 	});
 
+	it("opens a room with any name", async () => {
+		const other = `münchen=100%_süd@${service}`;
+		await server.ask("create_room", { room: other, members: [{ jid: "carol@localhost", nick: "Carol" }], members_only: true });
+		await page.goto("about:blank");
+		await page.goto(`${server.origin}/user.css`);
+		devtools = await context.newCDPSession(page);
+		await deliver(JSON.stringify({ service, count: 1, room: other }));
+		await eventually("a notification", async () => (await shown()).length === 1);
+		await page.goto(await click());
+		await page.locator(`converse-muc[jid="${other}"] textarea.chat-textarea`).waitFor();
+	});
+
 	it("goes to the room where Converse is open already", async () => {
 		const other = `attic@${service}`;
 		await server.ask("create_room", { room: other, members: [{ jid: "carol@localhost", nick: "Carol" }], members_only: true });
