@@ -387,7 +387,8 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		muc:restart("stop");
 		prepare();
 		muc.bob:join(other_room, "bob");
-		assert.same({ "one" }, told(room, "one"));
+		muc:say(room, "one");
+		wait_for { "one" };
 		assert.same({ "two" }, told(other_room, "two"));
 		local before = count();
 		muc.bob:destroy_room(other_room);
