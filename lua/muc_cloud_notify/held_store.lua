@@ -272,12 +272,24 @@ local function new(parts)
 		held.put_before(room, of_room.messages, of_room.left);
 	end
 
+	local is_said = false;
+	local function say_that_it_waits()
+		if is_said then return; end
+		is_said = true;
+		local text = "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again";
+		module:log("error", "%s", text);
+		module:set_status("error", text, true);
+	end
+
 	-- Takes up what runs before have held, and begins to write. Returns nil where that is done, or after how many seconds it is to be called
 	-- again.
 	local function restore(pause)
 		if is_restored then return nil; end
 		local found = held_reader.read_all(records, pause);
-		if not found then return seconds_after(); end
+		if not found then
+			say_that_it_waits();
+			return seconds_after();
+		end
 		delay, is_restored = seconds_after_failure, true;
 		number, last_run, is_any = found.number, found.last_run, found.is_any;
 		for _, of_room in ipairs(found.rooms) do
