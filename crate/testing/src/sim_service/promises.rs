@@ -22,8 +22,8 @@ pub(super) struct InRoom {
     read_up_to: u32,
     /// Of those up to this one it is not known what the engine has found of them in the store.
     unclear_up_to: u32,
-    /// Those that have come back from a session since the last were read.
-    come_back: Vec<u32>,
+    /// Those that have come back from a session since the last were read, each with the number under which it counts.
+    come_back: Vec<(u32, u32)>,
     /// Those that were taken back.
     taken_back: Vec<u32>,
     /// It is a push without a message, which is asked for or not.
@@ -126,21 +126,28 @@ impl InRoom {
             Knowledge::Unclear
         } else if newer >= (self.pending + self.flying) as usize {
             Knowledge::Told
-        } else if newer < KNOWN {
+        } else if self.waits_before(number, newer) < KNOWN {
             Knowledge::Untold
         } else {
             Knowledge::Unclear
         }
     }
 
-    /// Whether a message has come back from a session.
-    pub(super) fn has_come_back(&self, number: u32) -> bool {
-        self.come_back.contains(&number)
+    /// How many messages wait at most that are newer than this one, which so many have followed: one that has come back is as old as it
+    /// was when it was sent.
+    fn waits_before(&self, number: u32, newer: usize) -> usize {
+        let has_come_back = self.come_back.iter().any(|(_, again)| *again == number);
+        if has_come_back { (self.pending + self.flying) as usize } else { newer }
     }
 
-    /// A message has come back from a session.
-    pub(super) fn come_back(&mut self, number: u32) {
-        self.come_back.push(number);
+    /// Whether a message has come back from a session.
+    pub(super) fn has_come_back(&self, number: u32) -> bool {
+        self.come_back.iter().any(|(before, _)| *before == number)
+    }
+
+    /// A message has come back from a session, and counts as another one.
+    pub(super) fn come_back(&mut self, number: u32, again: u32) {
+        self.come_back.push((number, again));
     }
 
     /// A message is taken back, and does not count any more.

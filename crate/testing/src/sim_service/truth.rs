@@ -179,7 +179,7 @@ impl Truth {
         let rooms = self.devices_of_mut(user).map(|(_, device)| &mut device.rooms[said.room]);
         for room in rooms.filter(|room| !room.has_come_back(said.number)) {
             room.hear(number, has_to_be_stored);
-            room.come_back(said.number);
+            room.come_back(said.number, number);
         }
     }
 
