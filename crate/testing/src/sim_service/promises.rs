@@ -114,7 +114,11 @@ impl InRoom {
     /// Whether a message is one of these.
     pub(super) fn has_heard(&self, number: u32) -> bool {
         // Where that is lost with a crash, it is the texts that are not to be told.
-        (self.heard.contains(&number) || self.taken_back.contains(&number)) && number > self.read_up_to
+        let is_known = self.heard.contains(&number) || self.taken_back.contains(&number);
+        // A store that has lost the newest with the power may speak of one that is so old that it is not known here.
+        let may_be_forgotten =
+            self.heard.len() == HEARD && self.heard.first().is_some_and(|first| number < *first);
+        (is_known || may_be_forgotten) && number > self.read_up_to
     }
 
     /// What is known of a message, should it be taken back now.
