@@ -135,6 +135,19 @@ fn app_servers_that_are_silent_leave_half_of_a_domain_to_those_that_answer() {
 }
 
 #[test]
+fn app_servers_that_are_new_get_half_of_a_domain_at_most_however_many_of_them_have_answered() {
+    let mut world = World::with_app_servers(1000, Options::default(), |user| format!("{user}@{PUSHER}"));
+    world.exception = |push| {
+        let number = push.app_server.as_str().split('@').next().and_then(|number| number.parse::<u32>().ok());
+        number.is_some_and(|number| number >= 100).then_some(AppServer::Lost)
+    };
+    world.say();
+    world.run(20.0);
+    assert_eq!(world.told.len(), 100);
+    assert_eq!(world.service.stats().in_flight, 250);
+}
+
+#[test]
 fn an_app_server_that_is_new_at_a_domain_is_at_full_speed_with_its_first_answer() {
     let mut world = World::with_app_servers(5000, Options::default(), |user| {
         if user == 0 { PUSHER.to_owned() } else { format!("new@{PUSHER}") }
