@@ -21,6 +21,7 @@ local bounds = part "muc_cloud_notify/outbox_bounds";
 local held_reader = part "muc_cloud_notify/held_reader";
 local names_of = part "muc_cloud_notify/outbox_names";
 local packing = part "muc_cloud_notify/held_packing";
+local report = part "muc_cloud_notify/status".report;
 
 -- Between two batches. After one that took long nothing is written for `rest` times as long.
 local seconds_between_batches, rest = 0.25, 10;
@@ -276,9 +277,7 @@ local function new(parts)
 	local function say_that_it_waits()
 		if is_said then return; end
 		is_said = true;
-		local text = "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again";
-		module:log("error", "%s", text);
-		module:set_status("error", text, true);
+		report("error", "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again");
 	end
 
 	-- Takes up what runs before have held, and begins to write. Returns nil where that is done, or after how many seconds it is to be called

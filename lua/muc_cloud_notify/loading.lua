@@ -10,6 +10,7 @@ local part = ...;
 
 local guard = part "shared/guard";
 local timers = part "shared/timers";
+local report = part "muc_cloud_notify/status".report;
 
 -- Pauses, in seconds, while nothing can be read, and for records that cannot be.
 local first_pause, longest_pause = 0.25, 30;
@@ -97,12 +98,6 @@ local function new(parts)
 			end
 		end
 		return failed, reasons, not failed[1] or records.is_readable();
-	end
-
-	-- What is logged is also what module:info() shows. Prosody keeps an error there, unless it is told to do otherwise.
-	local function report(level, ...)
-		module:log(level, ...);
-		module:set_status(level, string.format(...), true);
 	end
 
 	local function report_loaded()

@@ -28,6 +28,7 @@ local storagemanager = require "core.storagemanager";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local processes = part "muc_cloud_notify/processes";
+local report = part "muc_cloud_notify/status".report;
 
 local seconds_between_renewals = 5;
 local seconds_between_looks = 1;
@@ -82,8 +83,7 @@ local function new(setting)
 	local function say(level, text)
 		if said == text then return; end
 		said = text;
-		module:log(level, "%s", text);
-		module:set_status(level, text, true); -- Prosody keeps an error there, unless it is told to do otherwise
+		report(level, "%s", text);
 	end
 
 	-- Returns whether the store could be read, and the tenure, nil where there is none.
