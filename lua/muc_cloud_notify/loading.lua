@@ -10,7 +10,7 @@ local part = ...;
 
 local guard = part "shared/guard";
 local timers = part "shared/timers";
-local report = part "muc_cloud_notify/status".report;
+local status = part "muc_cloud_notify/status";
 
 -- Pauses, in seconds, while nothing can be read, and for records that cannot be.
 local first_pause, longest_pause = 0.25, 30;
@@ -103,9 +103,9 @@ local function new(parts)
 	local function report_loaded()
 		local stats, missing = engine:stats(), count_unreadable();
 		if missing == 0 then
-			report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
+			status.report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
 		else
-			report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
+			status.report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
 				.." again; see \"Records that cannot be read\" in docs/operators.md", stats.devices, stats.users, missing);
 		end
 	end
@@ -173,7 +173,7 @@ local function new(parts)
 		local seconds = pause_now;
 		if what ~= told then
 			told = what;
-			report("error", "The store cannot be %s, so nobody who registered before is pushed to until it can; it is tried again", what);
+			status.report("error", status.store_cannot_be, what);
 		end
 		pause_now = math.min(2 * pause_now, longest_pause);
 		return seconds;
@@ -195,7 +195,7 @@ local function new(parts)
 	-- how many seconds that is to be called again; nil: what can be read is loaded.
 	local function go_on(pause)
 		if not records.can_list then
-			report("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
+			status.report("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
 			return nil;
 		end
 		if not list(pause) then return wait("listed"); end

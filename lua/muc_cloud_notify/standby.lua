@@ -28,7 +28,7 @@ local storagemanager = require "core.storagemanager";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local processes = part "muc_cloud_notify/processes";
-local report = part "muc_cloud_notify/status".report;
+local status = part "muc_cloud_notify/status";
 
 local seconds_between_renewals = 5;
 local seconds_between_looks = 1;
@@ -83,7 +83,7 @@ local function new(setting)
 	local function say(level, text)
 		if said == text then return; end
 		said = text;
-		report(level, "%s", text);
+		status.report(level, "%s", text);
 	end
 
 	-- Returns whether the store could be read, and the tenure, nil where there is none.
@@ -260,7 +260,7 @@ local function new(setting)
 		local is_read, tenure = read();
 		if not is_read then
 			begin_to_see_anew();
-			wait("error", "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again");
+			wait("error", status.store_cannot_be:format("read"));
 			local pause = next_pause;
 			next_pause = math.min(2 * pause, seconds_between_renewals);
 			return pause;
