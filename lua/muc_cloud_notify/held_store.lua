@@ -14,6 +14,7 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local bounds = part "muc_cloud_notify/outbox_bounds";
@@ -51,7 +52,8 @@ local function new(parts)
 	local is_any = false; -- whether there is anything in the store
 	local told = {}; -- what is not noted there: room JID -> number
 	local obsolete; -- names of what is still to be removed, nil: they were not listed yet
-	local delay, is_failing = seconds_after_failure, false;
+	local pauses = growing_pause.new(seconds_after_failure, most_seconds_after_failure);
+	local is_failing = false;
 
 	local function is_full()
 		return bytes >= max_bytes;
@@ -136,25 +138,19 @@ local function new(parts)
 		return not is_any or write { number = number, upto = number };
 	end
 
-	local function seconds_after()
-		local seconds = delay;
-		delay = math.min(2 * delay, most_seconds_after_failure);
-		return seconds;
-	end
-
 	-- Returns after how many seconds it goes on, nil: not at all.
 	local function step()
 		if state == "over" then return remove_some(); end
 		if is_done() then
-			if not note_end() then return seconds_after(); end
+			if not note_end() then return pauses.take(); end
 			state = "over";
 			note_changes();
 			return is_any and seconds_between_removals or nil;
 		end
 		local started = monotonic();
 		local was_due, ok = write_batch();
-		if not ok then return seconds_after(); end
-		delay = seconds_after_failure;
+		if not ok then return pauses.take(); end
+		pauses.reset();
 		if not was_due and state == "telling" then return seconds_between_looks; end
 		return math.max(seconds_between_batches, rest * (monotonic() - started));
 	end
@@ -186,10 +182,11 @@ local function new(parts)
 		if state ~= "unread" then return nil; end
 		local found = held_reader.read_all(records, pause);
 		if not found then
-			if delay == seconds_after_failure then status.report("error", status.store_cannot_be, "read"); end
-			return seconds_after();
+			if pauses.is_first() then status.report("error", status.store_cannot_be, "read"); end
+			return pauses.take();
 		end
-		state, delay = "loading", seconds_after_failure;
+		state = "loading";
+		pauses.reset();
 		number, is_any, names = found.number, found.is_any, names_of.new(found.last_run);
 		for _, of_room in ipairs(found.rooms) do
 			guard.attempt("take up what was held in "..of_room.jid, put_before, of_room, pause);

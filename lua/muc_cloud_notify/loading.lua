@@ -8,6 +8,7 @@
 
 local part = ...;
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local status = part "muc_cloud_notify/status";
@@ -27,7 +28,7 @@ local function new(parts)
 	local engine, accounts, tasks, records, registrations = parts.engine, parts.accounts, parts.tasks, parts.records, parts.registrations;
 
 	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
-	local pause_now, told = first_pause, nil; -- how long the next pause is, and what the log has said of the store
+	local pauses, told = growing_pause.new(first_pause, longest_pause), nil; -- and what the log has said of the store
 	local unreadable = {}; -- key -> true, of records that are left for later
 	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
 	local retry_now = first_retry;
@@ -170,13 +171,11 @@ local function new(parts)
 
 	-- what: what cannot be done with the store
 	local function wait(what)
-		local seconds = pause_now;
 		if what ~= told then
 			told = what;
 			status.report("error", status.store_cannot_be, what);
 		end
-		pause_now = math.min(2 * pause_now, longest_pause);
-		return seconds;
+		return pauses.take();
 	end
 
 	-- Lists the keys, if they were not listed yet. Returns whether they are.

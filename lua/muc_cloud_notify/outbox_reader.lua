@@ -15,6 +15,7 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local growing_pause = part "shared/growing_pause";
 local names_of = part "muc_cloud_notify/outbox_names";
 
 -- Of a record that cannot be read, how often it is tried, and after how many seconds again.
@@ -44,19 +45,18 @@ local function new(parts)
 	local engine, records = parts.engine, parts.records;
 
 	local plan; -- what is to be read
-	local failures, delay = {}, seconds_without_answer; -- how often each could not be read
+	local failures = {}; -- how often each could not be read
+	local pauses = growing_pause.new(seconds_without_answer, most_seconds_without_answer);
 
 	local function wait(seconds)
 		error(setmetatable({ seconds = seconds }, patience_mt), 0);
 	end
 
 	local function wait_for_store()
-		local seconds = delay;
-		if seconds == seconds_without_answer then
+		if pauses.is_first() then
 			module:log("error", "The outbox of the last run cannot be read: the store does not answer. It is tried again, and nothing is pushed until then");
 		end
-		delay = math.min(2 * delay, most_seconds_without_answer);
-		wait(seconds);
+		wait(pauses.take());
 	end
 
 	local function keep_aside(name, why)
@@ -78,7 +78,7 @@ local function new(parts)
 		elseif record ~= nil and type(record) ~= "table" then
 			keep_aside(name, "makes no sense");
 		else
-			delay = seconds_without_answer;
+			pauses.reset();
 			return record;
 		end
 	end

@@ -25,6 +25,7 @@ local now = require "util.time".now;
 local modulemanager = require "core.modulemanager";
 local storagemanager = require "core.storagemanager";
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local processes = part "muc_cloud_notify/processes";
@@ -75,7 +76,7 @@ local function new(setting)
 	local next_attempt = -math.huge; -- to raise the counter, where that has failed
 	local is_failing = false;
 	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at = until when; looked = when }
-	local next_pause = seconds_after_failure;
+	local pauses = growing_pause.new(seconds_after_failure, seconds_between_renewals);
 	local said; -- the last thing that was said of the state
 	local deferred = {};
 	local begin, note_other; -- see start()
@@ -261,11 +262,9 @@ local function new(setting)
 		if not is_read then
 			begin_to_see_anew();
 			wait("error", status.store_cannot_be:format("read"));
-			local pause = next_pause;
-			next_pause = math.min(2 * pause, seconds_between_renewals);
-			return pause;
+			return pauses.take();
 		end
-		next_pause = seconds_after_failure;
+		pauses.reset();
 		if not tenure then return take(time, nil); end
 		if tenure.is_given_up or processes.is_gone(tenure, this_process) then
 			module:log(state == "waiting" and "info" or "debug", "%s, which served %s, has ended: this process takes over",
