@@ -372,6 +372,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_up_takes_no_place_though_it_may_be_answered_still() {
+        let (mut standing, options) = (Standing::default(), Options::default());
+        let first = send(&mut standing, 0.0);
+        end(&mut standing, first, Outcome::Delivered, 0.0);
+        let mut silent = room(&mut standing, 1.0);
+        let answered = silent.pop().unwrap();
+        assert_eq!(silent.len(), 19);
+        end(&mut standing, answered, Outcome::Delivered, 1.0);
+        let waited_for = room(&mut standing, 1.0);
+        assert_eq!(waited_for.len(), 40 - 19, "what may be answered soon counts");
+        let silence = Landing {
+            outcome: Outcome::Silent,
+            now: Instant::from_seconds(121.0),
+            spread: 0.0,
+            options: &options,
+        };
+        for flight in &mut silent {
+            standing.give_up(flight, &silence);
+            standing.give_up(flight, &silence);
+        }
+        let after = room(&mut standing, 121.0);
+        assert_eq!(after.len(), 19, "as if they were not on their way");
+        silent.into_iter().for_each(|flight| end(&mut standing, flight, Outcome::Delivered, 130.0));
+        for flight in waited_for.into_iter().chain(after) {
+            withdraw(&mut standing, flight);
+        }
+        assert_eq!((standing.in_flight, standing.left_behind), (0, 0), "each ends once");
+    }
+
+    #[test]
     fn made_up_nodes_do_not_narrow_the_window_for_others() {
         let mut standing = Standing::default();
         // Of eleven pushes one is to a node that there is.
