@@ -59,11 +59,6 @@ local function new(parts)
 		wait(pauses.take());
 	end
 
-	local function keep_aside(name, why)
-		module:log("error", "The record %s of the outbox %s: it is kept aside, and all others are taken up", name or "without a name", why);
-		records.keep_aside(name);
-	end
-
 	-- What is stored under a name; nil where there is nothing, or nothing that could be read.
 	local function read(name)
 		if records.is_aside(name) then return nil; end
@@ -74,9 +69,9 @@ local function new(parts)
 			if failures[name or ""] < tries then wait(seconds_between_tries); end
 		end
 		if not ok then
-			keep_aside(name, "cannot be read");
+			records.keep_aside(name, "cannot be read");
 		elseif record ~= nil and type(record) ~= "table" then
-			keep_aside(name, "makes no sense");
+			records.keep_aside(name, "makes no sense");
 		else
 			pauses.reset();
 			return record;
@@ -86,7 +81,7 @@ local function new(parts)
 	local function read_listed(name)
 		local record = read(name);
 		if not record and not records.is_aside(name) then
-			keep_aside(name, "is empty or not there");
+			records.keep_aside(name, "is empty or not there");
 		end
 		return record;
 	end
@@ -180,7 +175,7 @@ local function new(parts)
 			plan.passed_over = plan.passed_over + result;
 		else
 			module:log("debug", "Taking up the record %s of the outbox: %s", name or "without a name", tostring(result));
-			keep_aside(name, "makes no sense");
+			records.keep_aside(name, "makes no sense");
 		end
 		return ok;
 	end
