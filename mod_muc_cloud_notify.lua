@@ -100,13 +100,16 @@ account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
 	find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable, is_wanted = options.accounts;
 };
-local outbox_store = outbox_stores.new { engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal };
+local held_told = part "muc_cloud_notify/held_told".new { engine = engine, held = room_sync.held };
+local outbox_store = outbox_stores.new {
+	engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal, held_told = held_told;
+};
 local forwarding = part "muc_cloud_notify/forwarding".watch {
 	engine = engine, live_rooms = live_rooms, engine_options = options.engine, is_wanted = options.forward == "asked";
 };
 local held_store = part "muc_cloud_notify/held_store".new {
 	engine = engine, room_sync = room_sync, early_facts = early_facts, live_rooms = live_rooms, is_new = is_new, has_journal = has_journal;
-	records = part "muc_cloud_notify/outbox_records".open("held", standby), has_texts = options.engine.with_body;
+	records = part "muc_cloud_notify/outbox_records".open("held", standby), has_texts = options.engine.with_body, held_told = held_told;
 };
 local outbox = part "muc_cloud_notify/outbox".new {
 	engine = engine, standby = standby, publish = publish, publishers = publishers, extensions = extensions, early_facts = early_facts;

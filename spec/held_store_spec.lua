@@ -38,7 +38,8 @@ versions.describe_storages("what is said while a start loads", function (version
 			muc_push_default = "always", muc_push_interval = 0, muc_push_journal = true, muc_room_default_persistent = true;
 			muc_push_retry_delay = 0.1, muc_push_max_retry_delay = 1; -- the app server is there a moment after the server
 			muc_tombstones = false, default_storage = driver, harness_storage = driver;
-			storage = { muc_cloud_notify = "harness", muc_cloud_notify_leases = "harness" };
+			storage = { muc_cloud_notify = "harness", muc_cloud_notify_leases = "harness", muc_cloud_notify_held = "harness" };
+			harness_storage_shows = "muc_cloud_notify_held";
 		} });
 	end);
 
@@ -46,6 +47,7 @@ versions.describe_storages("what is said while a start loads", function (version
 	local function restart(finish, is_held_up, options)
 		options = options or {};
 		options.harness_storage_hides = is_held_up and "on purpose" or "";
+		options.harness_storage_refuses = options.harness_storage_refuses or "";
 		server[finish](server);
 		server:reconfigure(options);
 		server:start_again();
@@ -108,6 +110,26 @@ versions.describe_storages("what is said while a start loads", function (version
 		muc:say(room, "two");
 		wait_until_stored(2);
 	end
+
+	it("is told once, with exact counts, where each kill comes before the store has taken note of what is told", function ()
+		restart("kill", true);
+		muc:say(room, "one");
+		wait_until_stored(1);
+		server:admin(control, "refuses", "on purpose");
+		go_on();
+		assert.same({ ann = "1 one", bea = "1 one", cyd = "1 one" }, pushes(3));
+		muc:wait_until_stored();
+		if storage.name == "internal" then
+			restart("kill", false, { harness_storage_refuses = "on purpose" });
+			muc.app:expect_no_push();
+		end
+		restart("kill", true);
+		muc:say(room, "two");
+		wait_until_stored(2);
+		go_on();
+		assert.same({ ann = "2 two", bea = "2 two", cyd = "2 two" }, pushes(3));
+		wait_until_over();
+	end);
 
 	-- What has nothing to do with the storage.
 	local function once(...)

@@ -6,20 +6,23 @@
 --   seconds     how long each write takes
 --   writes      of each write { name; start; finish }
 --
--- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list; harness_storage_hides, what `hides` is at
--- first, empty for nothing
+-- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list; harness_storage_hides and
+-- harness_storage_refuses, what `hides` and `refuses` are at first, empty for nothing; harness_storage_shows, a store that is never hidden
 
 local storagemanager = require "core.storagemanager";
 local now = require "util.time".now;
 local sleep = require "socket".sleep;
 
 local name = module:get_option_string("harness_storage", "internal");
+local shown = module:get_option_string("harness_storage_shows", "");
 local can_list = module:get_option_boolean("harness_storage_lists", true);
 
 control = { seconds = 0, writes = {} };
 
-local hides = module:get_option_string("harness_storage_hides", "");
-if hides ~= "" then control.hides = hides; end
+for _, what in ipairs { "hides", "refuses" } do
+	local why = module:get_option_string("harness_storage_"..what, "");
+	if why ~= "" then control[what] = why; end
+end
 
 local driver = { name = "harness" };
 
@@ -30,8 +33,9 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 	for _, method in ipairs { "get", "users" } do
 		if inner[method] and (method ~= "users" or can_list) then
 			methods[method] = function (_, ...)
-				if control.hides and method == "users" then error(control.hides); end
-				if control.hides then return nil, control.hides; end
+				local hides = store ~= shown and control.hides;
+				if hides and method == "users" then error(hides); end
+				if hides then return nil, hides; end
 				return inner[method](inner, ...);
 			end;
 		end

@@ -2,7 +2,8 @@
 -- and what was written before is removed. So the journal does not grow, and a start does not take longer and longer.
 --
 -- It takes its time: a small part of that of the event loop, in turns of its own. Until its end is written nothing depends
--- on it, and what was written before counts.
+-- on it, and what was written before counts. While the engine is told of what was held it waits, see held_told.lua: a part would count
+-- what no batch speaks of yet.
 --
 -- What a checkpoint has replaced is removed a minute later. Not every storage waits until what it has written is on the disk;
 -- by then it is.
@@ -33,6 +34,9 @@ local seconds_between_parts = 0.02;
 -- After a turn that has taken some time, nothing is done for so many times as long.
 local rest = 18;
 
+-- While it waits, how often it looks, and for how long at most.
+local seconds_between_looks, most_seconds_to_wait = 0.05, 60;
+
 -- How long a turn removes records.
 local seconds_per_removal = 0.001;
 
@@ -42,9 +46,9 @@ local seconds_until_removal = 60;
 local seconds_after_failure = 10;
 local most_seconds_after_failure = 600;
 
--- parts: { engine; records; names = see outbox_names.lua; known = what there is, see summary() }
+-- parts: { engine; records; names = see outbox_names.lua; known = what there is, see summary(); held_told }
 local function new(parts)
-	local engine, records, names, known = parts.engine, parts.records, parts.names, parts.known;
+	local engine, records, names, known, held_told = parts.engine, parts.records, parts.names, parts.known, parts.held_told;
 
 	-- Since the newest checkpoint, and of it.
 	local batches, bytes = known.records or 0, known.bytes or 0;
@@ -117,7 +121,9 @@ local function new(parts)
 
 	local function write_end()
 		local name, first = names.next_end(current.mark);
-		if not records.write(name, { parts = current.parts, bytes = current.bytes, has_past = true, time = records.time() }) then
+		local record = { parts = current.parts, bytes = current.bytes, has_past = true, time = records.time() };
+		record.held_told = held_told.for_checkpoint();
+		if not records.write(name, record) then
 			give_up();
 			return;
 		end
@@ -130,7 +136,17 @@ local function new(parts)
 		look();
 	end
 
+	local function has_to_wait()
+		if not held_told.is_under_way() then
+			current.waits_since = nil;
+			return false;
+		end
+		current.waits_since = current.waits_since or monotonic();
+		return monotonic() - current.waits_since < most_seconds_to_wait;
+	end
+
 	local function write_part()
+		if has_to_wait() then return seconds_between_looks; end
 		local record, length = engine:next_part(current.plan, monotonic(), bounds.devices_per_part, "words");
 		if not record then
 			write_end();

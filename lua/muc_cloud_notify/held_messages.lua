@@ -303,13 +303,30 @@ local function new(parts)
 		end
 	end
 
+	-- It is in the outbox that messages of a room were told, up to that number: they are held no more.
+	local function forget_told(room_jid, number)
+		local of_room = held[room_jid];
+		local message = of_room and of_room.messages[of_room.first];
+		while message and message.number and message.number <= number do
+			take_out(of_room);
+			message = of_room.messages[of_room.first];
+		end
+		if of_room and not message then held[room_jid] = nil; end
+	end
+
+	-- Nothing of what is held is in the store any more.
+	local function forget_numbers()
+		for _, of_room in pairs(held) do
+			for _, message in pairs(of_room.messages) do message.number = nil; end
+		end
+	end
+
 	-- Sets whether what changes is noted, for the store.
 	local function set_noting(is_wanted)
 		is_noting = is_wanted;
 		for _, of_room in pairs(held) do
 			if not is_wanted then
 				of_room.unstored = nil;
-				for _, message in pairs(of_room.messages) do message.number = nil; end
 			elseif not of_room.unstored then
 				held_changes.begin(of_room);
 			end
@@ -339,7 +356,7 @@ local function new(parts)
 
 	return {
 		hold = hold, note_occupant = note_occupant, on_release = on_release, release = release, forget = forget, forget_before = forget_before;
-		put_before = put_before, set_noting = set_noting, take_told = take_told;
+		put_before = put_before, set_noting = set_noting, take_told = take_told, forget_told = forget_told, forget_numbers = forget_numbers;
 		each = function () return pairs(held); end, find = function (room_jid) return held[room_jid]; end;
 		is_any = is_any, count_lost = count_lost, rooms = rooms, hand_over = hand_over, take_over = take_over;
 	};

@@ -73,13 +73,13 @@ local function untold(state, room_jid, of_room)
 end
 
 -- Returns nil where the store does not answer, or { rooms = list of { jid, messages, left }; number = of the last message; last_run; is_any =
--- whether there is any record }. records: see outbox_records.lua
+-- whether there is any record; first = the name of the first one that makes sense }. records: see outbox_records.lua
 local function read_all(records, pause)
 	if not records.can_list then return { rooms = {}, number = 0, last_run = 0, is_any = false }; end
 	local names = records.read_aside() and records.list();
 	if not names then return nil; end
 	local state = { rooms = {}, told = {}, upto = 0, number = 0 };
-	local newest, last_run = nil, 0;
+	local newest, last_run, first = nil, 0, nil;
 
 	-- Returns false where the store does not answer.
 	local function read(name)
@@ -96,6 +96,7 @@ local function read_all(records, pause)
 			module:log("debug", "Taking up the record %s of what was held: %s", name, tostring(err));
 			records.keep_aside(name, "makes no sense");
 		end
+		if is_added then first = first or name; end
 		return true;
 	end
 
@@ -113,7 +114,7 @@ local function read_all(records, pause)
 		local messages, left = untold(state, room_jid, of_room);
 		if messages[1] then table.insert(list, { jid = room_jid, messages = messages, left = left }); end
 	end
-	return { rooms = list, number = state.number, last_run = last_run, is_any = names[1] ~= nil };
+	return { rooms = list, number = state.number, last_run = last_run, is_any = names[1] ~= nil, first = first };
 end
 
 return { read_all = read_all };

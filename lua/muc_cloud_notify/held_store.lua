@@ -2,7 +2,7 @@
 --
 -- What has changed is written a few times a second, in batches; nobody waits for that. A message is in the store after those who were
 -- in the room when it was sent, so that nobody is told of it who has read it. It is not needed there any more once the engine was told
--- of it, and what that has changed is in the outbox: then this is noted, and once nothing more is held all is removed.
+-- of it, and what that has changed is in the outbox, see held_told.lua: then this is noted, and once nothing more is held all is removed.
 --
 -- A store of its own: what the outbox has under names that it does not know it keeps aside.
 --
@@ -39,9 +39,10 @@ local seconds_between_looks = 0.05;
 local seconds_per_removal, seconds_between_removals = 0.001, 0.02;
 
 -- parts: { engine; room_sync; early_facts; live_rooms; records = see outbox_records.lua; is_new = whether the engine has to be
--- filled; has_journal; has_texts = whether what is said may be stored }
+-- filled; has_journal; has_texts = whether what is said may be stored; held_told }
 local function new(parts)
 	local engine, records, held, early_facts = parts.engine, parts.records, parts.room_sync.held, parts.early_facts;
+	local held_told = parts.held_told;
 
 	-- "unread": it is not known yet what runs before have held, and nothing is written; "loading": what is held is written; "telling": it
 	-- can be told, and is written until all of it is; "over".
@@ -50,7 +51,6 @@ local function new(parts)
 	local names; -- of what is written
 	local number, bytes = 0, 0; -- of the last message in the store, and what was written
 	local is_any = false; -- whether there is anything in the store
-	local told = {}; -- what is not noted there: room JID -> number
 	local obsolete; -- names of what is still to be removed, nil: they were not listed yet
 	local pauses = growing_pause.new(seconds_after_failure, most_seconds_after_failure);
 	local is_failing = false;
@@ -61,6 +61,7 @@ local function new(parts)
 
 	local function note_changes()
 		held.set_noting(state ~= "over" and parts.has_journal and not is_full());
+		if state == "over" then held.forget_numbers(); end
 	end
 
 	local function pack(room_jid, message, time)
@@ -69,19 +70,15 @@ local function new(parts)
 		return held_packing.pack(message, time, is_important, parts.has_texts);
 	end
 
-	-- Takes note of what is told. Returns whether that is in the outbox by now.
-	local function is_told_stored()
-		for room_jid, last in pairs(held.take_told()) do told[room_jid] = last; end
-		if not next(told) then return true; end
-		local stats = engine:stats();
-		return stats.spreading == 0 and stats.unstored == 0;
-	end
-
 	-- record: without its time. Returns whether it is stored now.
 	local function write(record)
 		record.time = records.time();
-		local ok = records.write(names.next(), record);
-		if ok then is_any, number = true, record.number; end
+		local name = names.next();
+		local ok = records.write(name, record);
+		if ok then
+			is_any, number = true, record.number;
+			held_told.begin(name);
+		end
 		if not ok and not is_failing then
 			module:log("error", "What is said before it is known whom it concerns cannot be stored: it is in memory alone. That is tried again");
 		elseif ok and is_failing then
@@ -97,12 +94,12 @@ local function new(parts)
 		for _, of_room in held.each() do
 			if of_room.unstored then batch.add(of_room); end
 		end
-		local numbers = is_told_stored() and next(told) and told or nil;
+		local numbers = held_told.to_note();
 		local is_due = batch.entries[1] ~= nil or numbers ~= nil;
 		if is_due and not write { number = batch.number, entries = batch.entries, told = numbers } then return true, false; end
 		batch.note_stored();
 		if not is_due then return false, true; end
-		if numbers then told = {}; end
+		if numbers then held_told.noted(numbers); end
 		bytes = bytes + batch.bytes;
 		module:log("debug", "%d change(s) of what is held are stored", batch.changes);
 		if is_full() then
@@ -130,7 +127,7 @@ local function new(parts)
 			if held.find(room_jid) == of_room then return false; end
 			waiting[room_jid] = nil;
 		end
-		return is_told_stored();
+		return not held_told.is_under_way();
 	end
 
 	-- Returns whether it is known to the store that all is told.
@@ -144,6 +141,7 @@ local function new(parts)
 		if is_done() then
 			if not note_end() then return pauses.take(); end
 			state = "over";
+			held_told.end_all();
 			note_changes();
 			return is_any and seconds_between_removals or nil;
 		end
@@ -169,7 +167,7 @@ local function new(parts)
 		local room = not happened.is_gone and parts.live_rooms.find_or_restore(of_room.jid, pause);
 		if not room then
 			module:log("debug", "Nothing is told of what was held in the room %s: it is gone, or cannot be read", of_room.jid);
-			told[of_room.jid] = number;
+			held_told.note(of_room.jid, number);
 			return;
 		end
 		for _, bare_jid in ipairs(happened.occupants) do of_room.left[bare_jid] = 0; end -- they have read it
@@ -188,6 +186,7 @@ local function new(parts)
 		state = "loading";
 		pauses.reset();
 		number, is_any, names = found.number, found.is_any, names_of.new(found.last_run);
+		held_told.begin(found.first);
 		for _, of_room in ipairs(found.rooms) do
 			guard.attempt("take up what was held in "..of_room.jid, put_before, of_room, pause);
 			pause(true);
@@ -196,8 +195,9 @@ local function new(parts)
 		return nil;
 	end
 
-	-- From now on what is held is told as soon as its room is read.
+	-- From now on what is held is told as soon as its room is read. By now it is known what of it the outbox of the last run has.
 	local function filled()
+		for room_jid, last in pairs(held_told.told_before()) do held.forget_told(room_jid, last); end
 		if state == "loading" then state = "telling"; end
 		for room_jid, of_room in held.each() do waiting[room_jid] = of_room; end
 	end
@@ -218,14 +218,17 @@ local function new(parts)
 	-- For the module that follows this one after a reload: plain values.
 	local function hand_over()
 		if not is_writing() then return nil; end
-		return { number = number, bytes = bytes, is_any = is_any, told = told, waiting = waiting, last_run = names.run };
+		return {
+			number = number, bytes = bytes, is_any = is_any, held_told = held_told.hand_over(), waiting = waiting, last_run = names.run;
+		};
 	end
 
 	-- After what is held was taken over itself.
 	local function take_over(of_before)
 		if of_before then
 			state = parts.is_new and "loading" or "telling";
-			number, bytes, is_any, told = of_before.number, of_before.bytes, of_before.is_any, of_before.told;
+			number, bytes, is_any = of_before.number, of_before.bytes, of_before.is_any;
+			held_told.take_over(of_before.held_told);
 			waiting, names = of_before.waiting, names_of.new(of_before.last_run);
 			begin();
 		end

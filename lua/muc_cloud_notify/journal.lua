@@ -22,9 +22,9 @@ local names_of = part "muc_cloud_notify/outbox_names";
 local seconds_in_a_row = 0.05;
 local share = 0.1;
 
--- parts: { engine; records = see outbox_records.lua; is_new = whether the engine has to be filled }
+-- parts: { engine; records = see outbox_records.lua; is_new = whether the engine has to be filled; held_told }
 local function new(parts)
-	local engine, records, is_new = parts.engine, parts.records, parts.is_new;
+	local engine, records, is_new, held_told = parts.engine, parts.records, parts.is_new, parts.held_told;
 
 	local names; -- nil: what the last run has left was not taken up yet
 	local checkpoint;
@@ -47,7 +47,9 @@ local function new(parts)
 	local function begin(known)
 		if names then return; end
 		names = known and names_of.new(known.last_run) or names_after_all();
-		checkpoint = checkpoints.new { engine = engine, records = records, names = names, known = known or { is_checkpoint_due = true } };
+		checkpoint = checkpoints.new {
+			engine = engine, records = records, names = names, known = known or { is_checkpoint_due = true }, held_told = held_told;
+		};
 		checkpoint.look();
 	end
 
@@ -79,10 +81,11 @@ local function new(parts)
 			engine:batch_stored(started, 0);
 			return true;
 		end
-		batch.time = records.time();
+		batch.time, batch.held_told = records.time(), held_told.for_batch();
 		local ok = records.write(names.next(), batch);
 		local finished = monotonic();
 		if ok then
+			held_told.batch_stored(batch.held_told);
 			engine:batch_stored(finished, use(checkpoint.written(bytes, finished - started), finished));
 			module:log("debug", "A batch of %d byte(s) is stored", bytes);
 			on_success();

@@ -40,9 +40,9 @@ local function size(record)
 	return bytes;
 end
 
--- parts: { engine; records = see outbox_records.lua }
+-- parts: { engine; records = see outbox_records.lua; held_told }
 local function new(parts)
-	local engine, records = parts.engine, parts.records;
+	local engine, records, held_told = parts.engine, parts.records, parts.held_told;
 
 	local plan; -- what is to be read
 	local failures = {}; -- how often each could not be read
@@ -173,6 +173,7 @@ local function new(parts)
 		local ok, result = pcall(prepare_and_restore, record, pause);
 		if ok then
 			plan.passed_over = plan.passed_over + result;
+			held_told.take_up(record.held_told);
 		else
 			module:log("debug", "Taking up the record %s of the outbox: %s", name or "without a name", tostring(result));
 			records.keep_aside(name, "makes no sense");
@@ -234,6 +235,7 @@ local function new(parts)
 				pause(true);
 			end
 		until not name;
+		if plan.checkpoint then held_told.take_up(plan.checkpoint.record.held_told); end
 		if plan.checkpoint and plan.checkpoint.missing > 0 then
 			module:log("error", "The newest checkpoint of the outbox lacks %d part(s): what was written before it was read as well, as far as it is there",
 				plan.checkpoint.missing);

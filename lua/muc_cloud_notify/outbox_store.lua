@@ -20,7 +20,7 @@ local function open(is_journal_wanted, standby)
 	return records, is_journal_wanted and records.can_list;
 end
 
--- parts: { engine; is_new = whether the engine has to be filled; records, has_journal = as open() has returned them }
+-- parts: { engine; is_new = whether the engine has to be filled; records, has_journal = as open() has returned them; held_told }
 local function new(parts)
 	local reader = outbox_reader.new(parts);
 	local writer = (parts.has_journal and journal or outbox_snapshot).new(parts);

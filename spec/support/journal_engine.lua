@@ -81,7 +81,7 @@ function journal_engine.new(lab)
 	function engine:stats()
 		local count = 0;
 		for _ in pairs(self.dirty) do count = count + 1; end
-		return { unstored = count };
+		return { unstored = count, spreading = self.spreading or 0 };
 	end
 
 	function engine:prepare_restore()

@@ -87,7 +87,16 @@ function laboratory_methods:open(engine, options)
 	end
 	local outbox_store = part "muc_cloud_notify/outbox_store";
 	local records, has_journal = outbox_store.open(options.has_journal or false, { is_serving = function () return true; end });
-	return outbox_store.new { engine = engine, is_new = options.is_new ~= false, records = records, has_journal = has_journal };
+	-- A spec may say which held messages were told, as held_messages.lua does.
+	local held = { take_told = function ()
+		local told = self.held_told or {};
+		self.held_told = nil;
+		return told;
+	end };
+	self.told = part "muc_cloud_notify/held_told".new { engine = engine, held = held };
+	return outbox_store.new {
+		engine = engine, is_new = options.is_new ~= false, records = records, has_journal = has_journal, held_told = self.told;
+	};
 end
 
 -- Lets so many seconds go by, and does what is due meanwhile.

@@ -269,9 +269,10 @@ impl Journal {
         !self.groups.is_empty() || self.changed_since.is_some() || !self.states.is_empty()
     }
 
-    /// How many changes of what is unread or waits have yet to be written.
+    /// How many changes of what is unread or waits have yet to be written, beside those in the batch that is being written.
     pub(crate) fn unstored(&self) -> usize {
-        self.groups.unstored() + self.changed.len() + self.gone_rooms.len() + self.gone_devices.len()
+        let upto = self.underway.as_ref().map(|batch| batch.upto);
+        self.groups.unstored_after(upto) + self.changed.len() + self.gone_rooms.len() + self.gone_devices.len()
     }
 
     /// A batch is begun.

@@ -180,11 +180,13 @@ impl Groups {
         (pairs, is_stored)
     }
 
-    /// How many devices there are of which it is not stored what they have waited for, or wait for.
-    pub(super) fn unstored(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(|group| group.devices.len()).sum();
+    /// How many devices there are of which it is not stored what they have waited for, or wait for: after a position, which a batch
+    /// has come to that is being written, or of all.
+    pub(super) fn unstored_after(&self, position: Option<Position>) -> usize {
+        let position = position.unwrap_or(Position { groups: 0, devices: self.stored });
+        let waiting = self.waiting.iter().skip(position.groups).map(|group| group.devices.len());
         let given_up = self.released.iter().filter(|released| !released.is_stored);
-        waiting.saturating_sub(self.stored) + given_up.map(|released| released.devices.len()).sum::<usize>()
+        waiting.sum::<usize>().saturating_sub(position.devices) + given_up.map(|released| released.devices.len()).sum::<usize>()
     }
 
     /// Whether anybody has yet to be let go.
