@@ -404,8 +404,9 @@ versions.describe("forwarding to accounts elsewhere", function (version)
 		assert(loop.wait_until(function ()
 			return near:admin("return prosody.hosts[module.host].s2sout[...] == nil", far_host);
 		end, 5, 0.01));
+		local length = #near:log();
 		muc:say(room, "missed");
-		near:wait_for_log("came back from " .. ann_jid .. ": [^\n]*remote%-server%-");
+		near:wait_for_log("came back from " .. ann_jid .. ": [^\n]*remote%-server%-", 5, length);
 		far:start_again();
 		log_in();
 		-- That there is a link again makes itself known.

@@ -239,10 +239,11 @@ versions.describe("an app server that answers nothing", function (version)
 
 	local function restart(answer)
 		server:stop();
+		local length = #server:log();
 		server:start_again();
 		connect(answer);
 		olga:join(room, "Olga");
-		server:wait_for_log(members.." device(s) of "..members, 60);
+		server:wait_for_log(members.." device(s) of "..members, 60, length);
 	end
 
 	it("never has more on its way than it may, also after a restart and when its link is back", function ()

@@ -233,7 +233,7 @@ versions.describe("slices", function (version)
 		]], room, other);
 		-- Of 18 MB. The room itself keeps some as its history.
 		assert.is_true(kilobytes < 12000, kilobytes .. " kB");
-		server:wait_for_log("A message in " .. other .. " is pushed to", 10);
+		server:wait_for_log(("A message in " .. other:gsub("%p", "%%%0") .. " is pushed to.*"):rep(2), 10, log_length);
 		server:settle();
 		local _, told = server:log(log_length):gsub("A message in " .. other:gsub("%p", "%%%0") .. " is pushed to", "");
 		assert.equal(2, told);

@@ -177,9 +177,10 @@ versions.describe("a slow store", function (version)
 				:tag("enable", { xmlns = "urn:xmpp:push:0", jid = "%s", node = "new" });
 			prosody.hosts[module.host].events.fire_event("iq-set/host/urn:xmpp:push:0:enable", { origin = origin, stanza = iq });
 		]]):format(bare_jid, muc.app.jid));
+		local length = #server:log();
 		load_anew();
 		assert(loop.wait_until(function () return not server:admin "return prosody.slow.on_read ~= nil"; end, 5, 0.02));
-		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", 10, 0);
+		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", 10, length);
 		server:admin "prosody.slow.seconds = nil";
 		assert.same({ "new", name }, (muc:pushed(room)));
 	end);

@@ -58,6 +58,14 @@ function crowd.start(version, options)
 	return self;
 end
 
+-- A room in the place of the one before, in which nobody has missed anything yet.
+function crowd_methods:replace_room()
+	self.rooms = (self.rooms or 0) + 1;
+	self.server:admin("local room = muc.get_room_from_jid(...); if room then room:destroy(); end", self.room);
+	self.room, self.said = ("crowd%d@conference.localhost"):format(self.rooms), 0;
+	self.server:admin(make_room, self.room, self.members);
+end
+
 -- Counts what comes from now on.
 function crowd_methods:watch(answer)
 	self.muc.app.answer = function (push)
@@ -137,6 +145,19 @@ function crowd_methods:wait_until_told(count, timeout)
 	self.muc.app.component:sync();
 	self.muc.app.component:sync();
 	return told;
+end
+
+local lasting = { ["answer overdue"] = true }; -- a deadline that nothing may wait for any more
+
+-- Waits until the module has nothing more to do: nothing spreads, is under way, waits for its turn or a retry, or has yet to be stored.
+function crowd_methods:wait_until_done(timeout)
+	local stats;
+	assert(loop.wait_until(function ()
+		stats = self:stats();
+		return stats.spreading + stats.queued + stats.in_flight + stats.unstored == 0
+			and (not stats.next_deadline or lasting[stats.next_deadline]);
+	end, timeout or 20, 0.02), ("%d in flight, %s"):format(stats.in_flight, stats.next_deadline));
+	self.muc.app.component:sync();
 end
 
 -- What the module says of itself, see stats() in engine_types.lua.

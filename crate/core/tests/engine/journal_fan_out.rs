@@ -77,6 +77,27 @@ fn a_hundred_thousand_are_all_in_the_store_before_the_first_push() {
 }
 
 #[test]
+fn what_is_in_the_batch_that_is_written_does_not_count_as_unstored() {
+    let (mut service, _) = service(5_000, 10_000);
+    service.say(ORCHARD, "hello");
+    assert_eq!(service.stats().unstored, 5_000);
+    assert!(service.poll_batch().is_some());
+    let rest = service.stats().unstored;
+    assert!((1..5_000).contains(&rest), "{rest}");
+    service.batch_failed();
+    assert_eq!(service.stats().unstored, 5_000, "nothing of it is stored");
+    for _ in 0..5 {
+        service.wait(2.0);
+        if service.poll_batch().is_some() {
+            let after = service.stats().unstored;
+            service.batch_stored(0.001);
+            assert_eq!(service.stats().unstored, after);
+        }
+    }
+    assert_eq!(service.stats().unstored, 0);
+}
+
+#[test]
 fn a_device_waits_for_all_rooms_that_it_was_told_of() {
     let (mut service, jids) = service(35, 10);
     read(&mut service, HALL, &jids[30..]);
