@@ -92,6 +92,21 @@ describe("what was held and is told", function ()
 		assert.same({ room = 7, other = 1 }, lab.told.told_before());
 	end);
 
+	it("is handed over by a reload, whether it is in the outbox or not", function ()
+		lab.held_told = { room = 3 };
+		lab:say("ann", 1);
+		lab.held_told = { other = 4 };
+		lab.engine:change("ann", 2);
+		local state, engine = lab.told.hand_over(), lab.engine;
+		lab.outbox = lab:open(engine, { has_journal = true, is_new = false });
+		lab.told.take_over(state);
+		assert.is_true(lab.told.is_under_way());
+		assert.same({ room = 3 }, lab.told.to_note());
+		lab.outbox.turn(lab.time);
+		assert.same({ { room = 3 }, { other = 4 } }, said());
+		assert.same({ room = 3, other = 4 }, lab.told.to_note());
+	end);
+
 	it("is passed over where it makes no sense", function ()
 		lab.held_told = { room = 3 };
 		lab:say("ann", 1);

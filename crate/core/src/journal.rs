@@ -272,7 +272,10 @@ impl Journal {
     /// How many changes of what is unread or waits have yet to be written, beside those in the batch that is being written.
     pub(crate) fn unstored(&self) -> usize {
         let upto = self.underway.as_ref().map(|batch| batch.upto);
-        self.groups.unstored_after(upto) + self.changed.len() + self.gone_rooms.len() + self.gone_devices.len()
+        self.groups.unstored_after(upto)
+            + self.changed.len()
+            + self.gone_rooms.len()
+            + self.gone_devices.len()
     }
 
     /// A batch is begun.

@@ -186,7 +186,8 @@ impl Groups {
         let position = position.unwrap_or(Position { groups: 0, devices: self.stored });
         let waiting = self.waiting.iter().skip(position.groups).map(|group| group.devices.len());
         let given_up = self.released.iter().filter(|released| !released.is_stored);
-        waiting.sum::<usize>().saturating_sub(position.devices) + given_up.map(|released| released.devices.len()).sum::<usize>()
+        waiting.sum::<usize>().saturating_sub(position.devices)
+            + given_up.map(|released| released.devices.len()).sum::<usize>()
     }
 
     /// Whether anybody has yet to be let go.
