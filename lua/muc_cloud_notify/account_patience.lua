@@ -15,7 +15,7 @@ local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
 local bounded_cache = part "shared/bounded_cache";
 
 -- The pauses of an account, in seconds: twice as long each time.
-local first_pause, longest_pause = 2, 60;
+local first_pause, longest_pause = 1, 60;
 
 -- The same of a host, and after how many accounts in a row.
 local first_rest, longest_rest = 4, 30;
@@ -71,7 +71,6 @@ local function new()
 	end
 
 	local function note_success(user)
-		if next(failing) == nil then return; end -- as nearly always
 		pauses.forget(user);
 		failing[jid_host(user)] = nil;
 	end
