@@ -35,7 +35,10 @@ describe("a start", function ()
 		account_devices = part "muc_cloud_notify/account_devices".watch {
 			engine = {
 				set_account = function (_, user, has_devices) table.insert(added, has_devices and user or "not "..user); end;
-				await_accounts = function (_, name) table.insert(awaited, name); end;
+				await_accounts = function (_, name)
+					if awaited.fails then error "on purpose"; end
+					table.insert(awaited, name);
+				end;
 				presumed_account = function () return table.remove(presumed, 1); end;
 				set_suspended = function (_, user) table.insert(added, "suspended "..user); end;
 			};
@@ -107,6 +110,12 @@ describe("a start", function ()
 	it("does not wait for a storage that can list nobody", function ()
 		assert.is_nil(load());
 		assert.same({ 1, 1, { host } }, { #log, #timers, awaited });
+	end);
+
+	it("goes on where the engine fails, too", function ()
+		store.users, awaited.fails = fail, true;
+		go_on();
+		assert.same({ 2, 1 }, { #log, #timers });
 	end);
 
 	it("looks at those whom only the last run knows, once all can be listed", function ()

@@ -149,8 +149,6 @@ local function watch(parts)
 			guard.attempt("take note of the devices of the account "..user, add_account, user, pause);
 			pause(true);
 		end
-		look_at_presumed(host, pause);
-		is_listed[host] = true;
 		return true;
 	end
 
@@ -164,7 +162,12 @@ local function watch(parts)
 
 	lists = user_lists.new {
 		module_name = module_name, tasks = parts.tasks, seconds_until_retry = seconds_after_failure;
-		read = function (host, pause) return load_host(host, pause, add_in_turn); end;
+		read = function (host, pause)
+			if not load_host(host, pause, add_in_turn) then return false; end
+			look_at_presumed(host, pause);
+			is_listed[host] = true;
+			return true;
+		end;
 		what = function (host) return "load the accounts of "..host.." with devices"; end;
 		failure = function (host, err)
 			return "The accounts of "..host.." with devices cannot be listed, so only those are reached that something waits for: "..err;
@@ -181,10 +184,12 @@ local function watch(parts)
 		local left = {};
 		for _, host in ipairs(awaited) do
 			local is_loaded, is_waited_for = load_host(host, pause, add_first);
-			if not is_loaded and is_waited_for and waited < pauses then
+			if is_loaded then
+				is_listed[host] = true;
+			elseif is_waited_for and waited < pauses then
 				table.insert(left, host);
-			elseif not is_loaded then
-				engine:await_accounts(host);
+			else
+				guard.attempt("presume which accounts of "..host.." have devices", engine.await_accounts, engine, host);
 				lists.retry(host);
 			end
 		end
