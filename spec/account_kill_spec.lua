@@ -142,6 +142,7 @@ versions.describe("an account with devices", function (version)
 	end);
 
 	it("is told once its devices can be read again, and not once they turn out to be gone", function ()
+		app:start_anew();
 		local there, gone = new_account "there", new_account "gone";
 		server:settle();
 		local room = muc:new_room({ there, gone }, service);

@@ -170,7 +170,7 @@ local function watch(parts)
 		end;
 		what = function (host) return "load the accounts of "..host.." with devices"; end;
 		failure = function (host, err)
-			return "The accounts of "..host.." with devices cannot be listed, so only those are reached that something waits for: "..err;
+			return "The accounts of "..host.." with devices cannot be listed, so until they can only those are reached that are known already: "..err;
 		end;
 	};
 

@@ -64,15 +64,20 @@ fn a_kill_loses_nothing() {
 
 #[test]
 fn where_it_is_known_who_has_devices_nobody_is_presumed_to() {
-    let service = with_one_pending();
-    let mut elsewhere = service.killed_after(|service| service.await_accounts("montague.example"));
-    let mut listed = service.killed_after(|service| _ = service.set_account(NURSE, true));
-    for started in [&mut elsewhere, &mut listed] {
-        started.read(ORCHARD, &[JULIET], &[]);
-        started.write_all();
-        started.assert_quiet("she has no devices any more");
-        assert!(!started.is_registered(JULIET));
-        assert_eq!((started.presumed_account(HOST), started.awaited_rooms().len()), (None, 0));
+    for is_compact in [false, true] {
+        let mut service = with_one_pending();
+        if is_compact {
+            service.compact_when_written();
+        }
+        let mut elsewhere = service.killed_after(|service| service.await_accounts("montague.example"));
+        let mut listed = service.killed_after(|service| _ = service.set_account(NURSE, true));
+        for started in [&mut elsewhere, &mut listed] {
+            started.read(ORCHARD, &[JULIET], &[]);
+            started.write_all();
+            started.assert_quiet("she has no devices any more");
+            assert!(!started.is_registered(JULIET));
+            assert_eq!((started.presumed_account(HOST), started.awaited_rooms().len()), (None, 0));
+        }
     }
 }
 
