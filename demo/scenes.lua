@@ -4,7 +4,7 @@ local loop = require "harness.loop";
 
 local stage = require "demo.stage";
 
-local check = stage.check;
+local check = require "demo.words".check;
 local attic, den, parlour, square = stage.attic, stage.den, stage.parlour, stage.square;
 
 local scenes = {};

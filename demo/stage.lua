@@ -1,5 +1,5 @@
 -- What the story is played on: a real Prosody, its users and an app server. Its verbs do something on the wire,
--- wait for what comes of it, and show that. What is not as it should be is raised as { expected =, came = }.
+-- wait for what comes of it, and show that, or raise what is not as it should be (see words.lua).
 
 local ltn12 = require "ltn12";
 local http = require "socket.http";
@@ -13,6 +13,9 @@ local prosody = require "harness.prosody";
 local sessions = require "harness.sessions";
 
 local web_push = require "demo.web_push";
+local words = require "demo.words";
+
+local check, describe, describe_reply = words.check, words.describe, words.describe_reply;
 
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_push = "urn:xmpp:push:0";
@@ -37,33 +40,6 @@ local stage = {
 
 local stage_methods = {};
 local stage_mt = { __index = stage_methods };
-
-local function check(ok, expected, came)
-	if not ok then
-		error({ expected = expected, came = came }, 0);
-	end
-	return ok;
-end
-
--- What a push says, in words. Without a summary it says nothing.
-local function describe(push)
-	local summary = push.summary or {};
-	local count = summary["message-count"];
-	local words = { string.format("node %q: %s %s missed", push.node or "", count or "?", count == "1" and "message" or "messages") };
-	if summary["last-message-sender"] then
-		table.insert(words, "from " .. summary["last-message-sender"]);
-	end
-	if summary["last-message-body"] then
-		table.insert(words, "\"" .. summary["last-message-body"] .. "\"");
-	end
-	return table.concat(words, ", ");
-end
-
-local function describe_reply(reply)
-	if reply.attr.type ~= "error" then return reply.attr.type; end
-	local error_type, condition, text = reply:get_error();
-	return string.format("an error, %s/%s%s", error_type, condition, text and ": " .. text or "");
-end
 
 -- Connects all users and the app server to the server that runs now.
 local function connect_all(self)
@@ -396,7 +372,5 @@ function stage_methods:stay()
 		end
 	end
 end
-
-stage.check = check;
 
 return stage;

@@ -9,40 +9,25 @@ local loop = require "harness.loop";
 local sessions = require "harness.sessions";
 local tables = require "harness.tables";
 
-local muc_service = require "spec.support.muc_service";
+local account_phones = require "spec.support.account_phones";
 local versions = require "spec.support.versions";
 
 local paced, held, switched_off = "paced.localhost", "held.localhost", "off.localhost";
 local interval = 2; -- of the second; on the third nothing is told twice before a restart
-local plain_host = "plain.localhost"; -- has no mod_cloud_notify
+local plain_host = account_phones.plain_host;
 
 versions.describe("an account with devices", function (version)
 	local server, muc, account_app;
 	local count = 0;
 
 	local function options(more)
-		return muc_service.with_body(tables.merge({
-			muc_push_default = "always", muc_room_default_persistent = true, muc_push_account_interval = 0;
-			push_notification_with_body = false;
-		}, more));
-	end
-
-	local function connect()
-		account_app = server:app_server("phones.localhost");
+		return account_phones.options(tables.merge({ push_notification_with_body = false }, more));
 	end
 
 	lazy_setup(function ()
-		server, muc = muc_service.start(version, {
-			components = { "users.localhost", "push.localhost", "phones.localhost" };
-			c2s = true;
-			community_modules = true;
-			hosts = {
-				localhost = {
-					modules_enabled = { "blocklist", "cloud_notify", "mam" }, push_notification_with_body = true, push_notification_with_sender = true;
-				};
-				[plain_host] = {};
-			};
-			global = { modules_enabled = { "smacks" }, authentication = "internal_hashed" };
+		server, muc, account_app = account_phones.start(version, {
+			localhost = { modules_enabled = { "blocklist", "cloud_notify", "mam" }, push_notification_with_sender = true };
+			global = { modules_enabled = { "smacks" } };
 			muc = options();
 			mucs = {
 				[paced] = options { muc_push_account_interval = interval };
@@ -50,7 +35,6 @@ versions.describe("an account with devices", function (version)
 				[switched_off] = options { muc_push_accounts = false };
 			};
 		});
-		connect();
 	end);
 
 	before_each(function ()
@@ -64,8 +48,7 @@ versions.describe("an account with devices", function (version)
 		local bare_jid = ("account-%d@%s"):format(count, host or "localhost");
 		local client = server:client(bare_jid .. "/phone");
 		if not host then
-			local reply = client:enable { to = bare_jid, jid = account_app.jid, node = "phone-" .. count };
-			assert.equal("result", reply.attr.type);
+			account_phones.enable(client, "phone-" .. count);
 		end
 		server:settle();
 		return client, muc:new_room({ bare_jid }, service), bare_jid;
@@ -113,7 +96,7 @@ versions.describe("an account with devices", function (version)
 			assert.equal("result", client:iq(iq:reset()).attr.type);
 		end
 		request("block", room);
-		assert.equal("result", client:enable({ to = bare_jid, jid = account_app.jid, node = "phone-" .. count }).attr.type);
+		account_phones.enable(client, "phone-" .. count);
 		server:settle();
 		assert_untold(room);
 		muc:say(other_room);
@@ -149,7 +132,7 @@ versions.describe("an account with devices", function (version)
 		muc:say(room);
 		told();
 		local tablet = server:client(bare_jid .. "/tablet");
-		assert.equal("result", tablet:enable({ to = bare_jid, jid = account_app.jid, node = "tablet" }).attr.type);
+		account_phones.enable(tablet, "tablet");
 		tablet:join(room, "tablet");
 		account_app:start_anew();
 		sessions.cut(tablet);
@@ -175,7 +158,7 @@ versions.describe("an account with devices", function (version)
 		client:disable { to = bare_jid, jid = account_app.jid, node = "phone-" .. count };
 		server:settle();
 		assert_untold(room);
-		client:enable { to = bare_jid, jid = account_app.jid, node = "phone-" .. count };
+		account_phones.enable(client, "phone-" .. count);
 		server:settle();
 		muc:say(room);
 		told();
@@ -253,7 +236,7 @@ versions.describe("an account with devices", function (version)
 		end, 5, 0.01), "not everything is stored");
 		local length = #server:log();
 		muc:restart "kill";
-		connect();
+		account_app = server:app_server(account_phones.app_host);
 		-- By then the app server may not be connected yet, and mod_cloud_notify does not try again.
 		server:wait_for_log("Sending important push notification for " .. bare_jid:gsub("%p", "%%%0"), nil, length);
 	end);
@@ -299,7 +282,7 @@ versions.describe("an account with devices", function (version)
 		muc:wait_until_stored();
 		for _, finish in ipairs { "kill", "stop" } do
 			muc:restart(finish);
-			connect();
+			account_app = server:app_server(account_phones.app_host);
 			muc:say(room, finish);
 			assert.equal(finish, told().summary["last-message-body"]);
 			muc:wait_until_stored();

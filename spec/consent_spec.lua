@@ -291,18 +291,13 @@ versions.describe_local_storages("consent", function (version, storage)
 
 	it("costs at most one storing of the room a minute on top", function ()
 		local room = muc:new_room();
-		server:admin([[
-			local room = room(...);
-			local save = room.save;
-			prosody.saves = 0;
-			room.save = function (...) prosody.saves = prosody.saves + 1; return save(...); end;
-		]], room);
+		muc:count_saves(room);
 		local users = {};
 		for i = 1, 20 do
 			users[i] = server:user(string.format("counted-%d-%d@users.localhost/phone", muc.member_count, i));
 			muc.bob:affiliate(room, users[i].bare_jid, "member");
 		end
-		assert.equal(2 * #users, server:admin("return prosody.saves")); -- Prosody's own
+		assert.equal(2 * #users, muc:saves()); -- Prosody's own
 		for i, user in ipairs(users) do
 			user:join(room, "guest" .. i);
 			user:leave(room);
@@ -310,6 +305,6 @@ versions.describe_local_storages("consent", function (version, storage)
 			pause(i % 7 == 0 and 1.2 or 0);
 		end
 		pause(2.5);
-		assert.equal(2 * #users + 1, server:admin("return prosody.saves"));
+		assert.equal(2 * #users + 1, muc:saves());
 	end);
 end);

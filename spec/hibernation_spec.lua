@@ -31,6 +31,13 @@ versions.describe("a client whose connection is cut,", function (version)
 		ann, room, ann_jid = muc:new_ann { is_client = true, service = host };
 	end
 
+	-- Ann's connection is cut, and she is told of what comes after that.
+	local function cut_and_tell()
+		cut(ann);
+		say "one";
+		assert.same({ "ann 1 one" }, muc:take_pushes());
+	end
+
 	before_each(function ()
 		set_up();
 	end);
@@ -89,9 +96,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		say "unread";
 		say "unread too";
 		assert.same({}, muc:take_pushes());
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		end_hibernation(ann);
 		local pushes = muc:take_pushes();
 		assert.equal("ann 3 "..contentless, pushes[#pushes]);
@@ -103,9 +108,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		say "read";
 		ann:expect { body = "read" };
 		ann:sync();
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		end_hibernation(ann);
 		say "two";
 		assert.same({ "ann 2 two" }, muc:take_pushes());
@@ -113,9 +116,7 @@ versions.describe("a client whose connection is cut,", function (version)
 
 	it("gets no second push where the service does not remember the messages", function ()
 		set_up(forgetful);
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		end_hibernation(ann);
 		say "two";
 		assert.same({ "ann 2 two" }, muc:take_pushes());
@@ -125,9 +126,7 @@ versions.describe("a client whose connection is cut,", function (version)
 		set_up(forgetful);
 		ann:go_silent();
 		say "unread";
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		end_hibernation(ann);
 		assert.same({ "ann 2 "..contentless }, muc:take_pushes());
 	end);
@@ -137,17 +136,13 @@ versions.describe("a client whose connection is cut,", function (version)
 		server:admin("prosody.full_sessions[...].directed = nil", ann.jid);
 		ann:join(room, "Ann");
 		assert.is_nil(server:admin("return (prosody.full_sessions[...].directed or {})[select(2, ...)]", ann.jid, room.."/Ann"));
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 	end);
 
 	it("gets no second push after a reload of the module, and goes on getting pushes", function ()
 		ann:go_silent();
 		say "unread";
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		server:reload_module "muc_cloud_notify";
 		say "two";
 		assert.same({ "ann 2 two" }, muc:take_pushes());
@@ -159,9 +154,7 @@ versions.describe("a client whose connection is cut,", function (version)
 
 	it("is watched after a reload of the module", function ()
 		server:reload_module "muc_cloud_notify";
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		ann:resume();
 		say "two";
 		assert.same({}, muc:take_pushes());
@@ -169,9 +162,7 @@ versions.describe("a client whose connection is cut,", function (version)
 
 	it("is watched under its present nickname", function ()
 		ann:join(room, "Anna");
-		cut(ann);
-		say "one";
-		assert.same({ "ann 1 one" }, muc:take_pushes());
+		cut_and_tell();
 		ann:resume();
 		say "two";
 		assert.same({}, muc:take_pushes());

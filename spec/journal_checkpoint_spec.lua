@@ -2,31 +2,18 @@
 -- test.
 
 local journal_engine = require "spec.support.journal_engine";
-local outbox_laboratory = require "spec.support.outbox_laboratory";
 
 local minute = 60;
 
 describe("checkpoint of the journal", function ()
-	local lab, engine, store;
+	local lab;
 
-	local function start()
-		engine, store = journal_engine.start(lab);
-	end
-
-	local function say(name, count)
-		engine:change(name, count);
-		store.turn(lab.time);
-	end
-
-	before_each(function ()
-		lab = outbox_laboratory.new();
-		start();
-	end);
+	before_each(function () lab = journal_engine.new_lab(); end);
 
 	local function say_often(count)
 		for i = 1, count do
 			lab:advance(0.25);
-			say("user" .. i % 10, i);
+			lab:say("user" .. i % 10, i);
 		end
 	end
 
@@ -37,21 +24,21 @@ describe("checkpoint of the journal", function ()
 		assert.equal(1, #lab:names_with("-from-"));
 		lab:advance(minute);
 		assert.equal(4 + 1, #lab:names());
-		local before = engine.unread;
-		start();
-		assert.same(before, engine.unread);
-		assert.equal(4, #engine.restored_at);
+		local before = lab.engine.unread;
+		lab:start();
+		assert.same(before, lab.engine.unread);
+		assert.equal(4, #lab.engine.restored_at);
 	end);
 
 	it("is made where there is much since the last one", function ()
-		engine.bytes = 600 * 1024;
+		lab.engine.bytes = 600 * 1024;
 		say_often(1);
 		lab:advance(10);
 		assert.equal(0, #lab:names_with("-from-"));
 		say_often(1);
 		lab:advance(10);
 		assert.equal(1, #lab:names_with("-from-"));
-		start();
+		lab:start();
 		lab:advance(10);
 		assert.equal(1, #lab:names_with("-from-"));
 	end);
@@ -69,22 +56,22 @@ describe("checkpoint of the journal", function ()
 
 	it("is not made any more after a stop", function ()
 		say_often(501);
-		store.save();
+		lab.outbox.save();
 		lab:advance(2 * minute);
 		assert.equal(501, #lab:names());
 	end);
 
 	it("is made an hour after the first batch since the last one, so that what is told does not stay in the store", function ()
-		say("ann", 1);
-		say("ann", nil);
+		lab:say("ann", 1);
+		lab:say("ann", nil);
 		lab:advance(62 * minute);
 		assert.equal(1, #lab:names());
 		assert.equal(1, #lab:names_with("-from-"));
 		lab:advance(300 * minute);
 		assert.equal(1, #lab:names(), "and no other one where nothing happens");
-		say("bob", 1);
+		lab:say("bob", 1);
 		lab:advance(10 * minute);
-		start();
+		lab:start();
 		lab:advance(62 * minute);
 		assert.equal(2, #lab:names(), "after a start too");
 		assert.equal(1, #lab:names_with("-part"));
@@ -92,7 +79,7 @@ describe("checkpoint of the journal", function ()
 
 	it("counts what a start has read", function ()
 		say_often(300);
-		start();
+		lab:start();
 		say_often(201);
 		lab:advance(2 * minute);
 		assert.equal(4 + 1, #lab:names());
@@ -101,14 +88,14 @@ describe("checkpoint of the journal", function ()
 	it("replaces what earlier versions have stored", function ()
 		lab.records[""] = { parts = { "18c2a3f4b21-1" } };
 		lab.records["18c2a3f4b21-1"] = { unread = "ann=1\nbob=1\n" };
-		start();
-		say("bob", 2);
-		start();
-		assert.same({ ann = 1, bob = 2 }, engine.unread);
+		lab:start();
+		lab:say("bob", 2);
+		lab:start();
+		assert.same({ ann = 1, bob = 2 }, lab.engine.unread);
 		lab:advance(2 * minute);
 		assert.equal(2, #lab:names());
-		start();
-		assert.same({ ann = 1, bob = 2 }, engine.unread);
+		lab:start();
+		assert.same({ ann = 1, bob = 2 }, lab.engine.unread);
 	end);
 
 	it("is made later where the store refuses it, and what was written before stays", function ()
@@ -131,7 +118,7 @@ describe("checkpoint of the journal", function ()
 	end);
 
 	it("does no harm where the engine fails", function ()
-		engine.fails = "next_part";
+		lab.engine.fails = "next_part";
 		say_often(501);
 		lab:advance(minute);
 		assert.equal(1, lab:count_logged("error: Failed to make a checkpoint of the outbox"));
@@ -152,8 +139,8 @@ describe("checkpoint of the journal", function ()
 	it("is removed by the next start where the one before has had no time for it", function ()
 		say_often(501);
 		lab:advance(minute / 2);
-		start();
-		assert.equal(4, #engine.restored_at);
+		lab:start();
+		assert.equal(4, #lab.engine.restored_at);
 		lab:advance(2 * minute);
 		assert.equal(4 + 1, #lab:names());
 	end);
@@ -171,8 +158,8 @@ describe("checkpoint of the journal", function ()
 		assert.is_true(writes > 100, writes);
 		assert.is_true(busy / (lab.time - started) <= 0.06, busy / (lab.time - started));
 		-- And the engine leaves it time for both.
-		say("ann", 1);
-		assert.near(0.4 - 0.05, engine.calls[#engine.calls], 1e-6);
+		lab:say("ann", 1);
+		assert.near(0.4 - 0.05, lab.engine.calls[#lab.engine.calls], 1e-6);
 	end);
 
 	local function damage(pattern, how)
@@ -184,10 +171,10 @@ describe("checkpoint of the journal", function ()
 	it("is passed over where its end is damaged, and what was written before counts", function ()
 		say_often(501);
 		lab:advance(minute / 2);
-		local before = engine.unread;
+		local before = lab.engine.unread;
 		local name = damage("-from-", "empty");
-		start();
-		assert.same(before, engine.unread);
+		lab:start();
+		assert.same(before, lab.engine.unread);
 		assert.equal(1, lab:count_logged("error: The record " .. name .. " of the outbox is empty"));
 	end);
 
@@ -195,20 +182,20 @@ describe("checkpoint of the journal", function ()
 		it("is completed by what was written before where a part of it is " .. how, function ()
 			say_often(501);
 			lab:advance(minute / 2);
-			local before = engine.unread;
+			local before = lab.engine.unread;
 			if how == "missing" then
 				lab.records[lab:names_with("-part")[2]] = nil;
 			else
 				damage("-part", how);
 			end
 			lab.logged = {};
-			start();
-			assert.same(before, engine.unread);
+			lab:start();
+			assert.same(before, lab.engine.unread);
 			assert.is_true(lab:count_logged("error: ") > 0);
 			lab:advance(2 * minute);
 			lab.logged = {};
-			start();
-			assert.same(before, engine.unread);
+			lab:start();
+			assert.same(before, lab.engine.unread);
 			assert.same({}, lab:warnings(), "by then there is another checkpoint");
 		end);
 	end

@@ -6,7 +6,7 @@ local st = require "util.stanza";
 local loop = require "harness.loop";
 local tables = require "harness.tables";
 
-local muc_service = require "spec.support.muc_service";
+local account_phones = require "spec.support.account_phones";
 local registrations = require "spec.support.registrations";
 local versions = require "spec.support.versions";
 
@@ -14,7 +14,7 @@ local never, auto, paced, held = "never.localhost", "auto.localhost", "paced.loc
 local interval = 1;
 -- Longer than it takes until a kill. After it, a first try fails, as the component is not there yet, and the next one comes after this time.
 local interval_held = 3;
-local plain_host = "plain.localhost"; -- has no mod_cloud_notify
+local plain_host = account_phones.plain_host;
 
 -- What is asked of the storage of hosts: how often stores were opened, and read.
 local count_storage = [[
@@ -42,19 +42,11 @@ versions.describe("a way to a member", function (version)
 	local count = 0;
 
 	local function options(more)
-		return muc_service.with_body(tables.merge({
-			muc_push_default = "always", muc_room_default_persistent = true, muc_push_account_interval = 0, allow_unaffiliated_register = true;
-			muc_push_retry_delay = 0.1;
-		}, more));
+		return account_phones.options(tables.merge({ allow_unaffiliated_register = true, muc_push_retry_delay = 0.1 }, more));
 	end
 
 	lazy_setup(function ()
-		server, muc = muc_service.start(version, {
-			components = { "users.localhost", "push.localhost", "phones.localhost" };
-			c2s = true;
-			community_modules = true;
-			hosts = { localhost = { modules_enabled = { "cloud_notify" }, push_notification_with_body = true }, [plain_host] = {} };
-			global = { authentication = "internal_hashed" };
+		server, muc, phones = account_phones.start(version, {
 			muc = options();
 			mucs = {
 				[never] = options { muc_push_default = "never" };
@@ -63,7 +55,6 @@ versions.describe("a way to a member", function (version)
 				[held] = options { muc_push_account_interval = interval_held, muc_push_journal = true };
 			};
 		});
-		phones = server:app_server("phones.localhost");
 	end);
 
 	before_each(function ()
@@ -75,7 +66,7 @@ versions.describe("a way to a member", function (version)
 	-- A client whose account has a device.
 	local function new_account()
 		local client = server:client(("ann-%d@localhost/phone"):format(count), { stream_management = false });
-		assert.equal("result", client:enable({ to = client.bare_jid, jid = phones.jid, node = "phone-"..count }).attr.type);
+		account_phones.enable(client, "phone-"..count);
 		server:settle();
 		return client;
 	end
@@ -181,7 +172,7 @@ versions.describe("a way to a member", function (version)
 			return server:admin("return prosody.hosts[...].modules.muc_cloud_notify.stats().unstored", held) == 0;
 		end, 5, 0.01), "not everything is stored");
 		muc:restart "kill";
-		phones = server:app_server("phones.localhost");
+		phones = server:app_server(account_phones.app_host);
 		carl = server:user(carl.jid);
 		local texts = {};
 		assert(loop.wait_until(function ()

@@ -5,6 +5,7 @@ local loop = require "harness.loop";
 local prosody = require "harness.prosody";
 local tables = require "harness.tables";
 
+local engine_faults = require "spec.support.engine_faults";
 local versions = require "spec.support.versions";
 local web_push = require "spec.support.web_push";
 
@@ -197,19 +198,18 @@ versions.describe("a message in a room", function (version)
 
 	it("comes without what is said where that fails", function ()
 		app = web_push.start(version, {
-			muc = tables.merge({ muc_cloud_notify_library = prosody.root.."/.test/faults/muc_cloud_notify.so" }, muc_options);
+			muc = tables.merge({ muc_cloud_notify_library = engine_faults.library }, muc_options);
 		});
 		server = app.server;
 		bob = server:user("bob@users.localhost/desk");
 		local room = new_member "/push/1";
 		for i, kind in ipairs { "error", "panic" } do
-			server:admin("package.loadlib(..., 'luaopen_muc_cloud_notify')().fault('push_words', select(2, ...))",
-				prosody.root.."/.test/faults/muc_cloud_notify.so", kind);
+			engine_faults.break_method(server, "push_words", kind);
 			bob:say(room, "a secret");
 			assert.same({ service = server.muc_host, count = i, text = "New Message!" }, (app:expect_push()));
 			assert.matches("Failed to tell an app server in this process what was said", server:log(), 1, true);
 		end
-		server:admin("package.loadlib(..., 'luaopen_muc_cloud_notify')().fault()", prosody.root.."/.test/faults/muc_cloud_notify.so");
+		engine_faults.break_method(server, nil);
 		bob:say(room, "hello");
 		assert.equal("hello", app:expect_push().text);
 		app:close();

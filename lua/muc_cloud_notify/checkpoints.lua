@@ -13,6 +13,7 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local bounds = part "muc_cloud_notify/outbox_bounds";
@@ -54,18 +55,13 @@ local function new(parts)
 	local current; -- the checkpoint that is being made
 	local is_stopped = false;
 	local is_timed = false; -- whether the time for the next one runs
-	local delay, not_before = seconds_after_failure, -math.huge; -- after a failure
+	local pauses = growing_pause.new(seconds_after_failure, most_seconds_after_failure);
+	local not_before = -math.huge; -- after a failure
 	local seconds_used = 0; -- since the last batch
-
-	local function failed()
-		local seconds = delay;
-		delay = math.min(2 * delay, most_seconds_after_failure);
-		return seconds;
-	end
 
 	local function give_up()
 		current = nil;
-		not_before = monotonic() + failed();
+		not_before = monotonic() + pauses.take();
 	end
 
 	-- Does something later, unless all this is over by then. step() returns after how many seconds it goes on, nil: not at all
@@ -91,7 +87,7 @@ local function new(parts)
 		local function step()
 			if not listed then
 				listed, place, is_anything_left = records.list(), 0, false;
-				if not listed then return failed(); end
+				if not listed then return pauses.take(); end
 				records.remove(nil);
 				return 0;
 			end
@@ -102,7 +98,7 @@ local function new(parts)
 				if not other then
 					if is_anything_left then
 						listed = nil;
-						return failed();
+						return pauses.take();
 					end
 					if obsolete == name then obsolete = nil; end
 					return nil;
@@ -128,7 +124,8 @@ local function new(parts)
 		module:log("debug", "The outbox has a checkpoint of %d part(s) and %d byte(s)", current.parts, current.bytes);
 		batches, bytes = batches - current.batches_before, bytes - current.bytes_before;
 		last_parts, last_bytes, is_due, obsolete = current.parts, current.bytes, false, first;
-		current, delay = nil, seconds_after_failure;
+		current = nil;
+		pauses.reset();
 		remove_before(first);
 		look();
 	end

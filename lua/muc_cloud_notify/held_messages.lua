@@ -8,8 +8,8 @@
 -- entries; beyond that a message counts as one that was sent earlier, by when fewer had left, and if its author has sent none
 -- there, it is told to nobody.
 --
--- While a start loads, what is held is in the store too (see held_store.lua). For that it is kept here of each room what has changed since
--- it was last written: which messages there are, and who was there when they were sent.
+-- While a start loads, what is held is in the store too (see held_store.lua). For that it is noted of each room what has changed since it was
+-- last written (see held_changes.lua).
 --
 -- This file is MIT/X11 licensed.
 
@@ -23,6 +23,7 @@ local jid_host = require "util.jid".host;
 local families = part "shared/families";
 local guard = part "shared/guard";
 local stanza_weight = part "shared/stanza_weight";
+local held_changes = part "muc_cloud_notify/held_changes";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
 -- Of the messages that are held in all rooms, in bytes; and the most elements of one.
@@ -52,7 +53,7 @@ local function new(parts)
 
 	-- room JID -> { room, messages, first, last = which of them are still there, weight, present = see find_present(), presences = how many
 	-- occupants have left since the first message was held, left = bare JID -> the number of `presences` with which they left,
-	-- counts = see count(), unstored = see begin_to_note() }. A message or count: { kind, details, presences = as it was then, weight, times,
+	-- counts = see count(), unstored = see held_changes.lua }. A message or count: { kind, details, presences = as it was then, weight, times,
 	-- family = whose share it is of, nil: nobody's, number = under which it is in the store, nil: it is not }
 	local held = {};
 	local weight_held, counts_held = 0, 0; -- of all of them
@@ -80,22 +81,12 @@ local function new(parts)
 		pushers[kind] = push;
 	end
 
-	-- From now on it is noted what changes in a room: is_first = whether nothing of it is in the store; nicks -> the bare JID of who is there
-	-- under them, or false; known -> nicks of which the store says that somebody is there; left -> the bare JIDs of who has left;
-	-- recounted -> counts that are in the store, and have changed; from = the place of the first message that is not in the store
-	local function begin_to_note(of_room)
-		local nicks, left = {}, {};
-		for nick, bare_jid in pairs(of_room.present) do nicks[nick] = bare_jid; end
-		for bare_jid in pairs(of_room.left) do left[bare_jid] = true; end
-		of_room.unstored = { is_first = true, nicks = nicks, known = {}, left = left, recounted = {}, from = of_room.first };
-	end
-
 	local function open(room)
 		local of_room = held[room.jid];
 		if not of_room then
 			of_room = { room = room, messages = {}, first = 1, last = 0, weight = 0, present = find_present(room), presences = 0, left = {}, counts = {} };
 			held[room.jid] = of_room;
-			if is_noting then begin_to_note(of_room); end
+			if is_noting then held_changes.begin(of_room); end
 		end
 		return of_room;
 	end
@@ -163,13 +154,6 @@ local function new(parts)
 		end
 	end
 
-	-- For the store, see begin_to_note(). Of who comes and goes before that is written only the latter is of interest.
-	local function note_change(unstored, nick, now_here, before)
-		unstored.nicks[nick] = now_here;
-		if not now_here and unstored.known[nick] then unstored.nicks[nick] = false; end
-		if before and not now_here then unstored.left[before] = true; end
-	end
-
 	-- An occupant has changed while messages are held.
 	local function note_occupant(room_jid, occupant, is_here)
 		local of_room = held[room_jid];
@@ -180,7 +164,7 @@ local function new(parts)
 			of_room.presences = of_room.presences + 1;
 			of_room.left[before] = of_room.presences;
 		end
-		if of_room.unstored and before ~= now_here then note_change(of_room.unstored, occupant.nick, now_here, before); end
+		if of_room.unstored and before ~= now_here then held_changes.note_occupant(of_room.unstored, occupant.nick, before, now_here); end
 	end
 
 	-- Those who have left since, the last first. What they have left with is in their order.
@@ -327,7 +311,7 @@ local function new(parts)
 				of_room.unstored = nil;
 				for _, message in pairs(of_room.messages) do message.number = nil; end
 			elseif not of_room.unstored then
-				begin_to_note(of_room);
+				held_changes.begin(of_room);
 			end
 		end
 	end

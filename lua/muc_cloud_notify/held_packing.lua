@@ -72,8 +72,9 @@ local function copy(facts)
 	return copied;
 end
 
--- message: as in held_messages.lua; time: on the clock of util.time.monotonic
+-- Nil where there is nothing to tell of it. message: as in held_messages.lua; time: on the clock of util.time.monotonic
 local function pack(message, time, is_important, has_texts)
+	if message.kind == "message" and not is_important and not may_revise(message.details.stanza) then return nil; end
 	local details, facts = message.details, copy(message.details.facts);
 	local stanza = details.stanza and outline(details.stanza, is_important, has_texts);
 	facts.keep_original = nil; -- other modules are shown the whole of it or nothing
@@ -98,4 +99,4 @@ local function unpack(packed, time)
 	};
 end
 
-return { may_revise = may_revise, pack = pack, unpack = unpack };
+return { pack = pack, unpack = unpack };

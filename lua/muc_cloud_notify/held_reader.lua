@@ -81,25 +81,20 @@ local function read_all(records, pause)
 	local state = { rooms = {}, told = {}, upto = 0, number = 0 };
 	local newest, last_run = nil, 0;
 
-	local function keep_aside(name, why)
-		module:log("error", "The record %s of what was held %s: it is kept aside, and all others are taken up", name, why);
-		records.keep_aside(name);
-	end
-
 	-- Returns false where the store does not answer.
 	local function read(name)
 		local ok, record = records.read(name);
 		if not ok and not records.is_answering() then return false; end
 		local meaning = names_of.read(name);
 		if type(record) ~= "table" or not meaning then
-			keep_aside(name, ok and "makes no sense" or "cannot be read");
+			records.keep_aside(name, ok and "makes no sense" or "cannot be read");
 			return true;
 		end
 		newest, last_run = newest or record.time, math.max(last_run, meaning.run);
 		local is_added, err = pcall(add, state, name, record, monotonic() - math.max(0, (newest or 0) - (record.time or 0)));
 		if not is_added then
 			module:log("debug", "Taking up the record %s of what was held: %s", name, tostring(err));
-			keep_aside(name, "makes no sense");
+			records.keep_aside(name, "makes no sense");
 		end
 		return true;
 	end

@@ -8,9 +8,10 @@
 
 local part = ...;
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
-local report = part "muc_cloud_notify/status".report;
+local status = part "muc_cloud_notify/status";
 
 -- Pauses, in seconds, while nothing can be read, and for records that cannot be.
 local first_pause, longest_pause = 0.25, 30;
@@ -27,7 +28,7 @@ local function new(parts)
 	local engine, accounts, tasks, records, registrations = parts.engine, parts.accounts, parts.tasks, parts.records, parts.registrations;
 
 	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
-	local pause_now, told = first_pause, nil; -- how long the next pause is, and what the log has said of the store
+	local pauses, told = growing_pause.new(first_pause, longest_pause), nil; -- and what the log has said of the store
 	local unreadable = {}; -- key -> true, of records that are left for later
 	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
 	local retry_now = first_retry;
@@ -103,9 +104,9 @@ local function new(parts)
 	local function report_loaded()
 		local stats, missing = engine:stats(), count_unreadable();
 		if missing == 0 then
-			report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
+			status.report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
 		else
-			report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
+			status.report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
 				.." again; see \"Records that cannot be read\" in docs/operators.md", stats.devices, stats.users, missing);
 		end
 	end
@@ -170,13 +171,11 @@ local function new(parts)
 
 	-- what: what cannot be done with the store
 	local function wait(what)
-		local seconds = pause_now;
 		if what ~= told then
 			told = what;
-			report("error", "The store cannot be %s, so nobody who registered before is pushed to until it can; it is tried again", what);
+			status.report("error", status.store_cannot_be, what);
 		end
-		pause_now = math.min(2 * pause_now, longest_pause);
-		return seconds;
+		return pauses.take();
 	end
 
 	-- Lists the keys, if they were not listed yet. Returns whether they are.
@@ -195,7 +194,7 @@ local function new(parts)
 	-- how many seconds that is to be called again; nil: what can be read is loaded.
 	local function go_on(pause)
 		if not records.can_list then
-			report("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
+			status.report("error", "The storage of this host cannot list its users, so nobody who registered before is known; see docs/operators.md");
 			return nil;
 		end
 		if not list(pause) then return wait("listed"); end

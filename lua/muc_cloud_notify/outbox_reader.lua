@@ -15,6 +15,7 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local growing_pause = part "shared/growing_pause";
 local names_of = part "muc_cloud_notify/outbox_names";
 
 -- Of a record that cannot be read, how often it is tried, and after how many seconds again.
@@ -44,24 +45,18 @@ local function new(parts)
 	local engine, records = parts.engine, parts.records;
 
 	local plan; -- what is to be read
-	local failures, delay = {}, seconds_without_answer; -- how often each could not be read
+	local failures = {}; -- how often each could not be read
+	local pauses = growing_pause.new(seconds_without_answer, most_seconds_without_answer);
 
 	local function wait(seconds)
 		error(setmetatable({ seconds = seconds }, patience_mt), 0);
 	end
 
 	local function wait_for_store()
-		local seconds = delay;
-		if seconds == seconds_without_answer then
+		if pauses.is_first() then
 			module:log("error", "The outbox of the last run cannot be read: the store does not answer. It is tried again, and nothing is pushed until then");
 		end
-		delay = math.min(2 * delay, most_seconds_without_answer);
-		wait(seconds);
-	end
-
-	local function keep_aside(name, why)
-		module:log("error", "The record %s of the outbox %s: it is kept aside, and all others are taken up", name or "without a name", why);
-		records.keep_aside(name);
+		wait(pauses.take());
 	end
 
 	-- What is stored under a name; nil where there is nothing, or nothing that could be read.
@@ -74,11 +69,11 @@ local function new(parts)
 			if failures[name or ""] < tries then wait(seconds_between_tries); end
 		end
 		if not ok then
-			keep_aside(name, "cannot be read");
+			records.keep_aside(name, "cannot be read");
 		elseif record ~= nil and type(record) ~= "table" then
-			keep_aside(name, "makes no sense");
+			records.keep_aside(name, "makes no sense");
 		else
-			delay = seconds_without_answer;
+			pauses.reset();
 			return record;
 		end
 	end
@@ -86,7 +81,7 @@ local function new(parts)
 	local function read_listed(name)
 		local record = read(name);
 		if not record and not records.is_aside(name) then
-			keep_aside(name, "is empty or not there");
+			records.keep_aside(name, "is empty or not there");
 		end
 		return record;
 	end
@@ -180,7 +175,7 @@ local function new(parts)
 			plan.passed_over = plan.passed_over + result;
 		else
 			module:log("debug", "Taking up the record %s of the outbox: %s", name or "without a name", tostring(result));
-			keep_aside(name, "makes no sense");
+			records.keep_aside(name, "makes no sense");
 		end
 		return ok;
 	end

@@ -12,9 +12,12 @@ local now = require "util.time".now;
 local aside_name = "aside";
 local unused_name = "nothing"; -- under which there is never anything
 
+-- What is stored, in words.
+local subjects = { outbox = "the outbox", held = "what was held" };
+
 -- what: "outbox" or "held"; standby: see standby.lua; only a process that serves writes
 local function open(what, standby)
-	local store = module:open_store(module.name.."_"..what);
+	local store, subject = module:open_store(module.name.."_"..what), subjects[what];
 	local aside; -- name -> true; "" for the record without a name
 	local opened, opened_at = monotonic(), now();
 
@@ -22,7 +25,7 @@ local function open(what, standby)
 		local ok, result, err = pcall(store[method], store, ...);
 		if ok and (result ~= nil and result ~= false or not err) then return true, result; end
 		-- The details may quote what is stored, which is nothing for the log.
-		module:log("debug", "%s of the %s: %s", doing, what, tostring(ok and err or result));
+		module:log("debug", "%s of %s: %s", doing, subject, tostring(ok and err or result));
 		return false;
 	end
 
@@ -63,7 +66,11 @@ local function open(what, standby)
 		return aside ~= nil and aside[name or ""] == true;
 	end
 
-	local function keep_aside(name)
+	-- why: what the log says of it, nil for nothing
+	local function keep_aside(name, why)
+		if why then
+			module:log("error", "The record %s of %s %s: it is kept aside, and all others are taken up", name or "without a name", subject, why);
+		end
 		if is_aside(name) then return; end
 		aside = aside or {};
 		aside[name or ""] = true;
@@ -82,7 +89,7 @@ local function open(what, standby)
 			end
 		end);
 		if not ok then
-			module:log("debug", "Listing the records of the %s: %s", what, tostring(err));
+			module:log("debug", "Listing the records of %s: %s", subject, tostring(err));
 			return nil;
 		end
 		table.sort(names);

@@ -25,10 +25,11 @@ local now = require "util.time".now;
 local modulemanager = require "core.modulemanager";
 local storagemanager = require "core.storagemanager";
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local processes = part "muc_cloud_notify/processes";
-local report = part "muc_cloud_notify/status".report;
+local status = part "muc_cloud_notify/status";
 
 local seconds_between_renewals = 5;
 local seconds_between_looks = 1;
@@ -75,7 +76,7 @@ local function new(setting)
 	local next_attempt = -math.huge; -- to raise the counter, where that has failed
 	local is_failing = false;
 	local seen; -- the tenure of another process: { id, counter, seconds = for how long it has been seen unchanged, at = until when; looked = when }
-	local next_pause = seconds_after_failure;
+	local pauses = growing_pause.new(seconds_after_failure, seconds_between_renewals);
 	local said; -- the last thing that was said of the state
 	local deferred = {};
 	local begin, note_other; -- see start()
@@ -83,7 +84,7 @@ local function new(setting)
 	local function say(level, text)
 		if said == text then return; end
 		said = text;
-		report(level, "%s", text);
+		status.report(level, "%s", text);
 	end
 
 	-- Returns whether the store could be read, and the tenure, nil where there is none.
@@ -260,12 +261,10 @@ local function new(setting)
 		local is_read, tenure = read();
 		if not is_read then
 			begin_to_see_anew();
-			wait("error", "The store cannot be read, so nobody who registered before is pushed to until it can; it is tried again");
-			local pause = next_pause;
-			next_pause = math.min(2 * pause, seconds_between_renewals);
-			return pause;
+			wait("error", status.store_cannot_be:format("read"));
+			return pauses.take();
 		end
-		next_pause = seconds_after_failure;
+		pauses.reset();
 		if not tenure then return take(time, nil); end
 		if tenure.is_given_up or processes.is_gone(tenure, this_process) then
 			module:log(state == "waiting" and "info" or "debug", "%s, which served %s, has ended: this process takes over",

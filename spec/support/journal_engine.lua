@@ -1,4 +1,6 @@
--- An engine that only knows how much is unread: a number for each name. What has changed is written by batches.
+-- An engine that only knows how much is unread: a number for each name. What has changed is written by batches. And a laboratory for it.
+
+local outbox_laboratory = require "spec.support.outbox_laboratory";
 
 local journal_engine = {};
 
@@ -100,12 +102,27 @@ function journal_engine.new(lab)
 	return engine;
 end
 
--- One that takes up what is stored, as after a start of the process. Returns it and its store; in the meantime it is `lab.engine`.
-function journal_engine.start(lab)
-	lab.engine = journal_engine.new(lab);
-	local store = lab:open(lab.engine, { has_journal = true });
-	lab:restore(store);
-	return lab.engine, store;
+local Lab = {};
+
+-- As after a start of the process: an engine that knows nothing takes up what is stored.
+function Lab:start()
+	self.engine = journal_engine.new(self);
+	self.outbox = self:open(self.engine, { has_journal = true });
+	self:restore(self.outbox);
+end
+
+-- Changes a number, and does what is due.
+function Lab:say(name, count)
+	self.engine:change(name, count);
+	self.outbox.turn(self.time);
+end
+
+-- An outbox laboratory with such an `engine`, whose store is `outbox`; both are started.
+function journal_engine.new_lab()
+	local lab = outbox_laboratory.new();
+	for name, method in pairs(Lab) do lab[name] = method; end
+	lab:start();
+	return lab;
 end
 
 return journal_engine;

@@ -124,6 +124,20 @@ function service_methods:say(room, body)
 	self.bob.component:sync();
 end
 
+-- From now on it is counted how often Prosody saves a room, for saves().
+function service_methods:count_saves(room)
+	self.server:admin([[
+		local room = room(...);
+		local save = room.save;
+		prosody.saves = 0;
+		room.save = function (...) prosody.saves = prosody.saves + 1; return save(...); end;
+	]], room);
+end
+
+function service_methods:saves()
+	return self.server:admin("return prosody.saves");
+end
+
 -- What a message in a room leads to: the nodes that are pushed to, in alphabetical order, "-" where there is none;
 -- and the pushes by node.
 function service_methods:pushed(room, app_server)

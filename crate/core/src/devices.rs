@@ -11,7 +11,7 @@ use crate::ids::{DeviceId, UserId};
 use crate::journal::{Journal, Key};
 use crate::outbox::Outbox;
 use crate::registration::Registration;
-use crate::slots::{Slots, Walk};
+use crate::slots::Slots;
 
 pub use deadlines::Deadline;
 
@@ -120,18 +120,9 @@ impl Devices {
         self.devices.get(id)
     }
 
-    /// Begins to go through all of them.
-    pub(crate) fn walk(&self) -> Walk {
-        self.devices.walk()
-    }
-
-    /// Goes on, by so many at most.
-    pub(crate) fn step(
-        &self,
-        walk: &mut Walk,
-        at_most: usize,
-    ) -> impl Iterator<Item = (DeviceId, &Device)> + use<'_> {
-        self.devices.step(walk, at_most)
+    /// All of them, to be gone through.
+    pub(crate) fn slots(&self) -> &Slots<DeviceId, Device> {
+        &self.devices
     }
 
     /// Whether the lease of a device has aged. Nothing that concerns the outbox.

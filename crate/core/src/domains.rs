@@ -31,9 +31,7 @@ use std::sync::Arc;
 use crate::app_server::canonical;
 use crate::ids::DeviceId;
 use crate::lists::{List, Lists};
-use crate::options::Options;
 use crate::outbox::Lanes;
-use crate::time::Instant;
 
 pub(crate) use flight::{Flight, Landing};
 pub(crate) use links::{Concern, Relation};
@@ -103,9 +101,6 @@ pub(crate) struct Domains {
     away: Away,
 }
 
-/// How much a snapshot tells of the app servers that have taken publishes, in bytes. Nearly all domains have one, of few bytes.
-const APP_SERVERS_BYTES: usize = 1 << 20;
-
 /// What the only domain of a family takes for that, beside its name.
 const MOST_OF_FAMILY: usize = 128;
 
@@ -146,40 +141,6 @@ impl Domains {
             self.schedule.leave(id, domain);
             self.schedule.make_ready(id, domain);
         }
-    }
-
-    /// What outlives a clean stop, of at most so many domains: of those first that it makes a difference for, and of as many of each
-    /// family. Nobody is to push another one out by naming many of their own.
-    pub(crate) fn states(&self, at_most: usize, now: Instant) -> Vec<DomainState> {
-        let contacted = self.domains.iter().filter(|it| it.standing.is_contacted() && !it.name.is_empty());
-        let mut before: HashMap<(FamilyId, bool), u32> = HashMap::new();
-        let mut all: Vec<_> = contacted
-            .map(|domain| {
-                let standing = &domain.standing;
-                let is_new = !standing.is_known() && !standing.is_given_up();
-                let of_family = before.entry((domain.family, is_new)).or_default();
-                *of_family += 1;
-                ((is_new, *of_family, standing.is_known(), domain.devices == 0), domain)
-            })
-            .collect();
-        if all.len() > at_most {
-            all.select_nth_unstable_by_key(at_most, |(rank, _)| *rank);
-            all.truncate(at_most);
-        }
-        let mut left = APP_SERVERS_BYTES;
-        all.into_iter().map(|(_, domain)| domain.state(&mut left, now)).collect()
-    }
-
-    /// Takes up what a snapshot says of a domain.
-    pub(crate) fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
-        let id = self.id_or_insert(canonical(&state.domain));
-        if let Some(domain) = self.domains.get_mut(id.index()) {
-            domain.restore(state, now, options);
-            self.schedule.leave(id, domain);
-            self.schedule.make_ready(id, domain);
-        }
-        self.count_away(id);
-        self.tidy(id);
     }
 
     /// A domain may be away by now, or may be no more.
@@ -271,28 +232,6 @@ impl Domain {
         matches!(self.place, Place::Until(at) if self.back_offs.resume_at() == Some(at))
     }
 
-    /// What outlives a clean stop. So many bytes are left for the app servers of all domains that have taken publishes.
-    fn state(&self, left: &mut usize, now: Instant) -> DomainState {
-        let app_servers = self.app_servers.some(left);
-        DomainState {
-            app_servers,
-            strangers: self.strangers.state(now),
-            ..self.standing.state(&self.name, now)
-        }
-    }
-
-    /// Takes up what a snapshot says, unless more is known by now.
-    fn restore(&mut self, state: &DomainState, now: Instant, options: &Options) {
-        if self.standing.is_contacted() {
-            return;
-        }
-        self.standing.restore(state, now, options);
-        if state.answered {
-            self.app_servers.restore(&self.name, &state.app_servers);
-            self.strangers = Strangers::restored(&state.strangers.clone().unwrap_or_default(), now, options);
-        }
-    }
-
     /// How much memory it takes.
     fn bytes(&self) -> usize {
         let of_name = 4 * self.name.len() + size_of::<(Arc<str>, DomainId)>();
@@ -303,7 +242,9 @@ impl Domain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
     use crate::outcome::Outcome;
+    use crate::time::Instant;
 
     const NEVER: f64 = 1e9;
 

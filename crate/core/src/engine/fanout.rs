@@ -4,11 +4,12 @@
 //! hear of is told to them: so each gets what they would have got if everybody had been told at once.
 
 mod news;
+mod progress;
 mod remains;
+mod subject;
 mod weights;
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
@@ -16,18 +17,19 @@ use crate::device::{Device, MessageDigest, Revising};
 use crate::devices::Devices;
 use crate::ids::{DeviceId, RoomId, UserId};
 use crate::journal::Group;
-use crate::options::Options;
-use crate::room::{Gone, Member, Members, Remains, Room};
+use crate::room::{Gone, Remains, Room};
 use crate::work;
 
 use super::Engine;
-use super::consent::PushesWithoutConsent;
-use super::messages::{Audience, Found};
-use super::registrations::{Registrations, User};
+use super::messages::Audience;
 use super::rooms::Rooms;
 use news::News;
 use remains::mark_read;
+use subject::Subject;
 use weights::Weights;
+
+pub(super) use progress::Progress;
+pub(super) use subject::Told;
 
 /// How many fan-outs of one room may be left. A message that comes on top of that is not pushed: a room that is so far behind
 /// has more messages than can be told to everybody in it.
@@ -41,56 +43,6 @@ pub(super) const LOOKED_AT_ONCE: usize = 1000;
 
 /// How many devices are let go at once that have waited for the journal.
 pub(super) const LET_GO_AT_ONCE: usize = 2000;
-
-/// How far a fan-out has come: its places are gone through from the last to the first.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// Its number in its room; `None` where one step does for all.
-    number: Option<u32>,
-    /// How many of the first places are left.
-    left: usize,
-}
-
-impl Progress {
-    /// A fan-out begins. Where it has to wait for others it is told from them by a number, even if one step would do.
-    pub(super) fn begin(members: &mut Members, options: &Options, has_to_wait: bool) -> Self {
-        let left = members.absent_len();
-        let has_number = has_to_wait || left > options.members_at_once;
-        Progress { number: has_number.then(|| members.begin_fan_out()), left }
-    }
-
-    /// The places of the next step.
-    pub(super) fn step(&mut self, members: &Members, options: &Options) -> Range<usize> {
-        // Some may have come back meanwhile.
-        let end = self.left.min(members.absent_len());
-        self.left = end.saturating_sub(options.members_at_once);
-        self.left..end
-    }
-
-    /// Whether everybody was told.
-    pub(super) fn is_done(&self) -> bool {
-        self.left == 0
-    }
-
-    /// Whether a member has yet to be told, which they then are.
-    pub(super) fn tell(&self, member: &mut Member) -> bool {
-        let Some(number) = self.number else { return true };
-        let has_yet_to_hear = member.has_yet_to_hear_of(number);
-        if has_yet_to_hear {
-            member.hear_of(number);
-        }
-        has_yet_to_hear
-    }
-}
-
-/// What a fan-out tells.
-#[derive(Debug)]
-enum Subject {
-    /// A message.
-    Message { digest: Arc<MessageDigest>, audience: Box<Audience> },
-    /// What takes back or corrects one.
-    Revision(Box<Revising>),
-}
 
 /// Something that the absent members of a room have yet to be told.
 #[derive(Debug)]
@@ -110,34 +62,6 @@ struct OfRoom {
     fan_outs: VecDeque<FanOut>,
     /// What they take, in bytes.
     weight: usize,
-}
-
-/// What a fan-out reads and changes, besides the room.
-pub(super) struct Told<'a> {
-    pub(super) registrations: &'a Registrations,
-    pub(super) devices: &'a mut Devices,
-    pub(super) without_consent: &'a mut PushesWithoutConsent,
-    pub(super) options: &'a Options,
-}
-
-impl Told<'_> {
-    /// Tells devices of a message. Those of members who have not consented to their membership hear no words, and of few.
-    /// Returns how many there are.
-    pub(super) fn add_unread(
-        &mut self,
-        room: RoomId,
-        digest: &Arc<MessageDigest>,
-        found: &Found,
-        group: &mut Group,
-    ) -> usize {
-        self.devices.add_unread(room, digest, &found.devices, group);
-        let without_consent =
-            self.without_consent.permitted(room, &found.without_consent, digest.identity.sent);
-        if !without_consent.is_empty() {
-            self.devices.add_unread(room, &Arc::new(digest.withheld()), &without_consent, group);
-        }
-        found.devices.len() + without_consent.len()
-    }
 }
 
 impl FanOut {
@@ -171,9 +95,7 @@ impl FanOut {
     /// Tells those who are not absent, but have something unread. Tells others too, unless they have to hear of something
     /// else first.
     pub(super) fn begin(&mut self, id: RoomId, room: &mut Room, has_to_wait: bool, told: &mut Told<'_>) {
-        if let Subject::Revision(revising) = &mut self.subject {
-            room.leaving().for_each(|user| revise(id, user, revising, told));
-        }
+        self.subject.tell_leaving(id, room, told);
         if !has_to_wait {
             self.step(id, room, told);
         }
@@ -184,17 +106,7 @@ impl FanOut {
         let (members, known) = room.members_and_nicknames();
         let places = self.progress.step(members, told.options);
         let members = members.at_mut(places);
-        let without_device = match &mut self.subject {
-            Subject::Message { digest, audience } => {
-                let found = audience.find(members, &self.progress, known, told);
-                told.add_unread(id, digest, &found, &mut self.group);
-                found.without_device
-            }
-            Subject::Revision(revising) => {
-                revise_all(id, members, &self.progress, revising, told);
-                Vec::new()
-            }
-        };
+        let without_device = self.subject.tell(id, members, known, &self.progress, &mut self.group, told);
         without_device.into_iter().for_each(|user| _ = room.remove_member(user));
     }
 
@@ -203,35 +115,8 @@ impl FanOut {
         let (members, known) = room.members_and_nicknames();
         let Some(member) = members.entry_mut(user) else { return };
         let member = slice::from_mut(member);
-        match &mut self.subject {
-            Subject::Message { digest, audience } => {
-                let found = audience.find(member, &self.progress, known, told);
-                told.add_unread(id, digest, &found, &mut self.group);
-            }
-            Subject::Revision(revising) => revise_all(id, member, &self.progress, revising, told),
-        }
+        self.subject.tell(id, member, known, &self.progress, &mut self.group, told);
     }
-}
-
-fn revise_all(
-    id: RoomId,
-    members: &mut [(UserId, Member)],
-    progress: &Progress,
-    revising: &mut Revising,
-    told: &mut Told<'_>,
-) {
-    for (user, member) in members {
-        if progress.tell(member) {
-            let lacks_consent = member.lacks_consent();
-            let revising = if lacks_consent { revising.withheld() } else { &mut *revising };
-            revise(id, *user, revising, told);
-        }
-    }
-}
-
-fn revise(id: RoomId, user: UserId, revising: &mut Revising, told: &mut Told<'_>) {
-    let devices = told.registrations.user(user).map_or(&[][..], User::devices);
-    devices.iter().for_each(|device| _ = told.devices.revise(*device, id, revising));
 }
 
 /// The fan-outs that are not done.

@@ -46,7 +46,7 @@ pub(super) struct LeaseCheck {
 impl LeaseCheck {
     /// Begins to look at all of them.
     pub(super) fn begin(&mut self, devices: &Devices) {
-        self.walk = devices.walk();
+        self.walk = devices.slots().walk();
     }
 
     /// Looks at some. A lease that seems to have begun before `since` has begun then. `None`: all were looked at.
@@ -61,7 +61,7 @@ impl LeaseCheck {
         if self.walk.is_over() {
             return None;
         }
-        let some: Vec<DeviceId> = devices.step(&mut self.walk, LOOKED_AT).map(|(id, _)| id).collect();
+        let some: Vec<DeviceId> = devices.slots().step(&mut self.walk, LOOKED_AT).map(|(id, _)| id).collect();
         let aged = some.into_iter().filter_map(|id| {
             let device = devices.get(id).filter(|device| device.registration().is_leased())?;
             let begin = device.registration().lease_begin().max(since);

@@ -16,7 +16,7 @@ use crate::ids::{DeviceId, UserId};
 use crate::options::Options;
 use crate::registration::{Registration, STAND_IN};
 use crate::request::EnableFacts;
-use crate::slots::{Slots, Walk};
+use crate::slots::Slots;
 use crate::tables::Tables;
 use crate::way::Way;
 use registering::{register, register_again, remove};
@@ -115,18 +115,9 @@ impl Registrations {
         self.users.get(id)
     }
 
-    /// Begins to go through all of them.
-    pub(super) fn walk(&self) -> Walk {
-        self.users.walk()
-    }
-
-    /// Goes on, by so many at most.
-    pub(super) fn step(
-        &self,
-        walk: &mut Walk,
-        at_most: usize,
-    ) -> impl Iterator<Item = (UserId, &User)> + use<'_> {
-        self.users.step(walk, at_most)
+    /// All users, to be gone through.
+    pub(super) fn slots(&self) -> &Slots<UserId, User> {
+        &self.users
     }
 
     /// How many users there are.

@@ -7,7 +7,7 @@ use crate::device::MessageDigest;
 use crate::ids::{RoomId, UserId};
 use crate::message::OwnedRevision;
 use crate::room::{Coverage, Gone, Membership, Room};
-use crate::slots::{Slots, Walk};
+use crate::slots::Slots;
 use crate::tables::Tables;
 use crate::time::Instant;
 use crate::way::Forwarding;
@@ -75,18 +75,9 @@ impl Rooms {
         self.rooms.get(self.id(jid)?)
     }
 
-    /// Begins to go through all of them.
-    pub(super) fn walk(&self) -> Walk {
-        self.rooms.walk()
-    }
-
-    /// Goes on, by so many at most.
-    pub(super) fn step(
-        &self,
-        walk: &mut Walk,
-        at_most: usize,
-    ) -> impl Iterator<Item = (RoomId, &Room)> + use<'_> {
-        self.rooms.step(walk, at_most)
+    /// All of them, to be gone through.
+    pub(super) fn slots(&self) -> &Slots<RoomId, Room> {
+        &self.rooms
     }
 
     /// A message of a room was taken back or corrected, and a push says this in its place.

@@ -4,7 +4,8 @@ use crate::ids::RoomId;
 use crate::room::{Gone, Remains};
 use crate::way::{Forwarding, Way};
 
-use super::{Told, User};
+use super::Told;
+use crate::engine::registrations::User;
 
 /// Marks what is unread of a room that is gone as read, for as many as are told at once. Returns whether those are all.
 pub(super) fn mark_read(

@@ -73,11 +73,11 @@ impl Engine {
         let mut index = match self.recovery.index.take() {
             Some(index) if index.key == key => index,
             _ => {
-                let (left, users) = (self.registrations.walk(), self.registrations.all());
+                let (left, users) = (self.registrations.slots().walk(), self.registrations.all());
                 Index { key, found: HashMap::with_capacity(users), left }
             }
         };
-        let some = self.registrations.step(&mut index.left, LOOKED_AT);
+        let some = self.registrations.slots().step(&mut index.left, LOOKED_AT);
         index.found.extend(some.map(|(id, user)| (key.hash_user(user.jid()), id)));
         let is_done = index.left.is_over();
         self.recovery.index = Some(index);
@@ -194,7 +194,7 @@ mod tests {
         let entry = UnreadEntry { room, count: 3, devices, ..UnreadEntry::default() };
         let part = Snapshot { unread: vec![entry], key: Some(key.to_string()), ..Snapshot::default() };
         assert_eq!(engine.restore(&part, Instant::from_seconds(1.0)), 0);
-        let devices = engine.devices.step(&mut engine.devices.walk(), 10);
+        let devices = engine.devices.slots().step(&mut engine.devices.slots().walk(), 10);
         let devices = devices.map(|(_, device)| device);
         let counts = devices.map(|device| device.unread().counts().map(|(_, count)| count).sum());
         assert_eq!(counts.collect::<Vec<u32>>(), [3, 3]);

@@ -54,7 +54,7 @@ pub(super) fn take(
     let mut looked_at = 0;
     while states.len() < AT_ONCE && looked_at < LOOKED_AT && !rooms.is_over() {
         looked_at += 1;
-        let Some((id, room)) = sources.rooms.step(rooms, 1).next() else { continue };
+        let Some((id, room)) = sources.rooms.slots().step(rooms, 1).next() else { continue };
         let age = sources.rooms.seconds_unread(id, now);
         if age > MAX_AGE {
             continue;

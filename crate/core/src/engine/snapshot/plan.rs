@@ -44,12 +44,14 @@ pub struct SnapshotPlan {
 
 impl SnapshotPlan {
     pub(in crate::engine) fn new(sources: Sources<'_>) -> Self {
-        SnapshotPlan { devices: sources.devices.walk(), ..Self::without_devices(sources) }
+        SnapshotPlan { devices: sources.devices.slots().walk(), ..Self::without_devices(sources) }
     }
 
     /// Looks at some more devices. Returns whether that is done.
     pub(in crate::engine) fn go_on(&mut self, sources: Sources<'_>) -> bool {
-        for (id, device) in sources.devices.step(&mut self.devices, sources.options.devices_at_once.max(1)) {
+        for (id, device) in
+            sources.devices.slots().step(&mut self.devices, sources.options.devices_at_once.max(1))
+        {
             if let Some(rank) = rank(device) {
                 self.by_value[rank as usize].push(id);
             }
@@ -62,7 +64,7 @@ impl SnapshotPlan {
         SnapshotPlan {
             devices: Walk::default(),
             by_value: Default::default(),
-            rooms: sources.rooms.walk(),
+            rooms: sources.rooms.slots().walk(),
             nicknames: MAX_NICKNAMES,
             has_domains: true,
         }
