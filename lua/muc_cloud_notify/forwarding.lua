@@ -36,11 +36,6 @@ local function is_own(event)
 	return event.origin.dummy or prosody.hosts[jid_host(event.stanza.attr.from)] ~= nil;
 end
 
--- Whether an error says that nothing is sent to other servers, as none of the modules for that is loaded.
-local function is_unrouted(event)
-	return event.origin == prosody.hosts[module.host];
-end
-
 -- parts: { engine; live_rooms; engine_options = see engine_types.lua; is_wanted = whether anything is forwarded at all }
 local function watch(parts)
 	local engine, live_rooms, engine_options = parts.engine, parts.live_rooms, parts.engine_options;
@@ -108,7 +103,7 @@ local function watch(parts)
 		local id = forwarded_ids.answered_push(stanza);
 		if not id then return nil; end
 		local error_type, condition = stanza_error.read(stanza);
-		if is_unrouted(event) then
+		if stanza_error.is_unrouted(event) then
 			error_type, condition = "wait", "remote-server-timeout";
 		elseif not is_own(event) then -- whatever another server says, it was reached
 			error_type, condition = "cancel", "service-unavailable";
