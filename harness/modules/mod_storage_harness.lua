@@ -3,10 +3,11 @@
 --
 --   refuses     why nothing can be written, nil: it can
 --   hides       why nothing can be read or listed, nil: it can
+--   lists       whether it can list
 --   seconds     how long each write takes
 --   writes      of each write { name; start; finish }
 --
--- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list; harness_storage_hides and
+-- Options: harness_storage, the other driver; harness_storage_lists, false where it cannot list at first; harness_storage_hides and
 -- harness_storage_refuses, what `hides` and `refuses` are at first, empty for nothing; harness_storage_shows, a store that is never hidden
 
 local storagemanager = require "core.storagemanager";
@@ -15,9 +16,8 @@ local sleep = require "socket".sleep;
 
 local name = module:get_option_string("harness_storage", "internal");
 local shown = module:get_option_string("harness_storage_shows", "");
-local can_list = module:get_option_boolean("harness_storage_lists", true);
 
-control = { seconds = 0, writes = {} };
+control = { seconds = 0, writes = {}, lists = module:get_option_boolean("harness_storage_lists", true) };
 
 for _, what in ipairs { "hides", "refuses" } do
 	local why = module:get_option_string("harness_storage_"..what, "");
@@ -30,15 +30,16 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 	local inner, err = storagemanager.load_driver(module.host, name):open(store, kind);
 	if not inner then return nil, err; end
 	local methods = {};
-	for _, method in ipairs { "get", "users" } do
-		if inner[method] and (method ~= "users" or can_list) then
-			methods[method] = function (_, ...)
-				local hides = store ~= shown and control.hides;
-				if hides and method == "users" then error(hides); end
-				if hides then return nil, hides; end
-				return inner[method](inner, ...);
-			end;
-		end
+	local function why_hidden()
+		return store ~= shown and control.hides;
+	end
+	function methods.get(_, ...)
+		if why_hidden() then return nil, control.hides; end
+		return inner:get(...);
+	end
+	local function users(_, ...)
+		if why_hidden() then error(control.hides); end
+		return inner:users(...);
 	end
 	function methods.set(_, user, data)
 		local start = now();
@@ -50,7 +51,7 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 		table.insert(control.writes, { name = user, is_removal = data == nil, start = start, finish = now() });
 		return ok, reason;
 	end
-	return methods;
+	return setmetatable(methods, { __index = function (_, method) return method == "users" and control.lists and inner.users and users or nil; end });
 end
 
 module:provides("storage", driver);
