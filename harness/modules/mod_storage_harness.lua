@@ -30,15 +30,15 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 	local inner, err = storagemanager.load_driver(module.host, name):open(store, kind);
 	if not inner then return nil, err; end
 	local methods = {};
-	local function why_hidden()
-		return store ~= shown and control.hides;
+	local function is_hidden()
+		return control.hides and store ~= shown;
 	end
 	function methods.get(_, ...)
-		if why_hidden() then return nil, control.hides; end
+		if is_hidden() then return nil, control.hides; end
 		return inner:get(...);
 	end
 	local function users(_, ...)
-		if why_hidden() then error(control.hides); end
+		if is_hidden() then error(control.hides); end
 		return inner:users(...);
 	end
 	function methods.set(_, user, data)
