@@ -87,11 +87,12 @@ impl Devices {
         Some(id)
     }
 
-    /// A device is one of those that another one stood for, and has yet to hear of all that this one had.
-    pub(crate) fn inherit(&mut self, id: DeviceId, stand_in: DeviceId) {
-        let Some([device, stand_in]) = self.devices.get_both_mut([id, stand_in]) else { return };
-        let is_unstored = stand_in.is_unstored();
-        device.inherit(stand_in);
+    /// A device takes the place of another one, or is one of those that it stood for: it has yet to hear of all that this one had.
+    pub(crate) fn inherit(&mut self, id: DeviceId, other: DeviceId) {
+        let Some([device, other]) = self.devices.get_both_mut([id, other]) else { return };
+        // What the store says of one that has stood for others is about these; of any other, it is about nobody any more.
+        let is_unstored = other.is_unstored() || !other.registration().is_stand_in();
+        device.inherit(other);
         self.note_all(id, is_unstored);
         self.update(id, |_| ());
     }

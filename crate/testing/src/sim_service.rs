@@ -9,6 +9,7 @@
 //! `promises` says what outlives a stop and a kill; `truth` is what is known to be true.
 
 mod app_servers;
+mod blocking;
 mod bounces;
 mod calm;
 mod caps;
@@ -20,6 +21,7 @@ mod links;
 mod module;
 mod outbox_store;
 mod promises;
+mod reach;
 mod requests;
 mod revisions;
 mod rooms;
@@ -28,5 +30,6 @@ mod simulation;
 mod store;
 mod texts;
 mod truth;
+mod ways;
 
 pub use simulation::{Figures, Simulation};

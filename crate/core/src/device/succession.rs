@@ -7,12 +7,16 @@ use super::gate::Unstored;
 use super::{DeliveryState, Device, Failures, Unread, UnreadInRoom};
 
 impl Device {
-    /// It is one of the devices that another one stood for.
-    pub(crate) fn inherit(&mut self, stand_in: &Device) {
-        self.unread = stand_in.unread.clone();
+    /// It takes the place of another one, or is one of those that it stood for: it has yet to hear of all that this one had, what was on
+    /// its way included.
+    pub(crate) fn inherit(&mut self, other: &Device) {
+        self.unread = other.unread.clone();
         self.unread.join_apart();
-        self.is_pinged = stand_in.is_pinged;
-        self.is_waiting = stand_in.is_waiting;
+        self.is_pinged = other.is_ping_wanted();
+        self.is_waiting = other.is_waiting;
+        if let Some(in_flight) = other.delivery.in_flight() {
+            self.unread.requeue(in_flight.notifications.clone());
+        }
     }
 
     /// The device that takes its place where pushes go elsewhere from now on: it has yet to hear of all that this one had, what

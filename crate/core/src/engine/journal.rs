@@ -54,7 +54,7 @@ impl Engine {
     /// The next batch of the journal, where one is due; [`Engine::batch_stored`] or [`Engine::batch_failed`] says what has become
     /// of it, and there is no other one before. What the last run has left is taken up by now.
     pub fn poll_batch(&mut self, now: Instant) -> Option<Snapshot> {
-        self.recovery.end();
+        self.end_recovery();
         let journal = self.devices.journal_mut();
         journal.set_now(now);
         let is_due = journal.due().is_some_and(|at| at <= now);
@@ -64,7 +64,7 @@ impl Engine {
     /// Before a stop: the next batch of all that is not in the store, whatever the pace. `None` where nothing is left, or there is
     /// no journal.
     pub fn finish_batch(&mut self, now: Instant) -> Option<Snapshot> {
-        self.recovery.end();
+        self.end_recovery();
         if !self.devices.journal().is_on() || self.devices.journal().is_writing() {
             return None;
         }

@@ -77,7 +77,7 @@ pub(super) struct Registered {
     pub(super) is_first_device: bool,
     /// The devices that were there, and whose pushes now go elsewhere, or with another form.
     pub(super) changed: SmallVec<[DeviceId; 2]>,
-    /// The device that they have asked for, where it was not there.
+    /// The device that they have asked for, where it was not there, nor anything that stood for it.
     pub(super) added: Option<DeviceId>,
     /// The devices that have taken over what others had.
     pub(super) heirs: SmallVec<[DeviceId; 2]>,
@@ -198,10 +198,13 @@ impl Registrations {
                 }
                 None => {
                     let id = register(devices, user_id, registration, is_suspended, is_renewed);
-                    if let Some(other) = before.get(STAND_IN).copied().or(by_way) {
+                    let stand_in = before.get(STAND_IN).copied();
+                    if let Some(other) = stand_in.or(by_way) {
                         devices.inherit(id, other);
                         heirs.push(id);
-                    } else if is_renewed {
+                    }
+                    // What the store says of an earlier one of its name is not about it.
+                    if is_renewed && stand_in.is_none() {
                         added = Some(id);
                     }
                     after.push(id);

@@ -101,6 +101,11 @@ impl Rooms {
         self.last_read.insert(id, last);
     }
 
+    /// Whether nothing is known of a room from before a restart, or it was read since.
+    pub(super) fn was_read(&self, id: RoomId) -> bool {
+        self.last_read.get(&id).is_none()
+    }
+
     /// For how many seconds a room has not been read, where it has not been since before a restart.
     pub(super) fn seconds_unread(&self, id: RoomId, now: Instant) -> f64 {
         self.last_read.get(&id).map_or(0.0, |since| now.seconds_since(since))

@@ -83,9 +83,23 @@ impl Engine {
     /// A device has taken over what others had, or begins.
     pub(super) fn begin_way(&mut self, device: DeviceId) {
         self.await_rooms_of(device);
-        if self.devices.get(device).is_some_and(|device| device.registration().way().is_some()) {
+        if let Some(way) = self.devices.get(device).and_then(|device| device.registration().way()) {
             self.note_begun(device);
+            self.drop_unwanted(device, way);
         }
+    }
+
+    /// What a way has taken over may be about rooms that it tells nothing of. Of those that were not read since the start it is not known
+    /// yet.
+    fn drop_unwanted(&mut self, device: DeviceId, way: Way) {
+        let Some(device) = self.devices.get(device) else { return };
+        let user = device.owner();
+        let is_unwanted = |room: &RoomId| {
+            let member = self.rooms.get(*room).and_then(|room| room.member(user));
+            self.rooms.was_read(*room) && !member.is_some_and(|member| member.forwarding().allows(way))
+        };
+        let rooms: Vec<RoomId> = device.unread().counts().map(|(room, _)| room).filter(is_unwanted).collect();
+        rooms.into_iter().for_each(|room| self.mark_read(user, room));
     }
 
     /// An account had devices when the last run ended. Where it is known which do, it has none any more if it is not among them.
@@ -128,7 +142,7 @@ impl Engine {
         if way.is_some_and(|way| !forwarding.allows(way)) {
             self.mark_read(user, room);
         }
-        self.registrations.end_unasked(&mut self.devices, user);
+        self.end_unasked(user);
     }
 
     /// Somebody is no member of a room any more: nothing of it is unread.
@@ -142,6 +156,6 @@ impl Engine {
         if gone.forwarding == Forwarding::Asked {
             self.registrations.note_asked(gone.user, false);
         }
-        self.registrations.end_unasked(&mut self.devices, gone.user);
+        self.end_unasked(gone.user);
     }
 }

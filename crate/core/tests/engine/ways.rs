@@ -99,6 +99,49 @@ fn who_has_refused_is_not_told_of_that_room() {
 }
 
 #[test]
+fn of_rooms_that_she_refuses_nothing_is_handed_over_that_was_unread_on_a_device() {
+    let mut service = Service::with_juliet(Options::default());
+    service.set_account(JULIET, true);
+    service.set_forwarding(ORCHARD, JULIET, Forwarding::Refused);
+    service.say(HALL, "1");
+    let push = service.push();
+    service.reply(&push, Outcome::Delivered);
+    service.say(ORCHARD, "refused");
+    service.disable(JULIET, None);
+    service.assert_quiet("she does not want to hear of that");
+    service.say(HALL, "2");
+    assert_eq!(hand_over(&mut service).count(), 2, "nor does it count");
+}
+
+/// It costs a duplicate at worst.
+#[test]
+fn what_is_on_its_way_to_a_device_that_is_disabled_is_told_by_the_account() {
+    let mut service = Service::with_juliet(Options::default());
+    service.set_account(JULIET, true);
+    service.say(ORCHARD, "1");
+    let push = service.push();
+    service.disable(JULIET, None);
+    assert_eq!(service.reply(&push, Outcome::Silent), Handling::Unknown);
+    assert_eq!(hand_over(&mut service).count(), 1);
+    service.wait(30.0);
+    service.assert_quiet("it was told");
+}
+
+#[test]
+fn what_a_device_that_takes_its_place_is_told_is_in_the_store_before() {
+    let mut service = Journaled::new(juliet(), Options::default());
+    service.say(ORCHARD, "1");
+    let push = service.push_written();
+    service.handed_over(&push.id);
+    service.say(ORCHARD, "2");
+    service.write_all();
+    service.enable(JULIET, "phone");
+    service.assert_quiet("the store does not know that it is to be told there");
+    assert_eq!(service.push_written().count(), 2);
+    assert_eq!(service.killed_and_read(&[JULIET]).push_written().count(), 2);
+}
+
+#[test]
 fn who_has_refused_is_told_through_registered_devices() {
     let mut service = juliet();
     service.set_forwarding(ORCHARD, JULIET, Forwarding::Refused);

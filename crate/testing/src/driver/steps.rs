@@ -56,10 +56,17 @@ impl Driver {
         self.engine.begin_members(room);
     }
 
-    /// Some of them are read, of whom these have not consented.
-    pub fn add_members<'a>(&mut self, room: &str, members: &[&'a str], without_consent: &[&'a str]) {
+    /// Some of them are read, of whom these have not consented, and these have said something of messages being forwarded.
+    pub fn add_members<'a>(
+        &mut self,
+        room: &str,
+        members: &[&'a str],
+        without_consent: &[&'a str],
+        forwarding: &[(&'a str, Forwarding)],
+    ) {
         let members = members.iter().map(|member| (*member, None));
-        self.engine.add_members(room, members, without_consent.iter().copied(), []);
+        let without_consent = without_consent.iter().copied();
+        self.engine.add_members(room, members, without_consent, forwarding.iter().copied());
     }
 
     /// All of them are read. Returns whether those who are none any more were seen to.
@@ -67,9 +74,15 @@ impl Driver {
         self.engine.end_members(room)
     }
 
-    /// An affiliation has changed to what it is now.
-    pub fn membership_changed(&mut self, room: &str, user: &str, membership: Membership) {
-        self.engine.affiliation_changed(room, user, membership, None, Forwarding::Unset);
+    /// An affiliation has changed to what it is now, or what a member says of messages being forwarded.
+    pub fn membership_changed(
+        &mut self,
+        room: &str,
+        user: &str,
+        membership: Membership,
+        forwarding: Forwarding,
+    ) {
+        self.engine.affiliation_changed(room, user, membership, None, forwarding);
     }
 
     /// The first room that is to be read, as something waits there since before a restart.

@@ -42,7 +42,10 @@ pub(super) struct Answer {
     pub(super) outcome: Outcome,
 }
 
-/// An app server.
+/// Before the names of domains that messages are forwarded to.
+const FORWARD: &str = "forward ";
+
+/// An app server, or what takes its place in the address of a way.
 #[derive(Debug)]
 pub(super) struct SimAppServer {
     pub(super) jid: String,
@@ -68,6 +71,72 @@ impl SimAppServer {
         let domain = format!("push{}.example", number / 2);
         let jid = if number.is_multiple_of(2) { domain.clone() } else { format!("app@{domain}/device") };
         SimAppServer { jid, domain, mood: Mood::Takes, is_in_process, has_taken_any: false }
+    }
+
+    /// The account of a user elsewhere, which messages are forwarded to. What is known of its domain is not what is known of app
+    /// servers there.
+    pub(super) fn of_account_elsewhere(jid: &str) -> Self {
+        let domain = jid.split_once('@').map_or(jid, |(_, domain)| domain);
+        SimAppServer { domain: format!("{FORWARD}{domain}"), ..SimAppServer::of_accounts_here(jid) }
+    }
+
+    /// All accounts of this server together, which have no address.
+    pub(super) fn of_accounts_here(jid: &str) -> Self {
+        SimAppServer {
+            jid: jid.to_owned(),
+            domain: String::new(),
+            mood: Mood::Takes,
+            is_in_process: false,
+            has_taken_any: false,
+        }
+    }
+
+    /// The domain that there are links to; nothing where none are needed.
+    pub(super) fn linked_domain(&self) -> Option<&str> {
+        let domain = self.domain.strip_prefix(FORWARD).unwrap_or(&self.domain);
+        (!domain.is_empty()).then_some(domain)
+    }
+
+    /// Whether the link to it is being made.
+    pub(super) fn is_connecting(&self) -> bool {
+        self.mood == Mood::Silent
+    }
+
+    /// What comes back for a message that was forwarded: from its server, or, where that is out of reach, in its name.
+    pub(super) fn answers_to_forwarded(
+        &self,
+        id: &str,
+        quirks: Quirks,
+        reply_timeout: f64,
+        chance: &mut Chance,
+    ) -> Vec<(f64, Answer)> {
+        let mood = match self.mood {
+            Mood::Erratic => chance.pick(&MOODS[..7]),
+            mood => mood,
+        };
+        let (outcome, mut after) = match mood {
+            Mood::Takes | Mood::Erratic if chance.one_in(2) => return Vec::new(),
+            Mood::Takes | Mood::Erratic | Mood::Rejects => (Outcome::Rejected, chance.between(0.0, 3.0)),
+            Mood::Waits => (Outcome::Transient, chance.between(0.0, 3.0)),
+            Mood::Unreachable if chance.one_in(3) => (Outcome::Silent, 0.0),
+            Mood::Unreachable => (Outcome::Silent, chance.between(0.0, 3.0)),
+            Mood::Silent if chance.one_in(2) => return Vec::new(),
+            Mood::Silent => (Outcome::Silent, chance.between(0.5, 3.0) * reply_timeout),
+        };
+        if chance.one_in(quirks.late) {
+            after += chance.between(0.0, 2.0) * reply_timeout;
+        }
+        let answer = Answer { id: id.to_owned(), from: self.jid.clone(), outcome };
+        let mut answers = Vec::new();
+        if chance.one_in(quirks.forged) {
+            answers.push((after / 2.0, Answer { from: "evil.example".to_owned(), ..answer.clone() }));
+        }
+        if chance.one_in(quirks.twice) {
+            let other = chance.pick(&[Outcome::Rejected, Outcome::Transient, Outcome::Silent]);
+            answers.push((after * 2.0, Answer { outcome: other, ..answer.clone() }));
+        }
+        answers.push((after, answer));
+        answers
     }
 
     pub(super) fn change_mood(&mut self, chance: &mut Chance) {

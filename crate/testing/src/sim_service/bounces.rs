@@ -106,7 +106,10 @@ impl Simulation {
             room.affiliations[user] = Affiliation::Member;
         }
         let is_wanted = room.is_private || said.mentions == Some(user);
-        if room.affiliations[user] == Affiliation::None || said.sender == Some(user) || !is_wanted {
+        let is_unwanted =
+            !is_wanted || !self.truth.is_told_of(user, said.room) || self.truth.is_blocked(user, said);
+        let room = &self.truth.rooms[said.room];
+        if room.affiliations[user] == Affiliation::None || said.sender == Some(user) || is_unwanted {
             return Verdict::Known;
         }
         let mut nicks = room.occupants.iter().filter(|(other, _)| *other == user).map(|(_, nick)| *nick);
@@ -153,6 +156,7 @@ impl Simulation {
             "{said:?} comes back from {user}, and {added} of {fresh} hear of it: {verdict:?}"
         );
         if added > 0 {
+            self.authors.insert(again.number, again.sender);
             self.bounces += 1;
             self.truth.hear_again(user, said, again.number);
             self.log.push_back(again);

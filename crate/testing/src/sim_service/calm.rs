@@ -3,6 +3,7 @@
 use super::app_servers::{Mood, Quirks};
 use super::simulation::Simulation;
 use super::store::StoreMood;
+use crate::driver::Way;
 
 /// More than it takes until nothing is left to be done.
 const MOST_STEPS: u64 = 200_000;
@@ -23,10 +24,12 @@ impl Simulation {
         for user in self.disabled_accounts.clone() {
             self.set_suspended(user, false).expect("nobody is killed");
         }
-        for domain in self.app_servers.iter().map(|it| it.domain.clone()).collect::<Vec<_>>() {
+        let domains = self.app_servers.iter().filter_map(|it| it.linked_domain().map(str::to_owned));
+        for domain in domains.collect::<Vec<_>>() {
             self.fact(|driver| driver.link_restored(&domain), |_| ()).expect("nobody is killed");
         }
         self.do_all();
+        self.find_idle_forwards();
         self.assert_settled();
         (self.is_calm, self.quirks) = (false, self.settings.quirks);
         self.plan_kill();
@@ -46,7 +49,10 @@ impl Simulation {
         let stats = self.module.driver.stats();
         assert_eq!((stats.queued, stats.in_flight, stats.spreading), (0, 0, 0), "{stats:?}");
         assert_eq!(stats.next_deadline, None, "nothing is left to be done");
-        assert_eq!(stats.devices, self.truth.devices.len(), "all who are registered are known");
+        let by_way = (self.truth.count_by(Way::Account), self.truth.count_by(Way::Forward));
+        assert_eq!((stats.accounts, stats.forwarded), by_way, "all who are reached by a way are known");
+        let registered = self.truth.devices.len() - by_way.0 - by_way.1;
+        assert_eq!(stats.devices, registered, "all who are registered are known");
         // Where what waits is dropped once it is too old, it is not known here when that was.
         let may_be_too_old = self.settings.options.time_to_live.is_finite();
         for (key, device) in &mut self.truth.devices {
@@ -68,9 +74,10 @@ impl Simulation {
     pub(super) fn assert_bounded(&self) {
         let stats = self.module.driver.stats();
         let devices = self.truth.devices.len();
-        assert!(stats.queued <= stats.devices && stats.parked <= stats.queued, "{stats:?}");
-        assert!(stats.devices <= devices, "{stats:?}, and there are {devices}");
-        assert!(stats.in_flight <= stats.devices, "{stats:?}");
+        let all = stats.devices + stats.accounts + stats.forwarded;
+        assert!(stats.queued <= all && stats.parked <= stats.queued, "{stats:?}");
+        assert!(all <= devices || self.settings.has_forwards, "{stats:?}, and there are {devices}");
+        assert!(stats.in_flight <= all, "{stats:?}");
         assert!(self.outbox.len() <= MOST_RECORDS, "{} records", self.outbox.len());
     }
 }

@@ -10,12 +10,14 @@ pub(super) struct Flight {
 }
 
 /// A device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TruthDevice {
     pub(super) rooms: Vec<InRoom>,
     /// A push without a message, as if it were a room of its own.
     pub(super) ping: InRoom,
     pub(super) flight: Option<Flight>,
+    /// When the last push left that is not to be repeated, if this is a way.
+    paced_since: Option<f64>,
     /// It was registered while the engine took up what the last run has left, some of which may be about an earlier one.
     pub(super) has_begun_early: bool,
 }
@@ -26,8 +28,36 @@ impl TruthDevice {
             rooms: vec![InRoom::default(); rooms],
             ping: InRoom::ping(),
             flight: None,
+            paced_since: None,
             has_begun_early: false,
         }
+    }
+
+    /// It takes the place of another one: it has yet to hear of all that this one had, what was on its way included. The store does not
+    /// know that. is_strict: so all of it waits.
+    pub(super) fn inherit(&mut self, other: &TruthDevice, is_strict: bool) {
+        self.parts().zip(other.all()).for_each(|(part, other)| part.inherit(other));
+        if is_strict {
+            self.rooms.iter_mut().for_each(InRoom::hold);
+        }
+    }
+
+    /// A push leaves, by a way. Panics where that is too early.
+    pub(super) fn pace(&mut self, at: f64, interval: f64, key: super::truth::Key) {
+        if let Some(before) = self.paced_since {
+            // Times are rounded.
+            assert!(at - before > interval - 1e-6, "pushes to {key:?} at {before} and {at}");
+        }
+        self.paced_since = Some(at);
+    }
+
+    /// The server is gone.
+    pub(super) fn stop(&mut self) {
+        (self.flight, self.paced_since, self.has_begun_early) = (None, None, false);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &InRoom> {
+        self.rooms.iter().chain([&self.ping])
     }
 
     pub(super) fn parts(&mut self) -> impl Iterator<Item = &mut InRoom> {
@@ -41,7 +71,7 @@ impl TruthDevice {
 
     /// Whether there is something to be pushed that is not on its way.
     pub(super) fn is_pending(&self) -> bool {
-        self.rooms.iter().chain([&self.ping]).any(|part| part.pending > 0)
+        self.all().any(|part| part.pending > 0)
     }
 
     /// A push leaves, of which it is known how many messages it counts. Panics where that cannot be.
@@ -93,7 +123,7 @@ impl TruthDevice {
 
     /// Its publish is to be repeated.
     pub(super) fn fail_flight(&mut self) {
-        self.flight = None;
+        (self.flight, self.paced_since) = (None, None);
         self.parts().for_each(InRoom::fail);
     }
 }

@@ -10,6 +10,7 @@ use super::journal::SimJournal;
 use super::promises::InRoom;
 use super::simulation::{Killed, SimModule, Simulation};
 use super::truth::Key;
+use super::ways::SimForwarding;
 use crate::driver::Driver;
 
 /// What is left of a start.
@@ -17,6 +18,8 @@ use crate::driver::Driver;
 pub(super) enum Loading {
     /// The registrations of these users.
     Registrations(VecDeque<usize>),
+    /// Whether the accounts of these have devices.
+    Accounts(VecDeque<usize>),
     /// The names of what the last run has left are to be read.
     OutboxNames,
     /// What it has left, under these names.
@@ -72,6 +75,7 @@ impl Simulation {
 
     /// A clean stop and the start after it, where there can be kills too.
     pub(super) fn stop_and_start(&mut self) -> Result<(), Killed> {
+        self.finish_forwarding()?;
         // Before everything is there, what the last run has left stays as it is.
         if self.module.loading.as_ref().is_none_or(|(loading, _)| loading.is_filled()) {
             self.save_outbox()?;
@@ -99,7 +103,8 @@ impl Simulation {
         let loading = Some((Loading::Registrations(users), self.now));
         self.runs += 1;
         let journal = SimJournal::new(self.now);
-        self.module = SimModule { driver, timer: None, loading, held: Vec::new(), journal };
+        let forwarding = SimForwarding::default();
+        self.module = SimModule { driver, timer: None, loading, held: Vec::new(), journal, forwarding };
         self.plan_kill();
     }
 
@@ -109,6 +114,7 @@ impl Simulation {
         // Should there be a kill, there is a new start.
         let (next, pause) = match loading {
             Loading::Registrations(users) => self.load_registrations(users)?,
+            Loading::Accounts(users) => self.load_accounts(users)?,
             Loading::OutboxNames => match self.list_outbox()? {
                 Ok(names) => (Some(Loading::Outbox(names.into())), 0.0),
                 // Nothing is passed over where the store does not answer.
@@ -128,6 +134,7 @@ impl Simulation {
                 },
                 None => {
                     self.adopt(true);
+                    self.tell_all_blocked()?;
                     self.truth.is_filled = true;
                     self.truth.is_strict = self.settings.options.journal;
                     self.write_due()?;
@@ -151,7 +158,10 @@ impl Simulation {
 
     fn load_registrations(&mut self, mut users: VecDeque<usize>) -> Result<(Option<Loading>, f64), Killed> {
         let Some(user) = users.pop_front() else {
-            return Ok((Some(Loading::OutboxNames), 0.001));
+            let users = self.accounts.iter().copied().collect();
+            let next =
+                if self.settings.has_accounts { Loading::Accounts(users) } else { Loading::OutboxNames };
+            return Ok((Some(next), 0.001));
         };
         let Ok(record) = self.read_record(user)? else {
             // Nobody is taken for somebody without a device.
@@ -203,8 +213,9 @@ impl Simulation {
         self.module.driver.now = self.now;
         let mut found: Vec<(Key, DeviceState)> = Vec::new();
         for state in states {
-            found.push((self.key_of(&state.user, &state.push_identifier), state));
+            found.push((self.key_of_state(&state), state));
         }
+        let not_found = self.find_forwards(is_all);
         let is_exact = !self.truth.is_bit_by_bit;
         let time_to_live = self.settings.options.time_to_live;
         for (key, device) in &mut self.truth.devices {
@@ -231,6 +242,10 @@ impl Simulation {
                 device.ping.assert_kept(true, &key);
                 device.ping.keep();
             }
+        }
+        not_found.into_iter().for_each(|key| self.truth.remove_device(key));
+        if is_all {
+            self.truth.lose_other_ways();
         }
     }
 }

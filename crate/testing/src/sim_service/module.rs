@@ -7,7 +7,7 @@ use super::devices::PushScope;
 use super::simulation::{Killed, Simulation};
 use super::texts::read_text;
 use super::truth::{Key, Truth};
-use crate::driver::{Driver, Handling, Outcome, Publish};
+use crate::driver::{Driver, Handling, Outcome, Publish, Way};
 
 /// The clock is looked at after so many pushes.
 const PUSHES_PER_LOOK: usize = 5;
@@ -112,10 +112,20 @@ impl Simulation {
             let Some(push) = self.module.driver.poll_push(scope) else { return Ok(polled) };
             polled += 1;
             let publish = self.module.driver.publish(&push);
-            let node = publish.node.as_deref().unwrap_or_default();
-            let key = self.key_of(&publish.user, &format!("{}<{node}", publish.app_server.as_str()));
+            let key = self.key_of_push(&publish);
             self.polled(key, &publish);
             self.send(key, &publish)?;
+        }
+    }
+
+    fn key_of_push(&self, push: &Publish) -> Key {
+        let user = self.users.iter().position(|it| *it == push.user).expect("one of the users");
+        match push.way {
+            Some(way) => self.truth.way_key(user, way),
+            None => {
+                let node = push.node.as_deref().unwrap_or_default();
+                self.key_of(&push.user, &format!("{}<{node}", push.app_server.as_str()))
+            }
         }
     }
 
@@ -133,18 +143,33 @@ impl Simulation {
         };
         self.truth.assert_stored(key, scope);
         let now = self.module.driver.now;
-        let told = push.body().and_then(read_text);
+        let told = self.told(push).and_then(read_text);
         if let Some((number, version)) = told.filter(|_| self.settings.is_plain()) {
             self.texts.assert_told(number, version);
         }
         let number = told.map(|(number, _)| number);
-        self.truth.push(key, push, (scope, number), now, self.settings.options.reply_timeout);
-        self.caps.sent(&self.app_servers[key.1], &push.id, now, &self.settings.options);
+        let options = &self.settings.options;
+        let patience = (options.reply_timeout, options.way_interval);
+        self.truth.push(key, push, (scope, number), now, patience);
+        if push.way != Some(Way::Account) {
+            self.caps.sent(&self.app_servers[key.1], &push.id, now, options);
+        }
         self.pushes += 1;
+    }
+
+    /// What a push says of a message. By a way all of it is told.
+    fn told<'a>(&'a self, push: &'a Publish) -> Option<&'a str> {
+        match push.way {
+            Some(_) => self.module.driver.words(&push.id).and_then(|(_, body, _)| body),
+            None => push.body(),
+        }
     }
 
     /// Sends a push, most often.
     fn send(&mut self, key: Key, push: &Publish) -> Result<(), Killed> {
+        if let Some(way) = push.way {
+            return self.hand_over(way, key, push);
+        }
         match self.chance.below(400) {
             0 => {
                 self.caps.taken_back(&push.id);
@@ -172,12 +197,12 @@ impl Simulation {
         Ok(())
     }
 
-    fn fail_to_send(&mut self, push: &Publish, key: Key) -> Result<(), Killed> {
+    pub(super) fn fail_to_send(&mut self, push: &Publish, key: Key) -> Result<(), Killed> {
         self.caps.ended(&push.id);
         let (id, now) = (&push.id, self.now);
         self.step()?;
         self.module.driver.now = now;
-        self.truth.land(key, false);
+        self.truth.land(key, push.way == Some(Way::Account));
         if let Some(disabled) = self.module.driver.handle_send_failure(id) {
             self.truth.remove_device(key);
             self.remove_stored(key, &disabled.push_identifier)?;
@@ -188,6 +213,7 @@ impl Simulation {
     /// An answer comes in.
     pub(super) fn arrive(&mut self, answer: &super::app_servers::Answer) -> Result<(), Killed> {
         self.step()?;
+        self.find_idle_forwards();
         self.module.driver.now = self.now;
         let key = self.truth.flying(&answer.id);
         let expected = key.filter(|key| self.app_servers[key.1].jid == answer.from);
@@ -197,11 +223,15 @@ impl Simulation {
             let flight = self.truth.devices[&key].flight.as_ref();
             flight.is_some_and(|flight| flight.since + self.settings.options.reply_timeout <= self.now)
         };
-        let has_taken = answer.outcome == Outcome::Delivered && handling == Handling::Taken;
-        let sign_of_life = expected.filter(|_| has_taken);
-        if let Some(key) = sign_of_life {
+        // Whatever is said of what was forwarded, it was reached.
+        let is_forward = expected.is_some_and(|key| self.truth.way(key).is_some());
+        let reached =
+            if is_forward && answer.outcome != Outcome::Silent { Outcome::Delivered } else { answer.outcome };
+        let has_taken = reached == Outcome::Delivered && handling == Handling::Taken;
+        if let Some(key) = expected.filter(|_| has_taken) {
             self.caps.taken(&self.app_servers[key.1].domain);
         }
+        let sign_of_life = expected.filter(|_| has_taken && !is_forward);
         match (expected, handling) {
             (None, handling) => {
                 assert_eq!(handling, Handling::Unknown, "nobody waits for {answer:?}");
@@ -210,25 +240,30 @@ impl Simulation {
                 assert!(is_late(key), "{key:?} waits for {answer:?}");
                 self.truth.land(key, false);
             }
-            (Some(key), Handling::Taken) => self.ended(key, answer.outcome),
+            (Some(key), Handling::Taken) => self.ended(key, reached),
             (Some(key), Handling::Disabled(disabled)) => {
+                assert!(!is_forward, "{key:?} is registered");
                 self.ended(key, answer.outcome);
                 self.truth.remove_device(key);
                 self.remove_stored(key, &disabled.push_identifier)?;
             }
         }
-        if answer.from != "evil.example"
-            && self.caps.ended(&answer.id)
-            && answer.outcome == Outcome::Delivered
-        {
+        let was_on_its_way = answer.from != "evil.example" && self.caps.ended(&answer.id);
+        // What was forwarded is waited for some more time once it was taken for arrived, or was lost with a link.
+        let has_reached_account = self.is_account(&answer.from) && answer.outcome != Outcome::Silent;
+        if was_on_its_way && answer.outcome == Outcome::Delivered || has_reached_account {
             self.note_taken(&answer.from);
         }
         self.after_fact()?;
         self.note_sign_of_life(sign_of_life)
     }
 
+    fn is_account(&self, jid: &str) -> bool {
+        self.users.iter().any(|user| user == jid)
+    }
+
     /// An app server has taken a publish: so has its domain.
-    fn note_taken(&mut self, jid: &str) {
+    pub(super) fn note_taken(&mut self, jid: &str) {
         let domain = self.app_servers.iter().find(|it| it.jid == jid).map(|it| it.domain.clone());
         self.app_servers
             .iter_mut()

@@ -26,6 +26,8 @@ pub(super) struct InRoom {
     come_back: Vec<(u32, u32)>,
     /// Those that were taken back.
     taken_back: Vec<u32>,
+    /// The store does not know yet that it has taken the place of another one.
+    is_inherited: bool,
     /// It is a push without a message, which is asked for or not.
     is_ping: bool,
     kept: Kept,
@@ -105,6 +107,28 @@ impl InRoom {
         self.note();
     }
 
+    /// It takes the place of another one, with all that was to be told there, on its way or not.
+    pub(super) fn inherit(&mut self, other: &InRoom) {
+        let before = std::mem::replace(self, other.clone());
+        // A store that has lost the newest with the power may still speak of these.
+        self.taken_back.extend(before.heard.into_iter().chain(before.taken_back));
+        self.taken_back.sort_unstable();
+        self.taken_back.dedup();
+        self.fail();
+        self.in_batch = 0;
+        self.note();
+        self.lose();
+        // As long as nothing is written, the store says what it has said of the one that was there before.
+        self.kept.counts.1 = self.kept.counts.1.max(before.kept.counts.1);
+        self.kept.pending.1 = self.kept.pending.1.max(before.kept.pending.1);
+        self.is_inherited = true;
+    }
+
+    /// All of it waits until the store knows of it.
+    pub(super) fn hold(&mut self) {
+        (self.unstored, self.stored) = (self.pending, 0);
+    }
+
     /// A push is asked for, without a message.
     pub(super) fn ask(&mut self) {
         self.pending = 1;
@@ -142,6 +166,17 @@ impl InRoom {
     fn waits_before(&self, number: u32, newer: usize) -> usize {
         let has_come_back = self.come_back.iter().any(|(_, again)| *again == number);
         if has_come_back { (self.pending + self.flying) as usize } else { newer }
+    }
+
+    /// All messages that are known here.
+    pub(super) fn all_heard(&self) -> impl Iterator<Item = u32> {
+        self.heard.iter().copied()
+    }
+
+    /// Some of it was dropped, and it is not known which.
+    pub(super) fn reduce(&mut self, count: u32, pending: u32) {
+        self.adopt(count, pending);
+        self.note();
     }
 
     /// Whether a message has come back from a session.
@@ -231,6 +266,7 @@ impl InRoom {
     /// What is true is in the store, and nothing else.
     pub(super) fn keep(&mut self) {
         self.kept = Kept::of(self.count, self.all_pending());
+        self.is_inherited = false;
     }
 
     /// What is true is in the batch that is about to be written.
@@ -242,6 +278,7 @@ impl InRoom {
     /// The batch is in the store.
     pub(super) fn batch_stored(&mut self) {
         self.kept = self.since_batch;
+        self.is_inherited = false;
         let stored = std::mem::take(&mut self.in_batch).min(self.unstored);
         self.unstored -= stored;
         self.stored += stored;
@@ -256,7 +293,7 @@ impl InRoom {
     pub(super) fn is_stored(&self, number: u32) -> bool {
         let later = self.heard.iter().rev().take_while(|other| **other > number).count();
         let is_concerned = self.has_heard(number);
-        !is_concerned || self.kept.counts.0.saturating_add(later as u32) >= self.count
+        !is_concerned || self.is_inherited || self.kept.counts.0.saturating_add(later as u32) >= self.count
     }
 
     /// The newest message that need not wait for the store.
@@ -288,6 +325,7 @@ impl InRoom {
     pub(super) fn forget(&mut self) {
         self.unclear_up_to = self.heard.last().copied().unwrap_or_default().max(self.unclear_up_to);
         self.come_back.clear();
+        self.is_inherited = false;
         self.adopt(0, 0);
         (self.flying, self.read_up_to) = (0, 0);
         (self.unstored, self.in_batch, self.stored) = (0, 0, 0);

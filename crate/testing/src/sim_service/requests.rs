@@ -1,7 +1,5 @@
 //! What clients ask for: the store first, the engine second.
 
-use std::collections::BTreeSet;
-
 use muc_cloud_notify_core::{Change, EnableFacts, Record, UnixTime};
 
 use super::simulation::{Killed, Simulation};
@@ -13,7 +11,7 @@ const NODES: usize = 2;
 
 impl Simulation {
     /// The devices of a record.
-    pub(super) fn keys_of(&self, user: usize, record: &Record) -> BTreeSet<Key> {
+    fn keys_of(&self, user: usize, record: &Record) -> Vec<Key> {
         let keys = record.registrations.iter().map(|it| it.push_identifier().into_owned());
         keys.map(|push_identifier| self.key_of(&self.users[user], &push_identifier)).collect()
     }
@@ -42,11 +40,11 @@ impl Simulation {
     /// A user registers a device.
     pub(super) fn enable(&mut self) -> Result<(), Killed> {
         let user = self.some_user();
-        if self.disabled_accounts.contains(&user) {
-            // Whose account is disabled, cannot ask.
+        if self.disabled_accounts.contains(&user) || self.is_elsewhere(user) && self.module.is_holding() {
+            // Whose account is disabled, cannot ask. And of rooms that are not read it is not known who has asked there.
             return Ok(());
         }
-        let (app_server, node) = (self.chance.below(self.app_servers.len()), self.chance.below(NODES));
+        let (app_server, node) = (self.chance.below(self.settings.app_servers), self.chance.below(NODES));
         let jid = self.app_servers[app_server].jid.clone();
         let request = enable_iq(&jid, &node.to_string());
         let Ok(record) = self.read_record(user)? else { return Ok(()) };
@@ -63,11 +61,11 @@ impl Simulation {
     /// A user takes back what they have registered, one device or all of an app server.
     pub(super) fn disable(&mut self) -> Result<(), Killed> {
         let user = self.some_user();
-        if self.disabled_accounts.contains(&user) {
-            // Whose account is disabled, cannot ask.
+        if self.disabled_accounts.contains(&user) || self.is_elsewhere(user) && self.module.is_holding() {
+            // Whose account is disabled, cannot ask. And of rooms that are not read it is not known who has asked there.
             return Ok(());
         }
-        let (app_server, node) = (self.chance.below(self.app_servers.len()), self.chance.below(NODES));
+        let (app_server, node) = (self.chance.below(self.settings.app_servers), self.chance.below(NODES));
         let node = if self.chance.one_in(2) { format!("node='{node}'") } else { String::new() };
         let jid = &self.app_servers[app_server].jid;
         let request = iq(&format!("<disable xmlns='urn:xmpp:push:0' jid='{jid}' {node}/>"));
@@ -82,7 +80,7 @@ impl Simulation {
             return Ok(());
         }
         let is_first_device = self.tell_registrations(user, &change.record, change.added.as_deref())?;
-        if is_first_device { self.find_memberships(user) } else { Ok(()) }
+        if is_first_device { self.meet(user) } else { Ok(()) }
     }
 
     /// A user's record is in the store: it counts.
@@ -105,14 +103,15 @@ impl Simulation {
         )
     }
 
-    /// A user has a first device: the rooms where they are a member hear of it.
-    fn find_memberships(&mut self, user: usize) -> Result<(), Killed> {
+    /// A user has a first device: what they have blocked is told, and the rooms where they are a member hear of it.
+    pub(super) fn meet(&mut self, user: usize) -> Result<(), Killed> {
+        self.tell_blocked(user)?;
         for room in 0..self.rooms.len() {
-            let affiliation = self.truth.rooms[room].affiliations[user];
-            if affiliation != Affiliation::None {
-                let (name, jid) = (self.rooms[room].clone(), self.users[user].clone());
-                let membership = super::rooms::membership(affiliation);
-                self.fact(|driver| driver.membership_changed(&name, &jid, membership), |_| ())?;
+            if self.truth.rooms[room].affiliations[user] != Affiliation::None {
+                if self.is_elsewhere(user) {
+                    self.is_read(room)?;
+                }
+                self.tell_membership(room, user)?;
                 self.look_for(room, user)?;
             }
         }
@@ -131,7 +130,7 @@ impl Simulation {
     /// The account of a user is disabled, or enabled again.
     pub(super) fn suspend(&mut self) -> Result<(), Killed> {
         let (user, is_suspended) = (self.some_user(), self.chance.one_in(2));
-        self.set_suspended(user, is_suspended)
+        if self.is_elsewhere(user) { Ok(()) } else { self.set_suspended(user, is_suspended) }
     }
 
     pub(super) fn set_suspended(&mut self, user: usize, is_suspended: bool) -> Result<(), Killed> {

@@ -5,9 +5,11 @@ use muc_cloud_notify_core::{Broadcast, Coverage, Membership};
 use rxml::xml_ncname;
 use std::collections::BTreeSet;
 
+use super::blocking::nickname_of;
 use super::simulation::{Held, Killed, Simulation};
 use super::texts::text_of;
 use super::truth::{Affiliation, Said};
+use crate::driver::Forwarding;
 use crate::names::{PRIVATE, PUBLIC};
 
 const CLIENT: &str = "jabber:client";
@@ -56,19 +58,55 @@ impl Simulation {
             Affiliation::WithoutConsent if self.truth.rooms[room].is_present(user) => Affiliation::Member,
             affiliation => affiliation,
         };
+        if self.settings.has_forwards && !self.is_read(room)? {
+            return Ok(());
+        }
         self.note(|| format!("user {user} in room {room}: {affiliation:?}"));
         self.truth.rooms[room].affiliations[user] = affiliation;
         self.sessions.lose_sight_of(user);
-        let (name, jid) = (self.rooms[room].clone(), self.users[user].clone());
-        self.fact(
-            |driver| driver.membership_changed(&name, &jid, membership(affiliation)),
-            |truth| {
-                if affiliation == Affiliation::None {
-                    truth.read(user, room);
-                }
-            },
-        )?;
+        self.tell_membership(room, user)?;
         self.look_for(room, user)
+    }
+
+    /// The engine is told what a user is in a room, and what they have said of messages being forwarded.
+    pub(super) fn tell_membership(&mut self, room: usize, user: usize) -> Result<(), Killed> {
+        let (name, jid) = (self.rooms[room].clone(), self.users[user].clone());
+        let affiliation = self.truth.rooms[room].affiliations[user];
+        let is_member = affiliation != Affiliation::None;
+        let choice = if is_member { self.truth.rooms[room].choices[user] } else { Forwarding::Unset };
+        let is_known = self.module.driver.coverage(&name) != Coverage::Nothing;
+        self.fact(
+            |driver| driver.membership_changed(&name, &jid, membership(affiliation), choice),
+            |truth| if is_member { truth.choose(user, room, is_known) } else { truth.leave(user, room) },
+        )
+    }
+
+    /// What a member says of messages being forwarded to them. Where it is not known who the members are, they are read.
+    pub(super) fn choose(&mut self) -> Result<(), Killed> {
+        let (room, user) = (self.some_room(), self.some_user());
+        if self.truth.rooms[room].affiliations[user] == Affiliation::None || !self.is_read(room)? {
+            return Ok(());
+        }
+        let choice = if self.is_elsewhere(user) {
+            self.chance.pick(&[Forwarding::Asked, Forwarding::Asked, Forwarding::Unset, Forwarding::Refused])
+        } else {
+            // Nobody here can ask.
+            self.chance.pick(&[Forwarding::Unset, Forwarding::Refused])
+        };
+        self.note(|| format!("user {user} in room {room}: {choice:?}"));
+        self.truth.rooms[room].choices[user] = choice;
+        self.sessions.lose_sight_of(user);
+        self.tell_membership(room, user)?;
+        self.look_for(room, user)
+    }
+
+    /// Reads what is not known of a room, if that can be done now. Returns whether all is known.
+    pub(super) fn is_read(&mut self, room: usize) -> Result<bool, Killed> {
+        if self.module.is_holding() {
+            return Ok(false);
+        }
+        self.read_room(room)?;
+        Ok(true)
     }
 
     /// A user has become a member, or has a device: where they are in the room is told.
@@ -154,6 +192,7 @@ impl Simulation {
             self.log.pop_front();
         }
         self.log.push_back(said.clone());
+        self.authors.insert(said.number, said.sender);
         self.note(|| format!("{said:?}, {present:?}"));
         let said = Said { at: self.now, ..said.clone() };
         let is_anybody_absent = self.module.driver.is_anybody_absent(&name);
@@ -210,20 +249,29 @@ impl Simulation {
         self.fact(|driver| driver.begin_members(name), |_| ())?;
         let affiliations = self.truth.rooms[room].affiliations.clone();
         let users = self.users.clone();
-        let with_device = |user: &usize| self.truth.has_device(*user);
+        let choices = self.truth.rooms[room].choices.clone();
+        let is_of_interest =
+            |user: &usize| self.truth.has_device(*user) || choices[*user] == Forwarding::Asked;
         let members: Vec<usize> = (0..users.len())
-            .filter(|user| affiliations[*user] != Affiliation::None && with_device(user))
+            .filter(|user| affiliations[*user] != Affiliation::None && is_of_interest(user))
             .collect();
         for some in members.chunks(3) {
             let jids: Vec<&str> = some.iter().map(|user| users[*user].as_str()).collect();
             let lacking = some.iter().filter(|user| affiliations[**user] == Affiliation::WithoutConsent);
             let lacking: Vec<&str> = lacking.map(|user| users[*user].as_str()).collect();
-            self.fact(|driver| driver.add_members(name, &jids, &lacking), |_| ())?;
+            let said = some.iter().filter(|user| choices[**user] != Forwarding::Unset);
+            let said: Vec<_> = said.map(|user| (users[*user].as_str(), choices[*user])).collect();
+            self.fact(
+                |driver| driver.add_members(name, &jids, &lacking, &said),
+                |truth| some.iter().for_each(|user| truth.choose(*user, room, true)),
+            )?;
         }
         let others: Vec<usize> =
             (0..users.len()).filter(|user| affiliations[*user] == Affiliation::None).collect();
         while !self.fact(|driver| driver.end_members(name), |_| ())? {}
-        others.into_iter().for_each(|user| self.truth.read(user, room));
+        others.into_iter().for_each(|user| self.truth.leave(user, room));
+        self.truth.rooms[room].is_known = true;
+        self.find_idle_forwards();
         Ok(())
     }
 
@@ -257,8 +305,7 @@ impl Simulation {
 
 /// A message as the room sends it.
 pub(super) fn message_of(said: &Said, room: &str, users: &[String]) -> Element {
-    let nick = said.sender.map_or_else(|| "Somebody".to_owned(), |sender| nickname(sender, 0));
-    let from = format!("{room}/{nick}");
+    let from = format!("{room}/{}", nickname_of(said.sender));
     let body = Element::builder("body", CLIENT).append(text_of(said.number, 0));
     let stanza_id = Element::builder("stanza-id", STANZA_ID)
         .attr(xml_ncname!("by").into(), room)

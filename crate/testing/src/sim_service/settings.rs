@@ -30,11 +30,15 @@ pub(super) enum Happening {
     Leases,
     Revision,
     Bounce,
+    Account,
+    Choice,
+    Block,
 }
 
 use Happening::{
-    Affiliation, AppServerMood, Bounce, DestroyRoom, Disable, Enable, Enter, Leases, Leave, LinkLost,
-    LinkRestored, Message, Ping, Reload, RestoreRoom, Revision, Stop, StoreMood, Suspend, Wait, WallClock,
+    Account, Affiliation, AppServerMood, Block, Bounce, Choice, DestroyRoom, Disable, Enable, Enter, Leases,
+    Leave, LinkLost, LinkRestored, Message, Ping, Reload, RestoreRoom, Revision, Stop, StoreMood, Suspend,
+    Wait, WallClock,
 };
 
 impl Happening {
@@ -48,7 +52,7 @@ impl Happening {
 }
 
 /// All of them, and how often each happens in a run that is like most.
-const HAPPENINGS: [(Happening, u32); 21] = [
+const HAPPENINGS: [(Happening, u32); 24] = [
     (Enable, 8),
     (Disable, 2),
     (Suspend, 2),
@@ -70,7 +74,13 @@ const HAPPENINGS: [(Happening, u32); 21] = [
     (Leases, 1),
     (Revision, 12),
     (Bounce, 12),
+    (Account, 6),
+    (Choice, 8),
+    (Block, 5),
 ];
+
+/// How many of them are the matter of every run, before those of some.
+const ALWAYS_THERE: usize = 21;
 
 /// What one run is like.
 #[derive(Debug)]
@@ -97,6 +107,12 @@ pub(super) struct Settings {
     pub(super) devices_in_part: usize,
     /// The longest wait between two happenings, in seconds.
     pub(super) longest_wait: f64,
+    /// Whether accounts of this server have devices of their own.
+    pub(super) has_accounts: bool,
+    /// Whether some users have their accounts elsewhere, and can ask for messages to be forwarded there.
+    pub(super) has_forwards: bool,
+    /// Whether users of this server block rooms and occupants.
+    pub(super) has_blocking: bool,
 }
 
 impl Settings {
@@ -108,11 +124,11 @@ impl Settings {
             // Some things never happen in a run, others often.
             _ => usual * chance.pick(&[0, 1, 1, 1, 4]),
         };
-        let mut weights: Vec<u32> = HAPPENINGS.iter().map(|it| weight(chance, *it)).collect();
+        let mut weights: Vec<u32> = HAPPENINGS[..ALWAYS_THERE].iter().map(|it| weight(chance, *it)).collect();
         weights[0] = weights[0].max(HAPPENINGS[0].1);
         let options = options(members_at_once, chance);
         let is_plain = !is_bit_by_bit(&options) && options.time_to_live.is_infinite();
-        Settings {
+        let mut settings = Settings {
             users,
             rooms: chance.pick(&[1, 2, 3, 6]),
             app_servers: chance.pick(&[1, 2, 4, 6]),
@@ -132,7 +148,52 @@ impl Settings {
             batches_between_checkpoints: chance.pick(&[3, 20, 500]),
             devices_in_part: chance.pick(&[1, 3, 500]),
             longest_wait: chance.pick(&[0.2, 5.0, 60.0, 1000.0]),
+            has_accounts: false,
+            has_forwards: false,
+            has_blocking: false,
+        };
+        // Of their own chance: runs without them are what they would be if there were none.
+        settings.add_ways(&mut Chance::new(chance.clone().number()));
+        settings
+    }
+
+    /// Of three runs, one has accounts that have devices, one users elsewhere, and one blocklists.
+    fn add_ways(&mut self, chance: &mut Chance) {
+        self.has_accounts = chance.one_in(3);
+        self.has_forwards = chance.one_in(3);
+        self.has_blocking = chance.one_in(3);
+        self.options.way_interval = chance.pick(&[0.0, 1.0, 20.0]);
+        let [account, choice, block] = [ALWAYS_THERE, ALWAYS_THERE + 1, ALWAYS_THERE + 2].map(|place| {
+            let (_, usual) = HAPPENINGS[place];
+            usual * chance.pick(&[1, 1, 4])
+        });
+        if self.has_ways() && chance.one_in(2) {
+            // Few register anything.
+            self.weights[0] = 1;
         }
+        let or_never = |happens, weight| if happens { weight } else { 0 };
+        self.weights.push(or_never(self.has_accounts, account));
+        self.weights.push(or_never(self.has_ways(), choice));
+        self.weights.push(or_never(self.has_blocking, block));
+    }
+
+    /// What a user is called: some of those elsewhere have a server in common.
+    pub(super) fn name_of(&self, user: usize) -> String {
+        if self.is_elsewhere(user) {
+            format!("user{user}@montague{}.example", user / 4)
+        } else {
+            format!("user{user}@capulet.example")
+        }
+    }
+
+    /// Whether the account of a user is on another server.
+    pub(super) fn is_elsewhere(&self, user: usize) -> bool {
+        self.has_forwards && !user.is_multiple_of(2)
+    }
+
+    /// Whether anybody may be reached without a registered device.
+    pub(super) fn has_ways(&self) -> bool {
+        self.has_accounts || self.has_forwards
     }
 
     /// Whether what happens in a room comes to its members bit by bit.

@@ -1,6 +1,6 @@
 //! One run: what happens, one after the other, and the checks in between.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::app_servers::{Answer, Quirks, SimAppServer};
 use super::bounces::Sessions;
@@ -12,10 +12,11 @@ use super::settings::{Happening, Settings};
 use super::store::SimStore;
 use super::texts::Texts;
 use super::truth::{Affiliation, Key, Said, Truth, TruthRoom};
-use crate::driver::Driver;
+use super::ways::SimForwarding;
+use crate::driver::{Driver, Forwarding, Way};
 use crate::names::HOST;
 use crate::sim_chance::Chance;
-use muc_cloud_notify_core::Record;
+use muc_cloud_notify_core::{DeviceState, Record};
 
 /// The process is killed: nothing follows.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) struct SimModule {
     pub(super) loading: Option<(Loading, f64)>,
     pub(super) held: Vec<Held>,
     pub(super) journal: SimJournal,
+    pub(super) forwarding: SimForwarding,
 }
 
 /// How many lines a seed's trace has at most.
@@ -80,6 +82,10 @@ pub struct Simulation {
     pub(super) is_calm: bool,
     /// Whose accounts are disabled.
     pub(super) disabled_accounts: BTreeSet<usize>,
+    /// Whose accounts have devices, whether or not anybody has noticed.
+    pub(super) accounts: BTreeSet<usize>,
+    /// Who has said what.
+    pub(super) authors: BTreeMap<u32, Option<usize>>,
     /// Whether all could be read that the last run has left.
     pub(super) is_all_read: bool,
     /// How old the oldest of that was, in seconds, by the clocks of then and now.
@@ -93,6 +99,7 @@ pub struct Simulation {
     pub(super) messages: u64,
     pub(super) bounces: u64,
     pub(super) revisions: u64,
+    pub(super) by_way: u64,
     pub(super) users: Vec<String>,
     pub(super) rooms: Vec<String>,
     trace: Option<VecDeque<String>>,
@@ -113,6 +120,8 @@ pub struct Figures {
     pub bounces: u64,
     /// Messages that were taken back or corrected.
     pub revisions: u64,
+    /// Pushes to accounts of the server, and messages that were forwarded to others.
+    pub by_way: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -123,6 +132,7 @@ impl std::ops::AddAssign for Figures {
         self.kills += other.kills;
         self.bounces += other.bounces;
         self.revisions += other.revisions;
+        self.by_way += other.by_way;
     }
 }
 
@@ -133,12 +143,17 @@ impl Simulation {
         let settings = Settings::of(&mut chance);
         let room = |chance: &mut Chance| TruthRoom {
             affiliations: vec![Affiliation::None; settings.users],
+            choices: vec![Forwarding::Unset; settings.users],
+            is_known: false,
             occupants: BTreeSet::new(),
             is_private: !chance.one_in(4),
         };
         let rooms = (0..settings.rooms).map(|_| room(&mut chance)).collect();
-        let app_servers =
+        let mut app_servers: Vec<SimAppServer> =
             (0..settings.app_servers).map(|number| SimAppServer::new(number, chance.one_in(5))).collect();
+        let users: Vec<String> = (0..settings.users).map(|user| settings.name_of(user)).collect();
+        app_servers.push(SimAppServer::of_accounts_here(""));
+        app_servers.extend(users.iter().map(|user| SimAppServer::of_account_elsewhere(user)));
         let now = chance.between(0.0, 1e6);
         let driver = Driver::seeded(now, settings.options.clone(), seed);
         let mut simulation = Simulation {
@@ -150,13 +165,14 @@ impl Simulation {
                 loading: None,
                 held: Vec::new(),
                 journal: SimJournal::new(now),
+                forwarding: SimForwarding::default(),
             },
             registrations: SimStore::new(settings.is_store_synced),
             outbox: SimStore::new(settings.is_store_synced),
             app_servers,
             quirks: settings.quirks,
             network: Vec::new(),
-            truth: Truth::new(rooms, settings.is_bit_by_bit()),
+            truth: Truth::new(rooms, settings.users, settings.app_servers, settings.is_bit_by_bit()),
             texts: Texts::default(),
             sessions: Sessions::default(),
             log: VecDeque::new(),
@@ -171,6 +187,8 @@ impl Simulation {
             kill_at: None,
             is_calm: false,
             disabled_accounts: BTreeSet::new(),
+            accounts: BTreeSet::new(),
+            authors: BTreeMap::new(),
             is_all_read: true,
             oldest_age: 0.0,
             may_be_forgotten: false,
@@ -180,7 +198,8 @@ impl Simulation {
             messages: 0,
             bounces: 0,
             revisions: 0,
-            users: (0..settings.users).map(|user| format!("user{user}@capulet.example")).collect(),
+            by_way: 0,
+            users,
             rooms: (0..settings.rooms).map(|room| format!("room{room}@{HOST}")).collect(),
             trace: None,
             settings,
@@ -216,8 +235,8 @@ impl Simulation {
 
     /// How much there was so far.
     pub fn figures(&self) -> Figures {
-        let Simulation { steps, messages, pushes, kills, bounces, revisions, .. } = *self;
-        Figures { steps, messages, pushes, kills, bounces, revisions }
+        let Simulation { steps, messages, pushes, kills, bounces, revisions, by_way, .. } = *self;
+        Figures { steps, messages, pushes, kills, bounces, revisions, by_way }
     }
 
     /// Something happens; there may be a kill on the way.
@@ -226,6 +245,7 @@ impl Simulation {
         if let Err(Killed) = self.try_happen(happening) {
             self.kill();
         }
+        self.find_idle_forwards();
         self.assert_bounded();
     }
 
@@ -251,12 +271,15 @@ impl Simulation {
             Happening::Leases => self.look_at_leases(),
             Happening::Revision => self.revise(),
             Happening::Bounce => self.bounce(),
+            Happening::Account => self.change_account(),
+            Happening::Choice => self.choose(),
+            Happening::Block => self.change_blocking(),
             Happening::Wait => {
                 let seconds = self.some_seconds();
                 self.wait(seconds)
             }
             Happening::AppServerMood => {
-                let number = self.chance.below(self.app_servers.len());
+                let number = self.some_address();
                 self.app_servers[number].change_mood(&mut self.chance);
                 let mood = self.app_servers[number].mood;
                 self.note(|| format!("app server {number}: {mood:?}"));
@@ -302,7 +325,9 @@ impl Simulation {
         let answers = self.network.iter().map(|(at, _)| *at);
         let loading = self.module.loading.as_ref().map(|(_, at)| *at);
         let journal = self.module.journal.next_due();
-        answers.chain(self.module.timer).chain(loading).chain(journal).min_by(f64::total_cmp)
+        let forwarding = self.module.forwarding.next_due();
+        let others = loading.into_iter().chain(journal).chain(forwarding);
+        answers.chain(self.module.timer).chain(others).min_by(f64::total_cmp)
     }
 
     /// Does one thing that is due.
@@ -318,6 +343,9 @@ impl Simulation {
         }
         if self.module.timer.is_some_and(|at| at <= self.now) {
             return self.run_timer();
+        }
+        if self.module.forwarding.next_due().is_some_and(|at| at <= self.now) {
+            return self.look_at_forwarded();
         }
         self.go_on_with_journal()?;
         Ok(())
@@ -337,9 +365,19 @@ impl Simulation {
     /// The device with this push identifier of a user.
     pub(super) fn key_of(&self, user: &str, push_identifier: &str) -> Key {
         let user = self.users.iter().position(|it| it == user).expect("one of the users");
+        match push_identifier {
+            "account" => return self.truth.way_key(user, Way::Account),
+            "forward" => return self.truth.way_key(user, Way::Forward),
+            _ => {}
+        }
         let (app_server, node) = push_identifier.split_once('<').expect("a push identifier");
         let app_server = self.app_servers.iter().position(|it| it.jid == app_server).expect("one of them");
         (user, app_server, node.parse().expect("nodes are numbers"))
+    }
+
+    /// The device that a state is about.
+    pub(super) fn key_of_state(&self, state: &DeviceState) -> Key {
+        self.key_of(&state.user, &state.push_identifier)
     }
 
     pub(super) fn room_of(&self, jid: &str) -> usize {

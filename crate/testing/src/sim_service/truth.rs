@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::blocking::Blocked;
 use super::devices::{Flight, PushScope, TruthDevice};
 use super::promises::InRoom;
-use crate::driver::Publish;
+use crate::driver::{Forwarding, Publish};
 
-/// A device: its user, its app server and its node, all of them numbers.
+/// A device: its user, its app server and its node, all of them numbers. For a way see [`Truth::way`].
 pub(super) type Key = (usize, usize, usize);
 
 /// What a user is in a room.
@@ -22,8 +23,12 @@ pub(super) enum Affiliation {
 #[derive(Debug)]
 pub(super) struct TruthRoom {
     pub(super) affiliations: Vec<Affiliation>,
+    /// What members have said of messages being forwarded, and of their accounts being told.
+    pub(super) choices: Vec<Forwarding>,
     /// Users and nicknames.
     pub(super) occupants: BTreeSet<(usize, usize)>,
+    /// Whether its members were read since the start.
+    pub(super) is_known: bool,
     /// Whether every message is wanted there, or only those that mention the member.
     pub(super) is_private: bool,
 }
@@ -54,7 +59,17 @@ pub(super) struct Truth {
     pub(super) rooms: Vec<TruthRoom>,
     pub(super) devices: BTreeMap<Key, TruthDevice>,
     /// What the store may still say of devices that are gone.
-    graves: BTreeMap<Key, TruthDevice>,
+    pub(super) graves: BTreeMap<Key, TruthDevice>,
+    /// The registered devices of each user, in the order of the record.
+    pub(super) order: BTreeMap<usize, Vec<Key>>,
+    /// The number of app servers: what comes after them stands for ways.
+    pub(super) app_servers: usize,
+    /// Users whose accounts have devices, as far as the engine was told.
+    pub(super) accounts: BTreeSet<usize>,
+    /// Users and rooms where they have asked for messages to be forwarded, as far as the engine was told.
+    pub(super) asked: BTreeSet<(usize, usize)>,
+    /// What each user has blocked.
+    pub(super) blocked: Vec<BTreeSet<Blocked>>,
     pub(super) suspended: BTreeSet<usize>,
     /// The devices whose lease has aged, as far as somebody has looked.
     pub(super) aged: BTreeSet<Key>,
@@ -70,9 +85,14 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    pub(super) fn new(rooms: Vec<TruthRoom>, is_bit_by_bit: bool) -> Self {
+    pub(super) fn new(rooms: Vec<TruthRoom>, users: usize, app_servers: usize, is_bit_by_bit: bool) -> Self {
         Truth {
             rooms,
+            order: BTreeMap::new(),
+            app_servers,
+            accounts: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            blocked: vec![BTreeSet::new(); users],
             is_strict: false,
             is_bit_by_bit,
             devices: BTreeMap::new(),
@@ -88,47 +108,67 @@ impl Truth {
         self.devices.range((user, 0, 0)..).next().is_some_and(|((owner, ..), _)| *owner == user)
     }
 
-    /// A user has these devices.
-    pub(super) fn set_devices(&mut self, user: usize, keys: &BTreeSet<Key>, is_asked_for: bool) {
+    /// A user has registered these devices.
+    pub(super) fn set_devices(&mut self, user: usize, keys: &[Key], is_asked_for: bool) {
+        if keys.is_empty() {
+            return self.end_registered(user);
+        }
         let gone: Vec<Key> =
             self.devices_of(user).map(|(key, _)| *key).filter(|key| !keys.contains(key)).collect();
+        let by_way = gone.iter().find(|key| self.way(**key).is_some()).map(|key| self.devices[key].clone());
         gone.into_iter().for_each(|key| self.take_device(key));
         for key in keys {
             if !self.devices.contains_key(key) {
-                let fresh = || TruthDevice::new(self.rooms.len());
-                let mut device = self.graves.remove(key).unwrap_or_else(fresh);
-                // The store may still speak of an earlier registration, and what was not read then is not read now.
-                device.parts().for_each(InRoom::forget);
+                let mut device = self.begun(*key);
                 device.has_begun_early = is_asked_for && !self.is_filled;
+                let is_strict = self.is_strict && !self.is_bit_by_bit;
+                by_way.iter().for_each(|other| device.inherit(other, is_strict));
                 self.devices.insert(*key, device);
             }
         }
-        self.forget_without_device(user);
+        self.order.insert(user, keys.to_vec());
+    }
+
+    /// A device that begins.
+    pub(super) fn begun(&mut self, key: Key) -> TruthDevice {
+        let fresh = || TruthDevice::new(self.rooms.len());
+        let mut device = self.graves.remove(&key).unwrap_or_else(fresh);
+        // The store may still speak of an earlier registration, and what was not read then is not read now.
+        device.parts().for_each(InRoom::forget);
+        device
     }
 
     /// A device is registered no more. Of what the store says of it nothing is true.
     pub(super) fn remove_device(&mut self, key: Key) {
+        let is_last = self.order.get(&key.0).is_some_and(|order| **order == [key]);
+        if is_last {
+            return self.end_registered(key.0);
+        }
+        self.order.entry(key.0).or_default().retain(|other| *other != key);
         self.take_device(key);
         self.forget_without_device(key.0);
     }
 
-    fn take_device(&mut self, key: Key) {
+    pub(super) fn take_device(&mut self, key: Key) {
         let Some(mut device) = self.devices.remove(&key) else { return };
         self.aged.remove(&key);
-        device.flight = None;
+        device.stop();
         device.parts().for_each(|part| part.read(true));
         self.graves.insert(key, device);
     }
 
     /// What is known of a user goes with the last device.
-    fn forget_without_device(&mut self, user: usize) {
+    pub(super) fn forget_without_device(&mut self, user: usize) {
         if !self.has_device(user) {
+            self.order.remove(&user);
+            self.accounts.remove(&user);
+            self.asked.retain(|(other, _)| *other != user);
             self.suspended.remove(&user);
             self.without_consent.remove(&user);
         }
     }
 
-    fn devices_of(&self, user: usize) -> impl Iterator<Item = (&Key, &TruthDevice)> {
+    pub(super) fn devices_of(&self, user: usize) -> impl Iterator<Item = (&Key, &TruthDevice)> {
         self.devices.range((user, 0, 0)..(user + 1, 0, 0))
     }
 
@@ -184,6 +224,9 @@ impl Truth {
     }
 
     fn concerns(&mut self, said: &Said, user: usize) -> bool {
+        if !self.is_told_of(user, said.room) || self.is_blocked(user, said) {
+            return false;
+        }
         let room = &self.rooms[said.room];
         let is_mention = said.mentions == Some(user);
         let is_absent = !room.is_present(user) && said.sender != Some(user);
@@ -206,9 +249,11 @@ impl Truth {
         is_permitted
     }
 
-    /// Another module wants a push to all devices of a user.
+    /// Another module wants a push to all devices that a user has registered.
     pub(super) fn ping(&mut self, user: usize) {
-        self.devices_of_mut(user).for_each(|(_, device)| device.ping.ask());
+        let app_servers = self.app_servers;
+        let registered = self.devices_of_mut(user).filter(|(key, _)| key.1 < app_servers);
+        registered.for_each(|(_, device)| device.ping.ask());
     }
 
     /// A room is gone.
@@ -216,6 +261,8 @@ impl Truth {
         let truth = &mut self.rooms[room];
         truth.affiliations.fill(Affiliation::None);
         truth.occupants.clear();
+        truth.choices.fill(Forwarding::Unset);
+        self.asked.retain(|(_, other)| *other != room);
         // One that gets its name later is another one.
         let pushes = self.without_consent.values_mut().flatten();
         pushes.filter(|(of, _)| *of == room).for_each(|(of, _)| *of = usize::MAX);
@@ -230,10 +277,11 @@ impl Truth {
         push: &Publish,
         (scope, told): (PushScope, Option<u32>),
         at: f64,
-        reply_timeout: f64,
+        (reply_timeout, way_interval): (f64, f64),
     ) {
         assert!(!self.suspended.contains(&key.0), "nothing is pushed while an account is disabled: {key:?}");
         let is_bit_by_bit = self.is_bit_by_bit;
+        let is_by_way = self.way(key).is_some();
         let device = self.devices.get_mut(&key).expect("only devices that are registered get a push");
         if let Some(flight) = &device.flight {
             assert!(flight.since + reply_timeout <= at, "one publish in flight a device: {key:?}");
@@ -246,6 +294,9 @@ impl Truth {
             assert!(device.rooms.iter().any(knows), "{key:?} is to hear of {number}: {device:#?}");
         }
         device.flight = Some(Flight { id: push.id.clone(), since: at });
+        if is_by_way {
+            device.pace(at, way_interval, key);
+        }
         device.fly(push.count(), scope);
     }
 
@@ -303,10 +354,11 @@ impl Truth {
             if device.has_begun_early {
                 device.parts().for_each(InRoom::lose_track);
             }
-            (device.flight, device.has_begun_early) = (None, false);
+            device.stop();
             // What was true is found in the store, or lost.
             device.parts().for_each(InRoom::forget);
         }
+        self.forget_ways();
         (self.is_filled, self.is_strict) = (false, false);
         self.suspended.clear();
         self.aged.clear();

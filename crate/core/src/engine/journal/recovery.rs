@@ -44,15 +44,20 @@ pub(in crate::engine) struct Recovery {
     gathered: Gathered,
     /// Whether what the last run has left is taken up: from then on, who is not known is not registered.
     is_over: bool,
+    /// Users of whom nothing seemed to be left when a room was said to be gone, though what comes next may tell of them; and whether that
+    /// is being said.
+    unasked: Vec<UserId>,
+    has_room_gone: bool,
     /// What is still to be written before a stop, of what is not about devices.
     rest: Option<SnapshotPlan>,
 }
 
 impl Recovery {
-    /// What the last run has left is taken up.
-    pub(in crate::engine) fn end(&mut self) {
+    /// What the last run has left is taken up. Returns those of whom nothing may be left.
+    fn end(&mut self) -> Vec<UserId> {
         (self.index, self.is_over) = (None, true);
         self.gathered = Gathered::default();
+        std::mem::take(&mut self.unasked)
     }
 
     pub(super) fn take_rest(&mut self) -> Option<SnapshotPlan> {
@@ -93,9 +98,9 @@ impl Engine {
         if let Some(key) = &part.key {
             while !self.prepare_restore(key) {}
         }
-        for room in part.gone_rooms() {
-            self.drop_room(room);
-        }
+        self.recovery.has_room_gone = true;
+        part.gone_rooms().for_each(|room| self.drop_room(room));
+        self.recovery.has_room_gone = false;
         let awaited =
             part.accounts.iter().filter(|accounts| self.presumed_accounts.expects_any(&accounts.host));
         let users: Vec<String> = awaited.flat_map(AccountsState::users).collect();
@@ -113,6 +118,21 @@ impl Engine {
         let mut targets =
             Targets { registrations, rooms, awaited_rooms, devices, digests, options, index, gathered };
         part.restore(&mut targets, now)
+    }
+
+    /// What the last run has left is taken up.
+    pub(in crate::engine) fn end_recovery(&mut self) {
+        self.recovery.end().into_iter().for_each(|user| self.end_unasked(user));
+    }
+
+    /// A user to whom messages are forwarded may have asked for it nowhere any more. Where it is the last run that says so, what it says
+    /// next may be about them.
+    pub(in crate::engine) fn end_unasked(&mut self, user: UserId) {
+        if self.recovery.has_room_gone {
+            self.recovery.unasked.push(user);
+        } else {
+            self.registrations.end_unasked(&mut self.devices, user);
+        }
     }
 
     /// A device is registered that was not. The store may still speak of an earlier one of its name, which was removed while it

@@ -3,7 +3,7 @@
 mod domain;
 
 use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::{Forwarding, Outcome, Publish, Scope, Way};
+use muc_cloud_notify_testing::driver::{Forwarding, Handling, Outcome, Publish, Scope, Way};
 use muc_cloud_notify_testing::journaled::Journaled;
 use muc_cloud_notify_testing::names::{HALL, JULIET, NURSE, ORCHARD};
 use muc_cloud_notify_testing::service::{ALL, Service};
@@ -148,6 +148,38 @@ fn a_registered_device_takes_its_place_and_the_users_rooms_have_to_be_found() {
 }
 
 #[test]
+fn of_rooms_where_she_has_not_asked_nothing_is_forwarded_that_was_unread_on_a_device() {
+    let mut service = juliet();
+    service.enable(JULIET, "phone");
+    service.set_forwarding(ORCHARD, JULIET, Forwarding::Asked);
+    service.set_forwarding(HALL, JULIET, Forwarding::Unset);
+    service.set_occupants(HALL, []);
+    service.say(ORCHARD, "asked for");
+    let push = service.push();
+    service.reply(&push, Outcome::Delivered);
+    assert_eq!(service.say(HALL, "not asked for"), 1);
+    service.disable(JULIET, None);
+    service.assert_quiet("nobody has asked for that");
+    service.say(ORCHARD, "asked for, too");
+    assert_eq!(forward(&mut service).count(), 2, "nor does it count");
+}
+
+#[test]
+fn what_is_on_its_way_when_a_device_takes_its_place_is_told_there() {
+    let mut service = juliet();
+    service.say(ORCHARD, "1");
+    let push = forwarded(&mut service);
+    service.enable(JULIET, "phone");
+    assert_eq!(service.handle_reply(&push.id, JULIET, Outcome::Silent), Handling::Unknown);
+    let push = service.push();
+    assert_eq!((push.way, push.count()), (None, 1), "the server could not reach hers");
+    service.disable(JULIET, None);
+    assert_eq!(service.handle_reply(&push.id, push.app_server.as_str(), Outcome::Silent), Handling::Unknown);
+    let push = service.push();
+    assert_eq!((push.way, push.count()), (Some(Way::Forward), 1), "nor the app server");
+}
+
+#[test]
 fn it_ends_while_there_is_a_device() {
     let mut service = juliet();
     service.enable(JULIET, "phone");
@@ -185,6 +217,36 @@ fn a_kill_loses_nothing() {
         killed.assert_quiet("it is not wanted any more");
         assert_eq!(counts(&killed), NOTHING);
     }
+}
+
+/// What the journal says of one room after the other may begin with one that is gone.
+#[test]
+fn a_room_that_was_gone_before_a_kill_takes_nothing_else_along() {
+    let mut service = Journaled::new(juliet(), Options::default());
+    service.set_forwarding(HALL, JULIET, Forwarding::Asked);
+    service.set_occupants(HALL, []);
+    service.say(HALL, "1");
+    service.write_all();
+    service.room_destroyed(HALL);
+    service.write_all();
+    service.say(ORCHARD, "2");
+    service.write_all();
+    let mut first = killed(&service, Forwarding::Asked);
+    first.write_all();
+    let mut second = killed(&first, Forwarding::Asked);
+    assert_eq!(second.push_written().count(), 1);
+}
+
+#[test]
+fn a_room_that_was_gone_before_a_kill_leaves_nothing() {
+    let mut service = Journaled::new(juliet(), Options::default());
+    service.say(ORCHARD, "1");
+    service.write_all();
+    service.room_destroyed(ORCHARD);
+    service.write_all();
+    let mut killed = service.killed();
+    killed.write_all();
+    assert_eq!(counts(&killed), NOTHING);
 }
 
 #[test]
