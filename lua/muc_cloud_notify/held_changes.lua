@@ -35,13 +35,14 @@ end
 
 -- number: of the last message in the store; pack(room_jid, message, time) = what is stored of one, nil for nothing
 local function new_batch(number, pack)
-	-- entries: see held_reader.lua; number: of its last message
-	local batch = { entries = {}, number = number, changes = 0, bytes = 0 };
+	-- entries: see held_reader.lua; number: of its last message; is_full: whether there may be more that has changed
+	local batch = { entries = {}, number = number, changes = 0, bytes = 0, is_full = false };
 	local deadline, on_stored = monotonic() + seconds_per_batch, {};
 
 	local function has_space()
-		return batch.changes == 0
-			or batch.changes < changes_per_batch and batch.bytes < bytes_per_batch and monotonic() < deadline;
+		batch.is_full = batch.is_full
+			or batch.changes >= changes_per_batch or batch.bytes >= bytes_per_batch or monotonic() >= deadline;
+		return not batch.is_full;
 	end
 
 	local function add(list, change, length)
@@ -82,7 +83,7 @@ local function new_batch(number, pack)
 		end
 		once_stored(function ()
 			for message, its_number in pairs(numbers) do message.number = its_number; end
-			unstored.from, unstored.is_first = place, nil;
+			unstored.from = place;
 		end);
 	end
 
@@ -102,7 +103,9 @@ local function new_batch(number, pack)
 		add_occupants(entry, of_room);
 		add_messages(entry, of_room, time);
 		add_counts(entry, unstored, time);
-		if batch.changes > before then table.insert(batch.entries, entry); end
+		if batch.changes == before then return; end
+		table.insert(batch.entries, entry);
+		once_stored(function () unstored.is_first = nil; end);
 	end
 
 	-- It is in the store, or there was nothing to write.

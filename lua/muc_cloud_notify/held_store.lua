@@ -88,7 +88,7 @@ local function new(parts)
 		return ok;
 	end
 
-	-- Writes some of what has changed. Returns whether anything was to be written, and whether that is stored now.
+	-- Writes some of what has changed. Returns whether there may be more, and whether it is stored now.
 	local function write_batch()
 		local batch = held_changes.new_batch(number, pack);
 		for _, of_room in held.each() do
@@ -98,7 +98,7 @@ local function new(parts)
 		local is_due = batch.entries[1] ~= nil or numbers ~= nil;
 		if is_due and not write { number = batch.number, entries = batch.entries, told = numbers } then return true, false; end
 		batch.note_stored();
-		if not is_due then return false, true; end
+		if not is_due then return batch.is_full, true; end
 		if numbers then held_told.noted(numbers); end
 		bytes = bytes + batch.bytes;
 		module:log("debug", "%d change(s) of what is held are stored", batch.changes);
