@@ -281,6 +281,9 @@ describe("a process that is not heard of any more", function ()
 			case.contents = case.shared:contents();
 			case.length = #case.six.server:log();
 			case.way:mend();
+			-- The first thing that comes to it then is to be stored.
+			local answer = refusal(case.six.muc:enable(case.user_cut_off, "n3"));
+			assert.same({ "error", "wait" }, { answer[1], answer[2] });
 		end
 		for _, case in ipairs(cases) do
 			local other = "process " .. case.seven.server.pid .. " on [^\n]* ";
