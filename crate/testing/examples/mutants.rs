@@ -161,7 +161,7 @@ impl Copy {
     }
 
     fn run_spec(&self, spec: &str) -> io::Result<Verdict> {
-        self.run("", &format!("tools/busted -o TAP {spec}"), 0)
+        self.run("", &format!("tools/busted --no-keep-going -o TAP {spec}"), 0)
     }
 
     /// Makes a mutation alone.
