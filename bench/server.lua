@@ -96,7 +96,7 @@ function server.open(version, rooms, timeout)
 			network_settings = { nagle = false }; -- CPU is what is measured; nothing should wait for time-outs of TCP
 		};
 		muc = {
-			modules_enabled = { "muc_cloud_notify", "push_bench" }, muc_push_default = "always", muc_push_journal = true;
+			modules_enabled = { "muc_cloud_notify", "push_bench", "harness_lateness" }, muc_push_default = "always", muc_push_journal = true;
 			muc_room_cache_size = room_cache_size;
 		};
 		mucs = { [plain_service] = {} };
@@ -142,12 +142,25 @@ function server_methods:admin(code, ...)
 	return self.prosody:admin(code, ...);
 end
 
+local function call(self, module, name, ...)
+	return self.prosody:admin([[
+		local module_name, name = ...;
+		return prosody.hosts[module.host].modules[module_name][name](select(3, ...));
+	]], module, name, ...);
+end
+
 -- Calls a function of bench/modules/mod_push_bench.lua.
 function server_methods:call(name, ...)
-	return self.prosody:admin([[
-		local name = ...;
-		return prosody.hosts[module.host].modules.push_bench[name](select(2, ...));
-	]], name, ...);
+	return call(self, "push_bench", name, ...);
+end
+
+-- How late a timer is from here on, see harness/modules/mod_harness_lateness.lua.
+function server_methods:probe_start()
+	call(self, "harness_lateness", "begin");
+end
+
+function server_methods:probe_stop()
+	return call(self, "harness_lateness", "finish");
 end
 
 function server_methods:make_room(node, groups, is_persistent)
@@ -177,8 +190,8 @@ end
 function server_methods:start(options)
 	local child = self.prosody;
 	child:reconfigure({
-		modules_enabled = options.module and { "muc_cloud_notify", "push_bench" } or { "push_bench" };
-		push_bench_probe = options.probe or false;
+		modules_enabled = { "push_bench", "harness_lateness", options.module and "muc_cloud_notify" or nil };
+		harness_lateness_from_start = options.probe or false;
 	}, { data_path = child.folder .. "/" .. options.data });
 	for _, name in ipairs { "pid", "exit", "console.port", "prosody.log" } do
 		os.remove(child.folder .. "/" .. name);

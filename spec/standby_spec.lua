@@ -5,6 +5,8 @@ local lfs = require "lfs";
 local loop = require "harness.loop";
 local postgresql = require "harness.postgresql";
 local prosody = require "harness.prosody";
+local relay = require "harness.relay";
+local tables = require "harness.tables";
 
 local databases = require "spec.support.databases";
 local logs = require "spec.support.logs";
@@ -161,8 +163,10 @@ describe("a process that is not heard of any more", function ()
 	local cases = {};
 	local cluster; -- that goes away
 
-	local function start(database, version)
-		local server, muc = database:start(version, { global = { modules_enabled = { "keep_database_connections" } } });
+	-- way: a relay to the database, nil: it is reached without one
+	local function start(database, version, way)
+		local sql = way and tables.merge(tables.merge({}, database.global.sql), { host = way.address, port = way.port });
+		local server, muc = database:start(version, { global = { modules_enabled = { "keep_database_connections" }, sql = sql } });
 		return { server = server, muc = muc };
 	end
 
@@ -188,6 +192,15 @@ describe("a process that is not heard of any more", function ()
 			assert.same({ "n1" }, told(case.four.muc, case.room_in_outage, 1));
 			case.five = start(outage, version);
 			case.five.server:wait_for_log("warn\tprocess " .. case.four.server.pid .. " on [^\n]* served " .. host, 5);
+			-- Only the first one of these goes by a way that is cut off.
+			case.shared = databases.new();
+			case.way = relay.start(case.shared.global.sql.host, case.shared.global.sql.port);
+			case.six = start(case.shared, version, case.way);
+			case.user_cut_off, case.room_cut_off = case.six.muc:new_member();
+			assert.equal("result", case.six.muc:enable(case.user_cut_off, "n1"));
+			assert.same({ "n1" }, told(case.six.muc, case.room_cut_off, 1));
+			case.seven = start(case.shared, version);
+			case.seven.server:wait_for_log("warn\tprocess " .. case.six.server.pid .. " on [^\n]* served " .. host, 5);
 			table.insert(cases, case);
 		end
 	end);
@@ -195,6 +208,7 @@ describe("a process that is not heard of any more", function ()
 	lazy_teardown(function ()
 		prosody.close_all();
 		cluster:close();
+		for _, case in ipairs(cases) do case.way:close(); end
 	end);
 
 	it("is given up after 15 s, and what was said meanwhile is told", function ()
@@ -208,12 +222,21 @@ describe("a process that is not heard of any more", function ()
 			case.one.server:freeze();
 			case.since = loop.now();
 			case.one.muc.bob:say(case.room, "to the one that is frozen");
+			case.way:cut();
+			case.cut_at = loop.now();
 		end
 		cluster:stop();
 		for _, case in ipairs(cases) do
 			case.two.muc:say(case.room, "to the one that waits");
 			case.three.muc:say(case.room_of_copy, "to the copy");
 			assert.same(on_standby, refusal(case.two.muc:enable(case.two.server:user(case.user.jid), "n2")));
+			case.seven.muc:say(case.room_cut_off, "to the one that waits");
+			-- Whether anybody can take over it cannot know.
+			case.six.muc.app:clear();
+			case.six.muc:say(case.room_cut_off, "to the one that is cut off");
+			assert.same({ n1 = { "2" } }, databases.counts(case.six.muc.app, 1));
+			local answer = refusal(case.six.muc:enable(case.user_cut_off, "n2"));
+			assert.same({ "error", "wait" }, { answer[1], answer[2] });
 		end
 		for _, case in ipairs(cases) do
 			local of_copy = databases.wait_until_serving(case.three.server, case.since, case.length, 25);
@@ -240,6 +263,36 @@ describe("a process that is not heard of any more", function ()
 			assert.same({ "n1", "n2" }, told(case.four.muc, case.room_in_outage, 2));
 			assert.is_nil(case.four.server:log():find(" serves " .. host .. " now", 1, true));
 			assert.is_nil(case.five.server:log():find("are registered", 1, true));
+		end
+	end);
+
+	it("is followed where it alone is cut off from the database, and serves no more once it sees that", function ()
+		for _, case in ipairs(cases) do
+			local seconds = databases.wait_until_serving(case.seven.server, case.cut_at, 0, 25);
+			assert.is_true(seconds > 10, ("it took %.1f s"):format(seconds));
+			-- What is in the database, and what was said there: not what the other one alone was told.
+			assert.same({ n1 = { "2" } }, databases.counts(case.seven.muc.app, 1));
+			assert.equal("result", (case.seven.muc:enable(case.seven.server:user(case.user_cut_off.jid), "n2")));
+			assert.same({ "n1", "n2" }, told(case.seven.muc, case.room_cut_off, 2));
+			-- Until it can look, the other one goes on with what it knows.
+			assert.same({ "n1" }, told(case.six.muc, case.room_cut_off, 1));
+			assert.is_nil(case.six.server:log():find(" serves " .. host .. " now", 1, true));
+			case.seven.muc:wait_until_stored();
+			case.contents = case.shared:contents();
+			case.length = #case.six.server:log();
+			case.way:mend();
+			-- The first thing that comes to it then is to be stored.
+			local answer = refusal(case.six.muc:enable(case.user_cut_off, "n3"));
+			assert.same({ "error", "wait" }, { answer[1], answer[2] });
+		end
+		for _, case in ipairs(cases) do
+			local other = "process " .. case.seven.server.pid .. " on [^\n]* ";
+			case.six.server:wait_for_log("error\t" .. other .. "serves " .. host .. " now", 10, case.length);
+			case.six.server:wait_for_log("warn\t" .. other .. "served " .. host, 5, case.length);
+			assert.same({}, told(case.six.muc, case.room_cut_off, 0));
+			assert.same(on_standby, refusal(case.six.muc:enable(case.user_cut_off, "n3")));
+			assert.equal(case.contents, case.shared:contents(), "it has stored what it knew");
+			assert.same({ "n1", "n2" }, told(case.seven.muc, case.room_cut_off, 2));
 		end
 	end);
 

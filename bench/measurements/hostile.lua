@@ -21,10 +21,10 @@ end
 local function lateness(server, action)
 	server:call("collect");
 	server:wait_until_idle();
-	server:call("probe_start");
+	server:probe_start();
 	action();
 	server:wait_until_idle();
-	return server:call("probe_stop") * 1e3;
+	return server:probe_stop() * 1e3;
 end
 
 -- Sends texts of a user that is in a room, and waits until the room has sent the last of them to the user.

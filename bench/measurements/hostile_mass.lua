@@ -33,7 +33,7 @@ function measurement.run(results, server)
 	local app = server.app;
 	raw_component.wait(function () return app.nodes >= devices; end, server.timeout);
 	raw_component.pause(0.2);
-	local late = server:call("probe_stop");
+	local late = server:probe_stop();
 	if app.nodes ~= devices then
 		server:problem("after a stop and a start %d of %d devices were told what had waited", app.nodes, devices);
 	end

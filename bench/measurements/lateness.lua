@@ -18,9 +18,9 @@ function measurement.run(results, server)
 	local function probe(action)
 		server:call("collect");
 		server:wait_until_idle();
-		server:call("probe_start");
+		server:probe_start();
 		action();
-		local latest, busiest = server:call("probe_stop");
+		local latest, busiest = server:probe_stop();
 		return latest * 1e3, busiest * 1e3;
 	end
 

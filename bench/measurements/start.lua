@@ -15,7 +15,7 @@ local function start_all(server, sizes, samples)
 	if devices ~= sizes.stored_devices then
 		server:problem("%d of %d stored devices are registered", devices, sizes.stored_devices);
 	end
-	local latest, busiest = server:call("probe_stop");
+	local latest, busiest = server:probe_stop();
 	local full = server:memory();
 	server:kill();
 
@@ -47,7 +47,7 @@ local function start_with_message(server, sizes, room, samples)
 	server:wait_until_loaded();
 	app:ping();
 	raw_component.pause(0.2);
-	local latest = server:call("probe_stop");
+	local latest = server:probe_stop();
 	local missed = sizes.devices - app.nodes;
 	if missed ~= 0 then
 		server:problem("a message at once after the start reached %d of %d devices", app.nodes, sizes.devices);

@@ -4,7 +4,7 @@
 
 -- luacheck: globals make_hostile_room make_rooms destroy_rooms put_out_rooms say_in_rooms listen
 -- luacheck: globals swallow_publishes count_publishes enable_all
--- luacheck: globals module burst make_room collect trim load_floor unload_floor floor probe_start probe_stop hook_time broadcast_times
+-- luacheck: globals module burst make_room collect trim load_floor unload_floor floor hook_time broadcast_times
 
 local async = require "util.async"; -- COMPAT 0.12: no prosody.* names
 local monotonic = require "util.time".monotonic;
@@ -186,33 +186,6 @@ function floor(count)
 	end);
 end
 
--- A timer every millisecond, and how late it was at worst.
-
-local interval = 0.001;
-local probe;
-
-function probe_start()
-	local this = { latest = 0, busiest = 0, ticks = 0, planned = monotonic() + interval, clock = clock() };
-	probe = this;
-	timer.add_task(interval, function ()
-		if probe ~= this then return; end
-		local now, used = monotonic(), clock();
-		this.ticks = this.ticks + 1;
-		this.latest = math.max(this.latest, now - this.planned);
-		this.busiest = math.max(this.busiest, used - this.clock);
-		this.planned, this.clock = now + interval, used;
-		return interval;
-	end);
-end
-
--- In seconds: how late it was at worst, and the most CPU that the server took between two ticks.
-function probe_stop()
-	local this = probe;
-	probe = nil;
-	-- It may be late right now.
-	return math.max(this.latest, monotonic() - this.planned), math.max(this.busiest, clock() - this.clock), this.ticks;
-end
-
 -- The hooks of the modules that are measured.
 local function measured_handlers()
 	local found = {};
@@ -325,7 +298,3 @@ module:hook_global("server-stopping", function () stop_began = monotonic(); end,
 module:hook_global("server-stopping", function ()
 	module:log("info", "The stop took %.6f s", monotonic() - stop_began);
 end, -311);
-
-if module:get_option_boolean("push_bench_probe", false) then
-	module:hook_global("server-started", probe_start);
-end

@@ -47,7 +47,7 @@ local function open(what, standby)
 
 	-- Returns whether it is stored now. record: nil for none
 	local function write(name, record)
-		if not standby.is_serving() then return false; end
+		if not standby.may_store() then return false; end
 		local ok, result = call("Writing the record "..(name or "without a name"), "set", name, record);
 		return ok and result ~= nil and result ~= false;
 	end

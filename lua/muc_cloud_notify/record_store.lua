@@ -114,7 +114,7 @@ local function new(standby)
 
 	-- record: nil for none
 	local function set(user, record)
-		if not standby.is_serving() then error("another process serves this domain", 0); end
+		if not standby.may_store() then error("another process serves this domain", 0); end
 		local key, is_hash = key_of(user);
 		kept.forget(key);
 		local ok, err = store:set(key, record and is_hash and { user = user, record = record } or record);

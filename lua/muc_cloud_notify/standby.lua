@@ -11,8 +11,9 @@
 -- does not wait for that moment, but looks in the middle of it. So one that has written later has not begun by then.
 --
 -- Whoever serves reads the tenure each time before the counter is raised. If that fails for so long that somebody else may have taken
--- over, it is tried before anything else is done; where it is somebody else's by then, this process stops serving at once. As long
--- as the store cannot be read at all, it goes on with what it knows: nothing that it writes would get there.
+-- over, it is tried before anything else is pushed, every few seconds, and each time before anything is stored; where it is somebody
+-- else's by then, this process stops serving at once. As long as the store cannot be read at all, it goes on with what it knows: nothing
+-- that it writes would get there.
 --
 -- With a storage that is on one machine none of this is done.
 --
@@ -293,15 +294,25 @@ local function new(setting)
 		end
 	end
 
-	-- Whether this process serves. Where that is not certain any more, it is found out.
-	local function is_serving()
+	-- Returns whether this process serves. Where that is not certain any more, it is found out; again and again only if `is_urgent`.
+	local function ask(is_urgent)
 		if not store or state ~= "serving" then return state == "serving"; end
 		local time = monotonic();
 		-- The monotonic clock stands still while a virtual machine does.
-		if (time > certain_until or now() > certain_until_now) and time >= next_attempt then
+		if (time > certain_until or now() > certain_until_now) and (is_urgent or time >= next_attempt) then
 			guard.attempt("find out whether this process still serves", renew);
 		end
 		return state == "serving";
+	end
+
+	local function is_serving()
+		return ask(false);
+	end
+
+	-- Whether this process serves, before something is stored: what is written just when the store is back gets there, though another
+	-- process may have taken over.
+	local function may_store()
+		return ask(true);
 	end
 
 	-- Calls func(is_serving), at once where it is known whether this process serves. Returns false where too many wait for that.
@@ -351,7 +362,7 @@ local function new(setting)
 	end
 
 	return {
-		start = start, is_serving = is_serving, is_over = is_over, when_decided = when_decided, give_up = give_up;
+		start = start, is_serving = is_serving, may_store = may_store, is_over = is_over, when_decided = when_decided, give_up = give_up;
 		hand_over = hand_over, take_over = take_over;
 	};
 end

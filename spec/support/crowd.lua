@@ -28,7 +28,7 @@ local say = [[
 ]];
 
 -- Starts a server with such a room. options: of muc_service.start(); storage, see spec.support.storages; members; muc, options of
--- the service
+-- the service; plugin_paths; log_level
 function crowd.start(version, options)
 	local muc_options = muc_service.with_body {
 		muc_push_default = "always", muc_push_journal = true, muc_push_retry_delay = 0.1, muc_push_max_retry_delay = 1;
@@ -40,7 +40,9 @@ function crowd.start(version, options)
 	for _, set in ipairs { options.storage.global or {}, options.global or {} } do
 		for name, value in pairs(set) do global[name] = value; end
 	end
-	local server, muc = muc_service.start(version, { global = global, muc = muc_options, plugin_paths = options.plugin_paths });
+	local server, muc = muc_service.start(version, {
+		global = global, muc = muc_options, plugin_paths = options.plugin_paths, log_level = options.log_level;
+	});
 	local self = setmetatable({ server = server, muc = muc, members = options.members, said = 0, room = room_jid }, crowd_mt);
 	server:admin(make_room, room_jid, options.members);
 	local user, room = muc:new_device("first"); -- so that the store is there, in its format

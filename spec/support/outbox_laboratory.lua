@@ -86,7 +86,7 @@ function laboratory_methods:open(engine, options)
 		return loaded[name];
 	end
 	local outbox_store = part "muc_cloud_notify/outbox_store";
-	local records, has_journal = outbox_store.open(options.has_journal or false, { is_serving = function () return true; end });
+	local records, has_journal = outbox_store.open(options.has_journal or false, { may_store = function () return true; end });
 	-- A spec may say which held messages were told, as held_messages.lua does.
 	local held = { take_told = function ()
 		local told = self.held_told or {};
