@@ -6,6 +6,7 @@
 local part = ...;
 
 local timers = part "shared/timers";
+local host_stores = part "muc_cloud_notify/host_stores";
 
 local hosts = prosody.hosts;
 
@@ -13,7 +14,7 @@ local hosts = prosody.hosts;
 -- that could be done; what(host) = what that is, failure(host, err) = that it could not be done, for the log; seconds_until_retry }
 local function new(parts)
 	local module_name = parts.module_name;
-	local stores = {}; -- host -> its store
+	local stores = host_stores.new(module_name);
 	local is_planned, is_retried = {}, {}; -- host -> whether its users are about to be read, or will be again in a while
 	local has_failed = {}; -- host -> whether the log says that they cannot be
 
@@ -22,28 +23,16 @@ local function new(parts)
 		return session ~= nil and session.type == "local" and session.modules[module_name] ~= nil;
 	end
 
-	local function store_of(host)
-		stores[host] = stores[host] or module:context(host):open_store(module_name);
-		return stores[host];
-	end
-
 	local function can_list(host)
-		local ok, store = pcall(store_of, host);
+		local ok, store = pcall(stores.open, host);
 		return ok and store ~= nil and store.users ~= nil;
-	end
-
-	-- What is stored of a user. Raises an error where that cannot be read.
-	local function get(username, host)
-		local stored, err = store_of(host):get(username);
-		if not stored and err then error(err, 0); end
-		return stored;
 	end
 
 	-- The users of a host of whom something is stored, and who are of interest. Raises an error where they cannot be listed.
 	local function list(host, pause, is_of_interest)
 		if not can_list(host) then error("the storage cannot list its users", 0); end
 		local found = {};
-		for username in store_of(host):users() do
+		for username in stores.open(host):users() do
 			if is_of_interest(username) then table.insert(found, username); end
 			pause();
 		end
@@ -84,7 +73,7 @@ local function new(parts)
 	end
 
 	return {
-		has_module = has_module, can_list = can_list, get = get, list = list, note_failure = note_failure, note_success = note_success;
+		has_module = has_module, can_list = can_list, get = stores.get, list = list, note_failure = note_failure, note_success = note_success;
 		later = later, retry = retry;
 	};
 end
