@@ -161,6 +161,54 @@ describe("boundary", function ()
 			assert.equal("What is up?", pushed_body());
 		end);
 
+		it("of the journal names accounts, who are presumed to have devices where that cannot be said", function ()
+			local ann, bea = "ann@here.localhost", "bea@there.localhost";
+			local function restart(part)
+				engine = boundary.open { journal = true, way_interval = 0 };
+				engine:await_accounts "here.localhost";
+				assert.equal(0, engine:restore(part, 20));
+				boundary.set_members(engine, room, { [ann] = false, [bea] = false });
+				engine:set_occupants(room, {}, 20);
+			end
+			engine = boundary.open { journal = true, way_interval = 0 };
+			engine:set_account(ann, true);
+			engine:set_account(bea, true);
+			boundary.set_members(engine, room, { [ann] = false, [bea] = false });
+			engine:set_occupants(room, {}, 1);
+			assert.equal(2, engine:handle_message(facts(), message(), 10));
+			local part, bytes = engine:poll_batch(10);
+			engine:batch_stored(10, 0);
+			assert.same({ { host = "here.localhost", names = { "ann" } }, { host = "there.localhost", names = { "bea" } } }, entries(part.accounts));
+			assert.equal(bytes, #part.accounts + #part.unread + #part.messages + #part.key);
+			part = serialization.deserialize(serialization.serialize(part));
+			boundary.close();
+			restart(part);
+			assert.equal(1, engine:stats().accounts);
+			local id, device = engine:poll_push(20, "all-rooms");
+			assert.equal(ann, (engine:addressee(device)));
+			engine:put_off(id, 20, 5);
+			engine:handle_timeout(24.9);
+			assert.is_nil((engine:poll_push(24.9, "all-rooms")));
+			engine:handle_timeout(27.6);
+			assert.truthy((engine:poll_push(27.6, "all-rooms")));
+			assert.is_nil(engine:presumed_account "there.localhost");
+			assert.equal(ann, engine:presumed_account "here.localhost");
+			assert.is_nil(engine:presumed_account "here.localhost");
+			engine:set_account(ann, false);
+			assert.equal(0, engine:stats().accounts);
+			boundary.close();
+			part.accounts = "no JSON\n" .. part.accounts;
+			engine = boundary.open { journal = true };
+			engine:await_accounts "here.localhost";
+			assert.equal(1, engine:restore(part, 20), "one cannot be read");
+			assert.equal(1, engine:stats().accounts);
+			for _, bad in ipairs { {}, true } do
+				assert.has_error(function () engine:await_accounts(bad); end);
+				assert.has_error(function () engine:presumed_account(bad); end);
+				assert.has_error(function () engine:put_off("1", 20, bad); end);
+			end
+		end);
+
 		it("holds no more than counts where that is asked for", function ()
 			engine = open { with_body = true, with_sender = true };
 			make_absent_member(engine);

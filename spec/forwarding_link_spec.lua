@@ -5,10 +5,11 @@ local prosody = require "harness.prosody";
 local host, domain = "conference.localhost", "away.example";
 
 describe("what is forwarded", function ()
-	local clock, timers, handed_over, sent, s2sout, forwarding;
+	local clock, timers, handed_over, sent, s2sout, forwarding, take_answer, errors, hosts;
 
 	before_each(function ()
-		clock, timers, handed_over, sent, s2sout = 0, {}, {}, {}, {};
+		clock, timers, handed_over, sent, s2sout, errors = 0, {}, {}, {}, {}, {};
+		hosts = { [host] = { type = "component", s2sout = s2sout } };
 		local environment;
 		local function part(name)
 			if name == "muc_cloud_notify/way_message" then
@@ -17,10 +18,11 @@ describe("what is forwarded", function ()
 			return assert(loadfile(prosody.root .. "/lua/" .. name .. ".lua", "t", environment))(part);
 		end
 		environment = setmetatable({
-			prosody = { hosts = { [host] = { type = "component", s2sout = s2sout } } };
+			prosody = { hosts = hosts };
 			module = {
 				host = host;
-				hook = function () end, log = function () end;
+				hook = function (_, _, handler) take_answer = handler; end;
+				log = function () end;
 				send = function (_, stanza) table.insert(sent, stanza); end;
 				add_timer = function (_, seconds, func)
 					local timer = { seconds = seconds, func = func, stop = function () end };
@@ -34,7 +36,10 @@ describe("what is forwarded", function ()
 		}, { __index = _G });
 		forwarding = function (options)
 			return part "muc_cloud_notify/forwarding".watch {
-				engine = { handed_over = function (_, id) table.insert(handed_over, id); end };
+				engine = {
+					handed_over = function (_, id) table.insert(handed_over, id); end;
+					handle_error = function (_, _, _, error_type, condition) table.insert(errors, error_type .. "/" .. condition); end;
+				};
 				live_rooms = { find = function () end };
 				engine_options = { way_interval = options.way_interval or 20, reply_timeout = 120 };
 				is_wanted = options.is_wanted ~= false;
@@ -74,6 +79,21 @@ describe("what is forwarded", function ()
 			assert.same({ "1" }, handed_over);
 		end);
 	end
+
+	it("has arrived where its server says anything, and not where this one does", function ()
+		local st = require "util.stanza";
+		local answers = { -- origin; what it says
+			{ { type = "s2sin" }, "cancel", "not-allowed", "cancel/service-unavailable" };
+			{ { dummy = true, type = "s2sin" }, "cancel", "remote-server-not-found", "cancel/remote-server-not-found" };
+			{ hosts[host], "cancel", "not-allowed", "wait/remote-server-timeout" }; -- as without mod_s2s
+		};
+		for place, answer in ipairs(answers) do
+			forward {};
+			take_answer { origin = answer[1], stanza = st.error_reply(sent[place], answer[2], answer[3]) };
+			assert.equal(answer[4], errors[place]);
+		end
+		assert.same({}, handed_over);
+	end);
 
 	it("is done before a stop, but for what has not left", function ()
 		local first = forwarding {};

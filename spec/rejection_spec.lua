@@ -8,6 +8,8 @@ local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
 
 local patient_service = "patient.localhost";
+-- Nothing is sent to other servers: no module for that is loaded.
+local unrouted = "beyond.example";
 local persistent = { type = "cancel", condition = "item-not-found" };
 
 versions.describe_local_storages("rejections", function (version, storage)
@@ -17,7 +19,7 @@ versions.describe_local_storages("rejections", function (version, storage)
 		local options = {
 			modules_enabled = { "muc_cloud_notify" };
 			-- Named by the operator, so that they are not spared before they have taken a push: see first_contact_spec.
-			muc_push_app_servers = { "push.localhost", "elsewhere.example" };
+			muc_push_app_servers = { "push.localhost", "elsewhere.example", unrouted };
 			muc_push_default = "always";
 			muc_push_retry_delay = 0.1;
 			muc_room_default_persistent = true;
@@ -122,6 +124,22 @@ versions.describe_local_storages("rejections", function (version, storage)
 		assert.same({ "n2" }, muc:pushed(other_room));
 		assert.equal("result", user:enable({ jid = app.jid, node = "n1", to = patient_service }).attr.type);
 		assert.same({ "n1" }, muc:pushed(room), bare_jid);
+	end);
+
+	it("are none where this server sends nothing to others", function ()
+		local user, room, bare_jid = muc:new_device("n1");
+		assert.equal("result", user:enable({ jid = unrouted, node = "n2" }).attr.type);
+		local before, unsent = #warnings(), 0;
+		repeat
+			unsent = unsent + 1;
+			assert.same({ "n1" }, muc:pushed(room));
+			app:clear();
+			server:wait_for_log("App server " .. unrouted .. " answered with an error: wait/", nil, unsent);
+		until unsent == 4; -- one more than makes an app server lose a device that it refuses
+		local stored = storage.read(server, bare_jid);
+		assert.truthy(stored["push.localhost<n1"]);
+		assert.truthy(stored[unrouted .. "<n2"]);
+		assert.equal(before, #warnings());
 	end);
 
 	it("are final, also after a restart", function ()

@@ -5,8 +5,9 @@
 -- from then on an account is looked at when it enables or disables push. What changes without that, as a device that the module gives up
 -- or a change in another process, is found out before the next push.
 --
--- What the last run has left for an account can only be taken up where the account is known by then. So a start waits a minute for a
--- store that fails, and then goes on without it: it is not to keep everybody else from being pushed to.
+-- A start waits a while for a store that fails, as nothing is counted for accounts that nobody knows, and then goes on without it: it is not
+-- to keep everybody else from being pushed to. Nothing is lost of what the last run has left: who it was for is presumed to have devices,
+-- and looked at before each push, until the accounts can be listed.
 --
 -- A host without mod_cloud_notify costs nothing, and nothing is asked of its storage.
 --
@@ -30,8 +31,9 @@ local xmlns_push = "urn:xmpp:push:0";
 -- When the accounts of a host are listed again that could not be listed.
 local seconds_after_failure = 30;
 
--- How long a start waits for them the first time, twice as long each time, and how often.
-local first_pause, pauses = 0.25, 8;
+-- How long a start waits for them the first time, twice as long each time, and how often: sixteen seconds, in which a store that is being
+-- restarted is back. One that is not is away for longer, and messages are held for everybody meanwhile.
+local first_pause, pauses = 0.25, 6;
 
 -- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; awaited_accounts; blocklists; find_memberships,
 -- when_searchable = see rooms.lua; is_wanted = whether accounts are to be reached at all }
@@ -39,6 +41,7 @@ local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
 	local lists;
 	local is_looked_at = {}; -- user -> whether it is going to be
+	local is_listed = {}; -- host -> whether it is known since the module was loaded which of its accounts have devices
 	local awaited; -- hosts whose accounts a start has yet to add
 	local waited = 0; -- how often it has waited for them
 
@@ -46,16 +49,29 @@ local function watch(parts)
 		return is_wanted and lists.has_module(host);
 	end
 
-	-- Whether the account of a user has devices; nil where the store cannot tell.
+	-- Whether the account of a user has devices; nil where the store cannot tell, and why.
 	local function has_devices(user)
 		local username, host = jid_split(user);
 		if not username or not has_module(host) then return false; end
 		local ok, stored = pcall(lists.get, username, host);
 		if not ok then
 			module:log("debug", "Reading the devices of the account %s: %s", user, tostring(stored));
-			return nil;
+			return nil, tostring(stored);
 		end
 		return type(stored) == "table" and next(stored) ~= nil;
+	end
+
+	-- Whether the devices of an account can be pushed to: it has any, and is neither gone nor disabled. nil where that cannot be said, and
+	-- why, or nothing where the engine knows that it has to wait. An account that is only presumed to have any was not looked at so far.
+	local function may_push(user)
+		local has_any, err = has_devices(user);
+		if not has_any or is_listed[jid_host(user)] then return has_any, err; end
+		local account, is_asked = accounts.look(user);
+		if account == nil and is_asked then return nil, "the account cannot be looked at"; end
+		if account == false then return false; end
+		if not accounts.is_disabled(user, account) then return true; end
+		engine:set_suspended(user, true);
+		return nil;
 	end
 
 	-- Whether a user could be reached by the devices of their account, whether or not it has any now.
@@ -81,6 +97,7 @@ local function watch(parts)
 		end
 	end
 
+	-- Returns whether the store could tell.
 	local function look(user, pause)
 		local has_any = has_devices(user);
 		pause(true);
@@ -89,6 +106,7 @@ local function watch(parts)
 		elseif has_any == false then
 			engine:set_account(user, false);
 		end
+		return has_any ~= nil;
 	end
 
 	-- Once they can be searched for, as func(pause) may make it known that they have a device. In a task; pause: see lua/shared/tasks.lua
@@ -106,9 +124,19 @@ local function watch(parts)
 		tasks.later("look at the devices of the account "..user, function (pause)
 			in_turn(user, function (pause_then)
 				is_looked_at[user] = nil;
-				look(user, pause_then);
+				if not look(user, pause_then) then lists.retry(origin.host); end
 			end, pause);
 		end, function () end);
+	end
+
+	-- Finds out whether those accounts of a host have devices of which only the last run says so. Of one that cannot be read, that goes on
+	-- to count.
+	local function look_at_presumed(host, pause)
+		local function next_one() return engine:presumed_account(host); end
+		for user in next_one do
+			guard.attempt("look at the devices of the account "..user, in_turn, user, function (pause_then) look(user, pause_then); end, pause);
+			pause(true);
+		end
 	end
 
 	-- Adds the accounts of a host by add_account(user, pause). Returns false where they cannot be listed, and whether that may be otherwise in a moment.
@@ -138,10 +166,15 @@ local function watch(parts)
 
 	lists = user_lists.new {
 		module_name = module_name, tasks = parts.tasks, seconds_until_retry = seconds_after_failure;
-		read = function (host, pause) return load_host(host, pause, add_in_turn); end;
+		read = function (host, pause)
+			if not load_host(host, pause, add_in_turn) then return false; end
+			look_at_presumed(host, pause);
+			is_listed[host] = true;
+			return true;
+		end;
 		what = function (host) return "load the accounts of "..host.." with devices"; end;
 		failure = function (host, err)
-			return "The accounts of "..host.." with devices cannot be listed, so they are not reached until they can: "..err;
+			return "The accounts of "..host.." with devices cannot be listed, so until they can only those are reached that are known already: "..err;
 		end;
 	};
 
@@ -155,9 +188,12 @@ local function watch(parts)
 		local left = {};
 		for _, host in ipairs(awaited) do
 			local is_loaded, is_waited_for = load_host(host, pause, add_first);
-			if not is_loaded and is_waited_for and waited < pauses then
+			if is_loaded then
+				is_listed[host] = true;
+			elseif is_waited_for and waited < pauses then
 				table.insert(left, host);
-			elseif not is_loaded then
+			else
+				guard.attempt("presume which accounts of "..host.." have devices", engine.await_accounts, engine, host);
 				lists.retry(host);
 			end
 		end
@@ -174,6 +210,10 @@ local function watch(parts)
 		end
 	end
 
+	local function forget_account(event)
+		engine:set_account(jid_join(event.username, event.host), false);
+	end
+
 	local function watch_host(host)
 		local events = hosts[host].events;
 		for _, name in ipairs { "enable", "disable" } do
@@ -182,6 +222,7 @@ local function watch(parts)
 		module:hook_object_event(events, "module-loaded", guard.watch("take note of devices of accounts", function (event)
 			if event.module == module_name and standby.is_serving() then lists.later(host); end
 		end));
+		module:hook_object_event(events, "user-registered", guard.watch("forget the devices of an earlier account", forget_account));
 	end
 
 	if is_wanted then
@@ -189,12 +230,10 @@ local function watch(parts)
 		local_hosts.watch_new(function (host) -- its modules may be loaded by then
 			if standby.is_serving() then lists.later(host); end
 		end);
-		module:hook_global("user-deleted", guard.watch("forget the devices of an account that is deleted", function (event)
-			engine:set_account(jid_join(event.username, event.host), false);
-		end));
+		module:hook_global("user-deleted", guard.watch("forget the devices of an account that is deleted", forget_account));
 	end
 
-	return { has_devices = has_devices, may_reach = may_reach, load = load, load_again = load_again };
+	return { may_push = may_push, may_reach = may_reach, load = load, load_again = load_again };
 end
 
 return { watch = watch };

@@ -27,16 +27,16 @@ local waits_for_begin = { ["batch due"] = true, ["push waiting"] = true };
 
 -- As in engine_types.lua, in its order.
 local facts = {
-	"set_registrations", "await_registrations", "set_account", "establish", "set_suspended", "set_blocked", "begin_members", "add_members";
-	"end_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
+	"set_registrations", "await_registrations", "set_account", "await_accounts", "establish", "set_suspended", "set_blocked", "begin_members";
+	"add_members", "end_members", "set_occupants", "forget_room", "forget_rooms", "room_destroyed";
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
-	"handle_result", "handed_over", "handle_error", "handle_ended", "handle_send_failure", "withdraw", "suppress", "set_publisher", "link_lost";
-	"link_restored", "handle_timeout";
+	"handle_result", "handed_over", "put_off", "handle_error", "handle_ended", "handle_send_failure", "withdraw", "suppress", "set_publisher";
+	"link_lost", "link_restored", "handle_timeout";
 	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "poll_push", "begin_lease_check";
-	"next_aged_devices", "next_deadline";
+	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "poll_push";
+	"presumed_account", "begin_lease_check", "next_aged_devices", "next_deadline";
 	"addressee", "summary", "push_details", "push_words", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats";
 	"awaited_room";
 	"plan_snapshot", "next_part";

@@ -158,6 +158,12 @@ function engine:await_registrations(user) end
 ---@return boolean is_first_device as from set_registrations()
 function engine:set_account(user, has_devices) end
 
+---Which accounts of a host of this server have devices of their own cannot be said at the moment. To be told before restore(): that takes
+---the accounts of the host to have some which the last run has told, or was to tell, until set_account() says whether they do; see
+---presumed_account(). Nothing is lost of what it has left for them, but whether they have any is to be known before one is pushed to.
+---@param host string
+function engine:await_accounts(host) end
+
 ---A user with a device is no stranger: they have an account on this server, or are a member of a room. The engine itself sees
 ---who is a member of the rooms that it is told of.
 ---@param user string
@@ -302,6 +308,13 @@ function engine:handle_result(id, from, now) end
 ---@param now number
 function engine:handed_over(id, now) end
 
+---A push that was polled, and goes by a way, cannot be handed over at the moment: it is due again after so many seconds, or up to half as
+---many more, with what has come up meanwhile. Of the store nothing has to change for that.
+---@param id string
+---@param now number
+---@param seconds number
+function engine:put_off(id, now, seconds) end
+
 ---An error came from an app server, or in its name. Or from the bare JID of a user elsewhere, to a message that was forwarded: it says
 ---whether the domain was reached, and nothing else.
 ---@param id string the `id` of the IQ
@@ -441,6 +454,12 @@ function engine:poll_push(now, scope) end
 ---@return device_disabled|device_answered|addressee_changed|nil event
 function engine:poll_event() end
 
+---The next account of a host that was only taken to have devices, see await_accounts(). Each is named once: it is to be found out whether it
+---has any, for set_account().
+---@param host string
+---@return string? user nil: there is none, and from now on none of the host is taken to have any
+function engine:presumed_account(host) end
+
 ---Begins to look at the leases of all devices. A lease begins when a device is registered, or with the `last_sign` of life that
 ---stands in its registration.
 function engine:begin_lease_check() end
@@ -564,6 +583,7 @@ function engine:awaited_room() end
 ---@field messages string|table[]|nil which the devices of this part refer to by their places
 ---@field nicknames string|table[]|nil
 ---@field domains string|table[]|nil
+---@field accounts string|nil the accounts of this server whose names are among those hashes: see await_accounts()
 ---@field unread string|nil what is unread in a room for many devices, by hashes of their names; or that a room or devices are gone
 ---@field key string? what those hashes were made with. A part that has a key belongs to a journal: see restore()
 
@@ -588,4 +608,4 @@ function engine:plan_snapshot(plan) end
 ---@return integer left how many devices are left after it
 function engine:next_part(plan, now, devices, detail) end
 
-return { contract = 5 };
+return { contract = 6 };

@@ -103,8 +103,11 @@ local function watch(parts)
 		local id = forwarded_ids.answered_push(stanza);
 		if not id then return nil; end
 		local error_type, condition = stanza_error.read(stanza);
-		-- Whatever another server says, it was reached.
-		if not is_own(event) then error_type, condition = "cancel", "service-unavailable"; end
+		if stanza_error.is_unrouted(event) then
+			error_type, condition = "wait", "remote-server-timeout";
+		elseif not is_own(event) then -- whatever another server says, it was reached
+			error_type, condition = "cancel", "service-unavailable";
+		end
 		module:log("debug", "A forwarded message came back from %s: %s/%s", stanza.attr.from, error_type, condition);
 		engine:handle_error(id, stanza.attr.from, error_type, condition, monotonic());
 		return true;

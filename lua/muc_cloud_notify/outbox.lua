@@ -143,12 +143,14 @@ local function new(parts)
 	end
 
 	-- Returns true where it answers a push.
-	local function take_answer(stanza, from)
+	local function take_answer(event, from)
+		local stanza = event.stanza;
 		local id = stanza.attr.id;
 		if stanza.attr.type == "result" then
 			return engine:handle_result(id, from, monotonic()) or nil;
 		end
 		local error_type, condition = stanza_error.read(stanza);
+		if stanza_error.is_unrouted(event) then error_type, condition = "wait", "remote-server-timeout"; end
 		local is_ours;
 		if confidants.has_ended(stanza, from) then
 			is_ours = engine:handle_ended(id, from, monotonic());
@@ -164,10 +166,10 @@ local function new(parts)
 		local stanza = event.stanza;
 		local id, from, kind = stanza.attr.id, stanza.attr.from, stanza.attr.type;
 		if kind ~= "result" and kind ~= "error" or not id or not from then return; end
-		if take_answer(stanza, from) then return true; end
+		if take_answer(event, from) then return true; end
 		-- Prosody prepares the addresses of what comes in from others, and not of what a module in this process sends.
 		local prepared = jid_prep(from);
-		return prepared and prepared ~= from and take_answer(stanza, prepared) or nil;
+		return prepared and prepared ~= from and take_answer(event, prepared) or nil;
 	end);
 
 	-- An answer goes to whom the publish was from.

@@ -5,6 +5,8 @@
 --
 -- This file is MIT/X11 licensed.
 
+local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
+
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 -- Those that a stanza may have, other than the one of its stream, which Prosody leaves out.
@@ -45,4 +47,11 @@ local function read(stanza)
 	return error.attr.type, condition or "undefined-condition";
 end
 
-return { read = read };
+-- Whether it is not from whom it seems to be: nothing is sent to other servers, as no module for that is loaded. Prosody says so in the name of
+-- the host that the stanza was sent from, by an error that would be one of the addressee otherwise.
+local function is_unrouted(event)
+	local attr, hosts = event.stanza.attr, prosody.hosts;
+	return event.origin == hosts[jid_host(attr.to)] and hosts[jid_host(attr.from)] == nil;
+end
+
+return { read = read, is_unrouted = is_unrouted };

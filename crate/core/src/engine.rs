@@ -14,6 +14,7 @@ mod journal;
 mod leases;
 mod messages;
 mod pace;
+mod presumed_accounts;
 mod pushes;
 mod recent_revisions;
 mod registrations;
@@ -29,8 +30,8 @@ pub use leases::AgedDevice;
 pub use messages::{Bounce, Broadcast, Forgotten};
 pub use pushes::{PushDetails, Words};
 pub use snapshot::{
-    Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot, SnapshotPlan,
-    StanzaIdsState, StrangersState, UnreadEntry, UnreadState,
+    AccountsState, Detail, DeviceState, DomainState, MessageState, NicknameState, PendingState, Snapshot,
+    SnapshotPlan, StanzaIdsState, StrangersState, UnreadEntry, UnreadState,
 };
 pub use stats::Stats;
 
@@ -49,6 +50,7 @@ use digests::Digests;
 use fanout::FanOuts;
 use journal::Recovery;
 use leases::LeaseCheck;
+use presumed_accounts::PresumedAccounts;
 use registrations::Registrations;
 use rooms::Rooms;
 
@@ -65,8 +67,8 @@ use rooms::Rooms;
 ///
 /// - Options: [`configure`](Self::configure), [`keep_words`](Self::keep_words).
 /// - Users: [`set_registrations`](Self::set_registrations), [`await_registrations`](Self::await_registrations),
-///   [`set_account`](Self::set_account), [`establish`](Self::establish), [`set_suspended`](Self::set_suspended),
-///   [`set_blocked`](Self::set_blocked).
+///   [`set_account`](Self::set_account), [`await_accounts`](Self::await_accounts), [`establish`](Self::establish),
+///   [`set_suspended`](Self::set_suspended), [`set_blocked`](Self::set_blocked).
 /// - Rooms as they are read: [`begin_members`](Self::begin_members), [`add_members`](Self::add_members),
 ///   [`end_members`](Self::end_members), [`set_occupants`](Self::set_occupants), [`forget_room`](Self::forget_room),
 ///   [`forget_rooms`](Self::forget_rooms).
@@ -75,8 +77,8 @@ use rooms::Rooms;
 /// - What is to be pushed: [`handle_message`](Self::handle_message), [`handle_forgotten`](Self::handle_forgotten),
 ///   [`handle_bounce`](Self::handle_bounce), [`handle_ping`](Self::handle_ping).
 /// - What becomes of a push: [`handle_result`](Self::handle_result), [`handle_error`](Self::handle_error),
-///   [`handed_over`](Self::handed_over), [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw),
-///   [`suppress`](Self::suppress).
+///   [`handed_over`](Self::handed_over), [`put_off`](Self::put_off),
+///   [`handle_send_failure`](Self::handle_send_failure), [`withdraw`](Self::withdraw), [`suppress`](Self::suppress).
 /// - Links to app servers: [`set_publisher`](Self::set_publisher), [`link_lost`](Self::link_lost),
 ///   [`link_of_host_lost`](Self::link_of_host_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
@@ -85,7 +87,8 @@ use rooms::Rooms;
 ///
 /// **Decisions** are taken out: [`poll_batch`](Self::poll_batch), [`finish_batch`](Self::finish_batch),
 /// [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
-/// [`begin_lease_check`](Self::begin_lease_check) and [`next_aged_devices`](Self::next_aged_devices).
+/// [`presumed_account`](Self::presumed_account), [`begin_lease_check`](Self::begin_lease_check) and
+/// [`next_aged_devices`](Self::next_aged_devices).
 /// [`next_deadline`](Self::next_deadline) says when to ask again.
 ///
 /// **Questions** change nothing.
@@ -114,6 +117,7 @@ pub struct Engine {
     lease_check: LeaseCheck,
     without_consent: PushesWithoutConsent,
     recovery: Recovery,
+    presumed_accounts: PresumedAccounts,
     events: VecDeque<Event>,
 }
 
@@ -136,6 +140,7 @@ impl Engine {
             without_consent: PushesWithoutConsent::default(),
             fan_outs: FanOuts::default(),
             recovery: Recovery::default(),
+            presumed_accounts: PresumedAccounts::default(),
             events: VecDeque::new(),
         }
     }

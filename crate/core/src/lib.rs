@@ -63,9 +63,9 @@ mod api {
     pub use crate::device::Scope;
     pub use crate::devices::Deadline;
     pub use crate::engine::{
-        AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, Forgotten, MessageState,
-        NicknameState, PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState, Stats,
-        StrangersState, UnreadEntry, UnreadState, Words,
+        AccountsState, AgedDevice, Bounce, Broadcast, Detail, DeviceState, DomainState, Engine, Forgotten,
+        MessageState, NicknameState, PendingState, Push, PushDetails, Snapshot, SnapshotPlan, StanzaIdsState,
+        Stats, StrangersState, UnreadEntry, UnreadState, Words,
     };
     pub use crate::error::{ErrorType, RequestError};
     pub use crate::event::{Answered, Disabled, Event, Reason};

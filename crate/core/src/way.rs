@@ -25,6 +25,11 @@ pub(crate) fn forwarding_domain(domain: &str) -> String {
     format!("forward {domain}")
 }
 
+/// The name and the host of an account, by its bare JID. Nobody has the account of a host itself.
+pub(crate) fn host_of_account(user: &str) -> Option<(&str, &str)> {
+    user.rsplit_once('@')
+}
+
 /// What a member has said of the messages of a room being forwarded to their account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Forwarding {

@@ -77,6 +77,7 @@ impl UserData for LuaEngine {
         methods.add_method("set_registrations", Self::set_registrations);
         methods.add_method("await_registrations", Self::await_registrations);
         methods.add_method("set_account", Self::set_account);
+        methods.add_method("await_accounts", Self::await_accounts);
         methods.add_method("establish", Self::establish);
         methods.add_method("set_suspended", Self::set_suspended);
         methods.add_method("set_blocked", Self::set_blocked);
@@ -96,6 +97,7 @@ impl UserData for LuaEngine {
         methods.add_method("handle_ping", Self::handle_ping);
         methods.add_method("handle_result", Self::handle_result);
         methods.add_method("handed_over", Self::handed_over);
+        methods.add_method("put_off", Self::put_off);
         methods.add_method("handle_error", Self::handle_error);
         methods.add_method("handle_ended", Self::handle_ended);
         methods.add_method("handle_send_failure", Self::handle_send_failure);
@@ -116,6 +118,7 @@ impl UserData for LuaEngine {
         methods.add_method("finish_batch", Self::finish_batch);
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
+        methods.add_method("presumed_account", Self::presumed_account);
         methods.add_method("begin_lease_check", Self::begin_lease_check);
         methods.add_method("next_aged_devices", Self::next_aged_devices);
         methods.add_method("next_deadline", Self::next_deadline);

@@ -22,7 +22,7 @@ use mlua::{Lua, Result, Table};
 use muc_cloud_notify_core::Options;
 
 /// The number of the contract in lua/muc_cloud_notify/engine_types.lua.
-const CONTRACT: u32 = 5;
+const CONTRACT: u32 = 6;
 
 /// What `package.loadlib` finds: the table `native` of the contract.
 ///

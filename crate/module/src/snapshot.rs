@@ -25,6 +25,7 @@ pub(crate) fn write(lua: &Lua, part: &Snapshot) -> Result<(Table, usize)> {
     write_list(lua, &table, "messages", &part.messages, &mut bytes)?;
     write_list(lua, &table, "nicknames", &part.nicknames, &mut bytes)?;
     write_list(lua, &table, "domains", &part.domains, &mut bytes)?;
+    write_list(lua, &table, "accounts", &part.accounts, &mut bytes)?;
     write_list(lua, &table, "unread", &part.unread, &mut bytes)?;
     // What it says of nothing needs none.
     if let Some(key) = part.key.as_deref().filter(|_| bytes > 0) {
@@ -44,15 +45,17 @@ pub(crate) fn read(lua: &Lua, table: &Table) -> Result<(Snapshot, usize)> {
     let messages: Vec<Option<MessageState>> = read_list(lua, table, "messages")?;
     let nicknames = read_list(lua, table, "nicknames")?;
     let domains = read_list(lua, table, "domains")?;
+    let accounts = read_list(lua, table, "accounts")?;
     let unread = read_list(lua, table, "unread")?;
     let key = key(table)?;
-    let lost = lost(&devices) + lost(&nicknames) + lost(&domains) + lost(&unread);
+    let lost = lost(&devices) + lost(&nicknames) + lost(&domains) + lost(&accounts) + lost(&unread);
     let part = Snapshot {
         devices: devices.into_iter().flatten().collect(),
         // Others are referred to by their places. The engine counts these.
         messages: messages.into_iter().map(|it| it.unwrap_or_else(MessageState::unreadable)).collect(),
         nicknames: nicknames.into_iter().flatten().collect(),
         domains: domains.into_iter().flatten().collect(),
+        accounts: accounts.into_iter().flatten().collect(),
         unread: unread.into_iter().flatten().collect(),
         key,
     };

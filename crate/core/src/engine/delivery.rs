@@ -215,6 +215,16 @@ impl Delivery {
         devices.hand_over(id, until, &landing, Device::note_delivered);
     }
 
+    /// A push by a way cannot be handed over before a time, nor all of them at that very time.
+    pub(super) fn put_off(&mut self, devices: &mut Devices, id: PushId, until: Instant, spread: f64) {
+        let until = until + spread / 2.0 * self.random.fraction();
+        devices.end_push(id, None, |device, in_flight, _| {
+            self.take_back(id, in_flight);
+            device.requeue(in_flight);
+            device.back_off(until);
+        });
+    }
+
     /// The link to a domain is lost: what was on its way to app servers there is to be sent again.
     fn lose_link(
         &mut self,

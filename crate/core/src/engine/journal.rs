@@ -7,16 +7,18 @@ mod recovery;
 
 pub(super) use recovery::{Index, Recovery};
 
+use std::collections::HashSet;
 use std::hint::black_box;
 
 use crate::device::Device;
+use crate::ids::DeviceId;
 use crate::journal::{Pair, Underway};
 use crate::time::Instant;
 use crate::way::Way;
 
 use super::Engine;
 use super::fanout::LET_GO_AT_ONCE;
-use super::snapshot::{DeviceState, Entries, Snapshot, SnapshotPlan, UnreadEntry};
+use super::snapshot::{Accounts, DeviceState, Entries, Snapshot, SnapshotPlan, UnreadEntry};
 
 /// How much goes into a batch: about so many bytes, and so many changes, each of which takes one or two microseconds where nothing
 /// of the devices is in the processor's cache.
@@ -34,6 +36,9 @@ const MAX_GONE: usize = 1000;
 struct Batch {
     entries: Entries,
     devices: Vec<DeviceState>,
+    accounts: Accounts,
+    /// The devices that stand for these.
+    named: HashSet<DeviceId>,
     size: usize,
     changes: usize,
 }
@@ -114,7 +119,8 @@ impl Engine {
         }
         let unread = gone.into_iter().chain(entries).collect();
         let key = Some(self.devices.journal().key().to_string());
-        Some(Snapshot { key, unread, devices: batch.devices, messages, ..Snapshot::default() })
+        let (devices, accounts) = (batch.devices, batch.accounts.finish());
+        Some(Snapshot { key, unread, devices, accounts, messages, ..Snapshot::default() })
     }
 
     /// Makes the processor fetch devices and their owners, which are scattered over all of the memory: this way it waits for many
@@ -139,9 +145,14 @@ impl Engine {
             Some(room) if self.rooms.get(room).is_some() => {
                 let Some(name) = self.name_under(self.devices.journal().key(), device) else { return };
                 batch.size += batch.entries.add(room, device, name);
-                if device.registration().way() == Some(Way::Forward) {
-                    // The user is in no record: by the hash alone nobody would be found.
-                    self.add_state(batch, device, now);
+                // Of whom no record tells, nobody would be found by the hash alone.
+                match device.registration().way() {
+                    Some(Way::Forward) => self.add_state(batch, device, now),
+                    Some(Way::Account) if batch.named.insert(id) => {
+                        let user = self.registrations.user(device.owner());
+                        batch.size += user.map_or(0, |user| batch.accounts.add(user.jid()));
+                    }
+                    _ => {}
                 }
             }
             // Which is written of the room, for all devices.

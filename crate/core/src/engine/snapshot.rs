@@ -3,6 +3,7 @@
 //! Registrations are not in it: they are in the store all the time. It is handed out in parts, so that nobody waits for all
 //! of it: each is complete in itself.
 
+mod accounts;
 mod devices;
 mod domains;
 mod found;
@@ -12,6 +13,8 @@ mod nicknames;
 mod plan;
 mod unread;
 
+pub(super) use accounts::Accounts;
+pub use accounts::AccountsState;
 pub use devices::{DeviceState, PendingState, UnreadState};
 pub use domains::{DomainState, StrangersState};
 pub(super) use gathered::Gathered;
@@ -54,6 +57,9 @@ pub struct Snapshot {
     /// The domains of app servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainState>,
+    /// The accounts of this server that the journal says something of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountsState>,
     /// What the journal says is unread. What is gone comes first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadEntry>,

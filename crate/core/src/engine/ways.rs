@@ -23,6 +23,22 @@ impl Engine {
         registered.is_first_device
     }
 
+    /// Which accounts of a host of this server have devices cannot be said at the moment: [`Engine::restore`] takes those to have some that
+    /// the last run says something of, until [`Engine::set_account`] says whether they do.
+    pub fn await_accounts(&mut self, host: &str) {
+        self.presumed_accounts.expect(host);
+    }
+
+    /// Takes out the next account of such a host that was taken to have devices: whether it has is to be said now.
+    pub fn presumed_account(&mut self, host: &str) -> Option<&str> {
+        while let Some(id) = self.presumed_accounts.take(host) {
+            if self.registrations.user(id).is_some() {
+                return self.registrations.user(id).map(|user| &**user.jid());
+            }
+        }
+        None
+    }
+
     /// Whether messages can be forwarded to one more user, as a member of a room asks for.
     ///
     /// # Errors
@@ -37,6 +53,17 @@ impl Engine {
         let Ok(id) = id.parse::<PushId>() else { return };
         if let Some(way) = self.way_of_push(id) {
             self.hand_over(id, way, now);
+        }
+    }
+
+    /// A push by a way cannot be handed over for so many seconds, or somewhat longer: then it is due again, with what has come up
+    /// meanwhile.
+    pub fn put_off(&mut self, id: &str, now: Instant, seconds: f64) {
+        let Ok(id) = id.parse::<PushId>() else { return };
+        if self.way_of_push(id).is_some() {
+            self.catch_up_device(id.device());
+            self.devices.journal_mut().set_now(now);
+            self.delivery.put_off(&mut self.devices, id, now + seconds.max(0.0), seconds.max(0.0));
         }
     }
 
@@ -58,6 +85,17 @@ impl Engine {
         self.await_rooms_of(device);
         if self.devices.get(device).is_some_and(|device| device.registration().way().is_some()) {
             self.note_begun(device);
+        }
+    }
+
+    /// An account had devices when the last run ended. Where it is known which do, it has none any more if it is not among them.
+    pub(super) fn presume_account(&mut self, user: &str) {
+        if self.registrations.id(user).is_some() || !self.presumed_accounts.expects(user) {
+            return;
+        }
+        self.set_account(user, true);
+        if let Some(id) = self.registrations.id(user) {
+            self.presumed_accounts.add(user, id);
         }
     }
 

@@ -52,6 +52,8 @@ mod turns;
 mod unreadable;
 mod ways;
 mod ways_forward;
+mod ways_presumed;
+mod ways_put_off;
 mod words_kept;
 mod words_off;
 mod world;

@@ -27,6 +27,31 @@ fn everybody_is_told_within_thirty_seconds_where_the_link_tells_of_the_return() 
     }
 }
 
+/// Two hundred are on their way at most in the thirty seconds after a return, and ten at first: so it takes so long to tell more than an
+/// app server answers in that time.
+#[test]
+fn of_an_app_server_that_is_slow_as_many_are_told_within_thirty_seconds_as_it_answers_and_the_others_soon_after()
+ {
+    for (users, until) in [(5000, 30.0), (9000, 45.0)] {
+        let mut world = World::with_users(users, Options::default());
+        world.round_trip = 1.0;
+        world.state = REFUSED;
+        world.say();
+        world.run(HOUR);
+        let back = world.service.now;
+        world.peak = 0;
+        world.restore_link();
+        world.run(29.0);
+        let peak = world.peak;
+        world.run(31.0);
+        let (first, last) = world.first_and_last(back);
+        assert_eq!(world.told.len(), users, "{first} to {last}");
+        assert!(first <= 1.0 && last <= until, "{users} users: {first} to {last}");
+        assert!(peak <= MOST_AFTER_RETURN, "{users} users: {peak}");
+        assert!(users == 5000 || last > 30.0, "no more than that can be: {last}");
+    }
+}
+
 #[test]
 fn everybody_is_told_within_a_minute_where_nothing_tells_of_the_return() {
     for (away, outage) in

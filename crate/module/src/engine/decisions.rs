@@ -35,6 +35,10 @@ impl LuaEngine {
         event.map(|event| output::event(lua, &event)).transpose()
     }
 
+    pub(super) fn presumed_account(_: &Lua, this: &Self, host: String) -> Result<Option<String>> {
+        this.with_engine("presumed_account", |engine| engine.presumed_account(&host).map(str::to_owned))
+    }
+
     pub(super) fn begin_lease_check(_: &Lua, this: &Self, _: ()) -> Result<()> {
         this.with_engine("begin_lease_check", Engine::begin_lease_check)
     }

@@ -27,6 +27,10 @@ impl LuaEngine {
         this.with_engine("set_account", |engine| engine.set_account(&user, has_devices))
     }
 
+    pub(super) fn await_accounts(_: &Lua, this: &Self, host: String) -> Result<()> {
+        this.with_engine("await_accounts", |engine| engine.await_accounts(&host))
+    }
+
     pub(super) fn establish(_: &Lua, this: &Self, user: String) -> Result<()> {
         this.with_engine("establish", |engine| engine.establish(&user))
     }
@@ -177,6 +181,11 @@ impl LuaEngine {
     pub(super) fn handed_over(_: &Lua, this: &Self, (id, now): (String, f64)) -> Result<()> {
         let now = Instant::from_seconds(now);
         this.with_engine("handed_over", |engine| engine.handed_over(&id, now))
+    }
+
+    pub(super) fn put_off(_: &Lua, this: &Self, (id, now, seconds): (String, f64, f64)) -> Result<()> {
+        let now = Instant::from_seconds(now);
+        this.with_engine("put_off", |engine| engine.put_off(&id, now, seconds))
     }
 
     pub(super) fn handle_error(

@@ -25,6 +25,21 @@ impl Driver {
         self.engine.set_account(user, has_devices)
     }
 
+    /// Which accounts of a host have devices cannot be said at the moment.
+    pub fn await_accounts(&mut self, host: &str) {
+        self.engine.await_accounts(host);
+    }
+
+    /// The next account of such a host that was taken to have devices.
+    pub fn presumed_account(&mut self, host: &str) -> Option<String> {
+        self.engine.presumed_account(host).map(str::to_owned)
+    }
+
+    /// A push by a way cannot be handed over for so many seconds.
+    pub fn put_off(&mut self, id: &str, seconds: f64) {
+        self.engine.put_off(id, self.instant(), seconds);
+    }
+
     /// A member of a room has said whether messages are to be forwarded to them.
     pub fn set_forwarding(&mut self, room: &str, user: &str, forwarding: Forwarding) {
         self.engine.affiliation_changed(room, user, Membership::Consented, None, forwarding);

@@ -7,9 +7,10 @@ use crate::ids::{DeviceId, UserId};
 use crate::journal::{Key, NameHash, UserHash};
 use crate::slots::Walk;
 use crate::time::Instant;
+use crate::way::Way;
 
 use crate::engine::Engine;
-use crate::engine::snapshot::{Gathered, Snapshot, SnapshotPlan, Targets};
+use crate::engine::snapshot::{AccountsState, Gathered, Snapshot, SnapshotPlan, Targets};
 
 /// How many users are looked at in one call.
 const LOOKED_AT: usize = 5000;
@@ -95,8 +96,16 @@ impl Engine {
         for room in part.gone_rooms() {
             self.drop_room(room);
         }
-        for state in part.devices.iter().filter(|state| state.is_forward()) {
-            self.presume_forwarding(&state.user);
+        let awaited =
+            part.accounts.iter().filter(|accounts| self.presumed_accounts.expects_any(&accounts.host));
+        let users: Vec<String> = awaited.flat_map(AccountsState::users).collect();
+        users.iter().for_each(|user| self.presume_account(user));
+        for state in &part.devices {
+            match state.way() {
+                Some(Way::Forward) => self.presume_forwarding(&state.user),
+                Some(Way::Account) => self.presume_account(&state.user),
+                None => {}
+            }
         }
         let Engine { registrations, rooms, awaited_rooms, devices, digests, options, recovery, .. } = self;
         let Recovery { index, gathered, .. } = recovery;

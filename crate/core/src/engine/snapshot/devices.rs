@@ -105,6 +105,11 @@ pub(super) fn is_false(value: &bool) -> bool {
     !*value
 }
 
+/// Whether a text may be a bare JID, by its length.
+pub(super) fn is_bare_jid(text: &str) -> bool {
+    (1..=MAX_JID).contains(&text.len())
+}
+
 impl DeviceState {
     /// Whether its numbers can be what they stand for.
     pub(super) fn is_valid(&self) -> bool {
@@ -112,9 +117,11 @@ impl DeviceState {
         self.failing_for.is_none_or(is_age) && pending.all(|pending| is_age(pending.age))
     }
 
-    /// Whether it is that of a user to whom messages are forwarded: no record says that there is one.
-    pub(in crate::engine) fn is_forward(&self) -> bool {
-        self.push_identifier == Way::Forward.push_identifier() && (1..=MAX_JID).contains(&self.user.len())
+    /// The way by which its owner is reached, where it stands for one: no record says that there is such a user.
+    pub(in crate::engine) fn way(&self) -> Option<Way> {
+        let ways = [Way::Account, Way::Forward].into_iter();
+        let mut named = ways.filter(|way| self.push_identifier == way.push_identifier());
+        named.next().filter(|_| is_bare_jid(&self.user))
     }
 
     /// About how many bytes it takes, without the messages.
