@@ -70,7 +70,7 @@ local function watch(parts)
 		if account == nil and is_asked then return nil, "the account cannot be looked at"; end
 		if account == false then return false; end
 		if not accounts.is_disabled(user, account) then return true; end
-		engine:set_suspended(user, true);
+		parts.awaited_accounts.await_enabled(user);
 		return nil;
 	end
 
