@@ -5,17 +5,20 @@
 
 local part = ...;
 
+local growing_pause = part "shared/growing_pause";
 local timers = part "shared/timers";
 local host_stores = part "muc_cloud_notify/host_stores";
 
 local hosts = prosody.hosts;
 
 -- parts: { module_name; tasks = see lua/shared/tasks.lua; read(host, pause) = reads what there is of the users of a host, and returns whether
--- that could be done; what(host) = what that is, failure(host, err) = that it could not be done, for the log; seconds_until_retry }
+-- that could be done; what(host) = what that is, failure(host, err) = that it could not be done, for the log; seconds_until_retry;
+-- longest_until_retry = up to which that grows, nil: it does not }
 local function new(parts)
 	local module_name = parts.module_name;
 	local stores = host_stores.new(module_name);
 	local is_planned, is_retried = {}, {}; -- host -> whether its users are about to be read, or will be again in a while
+	local pauses = {}; -- host -> those between retries
 	local has_failed = {}; -- host -> whether the log says that they cannot be
 
 	local function has_module(host)
@@ -48,7 +51,7 @@ local function new(parts)
 	end
 
 	local function note_success(host)
-		has_failed[host] = nil;
+		has_failed[host], pauses[host] = nil, nil;
 	end
 
 	local later;
@@ -56,7 +59,8 @@ local function new(parts)
 	local function retry(host)
 		if is_retried[host] then return; end
 		is_retried[host] = true;
-		timers.add(parts.seconds_until_retry, function ()
+		pauses[host] = pauses[host] or growing_pause.new(parts.seconds_until_retry, parts.longest_until_retry or parts.seconds_until_retry);
+		timers.add(pauses[host].take(), function ()
 			is_retried[host] = nil;
 			later(host);
 		end);
