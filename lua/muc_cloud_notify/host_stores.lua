@@ -7,8 +7,6 @@
 --
 -- This file is MIT/X11 licensed.
 
-local storagemanager = require "core.storagemanager"; -- COMPAT 0.12: no prosody.* names
-
 local advice = "restore it from a backup, or remove it, see \"Records that cannot be read\" in docs/operators.md";
 
 -- store_name: on each of the hosts
@@ -28,7 +26,7 @@ local function new(store_name)
 
 	-- Whether the storage says that there is something of a user. Raises an error where it fails.
 	local function is_listed(username, host)
-		local driver = storagemanager.get_driver(host, store_name);
+		local driver = require "core.storagemanager".get_driver(host, store_name); -- COMPAT 0.12: no prosody.* names
 		if not driver.stores then return false; end
 		for name in driver:stores(username) do
 			if name == store_name then return true; end

@@ -27,6 +27,9 @@ local seconds_after_failure = 30;
 -- Pauses, in seconds, while the registrations cannot be listed after a host was activated.
 local first_pause, longest_pause = 1, 600;
 
+-- The same while no room can be read.
+local first_room_pause, longest_room_pause = 0.5, 30;
+
 -- Without a journal, what the last run has left is needed until it is told: a server that is killed before that is to find it
 -- again. It is looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
 -- stored says less and less.
@@ -47,20 +50,23 @@ local function start(parts)
 	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
 	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
-	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
+	-- member may be present, or be no member any more. Of a room that is gone, or that cannot be read though others can, nothing is. Also
+	-- returns whether no room can be read at the moment.
 	local function next_awaited(pause, last)
 		local room_jid = engine:awaited_room();
 		while room_jid do
-			local room;
+			local room, is_store_failing;
 			if room_jid ~= last then
-				room = live_rooms.find_or_restore(room_jid, pause);
+				room, is_store_failing = live_rooms.find_or_restore(room_jid, pause);
 			end
-			if room then return room; end
+			if is_store_failing then return nil, true; end
+			if room then return room, false; end
 			module:log("debug", "Nothing is told of the room %s any more: it is gone, or cannot be read", room_jid);
 			engine:room_destroyed(room_jid);
 			pause(true);
 			room_jid = engine:awaited_room();
 		end
+		return nil, false;
 	end
 
 	local function clear_when_told()
@@ -77,13 +83,23 @@ local function start(parts)
 		look();
 	end
 
+	local room_pauses = growing_pause.new(first_room_pause, longest_room_pause);
+
 	local function read_awaited()
-		local last;
+		local last, is_store_failing;
 		room_sync.read_each("restore a room where something waits", function (pause)
-			local room = next_awaited(pause, last);
+			local room;
+			room, is_store_failing = next_awaited(pause, last);
 			last = room and room.jid;
+			if room then room_pauses.reset(); end
 			return room;
-		end, clear_when_told);
+		end, function ()
+			if not is_store_failing then return clear_when_told(); end
+			if room_pauses.is_first() then
+				module:log("error", "Rooms cannot be read in which something waits since the last run: it is told once they can be");
+			end
+			timers.add(room_pauses.take(), guard.watch("restore the rooms where something waits", read_awaited));
+		end);
 	end
 
 	-- first: those that are read before the others
