@@ -20,7 +20,7 @@ local first_pause, longest_pause = 1, 60;
 
 local failures_per_host = 10;
 
--- How many are named in the log, of those that are tried again for the first time.
+-- How many are named in the log each time.
 local named = 10;
 
 -- parts: { engine; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; registrations }
@@ -30,15 +30,15 @@ local function new(parts)
 	local awaited = {}; -- user -> "unknown", "named" where the log has said so, or "disabled"
 	local pauses = growing_pause.new(first_pause, longest_pause);
 	local planned, is_looking = math.huge, false; -- when they are looked at next, and whether they are just now
+	local unknown = 0; -- how many accounts cannot be looked at
 	local on_looked = function () end;
 
-	-- How many accounts cannot be looked at.
-	local function count()
-		local unknown = 0;
-		for _, kind in pairs(awaited) do
-			if kind ~= "disabled" then unknown = unknown + 1; end
-		end
-		return unknown;
+	-- kind: see awaited; nil: the user waits no longer
+	local function note(user, kind)
+		local before = awaited[user];
+		if before and before ~= "disabled" then unknown = unknown - 1; end
+		if kind and kind ~= "disabled" then unknown = unknown + 1; end
+		awaited[user] = kind;
 	end
 
 	-- Does what follows from the account of a user. Returns whether it can be looked at. There is no pause after the look at it: somebody may
@@ -52,19 +52,24 @@ local function new(parts)
 		if account == false then engine:set_account(user, false); end
 		local is_disabled = accounts.is_disabled(user, account);
 		engine:set_suspended(user, is_disabled);
-		if not is_disabled or awaited[user] ~= "disabled" then awaited[user] = nil; end
+		if not is_disabled or awaited[user] ~= "disabled" then note(user, nil); end
 		if account and record and accounts.unmarked(account, record)[1] then registrations.mark_all({ user }, pause); end
 		return true;
 	end
 
-	local function name_failures(users)
-		for place, user in ipairs(users) do
-			awaited[user] = "named";
-			if place <= named then
-				module:log("error", "The account %s cannot be looked at, so nothing is pushed to it until it can", user);
+	-- Names those in the log, once, whose account cannot be looked at though others of the host can: somebody has to mend it.
+	local function name_failures(users, failed)
+		local count = 0;
+		for _, user in ipairs(users) do
+			if (failed[jid_host(user)] or 0) < failures_per_host then
+				note(user, "named");
+				count = count + 1;
+				if count <= named then
+					module:log("error", "The account %s cannot be looked at, so nothing is pushed to it until it can", user);
+				end
 			end
 		end
-		if #users > named then module:log("error", "The accounts of %d more users cannot be looked at", #users - named); end
+		if count > named then module:log("error", "The accounts of %d more users cannot be looked at", count - named); end
 	end
 
 	local function look_at_all(pause)
@@ -87,7 +92,7 @@ local function new(parts)
 		end
 		table.move(order, 1, #order, #left + 1, left); -- those that were not tried are the first
 		order = left;
-		name_failures(unnamed);
+		name_failures(unnamed, failed);
 		on_looked();
 	end
 
@@ -117,7 +122,7 @@ local function new(parts)
 	local function add(user, kind)
 		engine:set_suspended(user, true);
 		if awaited[user] then return; end
-		awaited[user] = kind;
+		note(user, kind);
 		table.insert(order, user);
 		plan();
 	end
@@ -140,9 +145,16 @@ local function new(parts)
 
 	-- The engine knows of them already.
 	local function take_over(users)
-		awaited = users;
-		for user in pairs(users) do table.insert(order, user); end
+		for user, kind in pairs(users) do
+			note(user, kind);
+			table.insert(order, user);
+		end
 		plan();
+	end
+
+	-- How many accounts cannot be looked at.
+	local function count()
+		return unknown;
 	end
 
 	return {
