@@ -83,8 +83,11 @@ local registrations = part "muc_cloud_notify/registrations".new {
 	engine = engine, accounts = known_accounts, tasks = tasks, records = records, blocklists = blocklists;
 	find_memberships = rooms.find_memberships;
 };
+local awaited_accounts = part "muc_cloud_notify/awaited_accounts".new {
+	engine = engine, tasks = tasks, accounts = known_accounts, registrations = registrations;
+};
 local loading = part "muc_cloud_notify/loading".new {
-	engine = engine, accounts = known_accounts, tasks = tasks, records = records, registrations = registrations;
+	engine = engine, accounts = known_accounts, awaited_accounts = awaited_accounts, tasks = tasks, records = records, registrations = registrations;
 };
 part "muc_cloud_notify/requests".watch {
 	engine = engine, standby = standby, registrations = registrations, may_register = extensions.may_register;
@@ -94,11 +97,12 @@ local leases = part "muc_cloud_notify/leases".new {
 	engine = engine, tasks = tasks, registrations = registrations, find_memberships = rooms.find_memberships, lease = options.engine.lease;
 };
 local may_push = accounts.watch {
-	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations;
+	engine = engine, standby = standby, accounts = known_accounts, registrations = registrations, awaited_accounts = awaited_accounts;
 }.may_push;
 account_devices = part "muc_cloud_notify/account_devices".watch {
 	engine = engine, standby = standby, tasks = tasks, accounts = known_accounts, blocklists = blocklists;
 	find_memberships = rooms.find_memberships, when_searchable = rooms.when_searchable, is_wanted = options.accounts;
+	awaited_accounts = awaited_accounts;
 };
 local held_told = part "muc_cloud_notify/held_told".new { engine = engine, held = room_sync.held };
 local outbox_store = outbox_stores.new {
@@ -132,7 +136,7 @@ engine:on_due(outbox.turn, outbox_store.has_begun);
 part "muc_cloud_notify/lifecycle".start {
 	native = native, engine = engine, standby = standby, is_new = is_new, live_rooms = live_rooms, tasks = tasks, room_sync = room_sync;
 	registrations = registrations, blocklists = blocklists, loading = loading, account_devices = account_devices, leases = leases;
-	early_facts = early_facts, forwarding = forwarding, outbox_store = outbox_store, held_store = held_store;
+	awaited_accounts = awaited_accounts, early_facts = early_facts, forwarding = forwarding, outbox_store = outbox_store, held_store = held_store;
 };
 
 module:add_feature("urn:xmpp:push:0");

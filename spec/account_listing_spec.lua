@@ -5,10 +5,10 @@ local prosody = require "harness.prosody";
 local host = "localhost";
 
 describe("a start", function ()
-	local store, timers, log, added, awaited, presumed, account_devices, is_disabled, accounts;
+	local store, timers, log, added, unknown, awaited, presumed, account_devices, is_disabled, accounts;
 
 	before_each(function ()
-		store, timers, log, added, awaited, presumed, is_disabled, accounts = {}, {}, {}, {}, {}, {}, {}, {};
+		store, timers, log, added, unknown, awaited, presumed, is_disabled, accounts = {}, {}, {}, {}, {}, {}, {}, {}, {};
 		function store:get(username) -- luacheck: ignore 212/self
 			if store.fails then return nil, "on purpose"; end
 			return store[username] and { phone = {} } or nil;
@@ -21,6 +21,9 @@ describe("a start", function ()
 		end
 		local context = { open_store = function () return store; end };
 		environment = setmetatable({
+			require = function (name)
+				return name == "core.storagemanager" and { get_driver = function () return {}; end } or require(name);
+			end;
 			prosody = { hosts = { [host] = { type = "local", modules = { cloud_notify = {} }, events = {} } } };
 			module = {
 				log = function (_, level, text, ...) if level == "error" then table.insert(log, text:format(...)); end end;
@@ -40,7 +43,10 @@ describe("a start", function ()
 					table.insert(awaited, name);
 				end;
 				presumed_account = function () return table.remove(presumed, 1); end;
-				set_suspended = function (_, user) table.insert(added, "suspended "..user); end;
+			};
+			awaited_accounts = {
+				await = function (user) table.insert(unknown, user); end;
+				await_enabled = function (user) table.insert(added, "suspended "..user); end;
 			};
 			standby = {}, blocklists = {}, is_wanted = true;
 			tasks = { later = function (_, func) func(function () end); end };
@@ -66,9 +72,17 @@ describe("a start", function ()
 		store.users = succeed;
 		assert.is_nil(load());
 		assert.same({ "juliet@localhost" }, added);
+		assert.same({ "juliet@localhost" }, unknown, "nothing is pushed to an account that cannot be looked at");
 		assert.same({}, log);
 		assert.same({}, timers);
 		assert.same({}, awaited);
+	end);
+
+	it("leaves out an account that is gone, and pushes to one that can be looked at", function ()
+		store.users = function () return next, { juliet = true, nurse = true }; end;
+		accounts["juliet@localhost"], accounts["nurse@localhost"] = {}, false;
+		assert.is_nil(load());
+		assert.same({ { "juliet@localhost" }, {} }, { added, unknown });
 	end);
 
 	it("waits for a moment where they cannot be just then", function ()
@@ -149,7 +163,7 @@ describe("a start", function ()
 		assert.is_nil((account_devices.may_push(juliet)));
 		assert.same({ "suspended "..juliet }, added);
 		store.fails = true;
-		assert.same({ nil, "on purpose" }, { account_devices.may_push(juliet) });
+		assert.same({ nil, "the store cloud_notify cannot be read" }, { account_devices.may_push(juliet) });
 		store.fails, store.users = nil, succeed;
 		timers[1].func();
 		assert.is_true(account_devices.may_push(juliet), "it was looked at then");

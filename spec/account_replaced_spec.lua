@@ -64,9 +64,11 @@ support.describe_local("an account", function (accounts, version)
 			local storagemanager = require "core.storagemanager";
 			local markers = storagemanager.open("localhost", "muc_cloud_notify_accounts");
 			local registrations = storagemanager.open(module.host, "muc_cloud_notify");
+			local usernames = {};
+			for username in markers:users() do table.insert(usernames, username); end
+			for _, username in ipairs(usernames) do markers:set(username, nil); end
 			markers:set(nil, nil);
 			for _, user in ipairs(users) do
-				markers:set(jid.node(user), nil);
 				local record = registrations:get(user);
 				for _, registration in pairs(record) do
 					assert(type(registration.account) == "string");

@@ -272,4 +272,16 @@ versions.describe("blocking", function (version)
 		wait_for_tasks();
 		assert.is_true(loop.wait_until(function () return #told(room, "two") == 0; end, 5));
 	end);
+
+	it("is what it was where a list is there, but empty, as after a power cut", function ()
+		local ann, room = new_device();
+		local other_room = muc:new_room { ann.bare_jid };
+		block(ann, room);
+		assert.same({}, told(room, "one"));
+		files.write(("%s/localhost/blocklist/ann%%2d%d.dat"):format(server.data_dir, count), "");
+		server:reload_module("blocklist", "localhost");
+		wait_for_tasks();
+		assert.same({}, told(room, "two"));
+		assert.same({ "ann 1 three" }, told(other_room, "three"));
+	end);
 end);

@@ -1,7 +1,10 @@
 -- Accounts of which something comes to be known late: they are gone while a session of theirs is there, their host is activated
 -- after this module, or their markers could not be stored at first.
 
+local loop = require "harness.loop";
+
 local muc_service = require "spec.support.muc_service";
+local store_faults = require "spec.support.store_faults";
 local versions = require "spec.support.versions";
 
 versions.describe_local_storages("an account that is looked at late", function (version, storage)
@@ -115,6 +118,26 @@ versions.describe_local_storages("an account that is looked at late", function (
 		activate_late_host();
 		assert.same({}, stored(bare_jid));
 	end);
+
+	-- Where the store fails above of what Prosody stores in, that makes no difference.
+	if storage.name == "internal" then
+		for title, fault in pairs { ["could not be listed"] = { list_fails = "at once" }, ["could not be read"] = { is_down = true } } do
+			it("is found gone though the registrations "..title.." when its host was activated", function ()
+				activate_late_host();
+				local bare_jid, _, client = new_device "late.localhost";
+				client:close();
+				delete_account(bare_jid);
+				muc:restart "stop";
+				store_faults.install(server);
+				store_faults.set(server, fault);
+				activate_late_host();
+				store_faults.set(server, {});
+				assert.same({ "old" }, stored(bare_jid));
+				if fault.is_down then server:admin "prosody.hosts[module.host].modules.muc_cloud_notify.read_records()"; end
+				assert.truthy(loop.wait_until(function () return not stored(bare_jid)[1]; end, 5, 0.05));
+			end);
+		end
+	end
 
 	it("keeps its devices when its host is activated", function ()
 		activate_late_host();

@@ -35,7 +35,7 @@ local seconds_after_failure = 30;
 -- restarted is back. One that is not is away for longer, and messages are held for everybody meanwhile.
 local first_pause, pauses = 0.25, 6;
 
--- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; blocklists; find_memberships,
+-- parts: { engine; standby; tasks = see lua/shared/tasks.lua; accounts = see accounts.lua; awaited_accounts; blocklists; find_memberships,
 -- when_searchable = see rooms.lua; is_wanted = whether accounts are to be reached at all }
 local function watch(parts)
 	local engine, standby, tasks, accounts, is_wanted = parts.engine, parts.standby, parts.tasks, parts.accounts, parts.is_wanted;
@@ -70,7 +70,7 @@ local function watch(parts)
 		if account == nil and is_asked then return nil, "the account cannot be looked at"; end
 		if account == false then return false; end
 		if not accounts.is_disabled(user, account) then return true; end
-		engine:set_suspended(user, true);
+		parts.awaited_accounts.await_enabled(user);
 		return nil;
 	end
 
@@ -87,10 +87,14 @@ local function watch(parts)
 	-- on_first_device(user): called for a user who had no device before, in the same turn, so that what the user has blocked is known
 	-- from then on
 	local function add(user, on_first_device, pause)
-		local account = accounts.look(user, pause);
+		local account, is_asked = accounts.look(user, pause);
 		if account == false then return; end
 		if engine:set_account(user, true) then on_first_device(user); end
-		if accounts.is_disabled(user, account) then engine:set_suspended(user, true); end
+		if account == nil and is_asked then
+			parts.awaited_accounts.await(user);
+		elseif accounts.is_disabled(user, account) then
+			engine:set_suspended(user, true);
+		end
 	end
 
 	-- Returns whether the store could tell.

@@ -8,27 +8,37 @@
 -- Unless the store as a whole is not there any more, as after a move to another storage that has left it behind: then nothing
 -- follows from it. So the store has an id of its own, which is kept under no user, and with which each marker begins.
 --
+-- Nothing follows from a marker that is there and cannot be read either, nor is it written anew: it may be that of another account.
+--
 -- This file is MIT/X11 licensed.
+
+local part = ...;
 
 local new_id = require "util.id".medium; -- COMPAT 0.12: no prosody.* names
 
+local host_stores = part "muc_cloud_notify/host_stores";
+
 local store_name = "muc_cloud_notify_accounts";
 
-local function new()
-	local stores = {}; -- host -> its store of markers
+-- How many markers are looked at for the id of their store, where that is lost.
+local looked_at = 10;
 
-	local function read(store, host, username)
-		local stored, err = store:get(username);
-		if not stored and err then
-			module:log("debug", "Reading a marker of an account of %s: %s", host, err);
-			error("the store "..store_name.." cannot be read", 0);
+local function new()
+	local stores = host_stores.new(store_name);
+
+	-- username: nil for the id of the store
+	local function read(username, host)
+		local stored = stores.get(username, host);
+		if not stored then return nil; end
+		local id = type(stored) == "table" and stored.id;
+		if type(id) ~= "string" then
+			error("the record of "..(username or host).." in the store "..store_name.." is no marker: "..host_stores.advice, 0);
 		end
-		local id = stored and stored.id;
-		return type(id) == "string" and id or nil;
+		return id;
 	end
 
-	local function write(store, host, username, id)
-		local ok, err = store:set(username, { id = id });
+	local function write(username, host, id)
+		local ok, err = stores.open(host):set(username, { id = id });
 		if not ok then
 			module:log("debug", "Writing a marker of an account of %s: %s", host, err);
 			error("the store "..store_name.." cannot be written", 0);
@@ -36,28 +46,37 @@ local function new()
 		return id;
 	end
 
-	local function open(host)
-		stores[host] = stores[host] or module:context(host):open_store(store_name);
-		return stores[host];
-	end
-
 	-- What there is of a user: { host; id }, which is nil where it was never written. Raises an error where that cannot be said.
 	local function find(username, host)
-		return { host = host, id = read(open(host), host, username) };
+		return { host = host, id = read(username, host) };
 	end
 
 	-- The id of the store; nil where it was never written. It is looked up when it matters, which is rarely. Raises an error where
 	-- that cannot be said. found: as from find()
 	local function store_id_of(found)
-		if not found.store_id then found.store_id = read(open(found.host), found.host, nil); end
+		if not found.store_id then found.store_id = read(nil, found.host); end
 		return found.store_id;
+	end
+
+	-- The id of a store whose record of it is empty, as each marker begins with it; nil where there is none. With another one, no account
+	-- that had a marker before would be noticed to be gone.
+	local function find_lost_store_id(host)
+		local store = stores.open(host);
+		if not store.users then return nil; end
+		local count = 0;
+		for username in store:users() do
+			local ok, id = pcall(read, username, host);
+			local store_id = ok and id and id:match("^(.+)%.[^.]+$");
+			count = count + 1;
+			if store_id or count == looked_at then return store_id or nil; end
+		end
+		return nil;
 	end
 
 	-- Gives a user a marker. found: as from find(). Raises an error where it cannot be stored.
 	local function add(username, host, found)
-		local store = open(host);
-		found.store_id = store_id_of(found) or write(store, host, nil, new_id());
-		found.id = write(store, host, username, found.store_id.."."..new_id());
+		found.store_id = store_id_of(found) or write(nil, host, find_lost_store_id(host) or new_id());
+		found.id = write(username, host, found.store_id.."."..new_id());
 	end
 
 	-- Whether the marker of a registration is that of an earlier account. Raises an error where that cannot be said. found: as from

@@ -26,11 +26,13 @@ local usermanager = require "core.usermanager";
 local account_markers = part "muc_cloud_notify/account_markers";
 local bounded_cache = part "shared/bounded_cache";
 local brief_cache = part "shared/brief_cache";
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
+local host_stores = part "muc_cloud_notify/host_stores";
 local local_hosts = part "muc_cloud_notify/local_hosts";
 
--- Whatever number of users there are, a store that fails is told of no more often, for each host.
-local seconds_between_errors = 60;
+-- Whatever number of users there are, a store that fails is told of no more often, for each host: while it goes on to fail, ever less often.
+local seconds_between_errors, longest_between_errors = 60, 3600;
 
 local hosts = prosody.hosts;
 
@@ -55,25 +57,20 @@ local marker_field = "account";
 
 local function new()
 	local markers = account_markers.new();
-	local stores = {}; -- host -> its store of accounts
-	local failed = {}; -- host -> when the log last said that its store had failed
+	local stores = host_stores.new "accounts";
+	local failed = {}; -- host -> { pauses; is_quiet_until = before that the log does not say again that its store fails }
 	local found_just_now = brief_cache.new(accounts_kept); -- bare JID -> as from find(), where there is an account
 	local changes = 0; -- how often accounts were said to have changed
 
-	local function read_account(username, host)
-		stores[host] = stores[host] or module:context(host):open_store("accounts");
-		local account, err = stores[host]:get(username);
-		if not account and err then
-			module:log("debug", "Reading the account %s@%s: %s", username, host, err);
-			error("the store cannot be read", 0);
-		end
-		return account or false;
-	end
-
 	local function log_failure(host, err)
 		local time = monotonic();
-		if failed[host] and time < failed[host] + seconds_between_errors then return; end
-		failed[host] = time;
+		local before = failed[host];
+		if before and time < before.is_quiet_until then return; end
+		if not before or time > before.is_quiet_until + longest_between_errors then
+			before = { pauses = growing_pause.new(seconds_between_errors, longest_between_errors) };
+			failed[host] = before;
+		end
+		before.is_quiet_until = time + before.pauses.take();
 		module:log("error", "The accounts of %s cannot be looked at, so those that are gone are not noticed: %s", host, err);
 	end
 
@@ -84,13 +81,13 @@ local function new()
 		if not username or not session or session.type ~= "local" or not session.users or not has_accounts_store[session.users.name] then
 			return nil, false;
 		end
-		local ok, account = pcall(read_account, username, host);
+		local ok, account = pcall(stores.get, username, host);
 		pause(true);
-		if not ok then
-			log_failure(host, account);
+		if not ok or account and type(account) ~= "table" then
+			log_failure(host, ok and "the account of "..username.." is no table: "..host_stores.advice or account);
 			return nil, true;
 		end
-		return account and { created = account.created, disabled = account.disabled }, true;
+		return account and { created = account.created, disabled = account.disabled } or false, true;
 	end
 
 	-- As from find(). Where there is no marker, the id of the store is needed next, whatever is registered: if there is a pause, it is read too.
@@ -121,7 +118,7 @@ local function new()
 	end
 
 	-- The account of a user, as far as its store says: { created, disabled = as they are stored }. False where it is gone; nil
-	-- where that cannot be said, as of a user of another server. Also returns whether a store was asked.
+	-- where that cannot be said, as of a user of another server. Also returns whether a store was asked, so that it may be said later.
 	-- pause: see lua/shared/tasks.lua; called after each look into a store, the last one too. nil: there is none
 	local function look(user, pause)
 		return settled(look_once, user, pause);
@@ -222,7 +219,7 @@ local function new()
 	};
 end
 
--- parts: { engine; standby; accounts = as from new(); registrations }
+-- parts: { engine; standby; accounts = as from new(); registrations; awaited_accounts }
 local function watch(parts)
 	local engine, accounts, registrations = parts.engine, parts.accounts, parts.registrations;
 	local looked_at = bounded_cache.new(users_kept); -- bare JID -> when that is too long ago
@@ -263,10 +260,15 @@ local function watch(parts)
 		if not ok then accounts.log_failure(jid_host(user), err); end
 	end
 
-	-- Also returns whether the store was asked.
-	local function is_current(user, id)
+	-- Also returns whether the store was asked. Where it cannot say, what was known of the account counts.
+	local function is_current(user, id, time)
 		local account, is_asked = accounts.find(user);
 		if account then
+			if accounts.is_disabled(user, account) then
+				parts.awaited_accounts.await_enabled(user);
+				engine:handle_send_failure(id, time); -- what it says is not lost
+				return false, is_asked;
+			end
 			local details = engine:push_details(id);
 			if not details or not accounts.is_former(account, details.push_info) then
 				if details and account.marker then mark_if_need_be(user, account, details.push_info); end
@@ -275,7 +277,7 @@ local function watch(parts)
 		elseif account == nil then
 			return true, is_asked;
 		end
-		registrations.remove_former(user, account);
+		if not registrations.remove_former(user, account) then parts.awaited_accounts.await(user); end
 		return false, is_asked;
 	end
 
@@ -287,7 +289,7 @@ local function watch(parts)
 		local next_look = get_look(user);
 		if next_look and time < next_look then return true, false; end
 		looked_at.set(user, time + seconds_between_looks);
-		return is_current(user, id);
+		return is_current(user, id, time);
 	end
 
 	return { may_push = may_push };

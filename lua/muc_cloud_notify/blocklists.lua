@@ -33,7 +33,8 @@ local xmlns_blocking = "urn:xmpp:blocking";
 -- count first.
 local max_blocked, max_bytes = 200, 16 * 1024;
 
-local seconds_until_retry = 60;
+-- One list that is damaged stays so until somebody mends it, and all of them are read again.
+local seconds_until_retry, longest_until_retry = 60, 3600;
 
 -- The JIDs of a list that are of this service: its own, those of rooms, and then those of occupants.
 local function of_this_service(list)
@@ -98,6 +99,7 @@ local function watch(parts)
 
 	lists = user_lists.new {
 		module_name = module_name, tasks = parts.tasks, read = read_host, what = what, seconds_until_retry = seconds_until_retry;
+		longest_until_retry = longest_until_retry;
 		failure = function (host)
 			return "What users of "..host.." have blocked cannot be read, so they may get pushes about rooms that they have blocked;"
 				.." it is tried again";

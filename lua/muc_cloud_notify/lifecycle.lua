@@ -10,6 +10,7 @@ local part = ...;
 
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
+local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
 local local_hosts = part "muc_cloud_notify/local_hosts";
@@ -23,6 +24,12 @@ local seconds_to_read, seconds_to_remove = 0.2, 0.2;
 -- When the registrations are tried again that could not be loaded for another reason than the store.
 local seconds_after_failure = 30;
 
+-- Pauses, in seconds, while the registrations cannot be listed after a host was activated.
+local first_pause, longest_pause = 1, 600;
+
+-- The same while no room can be read.
+local first_room_pause, longest_room_pause = 0.5, 30;
+
 -- Without a journal, what the last run has left is needed until it is told: a server that is killed before that is to find it
 -- again. It is looked at every `seconds_between_looks` whether it has left, for a minute: after that an app server is to blame, and what is
 -- stored says less and less.
@@ -30,7 +37,7 @@ local seconds_between_looks = 0.02;
 local seconds_to_tell = 60;
 
 -- parts: { native; engine; standby; is_new = whether the engine has to be filled; live_rooms; tasks; room_sync; registrations; blocklists;
--- loading; account_devices; leases; early_facts; forwarding; outbox_store; held_store }
+-- loading; awaited_accounts; account_devices; leases; early_facts; forwarding; outbox_store; held_store }
 local function start(parts)
 	local native, engine, is_new, live_rooms = parts.native, parts.engine, parts.is_new, parts.live_rooms;
 	local standby = parts.standby;
@@ -43,20 +50,23 @@ local function start(parts)
 	local seconds_to_wait; -- until more can be loaded, or the rest of what the last run has left can be read; nil while that is being done
 
 	-- The next room where something waits since the last run. Nothing of it is pushed before the room is read: by now a
-	-- member may be present, or be no member any more. Of a room that is gone, or cannot be read, nothing is.
+	-- member may be present, or be no member any more. Of a room that is gone, or that cannot be read though others can, nothing is. Also
+	-- returns whether no room can be read at the moment.
 	local function next_awaited(pause, last)
 		local room_jid = engine:awaited_room();
 		while room_jid do
-			local room;
+			local room, is_store_failing;
 			if room_jid ~= last then
-				room = live_rooms.find_or_restore(room_jid, pause);
+				room, is_store_failing = live_rooms.find_or_restore(room_jid, pause);
 			end
-			if room then return room; end
+			if is_store_failing then return nil, true; end
+			if room then return room, false; end
 			module:log("debug", "Nothing is told of the room %s any more: it is gone, or cannot be read", room_jid);
 			engine:room_destroyed(room_jid);
 			pause(true);
 			room_jid = engine:awaited_room();
 		end
+		return nil, false;
 	end
 
 	local function clear_when_told()
@@ -73,13 +83,23 @@ local function start(parts)
 		look();
 	end
 
+	local room_pauses = growing_pause.new(first_room_pause, longest_room_pause);
+
 	local function read_awaited()
-		local last;
+		local last, is_store_failing;
 		room_sync.read_each("restore a room where something waits", function (pause)
-			local room = next_awaited(pause, last);
+			local room;
+			room, is_store_failing = next_awaited(pause, last);
 			last = room and room.jid;
+			if room then room_pauses.reset(); end
 			return room;
-		end, clear_when_told);
+		end, function ()
+			if not is_store_failing then return clear_when_told(); end
+			if room_pauses.is_first() then
+				module:log("error", "Rooms cannot be read in which something waits since the last run: it is told once they can be");
+			end
+			timers.add(room_pauses.take(), guard.watch("restore the rooms where something waits", read_awaited));
+		end);
 	end
 
 	-- first: those that are read before the others
@@ -146,12 +166,16 @@ local function start(parts)
 	end
 
 	-- Before a host is there nothing can be said of its accounts.
-	local function load_host(host)
-		tasks.later("load the registrations of a host", function (pause) loading.load_host(host, pause); end, function () end);
+	local function load_host(host, pauses)
+		pauses = pauses or growing_pause.new(first_pause, longest_pause);
+		local is_loaded_now = false;
+		tasks.later("load the registrations of a host", function (pause) is_loaded_now = loading.load_host(host, pause); end, function ()
+			if not is_loaded_now then timers.add(pauses.take(), function () load_host(host, pauses); end); end
+		end);
 	end
 
 	local function begin()
-		local_hosts.watch_new(load_host);
+		local_hosts.watch_new(function (host) load_host(host); end);
 		if is_new then
 			begin_to_fill(tasks.start);
 		else
@@ -216,7 +240,8 @@ local function start(parts)
 		end
 		return {
 			held = room_sync.held.hand_over(), held_store = held_store.hand_over(), early = early_facts.hand_over(), tenure = standby.hand_over();
-			unreadable = is_filled and loading.hand_over() or {}, outbox = is_filled and outbox_store.hand_over() or nil;
+			unreadable = is_filled and loading.hand_over() or {}, awaited_accounts = is_filled and parts.awaited_accounts.hand_over() or {};
+			outbox = is_filled and outbox_store.hand_over() or nil;
 			forwarded = is_filled and forwarding.list_sent() or {};
 		};
 	end
@@ -230,6 +255,7 @@ local function start(parts)
 		if saved and saved.early then early_facts.take_over(saved.early); end
 		standby.take_over(saved and saved.tenure);
 		loading.take_over(saved and saved.unreadable or {});
+		parts.awaited_accounts.take_over(saved and saved.awaited_accounts or {});
 		forwarding.take_over(saved and saved.forwarded or {});
 	end
 

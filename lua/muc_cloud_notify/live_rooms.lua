@@ -13,9 +13,12 @@
 
 local part = ...;
 
-local new_table = require "util.table".create; -- COMPAT 0.12: no prosody.* names
+local new_id = require "util.id".medium; -- COMPAT 0.12: no prosody.* names
+local jid_node = require "util.jid".node;
+local new_table = require "util.table".create;
 
 local guard = part "shared/guard";
+local host_stores = part "muc_cloud_notify/host_stores";
 
 -- How many places are looked at for one that is free, for each new room.
 local looked_at_per_room = 4;
@@ -28,6 +31,7 @@ local function watch(muc)
 	local rooms = setmetatable(new_table(0, count), { __mode = "v" }); -- room JID -> room
 	local places = setmetatable(new_table(count, 0), { __mode = "v" }); -- place -> room, which may be gone
 	local looked_at = 0; -- the place that was looked at last
+	local configs = host_stores.new "config"; -- what mod_muc stores of each room
 
 	local function is_known(room)
 		return room ~= nil and rooms[room.jid] == room;
@@ -69,13 +73,20 @@ local function watch(muc)
 		return rooms[room_jid];
 	end
 
-	-- The room with this JID, which is brought back from Prosody's store if need be. Nil where it is not there, or cannot be read.
+	-- Whether it is the store that fails, and not what is in it of a room that could not be read just now.
+	local function is_store_failing(room_jid)
+		return pcall(configs.get, jid_node(room_jid), module.host) or not pcall(configs.get, new_id(), module.host);
+	end
+
+	-- The room with this JID, which is brought back from Prosody's store if need be. Nil where it is not there, or cannot be read. Also
+	-- returns whether the store fails: of a room that cannot be read mod_muc makes up one without members, for each who asks.
 	local function find_or_restore(room_jid, pause)
 		local room = find(room_jid);
-		if room then return room; end
+		if room then return room, false; end
 		guard.attempt("restore the room "..room_jid, function () room = muc.get_room_from_jid(room_jid); end);
+		local is_made_up = room and not is_known(room);
 		pause(true);
-		return room;
+		return room, is_made_up and is_store_failing(room_jid) or false;
 	end
 
 	-- An iterator over the rooms that are in memory now, and still are when it is their turn: there may be pauses between them.

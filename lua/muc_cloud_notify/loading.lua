@@ -3,6 +3,7 @@
 -- A store that cannot be listed, or cannot be read at all, is tried again until it can, with growing pauses; until then nobody is
 -- pushed to, and messages are held. A record that cannot be read while others can is left for later: its user counts as
 -- one with a device that nothing is known of, and the record is tried again, with pauses that grow up to `longest_retry`.
+-- Nothing is pushed to a user whose account cannot be looked at, until it can: see awaited_accounts.lua.
 --
 -- This file is MIT/X11 licensed.
 
@@ -23,9 +24,11 @@ local failures_per_look = 10;
 -- How many of them are named in the log.
 local named = 10;
 
--- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua; registrations }
+-- parts: { engine; accounts = see accounts.lua; awaited_accounts; tasks = see lua/shared/tasks.lua; records = see record_store.lua;
+-- registrations }
 local function new(parts)
 	local engine, accounts, tasks, records, registrations = parts.engine, parts.accounts, parts.tasks, parts.records, parts.registrations;
+	local awaited_accounts = parts.awaited_accounts;
 
 	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
 	local pauses, told = growing_pause.new(first_pause, longest_pause), nil; -- and what the log has said of the store
@@ -34,6 +37,7 @@ local function new(parts)
 	local retry_now = first_retry;
 	local gone = {}; -- users, where there are registrations of earlier accounts
 	local unmarked = {}; -- users, where there are registrations that do not say for which account they are
+	local is_loaded, reported = false, 0; -- whether all was tried, and how many accounts could not be looked at when that was reported
 
 	local function count_unreadable()
 		local count = 0;
@@ -56,13 +60,15 @@ local function new(parts)
 	local function load_key(key, pause)
 		local user = user_of(key, pause);
 		if not user then return; end
-		local account = accounts.find(user, pause);
+		local account, is_asked = accounts.find(user, pause);
 		local _, stored = records.get_by_key(key);
 		local record, removed = registrations.without_former(stored, account);
 		engine:set_registrations(user, record);
 		if removed > 0 then table.insert(gone, user); end
 		if record and accounts.unmarked(account, record)[1] then table.insert(unmarked, user); end
-		if record and accounts.is_disabled(user, account) then
+		if record and account == nil and is_asked then
+			awaited_accounts.await(user);
+		elseif record and accounts.is_disabled(user, account) then
 			engine:set_suspended(user, true);
 		end
 	end
@@ -71,7 +77,8 @@ local function new(parts)
 	local function see_to_accounts(pause)
 		while gone[1] do
 			local user = table.remove(gone);
-			registrations.remove_former(user, accounts.find(user, pause)); -- it may have been made anew meanwhile
+			-- It may have been made anew meanwhile.
+			if not registrations.remove_former(user, accounts.find(user, pause)) then awaited_accounts.await(user); end
 			pause(true);
 		end
 		registrations.mark_all(unmarked, pause);
@@ -103,13 +110,17 @@ local function new(parts)
 
 	local function report_loaded()
 		local stats, missing = engine:stats(), count_unreadable();
-		if missing == 0 then
-			status.report("info", "%d device(s) of %d user(s) are registered", stats.devices, stats.users);
-		else
-			status.report("error", "%d device(s) of %d user(s) are registered; the records of %d user(s) cannot be read. They are tried"
-				.." again; see \"Records that cannot be read\" in docs/operators.md", stats.devices, stats.users, missing);
-		end
+		reported = awaited_accounts.count();
+		local what = ("%d device(s) of %d user(s) are registered"):format(stats.devices, stats.users);
+		if missing == 0 and reported == 0 then return status.report("info", "%s", what); end
+		if missing > 0 then what = what..("; the records of %d user(s) cannot be read"):format(missing); end
+		if reported > 0 then what = what..("; the accounts of %d user(s) cannot be looked at, so nothing is pushed to them"):format(reported); end
+		status.report("error", "%s. They are tried again; see \"Records that cannot be read\" in docs/operators.md", what);
 	end
+
+	awaited_accounts.on_looked(function ()
+		if is_loaded and awaited_accounts.count() ~= reported then report_loaded(); end
+	end);
 
 	local plan_retry;
 
@@ -140,6 +151,7 @@ local function new(parts)
 
 	-- Tries them again, from the next turn on.
 	local function retry()
+		awaited_accounts.retry();
 		if is_retrying then return; end
 		is_retrying = true;
 		tasks.later("read the records again that could not be read", read_again, function ()
@@ -207,27 +219,37 @@ local function new(parts)
 		end
 		leave_for_later(pending, reasons);
 		see_to_accounts(pause);
-		pending = {};
+		pending, is_loaded = {}, true;
 		report_loaded();
 		plan_retry();
 		return nil;
 	end
 
-	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at.
+	-- Loads what is stored of the users of a host again: it was activated just now, and so its accounts can be looked at. Returns whether
+	-- that could be listed; of what cannot be read, what was known counts.
 	local function load_host(host, pause)
-		local ok, keys = guard.attempt("list the registered users", records.list, pause);
-		for _, key in ipairs(ok and keys or {}) do
-			if records.may_be_of(key, host) then
-				guard.attempt("load the registrations of "..key, load_key, key, pause);
-				pause(true);
-			end
-		end
+		local of_host = {};
+		local ok = guard.attempt("list the registered users", records.list, pause, function (key)
+			if not records.may_be_of(key, host) then return; end
+			records.expect(key);
+			table.insert(of_host, key);
+		end);
+		if not ok then return false; end
+		local failed, reasons = load_all(of_host, pause);
+		for _, key in ipairs(of_host) do reasons[key] = reasons[key] or "the store cannot be read"; end
+		table.move(failed, 1, #failed, #of_host + 1, of_host);
+		leave_for_later(of_host, reasons);
 		see_to_accounts(pause);
+		if is_loaded and of_host[1] then report_loaded(); end
+		plan_retry();
+		return true;
 	end
 
 	-- Finds out which keys there are, where the engine has the registrations already.
 	local function find_keys(pause)
 		guard.attempt("list the registered users", records.list, pause);
+		is_loaded = true;
+		if next(unreadable) or awaited_accounts.count() > 0 then report_loaded(); end
 		plan_retry();
 	end
 

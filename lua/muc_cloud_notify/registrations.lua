@@ -78,12 +78,15 @@ local function new(parts)
 	end
 
 	-- Takes the registrations of an account that is gone from a user. The engine first: whatever the store does, nothing is
-	-- pushed to them any more.
+	-- pushed to them any more. Returns false where the record cannot be read, so that it is not known which those are: then nothing is to
+	-- be pushed to the user until it is.
 	local function remove_former(user, account)
+		local is_known = true;
 		guard.attempt("remove the devices of the earlier account "..user, function ()
 			local ok, record, removed = pcall(function () return without_former(read_record(user), account); end);
 			if not ok then
-				engine:set_registrations(user, nil);
+				is_known = false;
+				if account == false then engine:set_registrations(user, nil); end
 				error(record, 0);
 			end
 			set_registrations(user, record);
@@ -92,6 +95,7 @@ local function new(parts)
 				write_record(user, record);
 			end
 		end);
+		return is_known;
 	end
 
 	-- The same for all of them.

@@ -5,16 +5,20 @@
 
 local part = ...;
 
+local growing_pause = part "shared/growing_pause";
 local timers = part "shared/timers";
+local host_stores = part "muc_cloud_notify/host_stores";
 
 local hosts = prosody.hosts;
 
 -- parts: { module_name; tasks = see lua/shared/tasks.lua; read(host, pause) = reads what there is of the users of a host, and returns whether
--- that could be done; what(host) = what that is, failure(host, err) = that it could not be done, for the log; seconds_until_retry }
+-- that could be done; what(host) = what that is, failure(host, err) = that it could not be done, for the log; seconds_until_retry;
+-- longest_until_retry = up to which that grows, nil: it does not }
 local function new(parts)
 	local module_name = parts.module_name;
-	local stores = {}; -- host -> its store
+	local stores = host_stores.new(module_name);
 	local is_planned, is_retried = {}, {}; -- host -> whether its users are about to be read, or will be again in a while
+	local pauses = {}; -- host -> those between retries
 	local has_failed = {}; -- host -> whether the log says that they cannot be
 
 	local function has_module(host)
@@ -22,28 +26,16 @@ local function new(parts)
 		return session ~= nil and session.type == "local" and session.modules[module_name] ~= nil;
 	end
 
-	local function store_of(host)
-		stores[host] = stores[host] or module:context(host):open_store(module_name);
-		return stores[host];
-	end
-
 	local function can_list(host)
-		local ok, store = pcall(store_of, host);
+		local ok, store = pcall(stores.open, host);
 		return ok and store ~= nil and store.users ~= nil;
-	end
-
-	-- What is stored of a user. Raises an error where that cannot be read.
-	local function get(username, host)
-		local stored, err = store_of(host):get(username);
-		if not stored and err then error(err, 0); end
-		return stored;
 	end
 
 	-- The users of a host of whom something is stored, and who are of interest. Raises an error where they cannot be listed.
 	local function list(host, pause, is_of_interest)
 		if not can_list(host) then error("the storage cannot list its users", 0); end
 		local found = {};
-		for username in store_of(host):users() do
+		for username in stores.open(host):users() do
 			if is_of_interest(username) then table.insert(found, username); end
 			pause();
 		end
@@ -59,7 +51,7 @@ local function new(parts)
 	end
 
 	local function note_success(host)
-		has_failed[host] = nil;
+		has_failed[host], pauses[host] = nil, nil;
 	end
 
 	local later;
@@ -67,7 +59,8 @@ local function new(parts)
 	local function retry(host)
 		if is_retried[host] then return; end
 		is_retried[host] = true;
-		timers.add(parts.seconds_until_retry, function ()
+		pauses[host] = pauses[host] or growing_pause.new(parts.seconds_until_retry, parts.longest_until_retry or parts.seconds_until_retry);
+		timers.add(pauses[host].take(), function ()
 			is_retried[host] = nil;
 			later(host);
 		end);
@@ -84,7 +77,7 @@ local function new(parts)
 	end
 
 	return {
-		has_module = has_module, can_list = can_list, get = get, list = list, note_failure = note_failure, note_success = note_success;
+		has_module = has_module, can_list = can_list, get = stores.get, list = list, note_failure = note_failure, note_success = note_success;
 		later = later, retry = retry;
 	};
 end

@@ -95,8 +95,9 @@ function internal.break_lists(server)
 	end
 end
 
-function internal.record_path(server, store, name)
-	return string.format("%s/%s/%s/%s.dat", server.data_dir, encode(service), store, encode(name));
+-- name: nil for what is of the host itself; host: nil for the service
+function internal.record_path(server, store, name, host)
+	return string.format("%s/%s/%s.dat", server.data_dir, encode(host or service), name and store .. "/" .. encode(name) or store);
 end
 
 -- The names of all records of a store, in their order.
@@ -118,8 +119,8 @@ function internal.record(server, store, name)
 end
 
 -- Makes a record what it may be after a power cut.
-function internal.damage(server, store, name)
-	local path = internal.record_path(server, store, name);
+function internal.damage(server, store, name, host)
+	local path = internal.record_path(server, store, name, host);
 	local before = assert(files.read(path));
 	files.write(path, "");
 	return function ()
@@ -187,11 +188,11 @@ local function new_sql(name, dialect)
 		return rows[1] and rows[1].value;
 	end
 
-	function storage.damage(server, store, key)
+	function storage.damage(server, store, key, host)
 		local statement = [[UPDATE "prosody" SET "type" = ? WHERE "type" = ? AND "host" = ? AND "store" = ? AND "user" = ?]];
-		execute(server, statement, "broken", "string", service, store, key);
+		execute(server, statement, "broken", "string", host or service, store, key);
 		return function ()
-			execute(server, statement, "string", "broken", service, store, key);
+			execute(server, statement, "string", "broken", host or service, store, key);
 		end
 	end
 
