@@ -1,5 +1,6 @@
 -- A server that is killed or stopped while a start loads: what was said meanwhile is told after the next start, to those who were absent.
 
+local files = require "harness.files";
 local loop = require "harness.loop";
 
 local muc_service = require "spec.support.muc_service";
@@ -43,13 +44,15 @@ versions.describe_storages("what is said while a start loads", function (version
 		} });
 	end);
 
-	-- Ends the server in some way, and starts it again. options: of the MUC service; is_held_up: whether it cannot read who is registered
-	local function restart(finish, is_held_up, options)
+	-- Ends the server in some way, and starts it again. is_held_up: whether it cannot read who is registered; options: of the MUC service;
+	-- in_between: called while there is no server
+	local function restart(finish, is_held_up, options, in_between)
 		options = options or {};
 		options.harness_storage_hides = is_held_up and "on purpose" or "";
 		options.harness_storage_refuses = options.harness_storage_refuses or "";
 		server[finish](server);
 		server:reconfigure(options);
+		if in_between then in_between(); end
 		server:start_again();
 		muc:connect();
 		local function user(name) return name and server:user(name.jid); end
@@ -153,6 +156,21 @@ versions.describe_storages("what is said while a start loads", function (version
 	once("is told as if nothing had happened where nothing has", function ()
 		say_while_loading();
 		go_on();
+		assert.same({ ann = "2 two", cyd = "1 two" }, pushes(2));
+		wait_until_over();
+	end);
+
+	once("is told once rooms can be read, where they cannot be just after a kill", function ()
+		say_while_loading();
+		local folder, length = storage.record_path(server, "config"):gsub("%.dat$", ""), #server:log();
+		restart("kill", false, nil, function ()
+			assert(os.rename(folder, folder .. ".elsewhere"));
+			files.write(folder, "");
+		end);
+		server:wait_for_log("The store cannot be read", nil, length);
+		muc.app:expect_no_push();
+		assert(os.remove(folder));
+		assert(os.rename(folder .. ".elsewhere", folder));
 		assert.same({ ann = "2 two", cyd = "1 two" }, pushes(2));
 		wait_until_over();
 	end);

@@ -48,6 +48,7 @@ local function new(parts)
 	-- can be told, and is written until all of it is; "over".
 	local state = parts.is_new and "unread" or "over";
 	local waiting = {}; -- JID -> what is held in the room, of those where something is held when it can be told
+	local untold; -- of what runs before have held, what is still to be taken up: see held_reader.lua; nil: it was not read yet
 	local names; -- of what is written
 	local number, bytes = 0, 0; -- of the last message in the store, and what was written
 	local is_any = false; -- whether there is anything in the store
@@ -161,36 +162,46 @@ local function new(parts)
 		end);
 	end
 
-	-- Puts what runs before have held in a room in front of what is held there now.
+	-- Puts what runs before have held in a room in front of what is held there now. Returns whether that has to wait, as no room can be read
+	-- at the moment.
 	local function put_before(of_room, pause)
-		local happened = early_facts.in_room(of_room.jid);
-		local room = not happened.is_gone and parts.live_rooms.find_or_restore(of_room.jid, pause);
+		local happened, room, is_store_failing = early_facts.in_room(of_room.jid), nil, false;
+		if not happened.is_gone then room, is_store_failing = parts.live_rooms.find_or_restore(of_room.jid, pause); end
+		if is_store_failing then return true; end
 		if not room then
 			module:log("debug", "Nothing is told of what was held in the room %s: it is gone, or cannot be read", of_room.jid);
 			held_told.note(of_room.jid, number);
-			return;
+			return false;
 		end
 		for _, bare_jid in ipairs(happened.occupants) do of_room.left[bare_jid] = 0; end -- they have read it
 		held.put_before(room, of_room.messages, of_room.left);
+		return false;
+	end
+
+	local function wait()
+		if pauses.is_first() then status.report("error", status.store_cannot_be, "read"); end
+		return pauses.take();
 	end
 
 	-- Takes up what runs before have held, and begins to write. Returns nil where that is done, or after how many seconds it is to be called
 	-- again.
 	local function restore(pause)
 		if state ~= "unread" then return nil; end
-		local found = held_reader.read_all(records, pause);
-		if not found then
-			if pauses.is_first() then status.report("error", status.store_cannot_be, "read"); end
-			return pauses.take();
+		if not untold then
+			local found = held_reader.read_all(records, pause);
+			if not found then return wait(); end
+			number, is_any, names, untold = found.number, found.is_any, names_of.new(found.last_run), found.rooms;
+			held_told.begin(found.first);
+		end
+		while untold[1] do
+			local of_room = untold[#untold];
+			local ok, has_to_wait = guard.attempt("take up what was held in "..of_room.jid, put_before, of_room, pause);
+			if ok and has_to_wait then return wait(); end
+			table.remove(untold);
+			pause(true);
 		end
 		state = "loading";
 		pauses.reset();
-		number, is_any, names = found.number, found.is_any, names_of.new(found.last_run);
-		held_told.begin(found.first);
-		for _, of_room in ipairs(found.rooms) do
-			guard.attempt("take up what was held in "..of_room.jid, put_before, of_room, pause);
-			pause(true);
-		end
 		begin();
 		return nil;
 	end
