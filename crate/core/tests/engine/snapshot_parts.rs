@@ -50,15 +50,21 @@ fn each_part_is_bounded_and_complete_in_itself() {
 }
 
 #[test]
-fn a_part_is_bounded_in_bytes_too() {
-    let (mut service, _) = with_members(3);
-    for room in 0..3000 {
+fn a_part_is_bounded_in_bytes_too_in_however_many_rooms_something_is_unread() {
+    const ROOMS: usize = 50;
+    let (mut service, users) = with_members(100);
+    let members: Vec<&str> = users.iter().map(String::as_str).collect();
+    for room in 0..ROOMS {
         let room = format!("{room}@conference.example");
-        service.read(&room, &["0@users.example", "1@users.example", "2@users.example"], &[]);
+        service.read(&room, &members, &[]);
         service.say(&room, "text");
     }
     let parts = service.snapshot_parts(1000, Detail::Words);
-    assert!(parts.len() >= 2, "{} part(s)", parts.len());
+    let unread = |part: &Snapshot| part.devices.iter().map(|device| device.unread.len()).sum();
+    let sizes: Vec<usize> = parts.iter().map(unread).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 100 * ROOMS);
+    assert!(sizes.iter().all(|unread| *unread <= 1400), "{sizes:?}");
+    assert!(sizes.len() <= 6, "nor are they smaller than they have to be: {sizes:?}");
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::messages::Messages;
 use super::nicknames::{self, MAX_NICKNAMES};
 use super::{Snapshot, Sources, domains};
 
-/// How large a part may become, in bytes as they are estimated here, before the next one begins.
-const MAX_SIZE: usize = 1 << 20;
+/// How large a part may become, in bytes as they are estimated here, before the next one begins: so much is made, written and read in a few
+/// milliseconds, in however many rooms its devices have missed something.
+const MAX_SIZE: usize = 1 << 18;
 
 /// How much is told of what is still to be pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
