@@ -47,7 +47,11 @@ impl Simulation {
     /// Everybody was told, and the engine waits for nothing.
     fn assert_settled(&mut self) {
         let stats = self.module.driver.stats();
-        assert_eq!((stats.queued, stats.in_flight, stats.spreading), (0, 0, 0), "{stats:?}");
+        assert_eq!(
+            (stats.queued, stats.in_flight, stats.spreading, stats.unstored),
+            (0, 0, 0, 0),
+            "{stats:?}"
+        );
         assert_eq!(stats.next_deadline, None, "nothing is left to be done");
         let by_way = (self.truth.count_by(Way::Account), self.truth.count_by(Way::Forward));
         assert_eq!((stats.accounts, stats.forwarded), by_way, "all who are reached by a way are known");
