@@ -13,8 +13,9 @@ local part = ...;
 local jid_host = require "util.jid".host; -- COMPAT 0.12: no prosody.* names
 
 local bounded_cache = part "shared/bounded_cache";
+local growing_pause = part "shared/growing_pause";
 
--- The pauses of an account, in seconds: twice as long each time.
+-- The pauses of an account, in seconds.
 local first_pause, longest_pause = 1, 60;
 
 -- The same of a host, and after how many accounts in a row.
@@ -27,15 +28,10 @@ local accounts_kept = 1000;
 local seconds_between_errors = 3600;
 
 local function new()
-	local pauses = bounded_cache.new(accounts_kept); -- bare JID -> how long the last one was
-	-- host -> { accounts = which could not be asked about since any other could, count = how many; rest = how long the last one was,
-	-- rests_until }
+	local pauses = bounded_cache.new(accounts_kept); -- bare JID -> its pauses
+	-- host -> { accounts = which could not be asked about since any other could, count = how many; rests = its pauses, rests_until }
 	local failing = {};
 	local logged = {}; -- host -> when
-
-	local function grown(seconds, first, longest)
-		return seconds and math.min(2 * seconds, longest) or first;
-	end
 
 	-- For how many seconds no account of the host of this one is to be asked about; nil: it may be.
 	local function rest(user, time)
@@ -54,20 +50,19 @@ local function new()
 	local function note_failure(user, time, err)
 		local host = jid_host(user);
 		log_failure(host, time, err);
-		local of_host = failing[host] or { accounts = {}, count = 0 };
+		local of_host = failing[host] or { accounts = {}, count = 0, rests = growing_pause.new(first_rest, longest_rest) };
 		failing[host] = of_host;
 		if not of_host.accounts[user] then
 			if of_host.count < failures_per_rest then
 				of_host.accounts[user], of_host.count = true, of_host.count + 1;
 			end
 			if of_host.count == failures_per_rest then
-				of_host.rest = grown(of_host.rest, first_rest, longest_rest);
-				of_host.rests_until = time + of_host.rest;
+				of_host.rests_until = time + of_host.rests.take();
 			end
 		end
-		local pause = grown(pauses.get(user), first_pause, longest_pause);
-		pauses.set(user, pause);
-		return pause;
+		local of_user = pauses.get(user) or growing_pause.new(first_pause, longest_pause);
+		pauses.set(user, of_user);
+		return of_user.take();
 	end
 
 	local function note_success(user)
