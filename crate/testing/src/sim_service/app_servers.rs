@@ -110,11 +110,7 @@ impl SimAppServer {
         reply_timeout: f64,
         chance: &mut Chance,
     ) -> Vec<(f64, Answer)> {
-        let mood = match self.mood {
-            Mood::Erratic => chance.pick(&MOODS[..7]),
-            mood => mood,
-        };
-        let (outcome, mut after) = match mood {
+        let (outcome, mut after) = match self.mood_now(chance) {
             Mood::Takes | Mood::Erratic if chance.one_in(2) => return Vec::new(),
             Mood::Takes | Mood::Erratic | Mood::Rejects => (Outcome::Rejected, chance.between(0.0, 3.0)),
             Mood::Waits => (Outcome::Transient, chance.between(0.0, 3.0)),
@@ -139,6 +135,14 @@ impl SimAppServer {
         answers
     }
 
+    /// How it takes what comes now.
+    fn mood_now(&self, chance: &mut Chance) -> Mood {
+        match self.mood {
+            Mood::Erratic => chance.pick(&MOODS[..7]),
+            mood => mood,
+        }
+    }
+
     pub(super) fn change_mood(&mut self, chance: &mut Chance) {
         self.mood = chance.pick(&MOODS);
     }
@@ -151,11 +155,7 @@ impl SimAppServer {
         reply_timeout: f64,
         chance: &mut Chance,
     ) -> Vec<(f64, Answer)> {
-        let mood = match self.mood {
-            Mood::Erratic => chance.pick(&MOODS[..7]),
-            mood => mood,
-        };
-        let outcome = match mood {
+        let outcome = match self.mood_now(chance) {
             Mood::Takes | Mood::Erratic => Outcome::Delivered,
             Mood::Rejects => Outcome::Rejected,
             Mood::Waits => Outcome::Transient,
