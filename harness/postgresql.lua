@@ -154,7 +154,7 @@ end
 
 -- Runs a statement of SQL, and returns the rows of a SELECT.
 function cluster_methods:execute(database, statement, ...)
-	return sql.execute(assert(self:connect(database)), nil, statement, ...);
+	return sql.execute(assert(self:connect(database)), statement, ...);
 end
 
 -- Makes a new, empty database. Returns the global options of a Prosody that stores everything in it.

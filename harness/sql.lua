@@ -16,12 +16,10 @@ local function run(connection, statement, ...)
 end
 
 -- Runs a statement on a connection, which it closes, also where that fails: what it has locked would stay so. Returns the rows of a
--- SELECT. pragma: a statement that is run before, nil for none
-function sql.execute(connection, pragma, statement, ...)
+-- SELECT.
+function sql.execute(connection, statement, ...)
 	connection:autocommit(true);
-	local ok, result = true, nil;
-	if pragma then ok, result = pcall(run, connection, pragma); end
-	if ok then ok, result = pcall(run, connection, statement, ...); end
+	local ok, result = pcall(run, connection, statement, ...);
 	connection:close();
 	if not ok then error(result, 0); end
 	return result;

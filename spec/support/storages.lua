@@ -4,7 +4,6 @@
 -- returns the function that mends it. `global` are the options of a server that has the storage; of a storage that has
 -- prepare(), they are there after that, and others after each further one.
 
-local dbi = require "DBI";
 local json = require "util.json";
 local lfs = require "lfs";
 local serialization = require "util.serialization";
@@ -12,7 +11,6 @@ local serialization = require "util.serialization";
 local files = require "harness.files";
 local loop = require "harness.loop";
 local postgresql = require "harness.postgresql";
-local sql = require "harness.sql";
 
 local service = "conference.localhost";
 
@@ -236,10 +234,18 @@ end
 
 local sqlite = {};
 
-function sqlite.execute(server, statement, ...)
-	local connection = assert(dbi.Connect("SQLite3", server.data_dir .. "/prosody.sqlite"));
-	-- The server may be writing just now.
-	return sql.execute(connection, "PRAGMA busy_timeout = 20000", statement, ...);
+local execute_in_file = [[
+	local module_path, path = ...;
+	local connection = assert(require "DBI".Connect("SQLite3", path));
+	return assert(loadfile(module_path))().execute(connection, select(3, ...));
+]];
+
+-- A server that runs does it itself, between two transactions of its own: SQLite would refuse what it writes in the middle of another
+-- process's, and then LuaDBI reports a failure of all that follows.
+function sqlite.execute(server, ...)
+	local module_path, path = package.searchpath("harness.sql", package.path), server.data_dir .. "/prosody.sqlite";
+	if server:is_running() then return server:admin(execute_in_file, module_path, path, ...); end
+	return assert(load(execute_in_file))(module_path, path, ...);
 end
 
 function sqlite.refuse(server, event)
