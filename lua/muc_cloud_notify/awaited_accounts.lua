@@ -30,6 +30,7 @@ local function new(parts)
 	local awaited = {}; -- user -> "unknown", "named" where the log has said so, or "disabled"
 	local pauses = growing_pause.new(first_pause, longest_pause);
 	local planned, is_looking = math.huge, false; -- when they are looked at next, and whether they are just now
+	local is_asked_again = false; -- whether somebody has asked for that meanwhile, who may have mended one that was looked at already
 	local unknown = 0; -- how many accounts cannot be looked at
 	local on_looked = function () end;
 
@@ -100,11 +101,12 @@ local function new(parts)
 
 	-- Looks at them again, from the next turn on.
 	local function retry()
+		is_asked_again = is_looking;
 		if is_looking or not order[1] then return; end
 		is_looking = true;
 		tasks.later("look at accounts again", look_at_all, function ()
 			is_looking = false;
-			plan();
+			if is_asked_again then retry(); else plan(); end
 		end);
 	end
 

@@ -34,6 +34,7 @@ local function new(parts)
 	local pauses, told = growing_pause.new(first_pause, longest_pause), nil; -- and what the log has said of the store
 	local unreadable = {}; -- key -> true, of records that are left for later
 	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
+	local is_asked_again = false; -- whether somebody has asked for that meanwhile, who may have mended one that was tried already
 	local retry_now = first_retry;
 	local gone = {}; -- users, where there are registrations of earlier accounts
 	local unmarked = {}; -- users, where there are registrations that do not say for which account they are
@@ -122,7 +123,7 @@ local function new(parts)
 		if is_loaded and awaited_accounts.count() ~= reported then report_loaded(); end
 	end);
 
-	local plan_retry;
+	local plan_retry, retry;
 
 	-- Tries the records again that could not be read.
 	local function read_again(pause)
@@ -150,13 +151,14 @@ local function new(parts)
 	end
 
 	-- Tries them again, from the next turn on.
-	local function retry()
+	function retry()
 		awaited_accounts.retry();
+		is_asked_again = is_retrying;
 		if is_retrying then return; end
 		is_retrying = true;
 		tasks.later("read the records again that could not be read", read_again, function ()
 			is_retrying = false;
-			plan_retry();
+			if is_asked_again then retry(); else plan_retry(); end
 		end);
 	end
 
