@@ -131,8 +131,8 @@ versions.describe_local_storages("an account that is looked at late", function (
 				store_faults.install(server);
 				store_faults.set(server, fault);
 				activate_late_host();
-				store_faults.set(server, {});
 				assert.same({ "old" }, stored(bare_jid));
+				store_faults.set(server, {});
 				if fault.is_down then server:admin "prosody.hosts[module.host].modules.muc_cloud_notify.read_records()"; end
 				assert.truthy(loop.wait_until(function () return not stored(bare_jid)[1]; end, 5, 0.05));
 			end);
