@@ -93,8 +93,10 @@ describe(`Chromium, Converse.js and Prosody ${version}`, () => {
 		return worker.evaluate(async () => (await registration.getNotifications()).map(({ title, body, tag }) => ({ title, body, tag })));
 	}
 
+	/** Chromium closes a notification later, and by its tag, which the next one may have too. */
 	async function clear() {
 		await worker.evaluate(async () => (await registration.getNotifications()).forEach((notification) => notification.close()));
+		await eventuallyEqual(shown, []);
 	}
 
 	it("shows what the push says", async () => {
