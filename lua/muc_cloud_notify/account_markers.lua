@@ -16,6 +16,7 @@ local part = ...;
 
 local new_id = require "util.id".medium; -- COMPAT 0.12: no prosody.* names
 
+local uninterrupted = part "shared/uninterrupted";
 local host_stores = part "muc_cloud_notify/host_stores";
 
 local store_name = "muc_cloud_notify_accounts";
@@ -38,7 +39,8 @@ local function new()
 	end
 
 	local function write(username, host, id)
-		local ok, err = stores.open(host):set(username, { id = id });
+		local store = stores.open(host);
+		local ok, err = uninterrupted(store.set, store, username, { id = id });
 		if not ok then
 			module:log("debug", "Writing a marker of an account of %s: %s", host, err);
 			error("the store "..store_name.." cannot be written", 0);

@@ -17,6 +17,7 @@ local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* na
 local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
+local uninterrupted = part "shared/uninterrupted";
 local bounds = part "muc_cloud_notify/outbox_bounds";
 local held_changes = part "muc_cloud_notify/held_changes";
 local held_packing = part "muc_cloud_notify/held_packing";
@@ -156,7 +157,7 @@ local function new(parts)
 
 	local function begin()
 		timers.add(seconds_between_batches, function ()
-			local ok, next_seconds = guard.attempt("store what is held", step);
+			local ok, next_seconds = guard.attempt("store what is held", uninterrupted, step);
 			if not ok then return most_seconds_after_failure; end
 			return next_seconds;
 		end);

@@ -13,6 +13,7 @@ local part = ...;
 local monotonic = require "util.time".monotonic; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
+local uninterrupted = part "shared/uninterrupted";
 local bounds = part "muc_cloud_notify/outbox_bounds";
 local checkpoints = part "muc_cloud_notify/checkpoints";
 local names_of = part "muc_cloud_notify/outbox_names";
@@ -106,7 +107,7 @@ local function new(parts)
 	local function turn(time)
 		if not is_new then begin(); end
 		if not names then return false; end
-		local ok, was_due = guard.attempt("store what is to be pushed", write_due, time);
+		local ok, was_due = guard.attempt("store what is to be pushed", uninterrupted, write_due, time);
 		if not ok then
 			guard.attempt("take note of a batch that was not stored", engine.batch_failed, engine, time);
 		end

@@ -15,6 +15,7 @@ local now = require "util.time".now; -- COMPAT 0.12: no prosody.* names
 
 local guard = part "shared/guard";
 local timers = part "shared/timers";
+local uninterrupted = part "shared/uninterrupted";
 
 local seconds_between_looks = 86400;
 -- The first look after a start: by then clients are back, and their rooms are live.
@@ -43,7 +44,7 @@ local function new(parts)
 			since = time;
 		end
 		if is_look or last == -math.huge then
-			local ok, err = store:set(nil, { since = since, looked = time });
+			local ok, err = uninterrupted(store.set, store, nil, { since = since, looked = time });
 			if not ok then module:log("warn", "It cannot be stored when leases were looked at: %s", err); end
 		end
 		return last;

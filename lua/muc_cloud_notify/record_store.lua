@@ -22,6 +22,7 @@ local sha256 = require "util.hashes".sha256;
 
 local brief_cache = part "shared/brief_cache";
 local large_set = part "shared/large_set";
+local uninterrupted = part "shared/uninterrupted";
 
 local longest_file_name = 255 - #".dat~"; -- "~": while it is written
 local prefix = "sha-256 ";
@@ -117,7 +118,7 @@ local function new(standby)
 		if not standby.may_store() then error("another process serves this domain", 0); end
 		local key, is_hash = key_of(user);
 		kept.forget(key);
-		local ok, err = store:set(key, record and is_hash and { user = user, record = record } or record);
+		local ok, err = uninterrupted(store.set, store, key, record and is_hash and { user = user, record = record } or record);
 		if not ok then
 			module:log("debug", "Writing the registrations of %s: %s", user, err);
 			error("the store cannot be written", 0);

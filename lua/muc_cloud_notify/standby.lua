@@ -29,6 +29,7 @@ local storagemanager = require "core.storagemanager";
 local growing_pause = part "shared/growing_pause";
 local guard = part "shared/guard";
 local timers = part "shared/timers";
+local uninterrupted = part "shared/uninterrupted";
 local processes = part "muc_cloud_notify/processes";
 local status = part "muc_cloud_notify/status";
 
@@ -171,7 +172,7 @@ local function new(setting)
 
 	local function renew_regularly()
 		if state ~= "serving" then return; end
-		guard.attempt("say that this process serves", renew);
+		guard.attempt("say that this process serves", uninterrupted, renew);
 		return seconds_between_renewals;
 	end
 
@@ -188,7 +189,7 @@ local function new(setting)
 
 	-- Looks at once, and goes on with that until it is known who serves.
 	local function look_regularly()
-		local ok, seconds = guard.attempt("find out who serves", look);
+		local ok, seconds = guard.attempt("find out who serves", uninterrupted, look);
 		if not ok then seconds = seconds_between_renewals; end
 		if seconds then timers.add(seconds, look_regularly); end
 	end
@@ -209,7 +210,7 @@ local function new(setting)
 		if state == "over" then return; end
 		local time = monotonic();
 		local is_read, tenure = read();
-		if is_read and tenure and is_ours(tenure) and write() then
+		if is_read and tenure and is_ours(tenure) and uninterrupted(write) then
 			serve(time);
 		else
 			begin_to_see_anew();
@@ -300,7 +301,7 @@ local function new(setting)
 		local time = monotonic();
 		-- The monotonic clock stands still while a virtual machine does.
 		if (time > certain_until or now() > certain_until_now) and (is_urgent or time >= next_attempt) then
-			guard.attempt("find out whether this process still serves", renew);
+			guard.attempt("find out whether this process still serves", uninterrupted, renew);
 		end
 		return state == "serving";
 	end
