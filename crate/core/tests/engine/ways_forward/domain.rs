@@ -70,7 +70,7 @@ fn a_domain_that_has_taken_messages_is_probed_however_long_it_is_away() {
             service.wait(seconds);
         }
         let (mut longest, mut since, mut now) = (0.0_f64, 0.0_f64, 0.0_f64);
-        for second in 0..24 * 3600 {
+        for second in (0..24 * 3600).step_by(5) {
             if second % 1800 == 0 {
                 service.say(ORCHARD, "what light?");
             }
@@ -78,8 +78,8 @@ fn a_domain_that_has_taken_messages_is_probed_however_long_it_is_away() {
                 service.handle_reply(&push.id, JULIET, Outcome::Silent);
                 (longest, since) = (longest.max(now - since), now);
             }
-            service.wait(1.0);
-            now += 1.0;
+            service.wait(5.0);
+            now += 5.0;
         }
         assert!(longest.max(now - since) <= 30.0, "{longest} s, answered: {is_answered}");
     }
