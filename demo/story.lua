@@ -25,7 +25,7 @@ local function play(on)
 	on:introduce();
 	for number, scene in ipairs(scenes) do
 		if options.terminal then
-			loop.wait_until(function () return false; end, pause);
+			loop.pause(pause);
 		end
 		say:scene(number, scene.title, scene.explanation);
 		scene.play(on);

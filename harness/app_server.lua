@@ -8,7 +8,6 @@ local xmlns_data = "jabber:x:data";
 local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_pubsub = "http://jabber.org/protocol/pubsub";
 local xmlns_push = "urn:xmpp:push:0";
-local default_timeout = 5;
 
 local app_server = {};
 
@@ -119,7 +118,7 @@ function app_methods:next_push(timeout, wanted)
 			end
 		end
 		return self.component.closed;
-	end, timeout or default_timeout);
+	end, timeout);
 	return found;
 end
 

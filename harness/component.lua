@@ -37,7 +37,7 @@ function component.connect(options)
 	self:connect(self.jid);
 	loop.wait_until(function ()
 		return self.ready or self.closed;
-	end, options.timeout or stream.default_timeout);
+	end, options.timeout);
 	if not self.ready then
 		local reason = self.closed or "no answer to the handshake";
 		self:close();

@@ -11,10 +11,12 @@ function files.read(path)
 	return text;
 end
 
+-- Whoever reads it meanwhile, such as a server, finds what was there before or all of the text.
 function files.write(path, text)
-	local file = assert(io.open(path, "wb"));
+	local file = assert(io.open(path .. ".new", "wb"));
 	assert(file:write(text));
 	assert(file:close());
+	assert(os.rename(path .. ".new", path));
 end
 
 return files;

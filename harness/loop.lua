@@ -9,6 +9,12 @@ local readers = {}; -- socket -> function to call when it can be read
 
 loop.now = socket.gettime;
 
+-- For how long something is waited for that comes within a moment, in seconds: the machine may be busy with much else. It is less than the
+-- half minute after which the module tries again what has failed for good.
+loop.patience = 20;
+
+local usual_interval = 0.1;
+
 function loop.add(conn, on_readable)
 	readers[conn] = on_readable;
 end
@@ -36,10 +42,10 @@ function loop.turn(timeout)
 	end
 end
 
--- Serves connections until check() gives something true, and returns that; nil when the time is over. What
--- changes without anything being received (a file, a process) is looked at every `interval` seconds.
+-- Serves connections until check() gives something true, and returns that; nil when the time is over, which is `patience` where it is not
+-- given. What changes without anything being received (a file, a process) is looked at every `interval` seconds.
 function loop.wait_until(check, timeout, interval)
-	local deadline = loop.now() + timeout;
+	local deadline = loop.now() + (timeout or loop.patience);
 	while true do
 		local result = check();
 		if result then return result; end
@@ -48,8 +54,13 @@ function loop.wait_until(check, timeout, interval)
 			loop.turn(0);
 			return check() or nil;
 		end
-		loop.turn(interval and math.min(interval, left) or left);
+		loop.turn(math.min(interval or usual_interval, left));
 	end
+end
+
+-- Serves connections for so many seconds: for what is not to happen, or has to be a while ago.
+function loop.pause(seconds)
+	loop.wait_until(function () return false; end, seconds);
 end
 
 return loop;

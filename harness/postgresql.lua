@@ -14,12 +14,12 @@ local process = require "harness.process";
 local prosody = require "harness.prosody";
 local sql = require "harness.sql";
 
-local address = "127.0.0.4";
+local address = "127.0.0.6"; -- of nobody else: it comes back to its port
 local user = "prosody";
 local user_of_root = { name = "nobody", group = "nogroup" };
 
-local start_timeout = 20;
-local stop_timeout = 20;
+local start_timeout = 60;
+local stop_timeout = 60;
 local poll_interval = 0.01;
 
 -- Another process may be faster to take a port that was free.

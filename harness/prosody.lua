@@ -14,8 +14,8 @@ local tables = require "harness.tables";
 
 local merge = tables.merge;
 
-local start_timeout = 20;
-local stop_timeout = 20;
+local start_timeout = 60;
+local stop_timeout = 60;
 local poll_interval = 0.005;
 
 local source = debug.getinfo(1, "S").source:match("^@(.*)/harness/[^/]*$") or ".";
@@ -164,6 +164,14 @@ function prosody.start(options)
 	return self;
 end
 
+-- The servers that are not closed, in the order of their versions and names.
+function prosody.all_open()
+	local list = {};
+	for self in pairs(open_servers) do table.insert(list, self); end
+	table.sort(list, function (a, b) return a.version .. " " .. a.muc_host < b.version .. " " .. b.muc_host; end);
+	return list;
+end
+
 -- Ends all servers that are still there, for the end of a process or of a spec, however it went.
 function prosody.close_all()
 	for self in pairs(open_servers) do
@@ -187,7 +195,7 @@ function server_methods:wait_for_log(text, timeout, from)
 		if log:find(text, 1, true) then return true; end
 		local ok, at = pcall(string.find, log, text);
 		return ok and at;
-	end, timeout or 5, poll_interval);
+	end, timeout, poll_interval);
 	if not found then
 		error(describe_failure(self, string.format("did not log %q", text)), 2);
 	end
@@ -199,7 +207,7 @@ end
 
 -- Runs Lua inside the server, in the context of the MUC component, and returns what it returns: plain values and
 -- tables of such (other values come as text). The chunk gets the arguments as `...`, and in its environment
--- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), st, jid, timer and async; it may wait
+-- module, prosody, muc, muc_of(host), room(room_jid), settle(turns), is_filled(host), st, jid, timer and async; it may wait
 -- as util.async does. An error inside becomes an error here.
 function server_methods:admin(code, ...)
 	if not (self.console and not self.console.closed) and not connect_console(self) then
@@ -225,15 +233,28 @@ local function ended(self)
 	self.pid = nil;
 end
 
--- Runs prosodyctl with this server's configuration, and returns what it says. It is a process of its own; where it asks the
--- server (on Prosody 13.0, for most of what it does), that needs the global modules "admin_socket" and "admin_shell".
-function server_methods:prosodyctl(...)
-	local arguments = command_line.lua { program_path(self.version, "prosodyctl"), "--config", self:config_path(), ... };
-	local pipe = assert(io.popen(command_line.quote(arguments) .. " 2>&1 </dev/null", "r"));
-	local output = pipe:read("a");
-	local ok = pipe:close();
+-- What prosodyctl has the server do, by version: for that it needs the global modules "admin_socket" and "admin_shell".
+local is_asked_of_server = { ["0.12"] = { shell = true }, ["13.0"] = { deluser = true, shell = true } };
+
+local run_command = [[
+	local pipe = assert(io.popen((...), "r"));
+	local output = pipe:read("*a");
+	return output, pipe:close();
+]];
+
+-- Runs prosodyctl with this server's configuration, and returns what it says. It is a process of its own. What it does by itself to
+-- what is stored, the server waits for: SQLite refuses what one of them writes while the other does.
+function server_methods:prosodyctl(name, ...)
+	local arguments = command_line.lua { program_path(self.version, "prosodyctl"), "--config", self:config_path(), name, ... };
+	local command = command_line.quote(arguments) .. " 2>&1 </dev/null";
+	local output, ok;
+	if self:is_running() and not is_asked_of_server[self.version][name] then
+		output, ok = self:admin(run_command, command);
+	else
+		output, ok = assert(load(run_command))(command);
+	end
 	if not ok then
-		error(string.format("prosodyctl %s failed:\n%s", table.concat({ ... }, " "), output), 2);
+		error(string.format("prosodyctl %s failed:\n%s", table.concat({ name, ... }, " "), output), 2);
 	end
 	return output;
 end

@@ -7,7 +7,6 @@ local ssl = require "ssl";
 local certificates = require "harness.certificates";
 local loop = require "harness.loop";
 
-local default_timeout = 5;
 local reasons = { [200] = "OK", [201] = "Created", [302] = "Found", [410] = "Gone", [429] = "Too Many Requests" };
 
 local push_service = {};
@@ -44,10 +43,10 @@ local function accept(self)
 	local plain = self.listener:accept();
 	if not plain then return; end
 	self.connections = self.connections + 1;
-	plain:settimeout(2);
+	plain:settimeout(loop.patience);
 	local conn = ssl.wrap(plain, self.tls);
 	if not conn then plain:close(); return; end
-	conn:settimeout(2);
+	conn:settimeout(loop.patience);
 	local request = conn:dohandshake() and read_request(conn);
 	if not request then conn:close(); return; end
 	table.insert(self.requests, request);
@@ -84,7 +83,7 @@ end
 
 -- The next request, already answered; nil when none comes.
 function service_methods:next_request(timeout)
-	loop.wait_until(function () return self.requests[1]; end, timeout or default_timeout);
+	loop.wait_until(function () return self.requests[1]; end, timeout);
 	return table.remove(self.requests, 1);
 end
 

@@ -13,7 +13,7 @@ end
 function sessions.wait_until_hibernating(server, full_jid, timeout)
 	local found = loop.wait_until(function ()
 		return sessions.is_hibernating(server, full_jid);
-	end, timeout or 5, 0.005);
+	end, timeout, 0.005);
 	return found, not found and full_jid .. " does not hibernate" or nil;
 end
 

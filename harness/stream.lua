@@ -10,9 +10,7 @@ local loop = require "harness.loop";
 local xmlns_stream = "http://etherx.jabber.org/streams";
 local max_stanza_size = 1024*1024*16;
 
-local stream = { default_timeout = 5 };
-
-local default_timeout = stream.default_timeout;
+local stream = {};
 
 local stream_methods = {};
 stream.methods = stream_methods;
@@ -127,7 +125,7 @@ end
 -- Makes the connection, or makes it anew, and opens a stream to a host.
 function stream_methods:connect(to)
 	local conn = assert(socket.tcp());
-	conn:settimeout(self.timeout or default_timeout);
+	conn:settimeout(self.timeout or loop.patience);
 	local ok, err = conn:connect(self.host or "127.0.0.1", self.port);
 	if not ok then
 		conn:close();
@@ -172,7 +170,7 @@ function stream_methods:send(stanza)
 	if self.closed then
 		error(string.format("%s %s cannot send: %s", self.kind, self.jid, self.closed), 2);
 	end
-	self.conn:settimeout(default_timeout);
+	self.conn:settimeout(loop.patience);
 	local ok, err = self.conn:send(tostring(stanza));
 	if not self.closed then
 		self.conn:settimeout(0);
@@ -197,7 +195,7 @@ function stream_methods:receive(timeout, wanted)
 	loop.wait_until(function ()
 		found = take(self, matches);
 		return found or self.closed;
-	end, timeout or default_timeout);
+	end, timeout or loop.patience);
 	return found;
 end
 
@@ -217,7 +215,7 @@ end
 
 function stream_methods:describe_missing(receiver, wanted, timeout)
 	return string.format("%s did not receive %s within %g s. What waits at %s:\n%s",
-		receiver, describe_wanted(wanted), timeout or default_timeout, self.jid, self:dump());
+		receiver, describe_wanted(wanted), timeout or loop.patience, self.jid, self:dump());
 end
 
 -- As receive(), but raises an error that shows what did arrive.
@@ -253,7 +251,7 @@ function stream_methods:iq(stanza, timeout)
 	self:send(stanza);
 	loop.wait_until(function ()
 		return self.replies[key] or self.closed;
-	end, timeout or default_timeout);
+	end, timeout or loop.patience);
 	local reply = self.replies[key];
 	self.replies[key] = nil;
 	if not reply then
@@ -289,7 +287,7 @@ function stream_methods:sync()
 		end
 		return count;
 	end
-	local deadline = loop.now() + default_timeout;
+	local deadline = loop.now() + loop.patience;
 	ping_all(connections, host);
 	repeat
 		local before = count_received();

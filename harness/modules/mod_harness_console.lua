@@ -53,14 +53,25 @@ local function sleep(seconds)
 	wait();
 end
 
+-- What a function knows under a name; nil where there is no such function.
+local function known_to(func, wanted)
+	for i = 1, func and math.huge or 0 do
+		local name, value = debug.getupvalue(func, i);
+		if not name or name == wanted then return value; end
+	end
+end
+
 -- The engine of mod_muc_cloud_notify, of which that shows a part alone; nil when the module is not loaded there.
 local function engine_of(host)
 	local loaded = prosody.hosts[host].modules.muc_cloud_notify;
-	local stats = loaded and loaded.stats;
-	for i = 1, stats and math.huge or 0 do
-		local name, value = debug.getupvalue(stats, i);
-		if not name or name == "engine" then return value; end
-	end
+	return known_to(loaded and loaded.stats, "engine");
+end
+
+-- Whether mod_muc_cloud_notify has loaded all that was stored, and what the last run has left. Also true where it is not loaded itself, or
+-- has nothing to load.
+local function is_filled(host)
+	local loaded = prosody.hosts[host or module.host].modules.muc_cloud_notify;
+	return known_to(loaded and loaded.module.save, "is_filled") ~= false;
 end
 
 -- Whether a batch of a journal is so near that a push waits for it, rather than only a count that has become less.
@@ -93,6 +104,7 @@ local function run(payload)
 	local request = assert(serialization.deserialize(payload));
 	local env = setmetatable({
 		async = async;
+		is_filled = is_filled;
 		jid = jid;
 		module = module;
 		muc = muc_of(module.host);
