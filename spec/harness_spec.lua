@@ -3,6 +3,7 @@
 local lfs = require "lfs";
 local st = require "util.stanza";
 
+local files = require "harness.files";
 local postgresql = require "harness.postgresql";
 local prosody = require "harness.prosody";
 
@@ -123,7 +124,7 @@ versions.describe("harness", function (version)
 			assert.is_false(server:is_running());
 			local log_length = #server:log();
 			server:start_again();
-			server:wait_for_log("Hello and welcome to Prosody", 1, log_length);
+			server:wait_for_log("Hello and welcome to Prosody", nil, log_length);
 			assert.equal("owner", server:admin("return room(...):get_affiliation('alice@users.localhost')", room));
 		end
 	end);
@@ -133,6 +134,38 @@ versions.describe("harness", function (version)
 		server:close();
 		assert.is_false(process_exists(pid));
 		assert.equal(os.getenv("KEEP") and "directory" or nil, lfs.attributes(folder, "mode"));
+	end);
+end);
+
+-- In a process of its own.
+describe("a test that fails", function ()
+	local source = [[
+		describe("a server", function ()
+			local server;
+			before_each(function () server = require "harness.prosody".start { version = %q }; end);
+			after_each(function () server:close(); end);
+			it("passes", function () server:admin "module:log('error', 'It is not shown')"; end);
+			it("fails", function ()
+				server:admin "module:log('warn', 'It is odd'); module:log('error', 'It is\\nbroken'); module:log('info', 'It goes on')";
+				error "So it is";
+			end);
+		end);
+	]];
+
+	it("says what its server has complained of, before that is closed", function ()
+		local path = os.tmpname();
+		assert(os.rename(path, path .. ".lua"));
+		files.write(path .. ".lua", source:format(prosody.versions[1]));
+		local pipe = assert(io.popen(prosody.root .. "/tools/busted -o plainTerminal " .. path .. ".lua", "r"));
+		local output = pipe:read "a";
+		assert.is_nil((pipe:close()));
+		assert(os.remove(path .. ".lua"));
+		local _, to, complaints = output:find("\nComplaints of Prosody [%d.]+ with conference.localhost by [%d:]+, when this failed: fails\n(.-)\n[^ ]");
+		assert.truthy(to, output);
+		complaints = complaints:gsub("%d%d:%d%d:%d%d conference.localhost:harness_console ", "");
+		assert.equal("    warn It is odd\n    error It is | broken", complaints);
+		assert.truthy(output:find("So it is", to, true), output);
+		assert.falsy(output:find("It is not shown", 1, true), output);
 	end);
 end);
 

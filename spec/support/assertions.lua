@@ -1,4 +1,4 @@
--- Assertions that many specs make; tools/busted registers them for all.
+-- Assertions that many specs make; helper.lua registers them for all.
 
 local luassert = require "luassert";
 
