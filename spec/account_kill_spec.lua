@@ -51,7 +51,7 @@ versions.describe("an account with devices", function (version)
 	end
 
 	local function wait_until(what, is_so)
-		assert(loop.wait_until(is_so, 8, 0.02), what);
+		assert(loop.wait_until(is_so, nil, 0.02), what);
 	end
 
 	local function wait_until_stored()
@@ -87,7 +87,7 @@ versions.describe("an account with devices", function (version)
 	local function told(number)
 		local pushes = {};
 		for place = 1, number do
-			local push = app:expect_push(8);
+			local push = app:expect_push();
 			pushes[place] = push.node .. " " .. push.summary["last-message-body"];
 		end
 		table.sort(pushes);

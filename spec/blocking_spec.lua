@@ -144,7 +144,7 @@ versions.describe("blocking", function (version)
 			assert.same({ is_blocked and "1" or "2", "two" }, { push.count, push.summary["last-message-body"] });
 			assert.is_true(loop.wait_until(function ()
 				return server:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats().in_flight") == 0;
-			end, 5));
+			end));
 		end);
 	end
 
@@ -270,7 +270,7 @@ versions.describe("blocking", function (version)
 		files.write(path, list);
 		server:reload_module("blocklist", "localhost");
 		wait_for_tasks();
-		assert.is_true(loop.wait_until(function () return #told(room, "two") == 0; end, 5));
+		assert.is_true(loop.wait_until(function () return #told(room, "two") == 0; end));
 	end);
 
 	it("is what it was where a list is there, but empty, as after a power cut", function ()

@@ -33,15 +33,15 @@ versions.describe("while a start loads", function (version)
 		set_hidden(true);
 		local length = #server:log();
 		muc:manage "load";
-		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", 5, length);
-		server:wait_for_log("The outbox of the last run cannot be read", 5, length);
+		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", nil, length);
+		server:wait_for_log("The outbox of the last run cannot be read", nil, length);
 	end
 
 	local function load_rest()
 		set_hidden(false);
 		assert(loop.wait_until(function ()
 			return server:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats()").queued == 0;
-		end, 5));
+		end));
 	end
 
 	-- A room in which two messages wait for two members, whose nodes are named like them.
@@ -70,7 +70,7 @@ versions.describe("while a start loads", function (version)
 	local function pushes(number)
 		local by_node = {};
 		for _ = 1, number do
-			local push = muc.app:expect_push(5);
+			local push = muc.app:expect_push();
 			by_node[push.node] = push.count .. " " .. (push.summary["last-message-body"] or "-");
 		end
 		muc.app:expect_no_push();

@@ -7,6 +7,7 @@ local versions = require "spec.support.versions";
 
 local room = "den@conference.localhost";
 local members = 1500;
+local most_unhurried_stop = 0.25; -- in seconds: half of what a stop may take to write
 
 -- Members with a device each, in the stores from which they are read at the next start.
 local make_members = [[
@@ -54,7 +55,7 @@ versions.describe("a large room", function (version)
 		server:start_again();
 		connect();
 		olga:join(room, "Olga");
-		server:wait_for_log(members.." device(s) of "..members, 30);
+		server:wait_for_log(members.." device(s) of "..members, 60);
 	end);
 
 	after_each(prosody.close_all);
@@ -81,12 +82,14 @@ versions.describe("a large room", function (version)
 		return of_node;
 	end
 
-	local function each_once(of_node, count, text, missing)
+	-- missing: a node that is not pushed to; other_text: what it may be as well
+	local function each_once(of_node, count, text, missing, other_text)
 		local nodes = 0;
 		for node, of in pairs(of_node) do
 			nodes = nodes + 1;
 			assert.equal(1, #of, node);
-			assert.same({ tostring(count), text }, { of[1].count, of[1].summary["last-message-body"] }, node);
+			local told = of[1].summary["last-message-body"];
+			assert.same({ tostring(count), text }, { of[1].count, told == other_text and text or told }, node);
 			assert.is_not.equal(missing, node);
 		end
 		assert.equal(members - (missing and 1 or 0), nodes);
@@ -113,10 +116,13 @@ versions.describe("a large room", function (version)
 	it("has what is spreading pushed after a restart", function ()
 		app.answer = "silence";
 		server:admin(say_all, room, "One Two");
+		local began = loop.now();
 		server:stop();
+		-- A machine that takes so long for it stores some without their texts, and says so.
+		local is_in_haste = loop.now() - began > most_unhurried_stop and server:log():find("is stored without the texts", 1, true);
 		server:start_again();
 		connect();
-		each_once(pushes(members), 2, "Two");
+		each_once(pushes(members), 2, "Two", nil, is_in_haste and "New Message!");
 	end);
 
 	it("has what is said while a message spreads pushed with it", function ()

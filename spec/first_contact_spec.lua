@@ -83,7 +83,7 @@ versions.describe("first contact", function (version)
 			end
 			enable_all(address);
 			muc:say(rooms[1]);
-			loop.wait_until(function () return count() >= least; end, 5);
+			loop.wait_until(function () return count() >= least; end);
 			for round = 1, 3 do
 				muc:say(rooms[round % 2 + 1]);
 				disable_all(address);
@@ -104,7 +104,7 @@ versions.describe("first contact", function (version)
 		for message = 1, 3 do
 			local before, started = muc.app.count, loop.now();
 			muc:say(room);
-			loop.wait_until(function () return muc.app.count >= before + members; end, 5);
+			loop.wait_until(function () return muc.app.count >= before + members; end);
 			assert.equal(before + members, muc.app.count, message);
 			assert.is_true(loop.now() - started < 1, "within a second");
 		end
@@ -120,7 +120,7 @@ versions.describe("first contact", function (version)
 		seen.answer = "silence";
 		local before = muc.app.count;
 		muc:say(room);
-		loop.wait_until(function () return muc.app.count >= before + members; end, 5);
+		loop.wait_until(function () return muc.app.count >= before + members; end);
 		assert.equal(before + members, muc.app.count);
 		seen.component:sync();
 		assert.equal(0, seen.count);

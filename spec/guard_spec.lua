@@ -31,7 +31,7 @@ versions.describe("guard", function (version)
 	end
 
 	local function is_pushed(what)
-		return app:next_push(8, function (push) return push.node == what; end) ~= nil;
+		return app:next_push(nil, function (push) return push.node == what; end) ~= nil;
 	end
 
 	-- The nodes of what is pushed until the server has nothing left to do.
@@ -112,7 +112,7 @@ versions.describe("guard", function (version)
 			module:hook('cloud_notify/push', module.spec);
 		]]);
 		wake();
-		assert.truthy(loop.wait_until(function () return admin("return module.stopped") > 0; end, 8, 0.02), "no push to be stopped");
+		assert.truthy(loop.wait_until(function () return admin("return module.stopped") > 0; end, nil, 0.02), "no push to be stopped");
 		admin("module:unhook('cloud_notify/push', module.spec)");
 	end
 
@@ -233,7 +233,7 @@ versions.describe("guard", function (version)
 			app.component:sync();
 			assert.same({}, app.pushes);
 			mend();
-			assert.truthy(app:next_push(6));
+			assert.truthy(app:next_push());
 		end);
 	end
 
@@ -270,7 +270,7 @@ versions.describe("guard", function (version)
 		end
 
 		local function wait_for_pushes(count)
-			assert.truthy(loop.wait_until(function () return count_pushes() >= count; end, 4, 0.02), "no further push");
+			assert.truthy(loop.wait_until(function () return count_pushes() >= count; end, nil, 0.02), "no further push");
 		end
 
 		local function errors_since(log_length)

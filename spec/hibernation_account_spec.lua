@@ -34,7 +34,7 @@ versions.describe("a client whose connection is cut and has push enabled on its 
 	it("gets pushes from its own server, and none from the room", function ()
 		cut(ann);
 		say "one";
-		assert(loop.wait_until(function () return muc.app.pushes[1]; end, 5));
+		assert(loop.wait_until(function () return muc.app.pushes[1]; end));
 		assert.same({ contentless }, of_account());
 		end_hibernation(ann);
 		assert.same({}, of_account());

@@ -40,7 +40,7 @@ versions.describe("a journal on a disk", function (version)
 		crowd:wait_until_loaded();
 		local function say()
 			crowd:say();
-			assert.equal(members, crowd:wait_until_told(members));
+			assert.equal(members, crowd:wait_until_told(members, crowd.said));
 			assert.same({ members, 0, 0 }, { crowd:summary() });
 			crowd:forget();
 		end
@@ -53,7 +53,7 @@ versions.describe("a journal on a disk", function (version)
 		local log = server:log(length);
 		assert.equal(1, select(2, log:gsub("error\tThe outbox cannot be stored: " .. members .. " change%(s%)", "")));
 		disk:empty();
-		server:wait_for_log("The outbox can be stored again", 10, length);
+		server:wait_for_log("The outbox can be stored again", nil, length);
 		crowd:wait_until_stored();
 		crowd:kill();
 		crowd:start_again();
@@ -73,7 +73,7 @@ versions.describe_storages("a journal", function (version, storage)
 	end
 
 	local function assert_all_told(count)
-		assert.equal(members, crowd:wait_until_told(members));
+		assert.equal(members, crowd:wait_until_told(members, count or crowd.said));
 		local told, too_often, wrong = crowd:summary(count);
 		assert.same({ members, 0, 0 }, { told, too_often, wrong });
 		crowd:forget();
@@ -124,31 +124,30 @@ versions.describe_storages("a journal", function (version, storage)
 	once("whose store is slow takes a tenth of the time, and one write of a turn", function ()
 		start();
 		server:admin(control, "seconds", 0.2);
-		local started = loop.now();
 		server:admin([[
 			local control = prosody.hosts[module.host].modules.storage_harness.control;
-			local time = require "util.time".now;
-			local last = time();
-			control.longest = 0; -- turn of the event loop
+			local before = #control.writes;
+			control.most = 0; -- in a turn of the event loop
 			timer.add_task(0.005, function ()
-				control.longest = math.max(control.longest, time() - last - 0.005);
-				last = time();
+				control.most = math.max(control.most, #control.writes - before);
+				before = #control.writes;
 				return 0.005;
 			end);
 		]]);
-		local writes = #server:admin(control);
-		loop.wait_until(function ()
+		local before, all = #server:admin(control), nil;
+		assert(loop.wait_until(function ()
 			crowd:say();
-			return loop.now() - started > 5;
-		end, 6, 0.1);
-		local all, took = server:admin(control), 0;
-		for i = writes + 1, #all do took = took + all[i].finish - all[i].start; end
-		local share = took / (loop.now() - started);
-		assert.is_true(#all - writes >= 2 and share < 0.16, share); -- of a short time, at the begin of which there is nothing to rest from
-		local longest = server:admin("return prosody.hosts[module.host].modules.storage_harness.control.longest");
-		assert.is_true(longest >= 0.19 and longest < 0.3, longest);
+			all = server:admin(control);
+			return #all - before >= 3;
+		end), "it is not written");
+		-- The last one is after the rest from those before it. Each rests from what it took itself, which is longer on a machine that is busy.
+		local took = 0;
+		for i = before + 1, #all - 1 do took = took + all[i].finish - all[i].start; end
+		local share = took / (all[#all].start - all[before + 1].start);
+		assert.is_true(took >= 0.4 and share < 0.13, share);
+		assert.equal(1, server:admin("return prosody.hosts[module.host].modules.storage_harness.control.most"));
 		server:admin(control, "seconds", 0);
-		assert(loop.wait_until(function () return select(3, crowd:summary()) == 0; end, 10));
+		assert(loop.wait_until(function () return select(3, crowd:summary()) == 0; end));
 		crowd:wait_until_stored();
 		crowd:forget();
 		crowd:say();
@@ -171,7 +170,7 @@ versions.describe_storages("a journal", function (version, storage)
 		crowd:forget();
 		crowd:watch();
 		crowd.muc:manage("load");
-		assert.equal(members - 3, crowd:wait_until_told(members - 3));
+		assert.equal(members - 3, crowd:wait_until_told(members - 3, crowd.said));
 		assert.same({ members - 3, 0, 0 }, { crowd:summary() });
 		for i = 1, 3 do assert.is_nil(crowd.told["user" .. i]); end
 	end);
@@ -184,7 +183,7 @@ versions.describe_storages("a journal", function (version, storage)
 		end
 		assert.is_true(loop.wait_until(function ()
 			return select(3, crowd:summary()) == 0 and crowd:summary() == members;
-		end, 10));
+		end));
 		server:reload_module("muc_cloud_notify");
 		crowd:wait_until_stored();
 		local given = {};
@@ -226,7 +225,7 @@ versions.describe_storages("a journal", function (version, storage)
 		for i, name in ipairs(names) do mend[i] = storage.damage(server, "muc_cloud_notify_outbox", name); end
 		crowd:start_again();
 		crowd:wait_until_loaded();
-		for _, name in ipairs(names) do server:wait_for_log("error\tThe record " .. name .. " of the outbox", 5, crowd.log_length); end
+		for _, name in ipairs(names) do server:wait_for_log("error\tThe record " .. name .. " of the outbox", nil, crowd.log_length); end
 		crowd:forget();
 		crowd:say();
 		assert_all_told(1);

@@ -48,9 +48,7 @@ versions.describe_local_storages("an account that is looked at late", function (
 	local function activate_late_host()
 		server:admin [[
 			if not prosody.hosts["late.localhost"] then assert(require "core.hostmanager".activate("late.localhost", {})); end
-			local wait, done = async.waiter();
-			timer.add_task(0.2, done);
-			wait();
+			settle(200);
 		]];
 	end
 
@@ -134,7 +132,7 @@ versions.describe_local_storages("an account that is looked at late", function (
 				assert.same({ "old" }, stored(bare_jid));
 				store_faults.set(server, {});
 				if fault.is_down then server:admin "prosody.hosts[module.host].modules.muc_cloud_notify.read_records()"; end
-				assert.truthy(loop.wait_until(function () return not stored(bare_jid)[1]; end, 5, 0.05));
+				assert.truthy(loop.wait_until(function () return not stored(bare_jid)[1]; end, nil, 0.05));
 			end);
 		end
 	end
@@ -179,6 +177,7 @@ versions.describe_local_storages("an account that is looked at late", function (
 		]];
 		muc:manage "unload";
 		muc:manage "load";
+		muc:wait_until_loaded();
 		assert.same({ "old" }, pushed(room));
 		server:admin "module.mend_markers()";
 		muc:manage "reload"; -- so that it is looked at

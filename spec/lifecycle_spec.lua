@@ -119,6 +119,7 @@ versions.describe("lifecycle", function (version)
 			app.answer = transient;
 			muc:say(room);
 			local push = app:expect_push();
+			app:clear(); -- on a slow machine it was sent again already
 			app.answer = "result";
 			server:reload_module(name);
 			local again = app:expect_push();
@@ -156,11 +157,12 @@ versions.describe("lifecycle", function (version)
 		local asked = loop.now();
 		muc:say(room);
 		local push = app:expect_push();
+		app:clear(); -- on a slow machine it was sent again already
+		app.answer = "result";
 		server:reload_module("muc_cloud_notify", hasty_service);
 		local again = app:expect_push();
 		assert.is_true(loop.now() - asked >= reply_timeout);
 		assert.is_not.equal(push.id, again.id);
-		app:reply(again, "result");
 		app:expect_no_push();
 	end);
 

@@ -5,10 +5,6 @@ local prosody = require "harness.prosody";
 
 local versions = require "spec.support.versions";
 
-local function pause(seconds)
-	loop.wait_until(function () return false; end, seconds, 0.05);
-end
-
 -- A MUC service of which only the rooms are there. Each look at a room's JID is counted.
 local function new_service()
 	local service = { handlers = {}, looks = 0, rooms = {} };
@@ -170,6 +166,14 @@ versions.describe("a room that was put out", function (version)
 		ann, olga = server:user("ann@users.localhost/phone"), server:user("olga@users.localhost/desk");
 		olga:create_room(room, "Olga");
 		olga:affiliate(room, "ann@users.localhost", "member");
+		server:admin([[
+			local first = room(...);
+			local save = first.save;
+			function first.save(...)
+				prosody.saves = (prosody.saves or 0) + 1;
+				return save(...);
+			end
+		]], room);
 		ann:join(room, "Ann"); -- consents, which is to be stored in a moment
 	end);
 
@@ -189,20 +193,12 @@ versions.describe("a room that was put out", function (version)
 		server:admin "collectgarbage(); collectgarbage('stop');";
 		olga:create_room(other, "Olga");
 		assert.same({ other }, server:admin "local all = {}; for live in muc.live_rooms() do table.insert(all, live.jid); end return all;");
-		pause(1.5); -- the module would have stored it by then
+		loop.pause(1.5); -- the module would have stored it by then
 		assert.is_true(is_occupied());
 	end);
 
 	it("is stored where it is in memory still", function ()
-		server:admin([[
-			local first = room(...);
-			local save = first.save;
-			function first.save(...)
-				prosody.saves = (prosody.saves or 0) + 1;
-				return save(...);
-			end
-		]], room);
-		assert(loop.wait_until(function () return server:admin "return prosody.saves" == 1; end, 5, 0.05));
+		assert(loop.wait_until(function () return server:admin "return prosody.saves" == 1; end, nil, 0.05));
 		assert.is_true(is_occupied());
 	end);
 end);

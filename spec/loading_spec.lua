@@ -32,7 +32,7 @@ versions.describe_storages("the registrations", function (version, storage)
 	end
 
 	local function wait_for_status(kind)
-		loop.wait_until(function () return status() == kind; end, 5);
+		loop.wait_until(function () return status() == kind; end);
 	end
 
 	-- Loads the module anew, with an engine that knows nobody, from a store that behaves in that way.
@@ -53,11 +53,12 @@ versions.describe_storages("the registrations", function (version, storage)
 		return room, members;
 	end
 
-	-- All pushes for what was sent so far: "count text", by node.
-	local function pushes(number)
+	-- All pushes for what was sent so far: "count text", by node. seconds: until the next one at most, where it is not to be what is tried
+	-- again by itself, after five seconds
+	local function pushes(number, seconds)
 		local by_node = {};
 		for _ = 1, number do
-			local push = muc.app:expect_push(4);
+			local push = muc.app:expect_push(seconds);
 			assert.is_nil(by_node[push.node], push.node);
 			by_node[push.node] = push.count.." "..push.summary["last-message-body"];
 		end
@@ -91,17 +92,19 @@ versions.describe_storages("the registrations", function (version, storage)
 		assert.same({ [members[1]] = "3 once more", [members[3]] = "3 once more" }, pushes(2));
 		mend();
 		server:admin "prosody.hosts[module.host].modules.muc_cloud_notify.read_records()";
-		assert.same({ [broken] = "3 once more" }, pushes(1));
+		assert.same({ [broken] = "3 once more" }, pushes(1, 4));
 		assert.equal("info", (status()));
 	end);
 
 	-- Where the store fails above of what Prosody stores in, that makes no difference.
 	if storage.name == "internal" then
-		it("are all there after a second in which the store could not be read", function ()
+		it("are all there after a while in which the store could not be read", function ()
 			local room, members = room_of(30);
-			load_anew { fail_after = 10, seconds = 1 };
+			load_anew { fail_after = 10, seconds = 3600 };
 			muc:say(room, "early");
+			muc.app:expect_no_push();
 			assert.equal("error", (status()));
+			store_faults.set(server, {});
 			assert.same(all(members, "1 early"), pushes(30));
 			assert.equal("info", (status()));
 			muc:say(room, "late");
@@ -127,7 +130,7 @@ versions.describe_storages("the registrations", function (version, storage)
 				faults.is_down = false;
 				read_records();
 			]];
-			assert.same({ [members[1]] = "1 early" }, pushes(1));
+			assert.same({ [members[1]] = "1 early" }, pushes(1, 4));
 		end);
 
 		for _, when in ipairs { "at once", "in the middle" } do
@@ -155,7 +158,8 @@ versions.describe_storages("the registrations", function (version, storage)
 				return tostring(st.stanza("iq", { type = "set", from = user.jid, to = server.muc_host, id = node })
 					:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = node }));
 			end
-			for _, number in ipairs { 1, 4 } do
+			-- A user who sends so many in a row. Returns how often is read.
+			local function count_reads(number)
 				local user, room = muc:new_member();
 				store_faults.set(server, { delay = 0.02 });
 				local xml, nodes = {}, {};
@@ -164,15 +168,24 @@ versions.describe_storages("the registrations", function (version, storage)
 					xml[i] = enable(user, nodes[i]);
 				end
 				user.component:send(table.concat(xml));
-				for _, node in ipairs(nodes) do assert.equal("result", user:expect({ name = "iq", id = node }, 5).attr.type); end
-				assert.same({ 1, number }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
+				for _, node in ipairs(nodes) do assert.equal("result", user:expect({ name = "iq", id = node }).attr.type); end
+				local reads, writes = store_faults.counts(server);
+				assert.equal(number, writes);
 				muc:say(room, "hello");
 				assert.same(all(nodes, "1 hello"), pushes(number));
 				store_faults.set(server, {});
-				loop.wait_until(function () end, 0.02); -- what was read just now is not read again
+				loop.pause(0.02); -- what was read just now is not read again
 				assert.equal("result", muc:disable(user, "n1"));
 				assert.same({ 1, 1 }, { table.unpack({ store_faults.counts(server) }, 1, 2) });
+				return reads;
 			end
+			assert.equal(1, count_reads(1));
+			-- On a machine that is busy with something else, what was read may not be from just now any more.
+			local fewest = math.huge;
+			for _ = 1, 10 do
+				if fewest > 1 then fewest = math.min(fewest, count_reads(4)); end
+			end
+			assert.equal(1, fewest);
 		end);
 
 		it("leave the store one after the other when many devices are given up at once", function ()
@@ -185,7 +198,7 @@ versions.describe_storages("the registrations", function (version, storage)
 			store_faults.set(server, { delay = 0.01 });
 			muc.app.answer = { type = "cancel", condition = "item-not-found" };
 			muc:say(room);
-			for _ = 1, 20 do muc.app:expect_push(4); end
+			for _ = 1, 20 do muc.app:expect_push(); end
 			-- One of them is registered again, maybe while it is still to be removed.
 			assert.equal("result", muc:enable(user, members[1]));
 			muc.app.answer = "result";
@@ -195,7 +208,7 @@ versions.describe_storages("the registrations", function (version, storage)
 				end
 				return true;
 			end
-			assert.truthy(loop.wait_until(are_gone, 10, 0.05));
+			assert.truthy(loop.wait_until(are_gone, nil, 0.05));
 			local _, writes, most_writes = store_faults.counts(server);
 			assert.truthy(writes == 20 or writes == 21, writes);
 			assert.truthy(most_writes < 6, most_writes); -- by the devices of two or three users, and the request
@@ -231,11 +244,11 @@ versions.describe_storages("the registrations", function (version, storage)
 			muc:say(room, "without one who left");
 			store_faults.set(server, {});
 			local last = {};
-			local push = muc.app:expect_push(10);
-			while push do
+			repeat -- it may take several
+				local push = muc.app:expect_push();
 				last[push.node] = push.count.." "..push.summary["last-message-body"];
-				push = muc.app:next_push(0.5);
-			end
+			until last[members[1]] and (last[members[2]] or ""):find("^202 ");
+			muc.app:expect_no_push();
 			assert.same({ [members[1]] = "1 New Message!", [members[2]] = "202 New Message!" }, last);
 		end);
 	end

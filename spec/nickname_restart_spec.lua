@@ -60,7 +60,7 @@ versions.describe_storages("nickname over a restart", function (version, storage
 		local room, nick = new_member();
 		local length = #server:log();
 		muc:restart("stop");
-		server:wait_for_log("are registered", 20, length); -- who comes and goes before that is not seen
+		server:wait_for_log("are registered", 60, length); -- who comes and goes before that is not seen
 		local other = server:user("other@users.localhost/phone");
 		other:join(room, nick);
 		other:leave(room);

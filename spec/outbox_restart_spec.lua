@@ -1,6 +1,8 @@
 -- The outbox over a clean stop: pushes that could not be sent before are sent after the next start.
 
 local files = require "harness.files";
+local loop = require "harness.loop";
+local prosody = require "harness.prosody";
 
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
@@ -43,6 +45,18 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		return nodes;
 	end
 
+	-- Without a journal: waits until nothing is in the store any more of what the last run has left, as all of it is told.
+	local function wait_until_cleared()
+		if prosody.has_journal then return; end
+		assert(loop.wait_until(function ()
+			return server:admin [[
+				local store = module:open_store("muc_cloud_notify_outbox");
+				for _ in store:users() do return false; end
+				return store:get(nil) == nil;
+			]];
+		end), "it is not removed");
+	end
+
 	it("sends one push, which counts all that is unread", function ()
 		local user, room = muc:new_member();
 		local other = server:user("other-" .. user.jid);
@@ -62,6 +76,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.equal("3", muc.app:expect_push_for("late").count);
 		muc.app:clear();
 		muc:wait_until_stored();
+		wait_until_cleared();
 		muc:restart("kill"); -- what was pushed is not in the store any more
 		assert.same({}, nodes_pushed());
 	end);
@@ -103,7 +118,7 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 		assert.truthy(storage.read(server, bare_jid));
 		muc.app.answer = persistent;
 		muc:say(room);
-		assert.is_nil(storage.read(server, bare_jid));
+		assert.truthy(loop.wait_until(function () return not storage.read(server, bare_jid); end), "it is still registered");
 	end);
 
 	it("sends no push to members that have returned, to former members, nor to devices that are gone", function ()
@@ -170,14 +185,14 @@ versions.describe_storages("outbox over a restart", function (version, storage)
 			muc.app:expect_no_push();
 			assert(os.remove(folder));
 			assert(os.rename(folder .. ".elsewhere", folder));
-			for _, node in ipairs { "n1", "n2" } do assert.equal("1", muc.app:expect_push_for(node, 5).count); end
+			for _, node in ipairs { "n1", "n2" } do assert.equal("1", muc.app:expect_push_for(node).count); end
 		end);
 
 		it("does not wait for a room that cannot be read though others can", function ()
 			local rooms = leave_waiting { "n1", "n2" };
 			local path = storage.record_path(server, "config", (rooms[1]:match("^[^@]+")));
 			muc:restart("stop", function () files.write(path, "return nothing {"); end);
-			assert.equal("1", muc.app:expect_push_for("n2", 5).count);
+			assert.equal("1", muc.app:expect_push_for("n2").count);
 			muc.app:expect_no_push();
 		end);
 	end

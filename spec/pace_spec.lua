@@ -2,8 +2,11 @@
 
 local loop = require "harness.loop";
 
+local before_due = require "spec.support.before_due";
 local muc_service = require "spec.support.muc_service";
 local versions = require "spec.support.versions";
+
+local interval = 1; -- between two pushes of a room, in seconds
 
 local function mention_of(bare_jid)
 	return "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:" .. bare_jid .. "'/>";
@@ -29,14 +32,18 @@ versions.describe("pace", function (version)
 	end
 
 	it("pushes the first message at once, and the others together a second later", function ()
-		local _, room = new_member();
-		muc:say(room, "1");
-		assert.same({ "n1 1 1" }, muc:take_pushes());
-		for i = 2, 50 do
-			muc.bob:say(room, tostring(i));
-		end
-		muc.bob.component:sync();
-		assert.same({}, muc:take_pushes());
+		before_due(interval, function (begin)
+			local _, room = new_member();
+			muc.app:start_anew();
+			begin();
+			muc:say(room, "1");
+			assert.same({ "n1 1 1" }, muc:take_pushes());
+			for i = 2, 50 do
+				muc.bob:say(room, tostring(i));
+			end
+			muc.bob.component:sync();
+			assert.same({}, muc:take_pushes());
+		end);
 		local push = muc.app:expect_push(3);
 		assert.equal("50", push.count);
 		assert.equal("50", push.summary["last-message-body"]);
@@ -44,13 +51,17 @@ versions.describe("pace", function (version)
 	end);
 
 	it("does not make a mention wait", function ()
-		local _, room, bare_jid = new_member();
-		muc:say(room, "1");
-		muc:say(room, "2");
-		assert.same({ "n1 1 1" }, muc:take_pushes());
-		muc.bob:say(room, "3", mention_of(bare_jid));
-		muc.bob.component:sync();
-		assert.same({ "n1 3 3" }, muc:take_pushes());
+		before_due(interval, function (begin)
+			local _, room, bare_jid = new_member();
+			muc.app:start_anew();
+			begin();
+			muc:say(room, "1");
+			muc:say(room, "2");
+			assert.same({ "n1 1 1" }, muc:take_pushes());
+			muc.bob:say(room, "3", mention_of(bare_jid));
+			muc.bob.component:sync();
+			assert.same({ "n1 3 3" }, muc:take_pushes());
+		end);
 	end);
 
 	it("does not make another room wait", function ()
@@ -64,12 +75,17 @@ versions.describe("pace", function (version)
 	end);
 
 	it("says no more of a room that was read meanwhile", function ()
-		local user, room = new_member();
-		muc:say(room, "1");
-		muc:say(room, "2");
-		assert.same({ "n1 1 1" }, muc:take_pushes());
-		user:join(room, "ann");
-		loop.wait_until(function () return false; end, 1.5);
+		local user, room;
+		before_due(interval, function (begin)
+			user, room = new_member();
+			muc.app:start_anew();
+			begin();
+			muc:say(room, "1");
+			muc:say(room, "2");
+			assert.same({ "n1 1 1" }, muc:take_pushes());
+			user:join(room, "ann");
+		end);
+		loop.pause(1.5 * interval);
 		muc.app:expect_no_push();
 		user:leave(room);
 		muc:say(room, "3");
@@ -82,7 +98,7 @@ versions.describe("pace", function (version)
 		muc:say(room, "1");
 		assert.equal("1", muc.app:expect_push().count);
 		muc:say(room, "2");
-		loop.wait_until(function () return false; end, 1.5);
+		loop.pause(1.5);
 		muc.app:expect_no_push();
 		muc.app.answer = "result";
 		assert.truthy(server:is_running());

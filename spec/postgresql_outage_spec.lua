@@ -112,7 +112,7 @@ versions.describe("PostgreSQL", function (version)
 			cluster:restart();
 			ask(5);
 		end
-		assert(loop.wait_until(function () return answered == sent; end, 20));
+		assert(loop.wait_until(function () return answered == sent; end, 60));
 		garbage_is_collected();
 		for node in pairs(registered) do -- those of them who were confirmed are members from now on
 			if node:find("^middle") then

@@ -62,7 +62,7 @@ versions.describe("two shards", function (version)
 			local length = #shard.server:log();
 			shard.server:start_again();
 			shard.muc:connect();
-			shard.server:wait_for_log(("%d device(s) of %d user(s)"):format(devices, devices), 20, length);
+			shard.server:wait_for_log(("%d device(s) of %d user(s)"):format(devices, devices), 60, length);
 			assert_told("2", databases.counts(shard.muc.app, devices), name == "b");
 		end
 		shards.b.muc.app:expect_no_push();

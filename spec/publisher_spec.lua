@@ -142,7 +142,7 @@ versions.describe("the publisher", function (version)
 			taken = push.from;
 			return "result";
 		end;
-		assert.is_true(loop.wait_until(function () return taken and in_flight() == 0; end, 5));
+		assert.is_true(loop.wait_until(function () return taken and in_flight() == 0; end));
 		assert.equal("localhost", taken);
 	end);
 

@@ -51,20 +51,20 @@ for _, s2s in ipairs { "dialback", "certificates" } do
 					end
 					return count;
 				]], (client or ann).jid) == count;
-			end, 5, 0.005), "the messages do not come to the far server");
+			end, nil, 0.005), "the messages do not come to the far server");
 		end
 
 		local function wait_until_left(client)
 			assert(loop.wait_until(function ()
 				return not near:admin("return room(...):get_occupant_jid(select(2, ...))", room, (client or ann).jid);
-			end, 5, 0.005), "the occupant stays");
+			end, nil, 0.005), "the occupant stays");
 			near:settle();
 		end
 
 		local function wait_until_unlinked()
 			assert(loop.wait_until(function ()
 				return near:admin("return prosody.hosts[module.host].s2sout[...] == nil", far_host);
-			end, 5, 0.005), "the link stays");
+			end, nil, 0.005), "the link stays");
 			near:settle();
 		end
 

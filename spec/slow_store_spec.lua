@@ -124,7 +124,7 @@ versions.describe("a slow store", function (version)
 		assert(loop.wait_until(function ()
 			now = stats();
 			return now.devices + now.accounts > users; -- and the first one
-		end, 10, 0.02), ("%d, %d"):format(now.devices, now.accounts));
+		end, nil, 0.02), ("%d, %d"):format(now.devices, now.accounts));
 	end
 
 	local function assert_no_turn_is_long()
@@ -139,7 +139,7 @@ versions.describe("a slow store", function (version)
 		local room = muc:new_room(members);
 		load_anew();
 		wait_for(#members);
-		loop.wait_until(function () end, 0.2); -- what comes after that
+		loop.pause(0.2); -- what comes after that
 		assert_no_turn_is_long();
 		server:admin "prosody.slow.seconds = nil";
 		local nodes = muc:pushed(room);
@@ -162,7 +162,7 @@ versions.describe("a slow store", function (version)
 		set_slow();
 		client:send(st.iq({ type = "set", to = client.bare_jid, id = "enable" })
 			:tag("enable", { xmlns = "urn:xmpp:push:0", jid = muc.app.jid, node = "phone" }));
-		assert(loop.wait_until(function () return stats().accounts > before; end, 5, 0.02));
+		assert(loop.wait_until(function () return stats().accounts > before; end, nil, 0.02));
 		server:settle();
 		assert_no_turn_is_long();
 	end);
@@ -179,8 +179,8 @@ versions.describe("a slow store", function (version)
 		]]):format(bare_jid, muc.app.jid));
 		local length = #server:log();
 		load_anew();
-		assert(loop.wait_until(function () return not server:admin "return prosody.slow.on_read ~= nil"; end, 5, 0.02));
-		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", 10, length);
+		assert(loop.wait_until(function () return not server:admin "return prosody.slow.on_read ~= nil"; end, nil, 0.02));
+		server:wait_for_log("device%(s%) of %d+ user%(s%) are registered", nil, length);
 		server:admin "prosody.slow.seconds = nil";
 		assert.same({ "new", name }, (muc:pushed(room)));
 	end);
@@ -193,7 +193,7 @@ versions.describe("a slow store", function (version)
 				local room = muc:new_room { bare_jid };
 				after_reading("accounts", name, ([[require "core.usermanager".disable_user(%q, "localhost");]]):format(name));
 				load_anew();
-				assert(loop.wait_until(function () return not server:admin "return prosody.slow.on_read ~= nil"; end, 5, 0.02));
+				assert(loop.wait_until(function () return not server:admin "return prosody.slow.on_read ~= nil"; end, nil, 0.02));
 				server:admin "prosody.slow.seconds = nil";
 				assert.same({}, (muc:pushed(room)));
 				server:admin([[require "core.usermanager".enable_user(..., "localhost")]], name);

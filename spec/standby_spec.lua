@@ -75,17 +75,17 @@ versions.describe("two processes of one domain", function (version)
 
 	it("push from one of them, while the other one waits, says so, and refuses to register devices", function ()
 		start(two);
-		two.server:wait_for_log("warn\tprocess " .. one.server.pid .. " on [^\n]* served " .. host, 5);
+		two.server:wait_for_log("warn\tprocess " .. one.server.pid .. " on [^\n]* served " .. host);
 		local before, length = database:contents(), #two.server:log();
 		local her = two.server:user(user.jid);
 		assert.same(on_standby, refusal(two.muc:enable(her, "n2")));
 		assert.same(on_standby, refusal(two.muc:disable(her, "n1")));
 		-- A message is broadcast there as ever, and told to nobody.
 		two.muc:say(room, "said where nobody serves");
-		assert.truthy(two.muc.bob:receive(5, function (stanza) return stanza:get_child_text("body") == "said where nobody serves"; end));
+		assert.truthy(two.muc.bob:receive(nil, function (stanza) return stanza:get_child_text("body") == "said where nobody serves"; end));
 		two.server:admin("module:fire_event('user-deleted', ...)", { username = "member-1", host = "users.localhost" });
-		two.server:wait_for_log("Another process serves " .. host .. ": process " .. one.server.pid, 10, length);
-		two.server:wait_for_log("What was said before is not pushed from here", 12, length);
+		two.server:wait_for_log("Another process serves " .. host .. ": process " .. one.server.pid, nil, length);
+		two.server:wait_for_log("What was said before is not pushed from here", nil, length);
 		two.muc.app:expect_no_push();
 		assert.equal(before, database:contents());
 		assert.same({ "n1" }, told(one.muc, room, 1));
@@ -105,7 +105,7 @@ versions.describe("two processes of one domain", function (version)
 
 	it("hand over at once when the one that serves is killed on the same machine, with all that was not answered", function ()
 		start(one);
-		one.server:wait_for_log("warn\tprocess " .. two.server.pid .. " on [^\n]* served " .. host, 5);
+		one.server:wait_for_log("warn\tprocess " .. two.server.pid .. " on [^\n]* served " .. host);
 		two.muc.app.answer = "silence";
 		two.muc:say(room, "not answered");
 		databases.counts(two.muc.app, 3);
@@ -120,10 +120,10 @@ versions.describe("two processes of one domain", function (version)
 		local crowd = one.muc:new_room();
 		assert.equal(devices, databases.enable_members(one.muc, crowd, nodes));
 		start(two);
-		two.server:wait_for_log("warn\tprocess " .. one.server.pid .. " on [^\n]* served " .. host, 5);
+		two.server:wait_for_log("warn\tprocess " .. one.server.pid .. " on [^\n]* served " .. host);
 		one.muc.bob:join(crowd, "bob");
 		one.muc.bob:say(crowd, "to all");
-		loop.wait_until(function () return #one.muc.app.pushes > 20; end, 10);
+		loop.wait_until(function () return #one.muc.app.pushes > 20; end);
 		one.muc.app.answer = "silence";
 		hand_over(one, two, "kill");
 		local reached, counts = {}, databases.counts(two.muc.app, devices - #one.muc.app.pushes);
@@ -152,7 +152,7 @@ versions.describe("two processes of one domain", function (version)
 					serves[i], waits[i] = log:find("are registered", 1, true), log:find("\twarn\tprocess %d+ on [^\n]* served ");
 				end
 				return (serves[1] or waits[1]) and (serves[2] or waits[2]);
-			end, 10, 0.01));
+			end, nil, 0.01));
 			assert.is_true((serves[1] == nil) ~= (serves[2] == nil));
 		end
 	end);
@@ -191,7 +191,7 @@ describe("a process that is not heard of any more", function ()
 			assert.equal("result", case.four.muc:enable(case.user_in_outage, "n1"));
 			assert.same({ "n1" }, told(case.four.muc, case.room_in_outage, 1));
 			case.five = start(outage, version);
-			case.five.server:wait_for_log("warn\tprocess " .. case.four.server.pid .. " on [^\n]* served " .. host, 5);
+			case.five.server:wait_for_log("warn\tprocess " .. case.four.server.pid .. " on [^\n]* served " .. host);
 			-- Only the first one of these goes by a way that is cut off.
 			case.shared = databases.new();
 			case.way = relay.start(case.shared.global.sql.host, case.shared.global.sql.port);
@@ -200,7 +200,7 @@ describe("a process that is not heard of any more", function ()
 			assert.equal("result", case.six.muc:enable(case.user_cut_off, "n1"));
 			assert.same({ "n1" }, told(case.six.muc, case.room_cut_off, 1));
 			case.seven = start(case.shared, version);
-			case.seven.server:wait_for_log("warn\tprocess " .. case.six.server.pid .. " on [^\n]* served " .. host, 5);
+			case.seven.server:wait_for_log("warn\tprocess " .. case.six.server.pid .. " on [^\n]* served " .. host);
 			table.insert(cases, case);
 		end
 	end);
@@ -217,8 +217,8 @@ describe("a process that is not heard of any more", function ()
 			case.length = #case.three.server:log();
 			case.three.server:start_again();
 			case.three.muc:connect();
-			case.three.server:wait_for_log("warn\tprocess 1 on elsewhere served " .. host, 5, case.length);
-			case.two.server:wait_for_log("warn\tprocess " .. case.one.server.pid .. " on [^\n]* served " .. host, 5);
+			case.three.server:wait_for_log("warn\tprocess 1 on elsewhere served " .. host, nil, case.length);
+			case.two.server:wait_for_log("warn\tprocess " .. case.one.server.pid .. " on [^\n]* served " .. host);
 			case.one.server:freeze();
 			case.since = loop.now();
 			case.one.muc.bob:say(case.room, "to the one that is frozen");
@@ -258,7 +258,7 @@ describe("a process that is not heard of any more", function ()
 		end
 		cluster:start_again();
 		for _, case in ipairs(cases) do
-			case.five.server:wait_for_log("Another process serves " .. host .. ": process " .. case.four.server.pid, 20, case.length);
+			case.five.server:wait_for_log("Another process serves " .. host .. ": process " .. case.four.server.pid, 60, case.length);
 			assert.equal("result", (case.four.muc:enable(case.user_in_outage, "n2")));
 			assert.same({ "n1", "n2" }, told(case.four.muc, case.room_in_outage, 2));
 			assert.is_nil(case.four.server:log():find(" serves " .. host .. " now", 1, true));
@@ -287,8 +287,8 @@ describe("a process that is not heard of any more", function ()
 		end
 		for _, case in ipairs(cases) do
 			local other = "process " .. case.seven.server.pid .. " on [^\n]* ";
-			case.six.server:wait_for_log("error\t" .. other .. "serves " .. host .. " now", 10, case.length);
-			case.six.server:wait_for_log("warn\t" .. other .. "served " .. host, 5, case.length);
+			case.six.server:wait_for_log("error\t" .. other .. "serves " .. host .. " now", nil, case.length);
+			case.six.server:wait_for_log("warn\t" .. other .. "served " .. host, nil, case.length);
 			assert.same({}, told(case.six.muc, case.room_cut_off, 0));
 			assert.same(on_standby, refusal(case.six.muc:enable(case.user_cut_off, "n3")));
 			assert.equal(case.contents, case.shared:contents(), "it has stored what it knew");
@@ -301,9 +301,9 @@ describe("a process that is not heard of any more", function ()
 			local length = #case.one.server:log();
 			case.one.muc.app:clear();
 			case.one.server:signal("CONT");
-			case.one.server:wait_for_log("error\tprocess " .. case.two.server.pid .. " on [^\n]* serves " .. host .. " now", 5, length);
-			case.one.server:wait_for_log("warn\tprocess " .. case.two.server.pid .. " on [^\n]* served " .. host, 5, length);
-			assert.truthy(case.one.muc.bob:receive(5, function (stanza) return stanza:get_child_text("body") == "to the one that is frozen"; end));
+			case.one.server:wait_for_log("error\tprocess " .. case.two.server.pid .. " on [^\n]* serves " .. host .. " now", nil, length);
+			case.one.server:wait_for_log("warn\tprocess " .. case.two.server.pid .. " on [^\n]* served " .. host, nil, length);
+			assert.truthy(case.one.muc.bob:receive(nil, function (stanza) return stanza:get_child_text("body") == "to the one that is frozen"; end));
 			case.one.muc.app:expect_no_push();
 			assert.same({ "n1", "n2" }, told(case.two.muc, case.room, 2));
 		end
@@ -316,8 +316,8 @@ describe("a process that is not heard of any more", function ()
 				[[{"id":"another","counter":8,"machine":"elsewhere","pid":1}]], store);
 		end
 		for _, case in ipairs(cases) do
-			case.three.server:wait_for_log("error\tprocess 1 on elsewhere serves " .. host .. " now", 10, case.length);
-			case.three.server:wait_for_log("warn\tprocess 1 on elsewhere served " .. host, 5, case.length);
+			case.three.server:wait_for_log("error\tprocess 1 on elsewhere serves " .. host .. " now", nil, case.length);
+			case.three.server:wait_for_log("warn\tprocess 1 on elsewhere served " .. host, nil, case.length);
 			assert.same({}, told(case.three.muc, case.room_of_copy, 0));
 		end
 	end);

@@ -38,16 +38,22 @@ versions.describe("a turn of the event loop", function (version)
 		return crowd.server:admin("return prosody.hosts[module.host].modules.harness_lateness[...]()", name);
 	end
 
-	local function assert_no_turn_was_long()
-		local latest, busiest, ticks = call "finish";
+	-- Returns for how long it was held up at worst, by whatever else than a lack of CPUs.
+	local function assert_no_turn_was_busy()
+		local _, busiest, ticks, latest = call "finish";
 		if os.getenv "TURN_FIGURES" then print(version, ("late %.4f s, busy %.4f s, %d ticks"):format(latest, busiest, ticks)); end
 		assert.is_true(ticks > 20, ticks);
 		assert.is_true(busiest < most_cpu, ("one took %.3f s of CPU"):format(busiest));
+		return latest;
+	end
+
+	local function assert_no_turn_was_long()
+		local latest = assert_no_turn_was_busy();
 		assert.is_true(latest < most_late, ("one took %.3f s"):format(latest));
 	end
 
 	local function assert_all_told(count)
-		assert.equal(members, crowd:wait_until_told(members));
+		assert.equal(members, crowd:wait_until_told(members, count or crowd.said));
 		assert.same({ members, 0, 0 }, { crowd:summary(count) });
 		crowd:forget();
 	end
@@ -61,10 +67,15 @@ versions.describe("a turn of the event loop", function (version)
 		crowd:wait_until_read();
 		crowd:say(); -- by which the app server shows how much it can take
 		assert_all_told();
-		call "begin";
-		crowd:say();
-		assert_all_told();
-		assert_no_turn_was_long();
+		local latest;
+		for _ = 1, 3 do -- the disk may be busy with something else too
+			call "begin";
+			crowd:say();
+			assert_all_told();
+			latest = assert_no_turn_was_busy();
+			if latest < most_late then break; end
+		end
+		assert.is_true(latest < most_late, ("one took %.3f s"):format(latest));
 	end);
 
 	it("is short while what waits for everybody is taken up after a kill, and told", function ()
@@ -72,12 +83,12 @@ versions.describe("a turn of the event loop", function (version)
 		crowd:say();
 		crowd.server:admin(say_elsewhere, crowd.room, other_rooms);
 		crowd:wait_until_told(1);
-		assert(loop.wait_until(function () return crowd:stats().spreading == 0; end, 10, 0.01), "it has not come to everybody");
+		assert(loop.wait_until(function () return crowd:stats().spreading == 0; end, nil, 0.01), "it has not come to everybody");
 		crowd:wait_until_stored();
 		crowd:kill();
 		crowd:forget();
 		crowd:start_again();
-		assert_all_told(3 + other_rooms);
+		assert_all_told(crowd.said + other_rooms);
 		assert_no_turn_was_long();
 	end);
 end);

@@ -13,7 +13,7 @@ versions.describe("mod_muc_undelivered and stream management", function (version
 			version = version; c2s = true;
 			components = { "users.localhost" };
 			plugin_paths = undelivered.plugin_paths;
-			global = { modules_enabled = { "smacks" }; smacks_hibernation_time = 1 };
+			global = { modules_enabled = { "smacks" }; smacks_hibernation_time = 3 };
 			muc = { modules_enabled = { "muc_undelivered", "spec_undelivered" } };
 		};
 		service = undelivered.new(server);
@@ -30,7 +30,7 @@ versions.describe("mod_muc_undelivered and stream management", function (version
 		ann:expect { body = "acknowledged" };
 		assert.truthy(loop.wait_until(function ()
 			return server:admin("return prosody.full_sessions[...].outgoing_stanza_queue:count_unacked()", ann.jid) == 0;
-		end, 5, 0.005));
+		end, nil, 0.005));
 		ann:go_silent();
 		undelivered.say(bob, room, "one");
 		ann:cut();
@@ -38,7 +38,7 @@ versions.describe("mod_muc_undelivered and stream management", function (version
 		assert.same({}, service:bodies());
 		assert.truthy(loop.wait_until(function ()
 			return not server:admin("return room(...):get_occupant_jid(select(2, ...))", room, ann.jid);
-		end, 10, 0.05));
+		end, nil, 0.05));
 		server:settle();
 		local seen = service:seen();
 		local got = {};

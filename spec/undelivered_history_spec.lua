@@ -18,8 +18,8 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 			plugin_paths = undelivered.plugin_paths;
 			muc = { modules_enabled = modules, muc_undelivered_messages = 3 };
 			mucs = {
-				["brief.localhost"] = { modules_enabled = modules, muc_undelivered_seconds = 1, muc_room_default_persistent = true };
-				["archived.localhost"] = { modules_enabled = archived_modules, muc_undelivered_seconds = 1, muc_undelivered_messages = 0 };
+				["brief.localhost"] = { modules_enabled = modules, muc_undelivered_seconds = 2, muc_room_default_persistent = true };
+				["archived.localhost"] = { modules_enabled = archived_modules, muc_undelivered_seconds = 2, muc_undelivered_messages = 0 };
 				["nothing.localhost"] = { modules_enabled = modules, muc_undelivered_messages = 0 };
 				["wrong.localhost"] = {
 					modules_enabled = modules, muc_undelivered_messages = "many", muc_undelivered_seconds = 0, muc_undelivered_archived = 1.5;
@@ -140,11 +140,11 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		assert.truthy(loop.wait_until(function ()
 			_, messages, visits = count(host);
 			return messages == 0 and visits == 2;
-		end, 6, 0.05));
+		end, nil, 0.05));
 		undelivered.bounce(ann, room .. "/Bob", id);
 		assert.same({ "-" }, service:bodies(host));
 		bob:leave(room);
-		assert.truthy(loop.wait_until(function () return count(host) == 0; end, 6, 0.05));
+		assert.truthy(loop.wait_until(function () return count(host) == 0; end, nil, 0.05));
 		undelivered.bounce(ann, room .. "/Bob", id);
 		undelivered.bounce(ann, room, id);
 		assert.same({}, service:bodies(host));
@@ -169,7 +169,7 @@ versions.describe("what mod_muc_undelivered remembers", function (version)
 		undelivered.rename(ann, room, "Ann");
 		assert.truthy(loop.wait_until(function ()
 			return not has_page() and server:admin("return #prosody.hosts[...].modules.muc_undelivered.module.save().ended", host) == 0;
-		end, 6, 0.05));
+		end, nil, 0.05));
 		undelivered.bounce(ann, room .. "/Bob", id);
 		assert.same({ "now?" }, service:bodies(host));
 	end);

@@ -234,7 +234,7 @@ versions.describe("mod_muc_undelivered", function (version)
 		]], room, "http://jabber.org/protocol/muc");
 		assert.truthy(loop.wait_until(function ()
 			return not server:admin("return room(...):get_occupant_jid('eve@127.0.0.1/phone')", room);
-		end, 5, 0.02));
+		end, nil, 0.02));
 		server:settle();
 		local seen = service:seen();
 		local got = {};

@@ -70,7 +70,7 @@ versions.describe("a message in a room", function (version)
 			bob:say(room, "hello");
 			app.service:expect_request();
 			app.service.answer = 201;
-			local text = app:expect_push(10);
+			local text = app:expect_push();
 			assert.equal("hello", text.text);
 		end);
 
@@ -83,7 +83,7 @@ versions.describe("a message in a room", function (version)
 				app.service:expect_request();
 				server:settle();
 			end
-			assert.truthy(loop.wait_until(function () return not has_device(carol); end, 5, 0.02));
+			assert.truthy(loop.wait_until(function () return not has_device(carol); end, nil, 0.02));
 			app.service.answer = 201;
 			bob:say(room, "hello again");
 			app:expect_no_push(bob);
@@ -126,7 +126,7 @@ versions.describe("a message in a room", function (version)
 				local push = other:next_push(0.1);
 				assert.is_nil(push and tostring(push.stanza):find("secret", 1, true));
 				return push and push.count == "3";
-			end, 10));
+			end));
 			assert.is_nil(server:log():find("secret", 1, true));
 		end);
 

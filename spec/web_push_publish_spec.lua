@@ -258,7 +258,7 @@ versions.describe("publishing to Web Push", function (version)
 	end);
 
 	it("leaves one subscription alone for as long as the push service says", function ()
-		app.service.answer = { status = 429, headers = { ["Retry-After"] = "1" } };
+		app.service.answer = { status = 429, headers = { ["Retry-After"] = "2" } };
 		assert.same({ "wait", "resource-constraint" }, { (publish()), (select(2, publish())) });
 		app.service:expect_request();
 		app.service.answer = 201;
@@ -268,12 +268,12 @@ versions.describe("publishing to Web Push", function (version)
 		local other = app:subscribe { path = "/push/another" };
 		assert.equal("result", publish { node = other.node, secret = other.secret });
 		app.service:expect_request();
-		assert.truthy(loop.wait_until(function () return publish() == "result"; end, 5, 0.1));
+		assert.truthy(loop.wait_until(function () return publish() == "result"; end, nil, 0.4));
 		app.service:expect_request();
 	end);
 
 	it("leaves a push service alone for as long as it says", function ()
-		app.service.answer = { status = 503, headers = { ["Retry-After"] = "1" } };
+		app.service.answer = { status = 503, headers = { ["Retry-After"] = "2" } };
 		publish();
 		app.service:expect_request();
 		app.service.answer = 201;
@@ -281,7 +281,7 @@ versions.describe("publishing to Web Push", function (version)
 		local error_type, condition = publish { node = other.node, secret = other.secret };
 		assert.same({ "wait", "resource-constraint" }, { error_type, condition });
 		app:expect_no_push(muc);
-		assert.truthy(loop.wait_until(function () return publish { node = other.node, secret = other.secret } == "result"; end, 5, 0.1));
+		assert.truthy(loop.wait_until(function () return publish { node = other.node, secret = other.secret } == "result"; end, nil, 0.4));
 		app.service:expect_request();
 	end);
 
@@ -330,7 +330,7 @@ versions.describe("publishing to Web Push", function (version)
 	end);
 
 	it("does not push to one browser too often", function ()
-		local results, refused = 0, 0;
+		local results, refused, begun = 0, 0, loop.now();
 		for _ = 1, 40 do
 			local answer, condition = publish { fields = {} };
 			if answer == "result" then
@@ -340,7 +340,8 @@ versions.describe("publishing to Web Push", function (version)
 				refused = refused + 1;
 			end
 		end
-		assert.is_true(results >= 30 and results <= 33, results);
+		-- One more a second.
+		assert.is_true(results >= 30 and results <= 31 + loop.now() - begun, results);
 		assert.equal(40, results + refused);
 		assert.equal(results, #app.service.requests);
 		app.service:clear();
@@ -361,7 +362,7 @@ versions.describe("publishing to Web Push", function (version)
 			iq.attr.id = "many-"..i;
 			muc:send(iq);
 		end
-		assert.truthy(loop.wait_until(function () return app.service.connections - before == 64; end, 10));
+		assert.truthy(loop.wait_until(function () return app.service.connections - before == 64; end));
 		app.server:settle();
 		loop.turn(0.2);
 		assert.equal(64, app.service.connections - before);

@@ -144,7 +144,7 @@ versions.describe("subscribing to Web Push", function (version)
 	end);
 
 	it("has no more than so many subscriptions from an address", function ()
-		local given, refused_ones = 0, 0;
+		local given, refused_ones, begun = 0, 0, loop.now();
 		for i = 1, 1000 do
 			local status, headers = app:http("POST", app:subscription { path = "/push/"..i });
 			if status == 200 then
@@ -155,24 +155,25 @@ versions.describe("subscribing to Web Push", function (version)
 				assert.equal("1", headers["retry-after"]);
 			end
 		end
-		assert.is_true(given >= 60 and given <= 70, given);
+		assert.is_true(given >= 60 and given <= 61 + loop.now() - begun, given); -- one more a second
 		assert.equal(1000, given + refused_ones);
 		-- It still can be asked how to subscribe.
 		assert.equal(200, (app:http("GET")));
 		-- It is about this address alone, and passes.
 		local function status_from(address) return (app:http("POST", app:subscription(), { ["x-forwarded-for"] = address })); end
-		assert.equal(429, (app:http("POST", app:subscription())));
+		local function is_refused() return app:http("POST", app:subscription()) == 429; end
+		assert.is_true(is_refused() or is_refused()); -- the first one may have come at the end of a second
 		assert.equal(200, status_from "203.0.114.7");
 		assert.truthy(loop.wait_until(function () return app:http("POST", app:subscription()) == 200; end, 3, 0.1));
 	end);
 
 	it("takes a network of IPv6 for one address", function ()
 		local function status_from(address) return (app:http("POST", app:subscription(), { ["x-forwarded-for"] = address })); end
-		local given = 0;
+		local given, begun = 0, loop.now();
 		for i = 1, 100 do
 			if status_from(("2001:db8:1:2::%x"):format(i)) == 200 then given = given + 1; end
 		end
-		assert.is_true(given >= 60 and given <= 65, given);
+		assert.is_true(given >= 60 and given <= 61 + loop.now() - begun, given);
 		assert.equal(200, status_from "2001:db8:1:3::1");
 	end);
 
@@ -234,11 +235,11 @@ versions.describe("subscribing to Web Push", function (version)
 	it("has no more than so many commands from another server", function ()
 		local subscription = json.decode(app:subscription());
 		local fields = { endpoint = subscription.endpoint, p256dh = subscription.keys.p256dh, auth = subscription.keys.auth };
-		local given = 0;
+		local given, begun = 0, loop.now();
 		for i = 1, 100 do
 			local _, note = command(fields, app.server:user(("user-%d@users.localhost/x"):format(i)));
 			if not note then given = given + 1; end
 		end
-		assert.is_true(given >= 60 and given <= 70, given);
+		assert.is_true(given >= 60 and given <= 61 + loop.now() - begun, given);
 	end);
 end);

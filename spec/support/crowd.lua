@@ -96,8 +96,10 @@ function crowd_methods:start_again(answer)
 	end
 end
 
+-- Waits until the registrations are loaded, and what the last run has left.
 function crowd_methods:wait_until_loaded()
-	self.server:wait_for_log(self.members .. " device(s) of " .. self.members, 20, self.log_length);
+	self.server:wait_for_log(self.members .. " device(s) of " .. self.members, 60, self.log_length);
+	assert(loop.wait_until(function () return self.server:admin "return is_filled()"; end, 60, 0.01), "not all is loaded");
 end
 
 -- Waits until it is known who is absent: what is said before that is in no store.
@@ -105,7 +107,7 @@ function crowd_methods:wait_until_read()
 	assert(loop.wait_until(function ()
 		local absent = self.server:admin("return #prosody.hosts[module.host].modules.muc_cloud_notify.absent_members(...)", self.room);
 		return absent == self.members;
-	end, 20), "the room is not read");
+	end, 60), "the room is not read");
 end
 
 -- Returns at once, whatever the server has done by then.
@@ -116,7 +118,7 @@ end
 
 -- Ends the server so many seconds from now, as a crash would.
 function crowd_methods:kill(seconds)
-	loop.wait_until(function () return false; end, seconds or 0);
+	loop.pause(seconds or 0);
 	if self.muc.app then self:watch("silence"); end -- nobody takes an answer any more
 	self.server:kill();
 end
@@ -124,6 +126,11 @@ end
 -- Whether anything was stored or pushed since the last message.
 function crowd_methods:has_begun_to_push()
 	return self.pushes > 0 or self.server:log(self.said_at):find("is stored", 1, true) ~= nil;
+end
+
+-- Waits until anything was.
+function crowd_methods:wait_until_begun()
+	assert(loop.wait_until(function () return self:has_begun_to_push(); end, nil, 0.005), "it is neither stored nor pushed");
 end
 
 -- How many members were told, how many of them more than twice, and how many whose last count is another one.
@@ -137,13 +144,14 @@ function crowd_methods:summary(count)
 	return told, too_often, wrong;
 end
 
--- Waits until so many were told, and nothing more comes.
-function crowd_methods:wait_until_told(count, timeout)
-	local told = 0;
+-- Waits until so many were told, and nothing more comes. messages: how many the last push of each counts by then, nil: any number. Returns
+-- how many were told.
+function crowd_methods:wait_until_told(count, messages)
+	local told, _, wrong;
 	loop.wait_until(function ()
-		told = self:summary();
-		return told >= count;
-	end, timeout or 20);
+		told, _, wrong = self:summary(messages);
+		return told >= count and (wrong == 0 or not messages);
+	end, 60);
 	self.muc.app.component:sync();
 	self.muc.app.component:sync();
 	return told;
@@ -158,7 +166,7 @@ function crowd_methods:wait_until_done(timeout)
 		stats = self:stats();
 		return stats.spreading + stats.queued + stats.in_flight + stats.unstored == 0
 			and (not stats.next_deadline or lasting[stats.next_deadline]);
-	end, timeout or 20, 0.02), ("%d in flight, %s"):format(stats.in_flight, stats.next_deadline));
+	end, timeout or 60, 0.02), ("%d in flight, %s"):format(stats.in_flight, stats.next_deadline));
 	self.muc.app.component:sync();
 end
 
@@ -169,7 +177,7 @@ end
 
 -- Waits until all that has happened by now is in the store.
 function crowd_methods:wait_until_stored()
-	assert(loop.wait_until(function () return self:stats().unstored == 0; end, 5, 0.01), "not everything is stored");
+	assert(loop.wait_until(function () return self:stats().unstored == 0; end, 60, 0.01), "not everything is stored");
 end
 
 return crowd;

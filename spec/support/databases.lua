@@ -79,7 +79,7 @@ end
 
 -- The pushes until there were so many, and those that are still to come: node -> { message-count of each }.
 function databases.counts(app, count, timeout)
-	loop.wait_until(function () return #app.pushes >= count; end, timeout or 20);
+	loop.wait_until(function () return #app.pushes >= count; end, timeout or 60);
 	app.component:sync();
 	local counts = {};
 	for _, push in ipairs(app.pushes) do
@@ -92,7 +92,7 @@ end
 
 -- Waits until a server has loaded all registrations, once more after its log had a length. Returns the seconds since a time.
 function databases.wait_until_serving(server, since, length, timeout)
-	server:wait_for_log(server.muc_host:gsub("%p", "%%%0") .. ":muc_cloud_notify[^\n]*are registered", timeout or 10, length);
+	server:wait_for_log(server.muc_host:gsub("%p", "%%%0") .. ":muc_cloud_notify[^\n]*are registered", timeout or 60, length);
 	return loop.now() - since;
 end
 

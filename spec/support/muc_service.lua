@@ -13,8 +13,6 @@ local muc_service = {};
 local service_methods = {};
 local service_mt = { __index = service_methods };
 
-local default_timeout = 5;
-
 -- The service of a server that has the components users.localhost and push.localhost.
 function muc_service.new(server)
 	local self = setmetatable({ member_count = 0, server = server }, service_mt);
@@ -60,13 +58,25 @@ function service_methods:restart(finish, meanwhile)
 	if meanwhile then meanwhile(); end
 	self.server:start_again();
 	self:connect();
+	self:wait_until_loaded();
+end
+
+-- After a start: waits until all is loaded, or it is said why it is not. What is said before that is told later.
+function service_methods:wait_until_loaded()
+	assert(loop.wait_until(function ()
+		return self.server:admin [[
+			if is_filled() then return true; end
+			local kind = prosody.hosts[module.host].modules.muc_cloud_notify.module:get_status();
+			return kind == "error" or kind == "warn";
+		]];
+	end, nil, 0.01), "not all is loaded");
 end
 
 -- Where there is a journal, waits until it holds all that is unread, as it is, and nothing that was answered waits there.
 function service_methods:wait_until_stored()
 	assert(loop.wait_until(function ()
 		return self.server:admin("return prosody.hosts[module.host].modules.muc_cloud_notify.stats()").unstored == 0;
-	end, default_timeout, 0.01), "not everything is stored");
+	end, nil, 0.01), "not everything is stored");
 end
 
 -- A new room with Bob in it, and given members.
@@ -205,7 +215,7 @@ end
 
 -- Takes the next push and answers it, where the app server itself is silent. Returns its message-count.
 function service_methods:answer(answer, timeout)
-	local push = self.app:expect_push(timeout or default_timeout);
+	local push = self.app:expect_push(timeout);
 	self.app:reply(push, answer);
 	return push.count;
 end

@@ -16,7 +16,7 @@ local service = "conference.localhost";
 
 -- What the server has read just now it may keep for a moment.
 local function let_a_moment_pass(server)
-	if server:is_running() then loop.wait_until(function () end, 0.02); end
+	if server:is_running() then loop.pause(0.02); end
 end
 
 local function encode(text)
@@ -236,6 +236,7 @@ local sqlite = {};
 
 local execute_in_file = [[
 	local module_path, path = ...;
+	collectgarbage(); -- a query that was not read to its end keeps SQLite from committing until it is collected
 	local connection = assert(require "DBI".Connect("SQLite3", path));
 	return assert(loadfile(module_path))().execute(connection, select(3, ...));
 ]];
