@@ -47,7 +47,7 @@ versions.describe_storages("a server that is stopped in the middle of a write", 
 		muc.app.answer = "silence";
 		server:admin(stop_in_next_write, storage.name);
 		muc.bob:say(room, "two");
-		assert(loop.wait_until(function () return not server:is_running(); end, 10, 0.02), "it does not stop");
+		assert(loop.wait_until(function () return not server:is_running(); end, 60, 0.02), "it does not stop");
 		muc:restart("stop");
 		local counts = {};
 		for _ = 1, #members do
