@@ -54,6 +54,7 @@ versions.describe_storages("a kill", function (version, storage)
 	-- Each is told with the exact count, at worst twice.
 	local function assert_all_told()
 		wait_until_done();
+		crowd:wait_until_told(members, crowd.said);
 		local told, too_often, wrong = crowd:summary();
 		assert.same({ members, 0, 0 }, { told, too_often, wrong });
 	end

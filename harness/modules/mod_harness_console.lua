@@ -67,11 +67,13 @@ local function engine_of(host)
 	return known_to(loaded and loaded.stats, "engine");
 end
 
--- Whether mod_muc_cloud_notify has loaded all that was stored, and what the last run has left. Also true where it is not loaded itself, or
--- has nothing to load.
+-- Whether mod_muc_cloud_notify has loaded all that was stored, and what the last run has left; and whether all rooms are read in which
+-- something waits since then. Also true where it is not loaded itself, or has nothing to load.
 local function is_filled(host)
-	local loaded = prosody.hosts[host or module.host].modules.muc_cloud_notify;
-	return known_to(loaded and loaded.module.save, "is_filled") ~= false;
+	host = host or module.host;
+	local loaded, engine = prosody.hosts[host].modules.muc_cloud_notify, engine_of(host);
+	local is_known, awaited = pcall(function () return engine and engine:awaited_room(); end); -- some specs make it fail
+	return known_to(loaded and loaded.module.save, "is_filled") ~= false, is_known and not awaited;
 end
 
 -- Whether a batch of a journal is so near that a push waits for it, rather than only a count that has become less.

@@ -99,7 +99,8 @@ end
 -- Waits until the registrations are loaded, and what the last run has left.
 function crowd_methods:wait_until_loaded()
 	self.server:wait_for_log(self.members .. " device(s) of " .. self.members, 60, self.log_length);
-	assert(loop.wait_until(function () return self.server:admin "return is_filled()"; end, 60, 0.01), "not all is loaded");
+	assert(loop.wait_until(function () return self.server:admin "local is_filled, is_read = is_filled(); return is_filled and is_read"; end,
+		60, 0.01), "not all is loaded");
 end
 
 -- Waits until it is known who is absent: what is said before that is in no store.
@@ -167,6 +168,7 @@ function crowd_methods:wait_until_done(timeout)
 		return stats.spreading + stats.queued + stats.in_flight + stats.unstored == 0
 			and (not stats.next_deadline or lasting[stats.next_deadline]);
 	end, timeout or 60, 0.02), ("%d in flight, %s"):format(stats.in_flight, stats.next_deadline));
+	self.muc.app.component:sync();
 	self.muc.app.component:sync();
 end
 
