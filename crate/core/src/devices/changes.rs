@@ -70,12 +70,17 @@ impl Devices {
         is_new
     }
 
-    /// Lets go of some devices that have waited for the journal. Returns whether any are left.
+    /// Lets go of some devices that have waited for the journal, of however many messages. Returns whether any are left.
     pub(crate) fn release(&mut self, at_most: usize) -> bool {
-        for (id, room) in self.journal.next_released(at_most) {
-            if let Some(device) = self.devices.get_mut(id) {
-                device.let_go();
-                self.outbox.enqueue(id, device, room);
+        let mut left = at_most;
+        while left > 0 && self.journal.is_releasing() {
+            let released = self.journal.next_released(left);
+            left = left.saturating_sub(released.len().max(1));
+            for (id, room) in released {
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.let_go();
+                    self.outbox.enqueue(id, device, room);
+                }
             }
         }
         self.journal.is_releasing()

@@ -76,6 +76,19 @@ fn a_hundred_thousand_are_all_in_the_store_before_the_first_push() {
     assert_eq!(bytes, 1_600_000);
 }
 
+/// As after a start, for a room that was busy meanwhile.
+#[test]
+fn those_that_many_messages_have_come_to_are_let_go_at_once_when_these_are_in_the_store() {
+    let (mut service, _) = service(3, 1);
+    for number in 0..500 {
+        service.say(ORCHARD, &number.to_string());
+    }
+    while service.spread() {}
+    assert_eq!(service.stats().queued, 0);
+    assert!(service.write());
+    assert_eq!(service.stats().queued, 3);
+}
+
 #[test]
 fn what_is_in_the_batch_that_is_written_does_not_count_as_unstored() {
     let (mut service, _) = service(5_000, 10_000);
