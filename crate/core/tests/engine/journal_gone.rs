@@ -111,3 +111,23 @@ fn what_is_pushed_while_the_store_fails_counts_once_it_can_be_stored() {
     killed.say(ORCHARD, "2");
     assert_eq!(killed.push_written().count(), 2);
 }
+
+/// Somebody has taken it out of the store while the server was away. Until she registers it again, her account has devices.
+#[test]
+fn what_is_stored_of_a_device_that_went_unnoticed_is_not_about_one_of_its_name() {
+    for has_account in [false, true] {
+        let mut first = juliet();
+        first.say(ORCHARD, "1");
+        first.write_all();
+        first.store.remove(JULIET);
+        let mut second = first.killed_after(|service| _ = service.set_account(JULIET, has_account));
+        second.read(ORCHARD, &[JULIET], &[]);
+        second.write_all(); // by now all that was stored is taken up
+        second.enable(JULIET, "phone");
+        second.write_all();
+        let mut third = second.killed();
+        third.read(ORCHARD, &[JULIET], &[]);
+        third.say(ORCHARD, "2");
+        assert_eq!(third.push_written().count(), 1, "her account has devices: {has_account}");
+    }
+}
