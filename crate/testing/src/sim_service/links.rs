@@ -31,7 +31,7 @@ impl Simulation {
         if is_lost || is_known {
             flying.iter().for_each(|(key, _)| self.truth.land(*key, false));
         }
-        if has_taken_any || is_lost {
+        if has_taken_any || is_lost || is_any_elsewhere {
             // So may what was on its way to devices that are gone.
             self.caps.link_lost(&domain);
         }
