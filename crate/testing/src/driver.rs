@@ -294,7 +294,11 @@ impl Driver {
     pub fn snapshot(&self) -> Snapshot {
         let mut whole = Snapshot::default();
         for mut part in self.snapshot_parts(usize::MAX, Detail::Words) {
-            assert!(part.devices.is_empty() || whole.devices.is_empty(), "it is too large for one part");
+            let before = whole.messages.len();
+            let unread = part.devices.iter_mut().flat_map(|device| &mut device.unread);
+            for pending in unread.filter_map(|unread| unread.pending.as_mut()) {
+                pending.places.iter_mut().chain(&mut pending.mentions).for_each(|place| *place += before);
+            }
             whole.devices.append(&mut part.devices);
             whole.messages.append(&mut part.messages);
             whole.nicknames.append(&mut part.nicknames);
