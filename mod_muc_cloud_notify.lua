@@ -79,9 +79,10 @@ local accounts = part "muc_cloud_notify/accounts";
 local known_accounts = accounts.new();
 local records = part "muc_cloud_notify/record_store".new(standby);
 local blocklists = part "muc_cloud_notify/blocklists".watch { engine = engine, tasks = tasks };
+local outbox_store;
 local registrations = part "muc_cloud_notify/registrations".new {
 	engine = engine, accounts = known_accounts, tasks = tasks, records = records, blocklists = blocklists;
-	find_memberships = rooms.find_memberships;
+	find_memberships = rooms.find_memberships, bequeath = function (...) return outbox_store.bequeath(...); end;
 };
 local awaited_accounts = part "muc_cloud_notify/awaited_accounts".new {
 	engine = engine, tasks = tasks, accounts = known_accounts, registrations = registrations;
@@ -105,7 +106,7 @@ account_devices = part "muc_cloud_notify/account_devices".watch {
 	awaited_accounts = awaited_accounts;
 };
 local held_told = part "muc_cloud_notify/held_told".new { engine = engine, held = room_sync.held };
-local outbox_store = outbox_stores.new {
+outbox_store = outbox_stores.new {
 	engine = engine, is_new = is_new, records = outbox_records, has_journal = has_journal, held_told = held_told;
 };
 local forwarding = part "muc_cloud_notify/forwarding".watch {

@@ -32,10 +32,10 @@ local facts = {
 	"affiliation_changed", "occupant_present", "occupant_gone", "handle_message", "handle_forgotten", "handle_bounce", "handle_ping";
 	"handle_result", "handed_over", "put_off", "handle_error", "handle_ended", "handle_send_failure", "withdraw", "suppress", "set_publisher";
 	"link_lost", "link_restored", "handle_timeout";
-	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed";
+	"spread", "prepare_restore", "restore", "keep_words", "batch_stored", "batch_failed", "bequest_stored";
 };
 local others = {
-	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "poll_push";
+	"prepare_enable", "prepare_disable", "without_registration", "admit_forwarding", "poll_batch", "finish_batch", "bequest", "poll_push";
 	"presumed_account", "begin_lease_check", "next_aged_devices", "next_deadline";
 	"addressee", "summary", "push_details", "push_words", "is_wanted", "is_registered", "is_important", "coverage", "absent_members", "stats";
 	"awaited_room";

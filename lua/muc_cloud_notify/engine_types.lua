@@ -404,6 +404,10 @@ function engine:batch_stored(now, seconds) end
 ---@param now number
 function engine:batch_failed(now) end
 
+---What bequest() has returned is in the store, and so is the record, of which the engine knows.
+---@param user string
+function engine:bequest_stored(user) end
+
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
 ---------------------------------------------------------------------------------------------------
@@ -422,6 +426,18 @@ function engine:poll_batch(now) end
 ---@return snapshot_part? batch nil: all is stored, or there is no journal
 ---@return integer bytes
 function engine:finish_batch(now) end
+
+---Where a registered device takes the place of the way by which a user was reached, or the other way round: what is unread for them, as it
+---has to be in the store before the record is in which that is so. To be stored as it is, under a name that comes after those of all earlier
+---batches and parts of snapshots; bequest_stored() is to be called once the record is stored, and set_registrations() was called. Where it
+---cannot be stored, nothing else is to be done. It is not to be asked for before all that the last run has left is taken up.
+---@param user string
+---@param record record? as it will be stored
+---@param added string? the push identifier of the registration that the user has just asked for
+---@param now number
+---@return snapshot_part? part nil: nothing is unread, nothing takes the place of anything else, or there is no journal
+---@return integer bytes the length of its texts
+function engine:bequest(user, record, added, now) end
 
 ---The next push, which counts as sent from now on. Nothing where there is none at the moment. It makes no events.
 ---@param now number

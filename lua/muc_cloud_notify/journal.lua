@@ -114,6 +114,28 @@ local function new(parts)
 		return not ok or was_due;
 	end
 
+	local function write_bequest(bequest, bytes)
+		local started = monotonic();
+		bequest.time = records.time();
+		local ok = records.write(names.next(), bequest);
+		if ok then
+			checkpoint.written(bytes, monotonic() - started);
+			module:log("debug", "What a user has in another one's place is stored: %d byte(s)", bytes);
+		end
+		return ok;
+	end
+
+	-- A record of registrations is about to be stored, see bequest() in engine_types.lua. Returns whether there is anything that was stored
+	-- for that: then engine:bequest_stored() is to be called.
+	local function bequeath(user, record, added)
+		if not names then return false; end
+		local ok, is_stored = guard.attempt("store what is unread under another name", function ()
+			local bequest, bytes = engine:bequest(user, record, added, monotonic());
+			return bequest and uninterrupted(write_bequest, bequest, bytes);
+		end);
+		return ok and is_stored or false;
+	end
+
 	-- Stores all that is not stored yet, as far as there is time.
 	local function finish()
 		local started, written = monotonic(), 0;
@@ -142,7 +164,7 @@ local function new(parts)
 		return checkpoint.summary();
 	end
 
-	return { begin = begin, turn = turn, save = save, hand_over = hand_over };
+	return { begin = begin, turn = turn, bequeath = bequeath, save = save, hand_over = hand_over };
 end
 
 return { new = new };

@@ -37,6 +37,8 @@ local function new(parts)
 		end;
 		-- Writes what has to be stored before pushes are sent. Returns whether that may have taken a while.
 		turn = writer.turn or function () return false; end;
+		-- Writes what has to be stored before a record of registrations is, see journal.lua. Returns whether there was anything.
+		bequeath = writer.bequeath or function () return false; end;
 		-- Whether that can be done yet, and pushes be sent: once all that is stored is taken up.
 		has_begun = function () return has_begun; end;
 		-- Stores what outlives a stop.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod awaited_rooms;
+mod bequest;
 mod blocking;
 mod consent;
 mod delivery;
@@ -83,9 +84,11 @@ use rooms::Rooms;
 ///   [`link_of_host_lost`](Self::link_of_host_lost), [`link_restored`](Self::link_restored).
 /// - Time: [`handle_timeout`](Self::handle_timeout), [`spread`](Self::spread).
 /// - The last run: [`prepare_restore`](Self::prepare_restore), [`restore`](Self::restore).
-/// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed).
+/// - The journal: [`batch_stored`](Self::batch_stored), [`batch_failed`](Self::batch_failed),
+///   [`bequest_stored`](Self::bequest_stored).
 ///
 /// **Decisions** are taken out: [`poll_batch`](Self::poll_batch), [`finish_batch`](Self::finish_batch),
+/// [`bequest`](Self::bequest),
 /// [`poll_push`](Self::poll_push), [`poll_event`](Self::poll_event),
 /// [`presumed_account`](Self::presumed_account), [`begin_lease_check`](Self::begin_lease_check) and
 /// [`next_aged_devices`](Self::next_aged_devices).

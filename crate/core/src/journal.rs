@@ -252,6 +252,11 @@ impl Journal {
         }
     }
 
+    /// The store has nothing under the name of this device that is not so.
+    pub(crate) fn forget_device_gone(&mut self, device: &NameHash) {
+        self.gone_devices.remove(device);
+    }
+
     /// When a batch is due, and nothing else comes up.
     pub(crate) fn due(&self) -> Option<Instant> {
         if !self.is_on() || self.is_writing() {

@@ -113,9 +113,11 @@ impl UserData for LuaEngine {
         methods.add_method("keep_words", Self::keep_words);
         methods.add_method("batch_stored", Self::batch_stored);
         methods.add_method("batch_failed", Self::batch_failed);
+        methods.add_method("bequest_stored", Self::bequest_stored);
         // Decisions
         methods.add_method("poll_batch", Self::poll_batch);
         methods.add_method("finish_batch", Self::finish_batch);
+        methods.add_method("bequest", Self::bequest);
         methods.add_method("poll_push", Self::poll_push);
         methods.add_method("poll_event", Self::poll_event);
         methods.add_method("presumed_account", Self::presumed_account);

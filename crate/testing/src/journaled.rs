@@ -51,12 +51,19 @@ impl Journaled {
 
     /// Writes the batch that is due, if any is. Returns whether one was.
     pub fn write(&mut self) -> bool {
+        self.store_bequests();
         let batch = self.poll_batch();
         if batch.is_some() {
             self.batch_stored(WRITING);
         }
         self.stored.extend(batch.clone());
         batch.is_some()
+    }
+
+    /// What was to be written before records were, was.
+    fn store_bequests(&mut self) {
+        let bequests = std::mem::take(&mut self.bequests);
+        self.stored.extend(bequests);
     }
 
     /// Writes all that is ever to be written, which takes a while, and lets go of all that has waited for that.
@@ -116,10 +123,11 @@ impl Journaled {
         unreadable.iter().for_each(|user| _ = service.await_registrations(user));
         service.store.clone_from(&self.store);
         begin(&mut service);
-        for part in &self.stored {
+        let stored: Vec<Snapshot> = self.stored.iter().chain(&self.bequests).cloned().collect();
+        for part in &stored {
             assert_eq!(service.restore_part(part), 0, "all of it makes sense");
         }
-        Journaled { service, options: self.options.clone(), stored: self.stored.clone() }
+        Journaled { service, options: self.options.clone(), stored }
     }
 
     /// The same, with all rooms read in which something waits: these are the members, who are absent.
@@ -140,6 +148,7 @@ impl Journaled {
 
     /// A stop that takes its time: what is not in the store is written.
     pub fn finish(&mut self) {
+        self.store_bequests();
         while let Some(batch) = self.finish_batch() {
             self.stored.push(batch);
             self.batch_stored(WRITING);
@@ -154,6 +163,7 @@ impl Journaled {
 
     /// What is in the store is replaced by what is known.
     pub fn compact(&mut self) {
+        self.bequests.clear();
         self.stored = self.snapshot_parts(500, crate::driver::Detail::Words);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
 use minidom::Element;
-use muc_cloud_notify_core::{Change, EnableFacts, Options, Record, RequestError, RoomPrivacy};
+use muc_cloud_notify_core::{Change, EnableFacts, Options, Record, RequestError, RoomPrivacy, Snapshot};
 
 use crate::driver::{Broadcast, Disabled, Driver, Handling, Outcome, Publish, Scope, prepared};
 use crate::names::{HALL, JULIET, ORCHARD, PRIVATE, PUSHER, ROMEO};
@@ -23,6 +23,8 @@ pub struct Service {
     driver: Driver,
     /// The records of users.
     pub store: HashMap<String, Record>,
+    /// What had to be written into the journal before some of these were, the newest last.
+    pub bequests: Vec<Snapshot>,
 }
 
 impl Deref for Service {
@@ -42,7 +44,7 @@ impl DerefMut for Service {
 impl Service {
     /// A service where nobody has registered and no room is known.
     pub fn new(options: Options) -> Self {
-        Service { driver: Driver::new(options), store: HashMap::new() }
+        Service { driver: Driver::new(options), store: HashMap::new(), bequests: Vec::new() }
     }
 
     /// A service after a restart: its clock is another one, its registrations are read from the store.
@@ -51,7 +53,7 @@ impl Service {
         for (user, record) in &store {
             driver.set_registrations(user, record.registrations.clone(), None);
         }
-        Service { driver, store }
+        Service { driver, store, bequests: Vec::new() }
     }
 
     /// A service where Juliet, a member of both rooms, has one device and is in neither.
@@ -97,8 +99,13 @@ impl Service {
     }
 
     fn commit(&mut self, user: &str, change: Change) -> bool {
-        let is_new =
-            self.set_registrations(user, change.record.registrations.clone(), change.added.as_deref());
+        let (registrations, added) = (change.record.registrations.clone(), change.added.as_deref());
+        let bequest = self.bequest(user, &registrations, added);
+        let is_new = self.set_registrations(user, registrations, added);
+        if bequest.is_some() {
+            self.bequest_stored(user);
+        }
+        self.bequests.extend(bequest);
         self.store.insert(user.to_owned(), change.record);
         is_new
     }

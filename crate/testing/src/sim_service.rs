@@ -9,6 +9,7 @@
 //! `promises` says what outlives a stop and a kill; `truth` is what is known to be true.
 
 mod app_servers;
+mod bequest;
 mod blocking;
 mod bounces;
 mod calm;

@@ -26,6 +26,7 @@ pub use unread::UnreadEntry;
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::Device;
 use crate::devices::Devices;
 use crate::journal::NameHash;
 use crate::options::Options;
@@ -37,7 +38,7 @@ use super::digests::Digests;
 use super::journal::Index;
 use super::registrations::Registrations;
 use super::rooms::Rooms;
-use messages::RestoredMessages;
+use messages::{Messages, RestoredMessages};
 
 /// A part of a snapshot: the state of some devices, and what it refers to. Times are ages: seconds before the snapshot was
 /// taken.
@@ -96,6 +97,18 @@ impl Snapshot {
     pub(super) fn gone_rooms(&self) -> impl Iterator<Item = &str> {
         let gone = self.unread.iter().filter(|entry| entry.gone && !entry.room.is_empty());
         gone.map(|entry| &*entry.room)
+    }
+
+    /// The state of one device, as part of a journal; `None` where nothing is unread.
+    pub(super) fn of_device(device: &Device, sources: Sources<'_>, now: Instant) -> Option<Self> {
+        let mut messages = Messages::default();
+        messages.add(device);
+        messages.sort();
+        let state = DeviceState::of(device, sources, &messages, now)?;
+        let key = Some(sources.devices.journal().key().to_string());
+        let messages = messages.states(sources.options, now);
+        let is_any = !state.unread.is_empty() || state.pinged;
+        is_any.then(|| Snapshot { devices: vec![state], messages, key, ..Snapshot::default() })
     }
 
     /// Takes up what it holds of the devices that are still registered. Returns how many entries were passed over, as they make

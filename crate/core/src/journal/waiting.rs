@@ -48,6 +48,13 @@ impl<T: Clone + Eq + Hash> Waiting<T> {
         std::iter::from_fn(|| self.pop()).take(at_most).collect()
     }
 
+    /// This waits no more.
+    pub(super) fn remove(&mut self, value: &T) {
+        if self.known.remove(value) {
+            self.in_order.retain(|other| other != value);
+        }
+    }
+
     /// What was taken out waits again, before all else.
     pub(super) fn put_back(&mut self, values: Vec<T>) {
         for value in values.into_iter().rev() {

@@ -51,6 +51,7 @@ mod suspended;
 mod turns;
 mod unreadable;
 mod ways;
+mod ways_bequest;
 mod ways_forward;
 mod ways_presumed;
 mod ways_put_off;

@@ -3,7 +3,7 @@
 use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table};
 use muc_cloud_notify_core::{Engine, Instant, Snapshot, UnixTime};
 
-use super::super::{input, output, snapshot};
+use super::super::{input, output, record, snapshot};
 use super::LuaEngine;
 
 impl LuaEngine {
@@ -28,6 +28,18 @@ impl LuaEngine {
         let batch =
             this.with_engine("finish_batch", |engine| engine.finish_batch(Instant::from_seconds(now)))?;
         batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
+    }
+
+    pub(super) fn bequest(
+        lua: &Lua,
+        this: &Self,
+        (user, record, added, now): (String, Option<Table>, Option<String>, f64),
+    ) -> Result<(Option<Table>, usize)> {
+        let registrations = record::read(record)?.registrations;
+        let part = this.with_engine("bequest", |engine| {
+            engine.bequest(&user, &registrations, added.as_deref(), Instant::from_seconds(now))
+        })?;
+        part.map_or(Ok((None, 0)), |part| write_batch(lua, &part))
     }
 
     pub(super) fn poll_event(lua: &Lua, this: &Self, _: ()) -> Result<Option<Table>> {

@@ -254,6 +254,10 @@ impl LuaEngine {
         this.with_engine("batch_failed", |engine| engine.batch_failed(Instant::from_seconds(now)))
     }
 
+    pub(super) fn bequest_stored(_: &Lua, this: &Self, user: String) -> Result<()> {
+        this.with_engine("bequest_stored", |engine| engine.bequest_stored(&user))
+    }
+
     pub(super) fn prepare_restore(_: &Lua, this: &Self, part: Table) -> Result<bool> {
         let key = snapshot::key(&part)?;
         this.with_engine("prepare_restore", |engine| key.is_none_or(|key| engine.prepare_restore(&key)))

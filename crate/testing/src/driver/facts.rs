@@ -240,6 +240,21 @@ impl Driver {
         self.engine.batch_stored(self.instant(), seconds);
     }
 
+    /// What is to be in the store before the record of a user is, where something takes the place of something else by it.
+    pub fn bequest(
+        &mut self,
+        user: &str,
+        registrations: &[Registration],
+        added: Option<&str>,
+    ) -> Option<Snapshot> {
+        self.engine.bequest(user, registrations, added, self.instant())
+    }
+
+    /// That is stored, and so is the record, of which the engine knows.
+    pub fn bequest_stored(&mut self, user: &str) {
+        self.engine.bequest_stored(user);
+    }
+
     /// The batch that was polled could not be stored.
     pub fn batch_failed(&mut self) {
         self.engine.batch_failed(self.instant());

@@ -20,6 +20,8 @@ pub(super) struct TruthDevice {
     paced_since: Option<f64>,
     /// It was registered while the engine took up what the last run has left, some of which may be about an earlier one.
     pub(super) has_begun_early: bool,
+    /// The store has in its name what it will take over, if it is registered with the record that is written next.
+    pub(super) is_bequeathed: bool,
 }
 
 impl TruthDevice {
@@ -30,16 +32,34 @@ impl TruthDevice {
             flight: None,
             paced_since: None,
             has_begun_early: false,
+            is_bequeathed: false,
         }
     }
 
     /// It takes the place of another one: it has yet to hear of all that this one had, what was on its way included. The store does not
     /// know that. is_strict: so all of it waits.
     pub(super) fn inherit(&mut self, other: &TruthDevice, is_strict: bool) {
-        self.parts().zip(other.all()).for_each(|(part, other)| part.inherit(other));
+        let is_bequeathed = std::mem::take(&mut self.is_bequeathed);
+        self.parts().zip(other.all()).for_each(|(part, other)| part.inherit(other, is_bequeathed));
         if is_strict {
             self.rooms.iter_mut().for_each(InRoom::hold);
         }
+    }
+
+    /// What another one has is about to be written in its name.
+    pub(super) fn begin_bequest(&mut self, from: &TruthDevice) {
+        self.parts().zip(from.all()).for_each(|(part, from)| part.begin_bequest(from));
+    }
+
+    /// That is in the store.
+    pub(super) fn bequest_stored(&mut self, from: &TruthDevice) {
+        self.parts().zip(from.all()).for_each(|(part, from)| part.bequest_stored(from));
+    }
+
+    /// The same of one that is not there so far.
+    pub(super) fn begin_with_bequest(&mut self, from: &TruthDevice) {
+        self.parts().zip(from.all()).for_each(|(part, from)| part.begin_with_bequest(from));
+        self.is_bequeathed = true;
     }
 
     /// A push leaves, by a way. Panics where that is too early.
@@ -53,7 +73,8 @@ impl TruthDevice {
 
     /// The server is gone.
     pub(super) fn stop(&mut self) {
-        (self.flight, self.paced_since, self.has_begun_early) = (None, None, false);
+        (self.flight, self.paced_since) = (None, None);
+        (self.has_begun_early, self.is_bequeathed) = (false, false);
     }
 
     fn all(&self) -> impl Iterator<Item = &InRoom> {

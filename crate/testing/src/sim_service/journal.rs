@@ -50,6 +50,11 @@ impl SimJournal {
         SimJournal { since: now, ..SimJournal::default() }
     }
 
+    /// There is one record more.
+    pub(super) fn count(&mut self) {
+        self.since_checkpoint += 1;
+    }
+
     /// When it has something to do.
     pub(super) fn next_due(&self) -> Option<f64> {
         let checkpoint = self.checkpoint.as_ref().map(|checkpoint| checkpoint.at);
@@ -59,13 +64,13 @@ impl SimJournal {
 }
 
 impl Simulation {
-    fn next_name(&mut self) -> String {
+    pub(super) fn next_name(&mut self) -> String {
         self.module.journal.names += 1;
         format!("{:08}-{:08}", self.runs, self.module.journal.names)
     }
 
     /// What the wall clock shows.
-    fn unix_time(&self) -> f64 {
+    pub(super) fn unix_time(&self) -> f64 {
         self.wall_clock + self.now
     }
 
@@ -107,7 +112,7 @@ impl Simulation {
                 self.truth.device_parts().for_each(InRoom::batch_stored);
             }
             self.truth.is_strict = true;
-            self.module.journal.since_checkpoint += 1;
+            self.module.journal.count();
             self.fact(|driver| driver.batch_stored(seconds), |_| ())?;
             self.look_for_checkpoint()?;
         } else {

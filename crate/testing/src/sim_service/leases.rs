@@ -80,8 +80,10 @@ impl Simulation {
         let Ok(mut record) = self.read_record(key.0)? else { return Ok(()) };
         let name = self.users[key.0].clone();
         record.registrations.retain(|it| self.key_of(&name, &it.push_identifier()) != key);
+        let is_bequeathed = self.bequeath(key.0, &record.registrations, None)?;
         if self.write_record(key.0, record.clone())? {
             self.tell_registrations(key.0, &record, None)?;
+            self.end_bequest(key.0, is_bequeathed)?;
         }
         Ok(())
     }

@@ -245,7 +245,7 @@ impl Simulation {
         }
         not_found.into_iter().for_each(|key| self.truth.remove_device(key));
         if is_all {
-            self.truth.lose_other_ways();
+            self.truth.lose_graves();
         }
     }
 }

@@ -107,21 +107,50 @@ impl InRoom {
         self.note();
     }
 
-    /// It takes the place of another one, with all that was to be told there, on its way or not.
-    pub(super) fn inherit(&mut self, other: &InRoom) {
+    /// It takes the place of another one, with all that was to be told there, on its way or not. is_bequeathed: the store has that under
+    /// its name.
+    pub(super) fn inherit(&mut self, other: &InRoom, is_bequeathed: bool) {
         let before = std::mem::replace(self, other.clone());
         // A store that has lost the newest with the power may still speak of these.
-        self.taken_back.extend(before.heard.into_iter().chain(before.taken_back));
-        self.taken_back.sort_unstable();
-        self.taken_back.dedup();
+        self.may_be_spoken_of(before.heard.into_iter().chain(before.taken_back));
         self.fail();
         self.in_batch = 0;
         self.note();
+        if is_bequeathed {
+            self.kept = Kept::of(self.count, self.all_pending());
+            return;
+        }
         self.lose();
         // As long as nothing is written, the store says what it has said of the one that was there before.
         self.kept.counts.1 = self.kept.counts.1.max(before.kept.counts.1);
         self.kept.pending.1 = self.kept.pending.1.max(before.kept.pending.1);
         self.is_inherited = true;
+    }
+
+    /// The store may speak of these messages.
+    fn may_be_spoken_of(&mut self, messages: impl Iterator<Item = u32>) {
+        self.taken_back.extend(messages);
+        self.taken_back.sort_unstable();
+        self.taken_back.dedup();
+    }
+
+    /// What is so of another one is about to be written in its name.
+    pub(super) fn begin_bequest(&mut self, from: &InRoom) {
+        self.may_be_spoken_of(from.heard.iter().chain(&from.taken_back).copied());
+        self.kept.extend(from.count, from.all_pending());
+    }
+
+    /// That is in the store.
+    pub(super) fn bequest_stored(&mut self, from: &InRoom) {
+        self.kept = Kept::of(from.count, from.all_pending());
+    }
+
+    /// The same of one that is not there so far.
+    pub(super) fn begin_with_bequest(&mut self, from: &InRoom) {
+        let before = std::mem::replace(self, from.clone());
+        self.may_be_spoken_of(before.heard.into_iter().chain(before.taken_back));
+        self.forget();
+        self.bequest_stored(from);
     }
 
     /// All of it waits until the store knows of it.

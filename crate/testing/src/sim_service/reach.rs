@@ -137,11 +137,9 @@ impl Truth {
         self.asked.clear();
     }
 
-    /// All that the last run has left is taken up. What it said of ways that there are no more need not be in what is stored next.
-    pub(super) fn lose_other_ways(&mut self) {
-        let app_servers = self.app_servers;
-        let ways = self.graves.iter_mut().filter(|(key, _)| key.1 >= app_servers);
-        ways.for_each(|(_, device)| device.parts().for_each(InRoom::lose));
+    /// All that the last run has left is taken up. What it said of what is there no more need not be in what is stored next.
+    pub(super) fn lose_graves(&mut self) {
+        self.graves.values_mut().flat_map(TruthDevice::parts).for_each(InRoom::lose);
     }
 
     /// The engine has found in the store that messages are forwarded to a user.

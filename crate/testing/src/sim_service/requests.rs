@@ -34,7 +34,11 @@ impl Simulation {
             self.registrations.tear(&name, record, false, &mut self.chance);
             return Err(Killed);
         }
-        Ok(self.registrations.set(&name, record, false, &mut self.chance))
+        let is_stored = self.registrations.set(&name, record, false, &mut self.chance);
+        if !is_stored {
+            self.truth.forget_bequests(user);
+        }
+        Ok(is_stored)
     }
 
     /// A user registers a device.
@@ -76,10 +80,13 @@ impl Simulation {
     }
 
     fn commit(&mut self, user: usize, change: Change) -> Result<(), Killed> {
+        let added = change.added.as_deref();
+        let is_bequeathed = self.bequeath(user, &change.record.registrations, added)?;
         if !self.write_record(user, change.record.clone())? {
             return Ok(());
         }
-        let is_first_device = self.tell_registrations(user, &change.record, change.added.as_deref())?;
+        let is_first_device = self.tell_registrations(user, &change.record, added)?;
+        self.end_bequest(user, is_bequeathed)?;
         if is_first_device { self.meet(user) } else { Ok(()) }
     }
 
@@ -121,10 +128,12 @@ impl Simulation {
     /// The engine has disabled a device: it is taken out of the store, if that can be done.
     pub(super) fn remove_stored(&mut self, key: Key, push_identifier: &str) -> Result<(), Killed> {
         let Ok(mut record) = self.read_record(key.0)? else { return Ok(()) };
-        if record.remove_identified(push_identifier) {
-            self.write_record(key.0, record)?;
+        if !record.remove_identified(push_identifier) {
+            return Ok(());
         }
-        Ok(())
+        let is_bequeathed = self.bequeath(key.0, &record.registrations, None)?;
+        let is_stored = self.write_record(key.0, record)?;
+        self.end_bequest(key.0, is_bequeathed && is_stored)
     }
 
     /// The account of a user is disabled, or enabled again.

@@ -358,6 +358,7 @@ impl Truth {
             // What was true is found in the store, or lost.
             device.parts().for_each(InRoom::forget);
         }
+        self.graves.values_mut().for_each(|device| device.is_bequeathed = false);
         self.forget_ways();
         (self.is_filled, self.is_strict) = (false, false);
         self.suspended.clear();

@@ -58,7 +58,7 @@ impl WayCounts {
 
 impl User {
     /// The way to reach them without a device that was registered, where there is any.
-    fn possible_way(&self) -> Option<Way> {
+    pub(in crate::engine) fn possible_way(&self) -> Option<Way> {
         let forward = (self.asked > 0).then_some(Way::Forward);
         if self.has_account { Some(Way::Account) } else { forward }
     }

@@ -176,6 +176,13 @@ impl DeviceState {
         }
     }
 
+    /// It is that of what has this push identifier, and begins: with what is unread, and nothing else that was so.
+    pub(in crate::engine) fn begin_as(&mut self, push_identifier: &str, is_unanswered: bool) {
+        self.push_identifier = push_identifier.to_owned();
+        (self.errors, self.attempts, self.failing_for) = (0, 0, None);
+        self.unanswered = is_unanswered;
+    }
+
     /// What had gone wrong with the device.
     fn failures(&self, now: Instant) -> Option<Failures> {
         let has_any = self.errors > 0 || self.attempts > 0 || self.failing_for.is_some();
