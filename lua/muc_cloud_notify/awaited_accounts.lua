@@ -29,8 +29,7 @@ local function new(parts)
 	local order = {}; -- users, in the order in which they are to be looked at
 	local awaited = {}; -- user -> "unknown", "named" where the log has said so, or "disabled"
 	local pauses = growing_pause.new(first_pause, longest_pause);
-	local planned, is_looking = math.huge, false; -- when they are looked at next, and whether they are just now
-	local is_asked_again = false; -- whether somebody has asked for that meanwhile, who may have mended one that was looked at already
+	local planned = math.huge; -- when they are looked at next
 	local unknown = 0; -- how many accounts cannot be looked at
 	local on_looked = function () end;
 
@@ -100,15 +99,7 @@ local function new(parts)
 	local plan;
 
 	-- Looks at them again, from the next turn on.
-	local function retry()
-		is_asked_again = is_looking;
-		if is_looking or not order[1] then return; end
-		is_looking = true;
-		tasks.later("look at accounts again", look_at_all, function ()
-			is_looking = false;
-			if is_asked_again then retry(); else plan(); end
-		end);
-	end
+	local retry = tasks.on_demand("look at accounts again", look_at_all, function () plan(); end);
 
 	function plan()
 		if not order[1] or planned < monotonic() + first_pause then return; end

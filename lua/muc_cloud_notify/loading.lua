@@ -33,8 +33,7 @@ local function new(parts)
 	local pending; -- keys that are still to be read, from the last to the first; nil: they were not listed yet
 	local pauses, told = growing_pause.new(first_pause, longest_pause), nil; -- and what the log has said of the store
 	local unreadable = {}; -- key -> true, of records that are left for later
-	local is_planned, is_retrying = false, false; -- whether they are tried again later, or just now
-	local is_asked_again = false; -- whether somebody has asked for that meanwhile, who may have mended one that was tried already
+	local is_planned = false; -- whether they are tried again later
 	local retry_now = first_retry;
 	local gone = {}; -- users, where there are registrations of earlier accounts
 	local unmarked = {}; -- users, where there are registrations that do not say for which account they are
@@ -123,7 +122,7 @@ local function new(parts)
 		if is_loaded and awaited_accounts.count() ~= reported then report_loaded(); end
 	end);
 
-	local plan_retry, retry;
+	local plan_retry;
 
 	-- Tries the records again that could not be read.
 	local function read_again(pause)
@@ -150,16 +149,12 @@ local function new(parts)
 		end
 	end
 
+	local ask_for_reading = tasks.on_demand("read the records again that could not be read", read_again, function () plan_retry(); end);
+
 	-- Tries them again, from the next turn on.
-	function retry()
+	local function retry()
 		awaited_accounts.retry();
-		is_asked_again = is_retrying;
-		if is_retrying then return; end
-		is_retrying = true;
-		tasks.later("read the records again that could not be read", read_again, function ()
-			is_retrying = false;
-			if is_asked_again then retry(); else plan_retry(); end
-		end);
+		ask_for_reading();
 	end
 
 	function plan_retry()

@@ -100,6 +100,22 @@ local function new(seconds_per_turn)
 		return task;
 	end
 
+	-- A task that may be asked for at any time: what this returns plans it like later(). Where it is not done by then, it is done once more
+	-- after that: what has changed meanwhile may be what it has gone past already. on_end() once nobody has asked since.
+	local function on_demand(what, func, on_end)
+		local is_under_way, is_asked_again = false, false;
+		local function ask()
+			is_asked_again = is_under_way;
+			if is_under_way then return; end
+			is_under_way = true;
+			later(what, func, function ()
+				is_under_way = false;
+				if is_asked_again then ask(); else on_end(); end
+			end);
+		end
+		return ask;
+	end
+
 	-- Does the rest of a task at once, however long it takes, or as much as fits into that many seconds. Nothing is done
 	-- where the task has ended.
 	local function finish(task, seconds)
@@ -111,7 +127,7 @@ local function new(seconds_per_turn)
 		task.on_end();
 	end
 
-	return { start = start, later = later, hurry = hurry, cancel = remove, finish = finish };
+	return { start = start, later = later, on_demand = on_demand, hurry = hurry, cancel = remove, finish = finish };
 end
 
 return { new = new };
