@@ -124,6 +124,38 @@ describe("journal", function ()
 		assert.equal(1, lab:count_logged("error: Failed to store what is to be pushed"));
 	end);
 
+	it("writes at once what a record is going to leave to another one, after all that is there", function ()
+		lab:say("ann", 1);
+		lab.engine.bequests = { ann = "ann=2\n" };
+		assert.is_true(lab.outbox.bequeath("ann", {}, nil));
+		assert.is_false(lab.outbox.bequeath("bob", {}, nil), "who has nothing to leave");
+		local names = lab:names();
+		assert.equal(2, #names);
+		assert.equal(lab.wall_time + lab.time, lab.records[names[2]].time);
+		lab:start();
+		assert.same({ ann = 2 }, lab.engine.unread);
+	end);
+
+	it("lets a record be written where that fails", function ()
+		lab.engine.bequests = { ann = "ann=2\n" };
+		lab.refuses = "the disk is full";
+		assert.is_false(lab.outbox.bequeath("ann", {}, nil));
+		lab.refuses, lab.engine.fails = nil, "bequest";
+		assert.is_false(lab.outbox.bequeath("ann", {}, nil));
+		assert.equal(1, lab:count_logged("error: Failed to store what is unread under another name"));
+		assert.same({}, lab:names());
+	end);
+
+	it("leaves nothing to anybody before what the last run has left is taken up, nor without a journal", function ()
+		lab.engine = journal_engine.new(lab);
+		lab.engine.bequests = { ann = "ann=2\n" };
+		for _, has_journal in ipairs { true, false } do
+			lab.outbox = lab:open(lab.engine, { has_journal = has_journal });
+			assert.is_false(lab.outbox.bequeath("ann", {}, nil));
+		end
+		assert.same({}, lab:names());
+	end);
+
 	it("takes no account of how long a store takes that is fast enough, in the long run too", function ()
 		lab.seconds_per_write = 0.02;
 		for i = 1, 100 do

@@ -43,6 +43,14 @@ function journal_engine.new(lab)
 	end
 	engine.finish_batch = make_batch;
 
+	-- bequests: user -> the text of one, for whatever record
+	function engine:bequest(user)
+		if self.fails == "bequest" then error("a panic"); end
+		local text = self.bequests and self.bequests[user];
+		if not text then return nil, 0; end
+		return { unread = text }, #text;
+	end
+
 	function engine:batch_stored(_, seconds)
 		for name, count in pairs(under_way) do self.stored[name] = count; end
 		under_way = nil;
