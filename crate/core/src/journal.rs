@@ -183,13 +183,14 @@ impl Journal {
         }
     }
 
-    /// A message has come to all of these.
-    pub(crate) fn add_group(&mut self, group: Group) {
+    /// A message has come to all of these. Returns those that have nothing more to wait for than they had.
+    pub(crate) fn add_group(&mut self, group: Group) -> Vec<DeviceId> {
         match self.mode {
-            Mode::Strict => self.groups.add(group),
+            Mode::Strict => return self.groups.add(group),
             // Whoever waits need not any more.
             Mode::Lax | Mode::Off => self.groups.give_up_group(group),
         }
+        Vec::new()
     }
 
     /// One more change by a message: to a device alone, which is pinged, or to what is unread in a room.
@@ -317,6 +318,7 @@ impl Journal {
     /// A batch is about to be written.
     pub(crate) fn set_underway(&mut self, batch: Underway, now: Instant) {
         self.pace.spend(now, self.is_rest);
+        self.groups.set_reached(batch.upto);
         self.is_rest = self.groups.is_left_after(batch.upto);
         self.underway = Some(batch);
         let is_all = self.changed.is_empty() && self.gone_rooms.is_empty() && self.gone_devices.is_empty();

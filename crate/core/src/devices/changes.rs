@@ -109,6 +109,15 @@ impl Devices {
         }
     }
 
+    /// A message has come to all of a group, bit by bit.
+    pub(crate) fn add_group(&mut self, group: Group) {
+        for id in self.journal.add_group(group) {
+            if let Some(device) = self.devices.get_mut(id) {
+                device.let_go();
+            }
+        }
+    }
+
     /// A message of a room is taken back or corrected, and this device may have yet to hear of it. Returns whether it had.
     pub(crate) fn revise(&mut self, id: DeviceId, room: RoomId, revising: &mut Revising) -> bool {
         let is_known = self.devices.get(id).is_some_and(|device| device.tells_of(room));

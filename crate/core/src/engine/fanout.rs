@@ -198,7 +198,7 @@ impl FanOuts {
             self.news.end(id);
             self.weights.remove(of_room.weight);
             for mut fan_out in of_room.fan_outs {
-                told.devices.journal_mut().add_group(fan_out.take_group());
+                told.devices.add_group(fan_out.take_group());
             }
         }
         let mut remains = room.into_remains();
@@ -210,7 +210,7 @@ impl FanOuts {
     /// Nothing is held back any more for those that they have yet to come to.
     pub(super) fn give_groups(&mut self, devices: &mut Devices) {
         for fan_out in self.of_rooms.values_mut().flat_map(|of_room| &mut of_room.fan_outs) {
-            devices.journal_mut().add_group(fan_out.take_group());
+            devices.add_group(fan_out.take_group());
         }
     }
 
@@ -227,7 +227,7 @@ impl FanOuts {
         if let Some(first) = of_room.fan_outs.front_mut() {
             first.step(id, room, told);
             if first.is_done() {
-                told.devices.journal_mut().add_group(first.take_group());
+                told.devices.add_group(first.take_group());
                 of_room.weight = of_room.weight.saturating_sub(first.weight);
                 self.weights.remove(first.weight);
                 of_room.fan_outs.pop_front();

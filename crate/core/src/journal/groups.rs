@@ -11,6 +11,9 @@ use super::Pair;
 /// So many are looked through one after the other.
 const FEW: usize = 16;
 
+/// Larger groups are not joined: that takes up to a microsecond for each device.
+const JOINED: usize = 10_000;
+
 /// The devices that a message, or several of the same room, have come to.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -48,6 +51,14 @@ impl Group {
         Gate::Closed { is_new }
     }
 
+    /// Those of another group of the same room belong to this one. Returns the devices that are in both.
+    fn join(&mut self, other: Group) -> Vec<DeviceId> {
+        let (new, known): (Vec<_>, Vec<_>) =
+            other.devices.into_iter().partition(|device| self.is_new(*device));
+        self.devices.extend(new);
+        known
+    }
+
     fn is_new(&mut self, device: DeviceId) -> bool {
         if self.devices.len() <= FEW {
             return !self.devices.contains(&device);
@@ -80,6 +91,9 @@ pub(super) struct Groups {
     /// The number of the first one, and of those that more messages may come to.
     first: u64,
     open: HashMap<Option<RoomId>, u64>,
+    /// The number of the last one of each room that a message has come to bit by bit, and of the first one that no batch has come to.
+    last: HashMap<Option<RoomId>, u64>,
+    untouched: u64,
     released: VecDeque<Released>,
 }
 
@@ -110,10 +124,23 @@ impl Groups {
         }
     }
 
-    /// A group that no more messages come to.
-    pub(super) fn add(&mut self, group: Group) {
-        if !group.is_empty() {
-            self.waiting.push_back(group);
+    /// That of a message that has come to everybody, bit by bit. Where one of the same room waits that no batch has come to, they are one from
+    /// now on, so that each device is written once, however many messages there are meanwhile. Returns the devices that are in both, and
+    /// have nothing more to wait for than they had.
+    pub(super) fn add(&mut self, group: Group) -> Vec<DeviceId> {
+        if group.is_empty() {
+            return Vec::new();
+        }
+        let last = self.last.get(&group.room).copied().filter(|number| *number >= self.untouched);
+        let place = last.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
+        let before = place.and_then(|place| self.waiting.get_mut(place));
+        match before.filter(|before| before.devices.len().max(group.devices.len()) <= JOINED) {
+            Some(before) => before.join(group),
+            None => {
+                self.last.insert(group.room, self.first + self.waiting.len() as u64);
+                self.waiting.push_back(group);
+                Vec::new()
+            }
         }
     }
 
@@ -121,6 +148,12 @@ impl Groups {
     pub(super) fn begin(&mut self) -> Position {
         self.open.clear();
         Position { groups: 0, devices: self.stored }
+    }
+
+    /// A batch has come to this position.
+    pub(super) fn set_reached(&mut self, position: Position) {
+        self.untouched = self.first + position.groups as u64 + u64::from(position.devices > 0);
+        self.last.retain(|_, number| *number >= self.untouched);
     }
 
     /// The device at a position, which moves on.
@@ -157,6 +190,7 @@ impl Groups {
     /// Nobody waits any more, though nothing is stored.
     pub(super) fn give_up(&mut self) {
         self.open.clear();
+        self.last.clear();
         self.first += self.waiting.len() as u64;
         self.stored = 0;
         std::mem::take(&mut self.waiting).into_iter().for_each(|group| self.give_up_group(group));

@@ -195,3 +195,76 @@ fn a_room_that_never_rests_is_told_all_the_same() {
     }
     assert!(told > 35, "{told}");
 }
+
+/// So many messages come to a large room before anything of it is written.
+fn burst(messages: u32) -> (Journaled, Vec<String>) {
+    let (mut service, jids) = service(2000, 1000);
+    (0..messages).for_each(|number| _ = service.say(ORCHARD, &number.to_string()));
+    while service.spread() {}
+    (service, jids)
+}
+
+fn written(service: &Journaled) -> usize {
+    service.stored.iter().flat_map(|part| &part.unread).map(|entry| entry.devices.len() / 16).sum()
+}
+
+#[test]
+fn of_many_messages_each_device_is_written_once() {
+    let (mut service, jids) = burst(300);
+    assert_eq!(service.stats().unstored, 2000);
+    assert!(service.write());
+    assert_eq!(written(&service), 2000);
+    assert_eq!(service.stats().queued, 2000, "and has nothing to wait for");
+    let members: Vec<&str> = jids.iter().map(String::as_str).collect();
+    let counts: Vec<u32> =
+        service.killed_and_read(&members).pushes().iter().map(|push| push.count()).collect();
+    assert!(counts.iter().all(|count| *count == 300), "{counts:?}");
+}
+
+#[test]
+fn what_comes_while_a_batch_is_written_is_in_the_next_one() {
+    let (mut service, jids) = burst(2);
+    let first = service.poll_batch().unwrap();
+    service.say(ORCHARD, "2");
+    service.say(ORCHARD, "3");
+    while service.spread() {}
+    service.batch_stored(0.001);
+    service.stored.push(first);
+    assert_eq!(service.stats().queued, 0, "two are not in the store");
+    service.write_all();
+    assert_eq!(written(&service), 4000);
+    assert_eq!(service.stats().queued, 2000);
+    let members: Vec<&str> = jids.iter().map(String::as_str).collect();
+    assert!(service.killed_and_read(&members).pushes().iter().all(|push| push.count() == 4));
+}
+
+/// A batch holds 3,000 of these changes.
+#[test]
+fn what_comes_while_a_part_of_it_is_written_is_in_a_later_one() {
+    let (mut service, jids) = service(4000, 1000);
+    service.say(ORCHARD, "0");
+    while service.spread() {}
+    let first = service.poll_batch().unwrap();
+    service.batch_stored(0.001);
+    service.stored.push(first);
+    service.say(ORCHARD, "1");
+    while service.spread() {}
+    assert_eq!(service.stats().unstored, 1000 + 4000);
+    service.write_all();
+    assert_eq!(written(&service), 8000);
+    let members: Vec<&str> = jids.iter().map(String::as_str).collect();
+    assert!(service.killed_and_read(&members).pushes().iter().all(|push| push.count() == 2));
+}
+
+#[test]
+fn where_the_store_fails_nobody_waits_for_any_of_many_messages() {
+    let (mut service, _) = burst(3);
+    assert!(service.poll_batch().is_some());
+    service.batch_failed();
+    while service.stats().queued < 2000 {
+        service.batch_failed();
+    }
+    assert_eq!(service.stats().queued, 2000);
+    service.write_all();
+    assert_eq!(service.stats().unstored, 0);
+}
