@@ -406,7 +406,8 @@ function engine:batch_failed(now) end
 
 ---What bequest() has returned is in the store, and so is the record, of which the engine knows.
 ---@param user string
-function engine:bequest_stored(user) end
+---@param added string? as for bequest()
+function engine:bequest_stored(user, added) end
 
 ---------------------------------------------------------------------------------------------------
 -- Decisions: what is to be done.
@@ -427,15 +428,16 @@ function engine:poll_batch(now) end
 ---@return integer bytes
 function engine:finish_batch(now) end
 
----Where a registered device takes the place of the way by which a user was reached, or the other way round: what is unread for them, as it
----has to be in the store before the record is in which that is so. To be stored as it is, under a name that comes after those of all earlier
----batches and parts of snapshots; bequest_stored() is to be called once the record is stored, and set_registrations() was called. Where it
----cannot be stored, nothing else is to be done. It is not to be asked for before all that the last run has left is taken up.
+---Where a registered device takes the place of the way by which a user was reached, or the other way round: what has to be in the journal
+---before the record is stored in which that is so. To be stored as it is, under a name that comes after those of all earlier batches and parts
+---of snapshots; after it the record, then set_registrations(), then bequest_stored(), with nothing else in between. Where this cannot be stored,
+---the record is stored all the same, without bequest_stored(). Where the record cannot be, nothing else has to be called. Must not be called
+---before all that the last run has left is taken up.
 ---@param user string
 ---@param record record? as it will be stored
 ---@param added string? the push identifier of the registration that the user has just asked for
 ---@param now number
----@return snapshot_part? part nil: nothing is unread, nothing takes the place of anything else, or there is no journal
+---@return snapshot_part? part nil: nothing takes the place of anything else, or there is no journal
 ---@return integer bytes the length of its texts
 function engine:bequest(user, record, added, now) end
 

@@ -118,16 +118,17 @@ local function new(parts)
 		local started = monotonic();
 		bequest.time = records.time();
 		local ok = records.write(names.next(), bequest);
+		local finished = monotonic();
 		if ok then
-			checkpoint.written(bytes, monotonic() - started);
-			module:log("debug", "What a user has in another one's place is stored: %d byte(s)", bytes);
+			use(checkpoint.written(bytes, finished - started), finished);
+			module:log("debug", "What is unread is stored for what takes the place of something else: %d byte(s)", bytes);
 		end
 		return ok;
 	end
 
-	-- A record of registrations is about to be stored, see bequest() in engine_types.lua. Returns whether there is anything that was stored
-	-- for that: then engine:bequest_stored() is to be called.
+	-- A record of registrations is about to be stored, see bequest() in engine_types.lua. Returns whether something was stored for that.
 	local function bequeath(user, record, added)
+		if not is_new then begin(); end
 		if not names then return false; end
 		local ok, is_stored = guard.attempt("store what is unread under another name", function ()
 			local bequest, bytes = engine:bequest(user, record, added, monotonic());

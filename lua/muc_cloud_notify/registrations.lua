@@ -12,6 +12,7 @@ local now = require "util.time".now;
 
 local guard = part "shared/guard";
 local local_hosts = part "muc_cloud_notify/local_hosts";
+local uninterrupted = part "shared/uninterrupted";
 
 -- parts: { engine; accounts = see accounts.lua; tasks = see lua/shared/tasks.lua; records = see record_store.lua; blocklists;
 -- find_memberships = see rooms.lua; bequeath = see outbox_store.lua }
@@ -21,13 +22,15 @@ local function new(parts)
 	local disabled = {}; -- user -> the push identifiers of devices that the engine has given up, and that are still in the store
 	local is_removing = false; -- whether a task sees to them
 
-	-- Stores the record of a user, and before it what is unread for whoever takes the place of another one by it. Returns whether there is
-	-- anything of that: then engine:bequest_stored() is to be called once the engine knows of the record. added: the push identifier of
-	-- what the user has just asked for
-	local function write_with_bequest(user, record, added)
-		local is_bequeathed = parts.bequeath(user, record, added);
-		write_record(user, record);
-		return is_bequeathed;
+	-- Stores the record of a user, and makes it count by func(). Before it, the journal gets what is unread for whatever takes the place of
+	-- something else by it. No stop comes in between. added: the push identifier of what the user has just asked for
+	local function change_record(user, record, added, func)
+		uninterrupted(function ()
+			local is_bequeathed = parts.bequeath(user, record, added);
+			write_record(user, record);
+			func();
+			if is_bequeathed then engine:bequest_stored(user, added); end
+		end);
 	end
 
 	-- The record of a user, or nil. What the engine has given up of it is taken out of the store first.
@@ -40,7 +43,7 @@ local function new(parts)
 			left, was_there = engine:without_registration(left, push_identifier);
 			is_any = is_any or was_there;
 		end
-		if is_any and write_with_bequest(user, left) then engine:bequest_stored(user); end
+		if is_any then write_record(user, left); end
 		disabled[user] = nil;
 		return left;
 	end
@@ -64,14 +67,16 @@ local function new(parts)
 
 	-- Makes a change count: in the store first, in the engine second. Should the engine fail, both are as they were.
 	local function commit(user, before, change)
-		local is_bequeathed = write_with_bequest(user, change.record, change.added);
-		local ok, is_first_device = pcall(engine.set_registrations, engine, user, change.record, change.added);
-		if not ok then
-			guard.attempt("take back what was stored of "..user, write_record, user, before);
-			pcall(set_registrations, user, before); -- which most likely fails as well
-			error(is_first_device, 0);
-		end
-		if is_bequeathed then engine:bequest_stored(user); end
+		local is_first_device;
+		change_record(user, change.record, change.added, function ()
+			local ok, result = pcall(engine.set_registrations, engine, user, change.record, change.added);
+			if not ok then
+				guard.attempt("take back what was stored of "..user, write_record, user, before);
+				pcall(set_registrations, user, before); -- which most likely fails as well
+				error(result, 0);
+			end
+			is_first_device = result;
+		end);
 		if is_first_device then
 			on_first_device(user);
 		end
@@ -187,9 +192,7 @@ local function new(parts)
 		local is_done, was_there = guard.attempt("remove an old device of "..user, function ()
 			local record, was_there = engine:without_registration(read_record(user), push_identifier);
 			if was_there then
-				local is_bequeathed = write_with_bequest(user, record);
-				engine:set_registrations(user, record);
-				if is_bequeathed then engine:bequest_stored(user); end
+				change_record(user, record, nil, function () engine:set_registrations(user, record); end);
 			end
 			return was_there;
 		end);

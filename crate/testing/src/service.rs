@@ -103,7 +103,7 @@ impl Service {
         let bequest = self.bequest(user, &registrations, added);
         let is_new = self.set_registrations(user, registrations, added);
         if bequest.is_some() {
-            self.bequest_stored(user);
+            self.bequest_stored(user, added);
         }
         self.bequests.extend(bequest);
         self.store.insert(user.to_owned(), change.record);

@@ -1,10 +1,11 @@
 //! What is written before something takes the place of something else: a registered device that of a way, or the other way round.
 //!
 //! Who is registered is in a store of its own, which says so at once; the journal says with its next batch, or with some of these, what is
-//! unread for whom. A kill in between would leave it unread for nobody. So what will take the place is given it in the store first: as long
-//! as it has not, nobody asks for what it has there.
+//! unread for whom. A kill in between would leave it unread for nobody. So what will take the place has it in the journal first: until
+//! it is there, nobody asks for what is written in its name.
 
 use crate::ids::{DeviceId, UserId};
+use crate::journal::NameHash;
 use crate::registration::Registration;
 use crate::time::Instant;
 use crate::way::Way;
@@ -16,15 +17,16 @@ use super::snapshot::{Snapshot, UnreadEntry};
 struct Heir<'a> {
     from: DeviceId,
     push_identifier: &'a str,
-    is_way: bool,
+    way: Option<Way>,
 }
 
-/// What is in the store before the record of a user.
+/// What is in the journal before the record of a user is stored.
 impl Engine {
-    /// What is unread for a user, as it has to be in the store, after all that is there of the outbox, before it is stored that they have
-    /// registered this and nothing else; then [`Engine::bequest_stored`] has to be called once [`Engine::set_registrations`] was. `added`
+    /// What has to be in the journal, after all that is there, before it is stored that a user has registered this and nothing else. `added`
     /// is the push identifier of what they have just asked for. What the last run has left is taken up by now. `None`: nothing takes the
-    /// place of anything else, nothing is unread, or there is no journal.
+    /// place of anything else, or there is no journal.
+    ///
+    /// Should the record not be stored after all, a batch says that nothing of this is so.
     pub fn bequest(
         &mut self,
         user: &str,
@@ -37,22 +39,23 @@ impl Engine {
         self.end_recovery();
         self.catch_up(id);
         let from = self.devices.get(heir.from).filter(|device| !device.registration().is_stand_in())?;
-        let mut part = Snapshot::of_device(from, self.snapshot_sources(), now)?;
-        let state = part.devices.first_mut()?;
-        state.begin_as(heir.push_identifier, !heir.is_way);
-        let key = self.devices.journal().key();
-        part.unread = vec![UnreadEntry::devices_gone(&[key.hash(user, [heir.push_identifier])])];
+        let mut part = Snapshot::of_device(from, self.snapshot_sources(), now);
+        for state in &mut part.devices {
+            state.begin_as(heir.push_identifier, heir.way.is_none());
+            state.unread.retain(|unread| self.may_tell_of(&unread.room, id, heir.way));
+        }
+        let name = self.name_of(user, heir.push_identifier);
+        part.unread = vec![UnreadEntry::devices_gone(&[name])];
+        self.devices.journal_mut().note_device_gone(name);
         Some(part)
     }
 
-    /// What is unread for a user is in the store under the names of what they have now: so it need not be said that what the store had under
-    /// these is gone.
-    pub fn bequest_stored(&mut self, user: &str) {
-        let Some(id) = self.registrations.id(user) else { return };
-        let key = self.devices.journal().key();
-        for device in self.registrations.devices_of(id) {
-            let name = self.devices.get(device).and_then(|device| self.name_under(key, device));
-            name.iter().for_each(|name| self.devices.journal_mut().forget_device_gone(name));
+    /// That is in the journal, and so is the record in its store, of which the engine knows.
+    pub fn bequest_stored(&mut self, user: &str, added: Option<&str>) {
+        let way = self.registrations.id(user).and_then(|id| self.registrations.user(id)?.way());
+        if let Some(push_identifier) = added.or(way.map(Way::push_identifier)) {
+            let name = self.name_of(user, push_identifier);
+            self.devices.journal_mut().forget_device_gone(&name);
         }
     }
 
@@ -60,15 +63,22 @@ impl Engine {
     fn heir_of<'a>(&self, id: UserId, is_none_left: bool, added: Option<&'a str>) -> Option<Heir<'a>> {
         let user = self.registrations.user(id)?;
         let &from = user.devices().first()?;
-        let way = |way: Way| Heir { from, push_identifier: way.push_identifier(), is_way: true };
         match (user.way(), added) {
-            (Some(_), Some(push_identifier)) => Some(Heir { from, push_identifier, is_way: false }),
-            // It has been so since the engine has given up what was registered.
-            (Some(taken), None) if is_none_left && self.devices.journal().is_anything_unstored() => {
-                Some(way(taken))
+            (Some(_), Some(push_identifier)) => Some(Heir { from, push_identifier, way: None }),
+            (None, _) if is_none_left => {
+                let way = user.possible_way()?;
+                Some(Heir { from, push_identifier: way.push_identifier(), way: Some(way) })
             }
-            (None, _) if is_none_left => user.possible_way().map(way),
             _ => None,
         }
+    }
+
+    fn may_tell_of(&self, room: &str, user: UserId, way: Option<Way>) -> bool {
+        let room = self.rooms.id(room);
+        way.is_none_or(|way| room.is_none_or(|room| !self.is_unwanted(room, user, way)))
+    }
+
+    fn name_of(&self, user: &str, push_identifier: &str) -> NameHash {
+        self.devices.journal().key().hash(user, [push_identifier])
     }
 }

@@ -99,16 +99,16 @@ impl Snapshot {
         gone.map(|entry| &*entry.room)
     }
 
-    /// The state of one device, as part of a journal; `None` where nothing is unread.
-    pub(super) fn of_device(device: &Device, sources: Sources<'_>, now: Instant) -> Option<Self> {
+    /// The state of one device, if it has any, as a part of a journal. Of very much that is to be pushed, it says how much alone.
+    pub(super) fn of_device(device: &Device, sources: Sources<'_>, now: Instant) -> Self {
         let mut messages = Messages::default();
-        messages.add(device);
+        if DeviceState::size(device) + messages.add(device) > plan::MAX_SIZE {
+            messages = Messages::default();
+        }
         messages.sort();
-        let state = DeviceState::of(device, sources, &messages, now)?;
+        let devices = DeviceState::of(device, sources, &messages, now).into_iter().collect();
         let key = Some(sources.devices.journal().key().to_string());
-        let messages = messages.states(sources.options, now);
-        let is_any = !state.unread.is_empty() || state.pinged;
-        is_any.then(|| Snapshot { devices: vec![state], messages, key, ..Snapshot::default() })
+        Snapshot { devices, messages: messages.states(sources.options, now), key, ..Snapshot::default() }
     }
 
     /// Takes up what it holds of the devices that are still registered. Returns how many entries were passed over, as they make

@@ -94,12 +94,15 @@ impl Engine {
     fn drop_unwanted(&mut self, device: DeviceId, way: Way) {
         let Some(device) = self.devices.get(device) else { return };
         let user = device.owner();
-        let is_unwanted = |room: &RoomId| {
-            let member = self.rooms.get(*room).and_then(|room| room.member(user));
-            self.rooms.was_read(*room) && !member.is_some_and(|member| member.forwarding().allows(way))
-        };
-        let rooms: Vec<RoomId> = device.unread().counts().map(|(room, _)| room).filter(is_unwanted).collect();
+        let rooms = device.unread().counts().map(|(room, _)| room);
+        let rooms: Vec<RoomId> = rooms.filter(|room| self.is_unwanted(*room, user, way)).collect();
         rooms.into_iter().for_each(|room| self.mark_read(user, room));
+    }
+
+    /// Whether a way tells its user nothing of a room, as far as that is known.
+    pub(super) fn is_unwanted(&self, room: RoomId, user: UserId, way: Way) -> bool {
+        let member = self.rooms.get(room).and_then(|room| room.member(user));
+        self.rooms.was_read(room) && !member.is_some_and(|member| member.forwarding().allows(way))
     }
 
     /// An account had devices when the last run ended. Where it is known which do, it has none any more if it is not among them.

@@ -254,8 +254,12 @@ impl LuaEngine {
         this.with_engine("batch_failed", |engine| engine.batch_failed(Instant::from_seconds(now)))
     }
 
-    pub(super) fn bequest_stored(_: &Lua, this: &Self, user: String) -> Result<()> {
-        this.with_engine("bequest_stored", |engine| engine.bequest_stored(&user))
+    pub(super) fn bequest_stored(
+        _: &Lua,
+        this: &Self,
+        (user, added): (String, Option<String>),
+    ) -> Result<()> {
+        this.with_engine("bequest_stored", |engine| engine.bequest_stored(&user, added.as_deref()))
     }
 
     pub(super) fn prepare_restore(_: &Lua, this: &Self, part: Table) -> Result<bool> {

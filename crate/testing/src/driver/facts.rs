@@ -251,8 +251,8 @@ impl Driver {
     }
 
     /// That is stored, and so is the record, of which the engine knows.
-    pub fn bequest_stored(&mut self, user: &str) {
-        self.engine.bequest_stored(user);
+    pub fn bequest_stored(&mut self, user: &str, added: Option<&str>) {
+        self.engine.bequest_stored(user, added);
     }
 
     /// The batch that was polled could not be stored.

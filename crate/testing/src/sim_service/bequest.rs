@@ -5,8 +5,9 @@ use muc_cloud_notify_core::Registration;
 use super::devices::TruthDevice;
 use super::outbox_store::OutboxRecord;
 use super::promises::InRoom;
+use super::reach::tells_of;
 use super::simulation::{Killed, Simulation};
-use super::truth::{Key, Truth};
+use super::truth::{Key, Truth, TruthRoom};
 
 impl Simulation {
     /// A record of a user is about to be stored. Returns whether anything was before that.
@@ -24,8 +25,13 @@ impl Simulation {
         self.module.driver.now = self.now;
         let name = self.users[user].clone();
         let Some(part) = self.module.driver.bequest(&name, registrations, added) else { return Ok(false) };
-        let heirs: Vec<Key> = part.devices.iter().map(|state| self.key_of_state(state)).collect();
-        let [heir] = heirs[..] else { panic!("one has all of it: {heirs:?}") };
+        let heir = match added {
+            Some(push_identifier) => self.key_of(&name, push_identifier),
+            None => {
+                self.truth.next_way(user).map(|way| self.truth.way_key(user, way)).expect("a way takes over")
+            }
+        };
+        assert!(part.devices.iter().all(|state| self.key_of_state(state) == heir), "{heir:?} has all of it");
         self.note(|| format!("bequest to {heir:?}: {:?}", part.devices));
         self.truth.begin_bequest(heir);
         let name = self.next_name();
@@ -39,12 +45,17 @@ impl Simulation {
     }
 
     /// The engine knows of the record.
-    pub(super) fn end_bequest(&mut self, user: usize, is_bequeathed: bool) -> Result<(), Killed> {
+    pub(super) fn end_bequest(
+        &mut self,
+        user: usize,
+        added: Option<&str>,
+        is_bequeathed: bool,
+    ) -> Result<(), Killed> {
         if !is_bequeathed {
             return Ok(());
         }
         let name = self.users[user].clone();
-        self.fact(|driver| driver.bequest_stored(&name), |_| ())
+        self.fact(|driver| driver.bequest_stored(&name, added), |_| ())
     }
 }
 
@@ -67,17 +78,19 @@ impl Truth {
 
     /// It is in the store.
     fn bequest_stored(&mut self, heir: Key) {
-        let from = self.bequeather(heir);
-        match self.devices.contains_key(&heir) {
-            true => self.heir(heir).bequest_stored(&from),
-            false => self.heir(heir).begin_with_bequest(&from),
+        let mut from = self.bequeather(heir);
+        if let Some(way) = self.way(heir) {
+            let untold = |room: &TruthRoom| room.is_known && !tells_of(way, room.choices[heir.0]);
+            let rooms = from.rooms.iter_mut().zip(&self.rooms);
+            rooms.filter(|(_, room)| untold(room)).for_each(|(in_room, _)| in_room.read(true));
         }
+        self.heir(heir).bequest_stored(&from);
     }
 
+    /// What takes over is not there so far.
     fn heir(&mut self, heir: Key) -> &mut TruthDevice {
         let rooms = self.rooms.len();
-        let grave = self.graves.entry(heir).or_insert_with(|| TruthDevice::new(rooms));
-        self.devices.get_mut(&heir).unwrap_or(grave)
+        self.graves.entry(heir).or_insert_with(|| TruthDevice::new(rooms))
     }
 
     fn bequeather(&self, heir: Key) -> TruthDevice {

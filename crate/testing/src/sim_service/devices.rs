@@ -37,13 +37,15 @@ impl TruthDevice {
     }
 
     /// It takes the place of another one: it has yet to hear of all that this one had, what was on its way included. The store does not
-    /// know that. is_strict: so all of it waits.
-    pub(super) fn inherit(&mut self, other: &TruthDevice, is_strict: bool) {
+    /// know that, if it does not have it in its name.
+    pub(super) fn inherit(&mut self, other: &TruthDevice) {
         let is_bequeathed = std::mem::take(&mut self.is_bequeathed);
         self.parts().zip(other.all()).for_each(|(part, other)| part.inherit(other, is_bequeathed));
-        if is_strict {
-            self.rooms.iter_mut().for_each(InRoom::hold);
-        }
+    }
+
+    /// All of it waits for the store. may_be_too_old: or need not be told any more.
+    pub(super) fn hold(&mut self, may_be_too_old: bool) {
+        self.rooms.iter_mut().for_each(|room| room.hold(may_be_too_old));
     }
 
     /// What another one has is about to be written in its name.
@@ -54,11 +56,6 @@ impl TruthDevice {
     /// That is in the store.
     pub(super) fn bequest_stored(&mut self, from: &TruthDevice) {
         self.parts().zip(from.all()).for_each(|(part, from)| part.bequest_stored(from));
-    }
-
-    /// The same of one that is not there so far.
-    pub(super) fn begin_with_bequest(&mut self, from: &TruthDevice) {
-        self.parts().zip(from.all()).for_each(|(part, from)| part.begin_with_bequest(from));
         self.is_bequeathed = true;
     }
 
@@ -95,8 +92,8 @@ impl TruthDevice {
         self.all().any(|part| part.pending > 0)
     }
 
-    /// A push leaves, of which it is known how many messages it counts. Panics where that cannot be.
-    pub(super) fn fly(&mut self, count: u32, scope: PushScope) {
+    /// A push leaves, of which it is known how many messages it counts, and perhaps one that it tells of. Panics where that cannot be.
+    pub(super) fn fly(&mut self, count: u32, scope: PushScope, told: Option<u32>) {
         let all = self.count();
         let pending: u32 = self.rooms.iter().map(|room| room.pending).sum();
         match scope {
@@ -105,9 +102,8 @@ impl TruthDevice {
                 let most = least + self.rooms.iter().map(|room| room.stored).sum::<u32>();
                 let range = if is_bit_by_bit { 0..=all } else { least..=most.min(pending) };
                 let left = all.checked_sub(count).filter(|left| range.contains(left));
-                self.fly_all_but(
-                    left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}")),
-                );
+                let left = left.unwrap_or_else(|| panic!("{count} is exact, less {range:?}: {self:#?}"));
+                self.fly_all_but(left, told);
             }
             PushScope::One(number) => {
                 let room = &self.rooms[number];
@@ -122,12 +118,14 @@ impl TruthDevice {
         self.ping.fly_all_but(0);
     }
 
-    fn fly_all_but(&mut self, newest: u32) {
+    fn fly_all_but(&mut self, newest: u32, told: Option<u32>) {
         if newest == 0 {
             self.rooms.iter_mut().for_each(|room| room.fly_all_but(0));
             return;
         }
+        // What comes to a room bit by bit may be later than what has come to another one after it.
         let mut numbers: Vec<u32> = self.rooms.iter().flat_map(InRoom::to_be_told).collect();
+        numbers.retain(|number| Some(*number) != told);
         numbers.sort_unstable();
         let left = numbers.split_off(numbers.len().saturating_sub(newest as usize));
         for room in &mut self.rooms {

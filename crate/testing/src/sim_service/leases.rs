@@ -83,7 +83,7 @@ impl Simulation {
         let is_bequeathed = self.bequeath(key.0, &record.registrations, None)?;
         if self.write_record(key.0, record.clone())? {
             self.tell_registrations(key.0, &record, None)?;
-            self.end_bequest(key.0, is_bequeathed)?;
+            self.end_bequest(key.0, None, is_bequeathed)?;
         }
         Ok(())
     }

@@ -142,20 +142,15 @@ impl InRoom {
 
     /// That is in the store.
     pub(super) fn bequest_stored(&mut self, from: &InRoom) {
-        self.kept = Kept::of(from.count, from.all_pending());
-    }
-
-    /// The same of one that is not there so far.
-    pub(super) fn begin_with_bequest(&mut self, from: &InRoom) {
         let before = std::mem::replace(self, from.clone());
         self.may_be_spoken_of(before.heard.into_iter().chain(before.taken_back));
         self.forget();
-        self.bequest_stored(from);
+        self.kept = Kept::of(from.count, from.all_pending());
     }
 
-    /// All of it waits until the store knows of it.
-    pub(super) fn hold(&mut self) {
-        (self.unstored, self.stored) = (self.pending, 0);
+    /// All of it waits until the store knows of it. may_be_too_old: or need not be told any more.
+    pub(super) fn hold(&mut self, may_be_too_old: bool) {
+        (self.unstored, self.stored) = if may_be_too_old { (0, self.pending) } else { (self.pending, 0) };
     }
 
     /// A push is asked for, without a message.

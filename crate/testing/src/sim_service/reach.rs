@@ -5,6 +5,14 @@ use super::promises::InRoom;
 use super::truth::{Affiliation, Key, Truth};
 use crate::driver::{Forwarding, Way};
 
+/// Whether a way tells of a room whose member has said this.
+pub(super) fn tells_of(way: Way, choice: Forwarding) -> bool {
+    match way {
+        Way::Account => choice != Forwarding::Refused,
+        Way::Forward => choice == Forwarding::Asked,
+    }
+}
+
 impl Truth {
     /// The way that a device stands for, where it does: it has a number in the place of its app server's.
     pub(super) fn way(&self, key: Key) -> Option<Way> {
@@ -35,11 +43,7 @@ impl Truth {
 
     /// Whether a user hears of a room at all, as far as that is their own choice.
     pub(super) fn is_told_of(&self, user: usize, room: usize) -> bool {
-        match (self.way_of(user), self.rooms[room].choices[user]) {
-            (None, _) => true,
-            (Some(Way::Account), choice) => choice != Forwarding::Refused,
-            (Some(Way::Forward), choice) => choice == Forwarding::Asked,
-        }
+        self.way_of(user).is_none_or(|way| tells_of(way, self.rooms[room].choices[user]))
     }
 
     /// The account of a user on this server has devices, or has none.
@@ -88,13 +92,18 @@ impl Truth {
         self.read(user, room);
     }
 
+    /// The way by which a user is reached where nothing is registered.
+    pub(super) fn next_way(&self, user: usize) -> Option<Way> {
+        let has_asked = self.asked.iter().any(|(other, _)| *other == user);
+        let forward = has_asked.then_some(Way::Forward);
+        if self.accounts.contains(&user) { Some(Way::Account) } else { forward }
+    }
+
     /// A user has nothing registered any more: a way takes the place of that, if there is one.
     pub(super) fn end_registered(&mut self, user: usize) {
         let Some(order) = self.order.remove(&user) else { return };
         let first = order.first().and_then(|key| self.devices.get(key)).cloned();
-        let has_asked = self.asked.iter().any(|(other, _)| *other == user);
-        let forward = has_asked.then_some(Way::Forward);
-        let way = if self.accounts.contains(&user) { Some(Way::Account) } else { forward };
+        let way = self.next_way(user);
         order.iter().for_each(|key| self.take_device(*key));
         if let Some(way) = way {
             self.begin_way(user, way, first.as_ref());
@@ -109,8 +118,7 @@ impl Truth {
         if self.is_filled {
             device.parts().for_each(|part| part.read(true));
         }
-        let is_strict = self.is_strict && !self.is_bit_by_bit;
-        before.into_iter().for_each(|before| device.inherit(before, is_strict));
+        before.into_iter().for_each(|before| self.inherit(&mut device, before));
         self.devices.insert(key, device);
         self.read_untold(user);
     }

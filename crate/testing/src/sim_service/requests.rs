@@ -86,7 +86,7 @@ impl Simulation {
             return Ok(());
         }
         let is_first_device = self.tell_registrations(user, &change.record, added)?;
-        self.end_bequest(user, is_bequeathed)?;
+        self.end_bequest(user, added, is_bequeathed)?;
         if is_first_device { self.meet(user) } else { Ok(()) }
     }
 
@@ -128,12 +128,10 @@ impl Simulation {
     /// The engine has disabled a device: it is taken out of the store, if that can be done.
     pub(super) fn remove_stored(&mut self, key: Key, push_identifier: &str) -> Result<(), Killed> {
         let Ok(mut record) = self.read_record(key.0)? else { return Ok(()) };
-        if !record.remove_identified(push_identifier) {
-            return Ok(());
+        if record.remove_identified(push_identifier) {
+            self.write_record(key.0, record)?;
         }
-        let is_bequeathed = self.bequeath(key.0, &record.registrations, None)?;
-        let is_stored = self.write_record(key.0, record)?;
-        self.end_bequest(key.0, is_bequeathed && is_stored)
+        Ok(())
     }
 
     /// The account of a user is disabled, or enabled again.

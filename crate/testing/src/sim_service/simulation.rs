@@ -172,7 +172,7 @@ impl Simulation {
             app_servers,
             quirks: settings.quirks,
             network: Vec::new(),
-            truth: Truth::new(rooms, settings.users, settings.app_servers, settings.is_bit_by_bit()),
+            truth: Truth::new(rooms, &settings),
             texts: Texts::default(),
             sessions: Sessions::default(),
             log: VecDeque::new(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blocking::Blocked;
 use super::devices::{Flight, PushScope, TruthDevice};
 use super::promises::InRoom;
+use super::settings::Settings;
 use crate::driver::{Forwarding, Publish};
 
 /// A device: its user, its app server and its node, all of them numbers. For a way see [`Truth::way`].
@@ -80,21 +81,24 @@ pub(super) struct Truth {
     pub(super) is_strict: bool,
     /// Whether what happens in a room comes to its members bit by bit. Then it is not known here how far it has come.
     pub(super) is_bit_by_bit: bool,
+    /// Whether what waits for too long is not told any more. It is not known here what that is.
+    pub(super) has_time_to_live: bool,
     /// Of users, when they got a push of which room without having consented.
     without_consent: BTreeMap<usize, Vec<(usize, f64)>>,
 }
 
 impl Truth {
-    pub(super) fn new(rooms: Vec<TruthRoom>, users: usize, app_servers: usize, is_bit_by_bit: bool) -> Self {
+    pub(super) fn new(rooms: Vec<TruthRoom>, settings: &Settings) -> Self {
         Truth {
             rooms,
             order: BTreeMap::new(),
-            app_servers,
+            app_servers: settings.app_servers,
             accounts: BTreeSet::new(),
             asked: BTreeSet::new(),
-            blocked: vec![BTreeSet::new(); users],
+            blocked: vec![BTreeSet::new(); settings.users],
             is_strict: false,
-            is_bit_by_bit,
+            is_bit_by_bit: settings.is_bit_by_bit(),
+            has_time_to_live: settings.options.time_to_live.is_finite(),
             devices: BTreeMap::new(),
             graves: BTreeMap::new(),
             suspended: BTreeSet::new(),
@@ -121,12 +125,19 @@ impl Truth {
             if !self.devices.contains_key(key) {
                 let mut device = self.begun(*key);
                 device.has_begun_early = is_asked_for && !self.is_filled;
-                let is_strict = self.is_strict && !self.is_bit_by_bit;
-                by_way.iter().for_each(|other| device.inherit(other, is_strict));
+                by_way.iter().for_each(|other| self.inherit(&mut device, other));
                 self.devices.insert(*key, device);
             }
         }
         self.order.insert(user, keys.to_vec());
+    }
+
+    /// A device takes the place of another one.
+    pub(super) fn inherit(&self, device: &mut TruthDevice, other: &TruthDevice) {
+        device.inherit(other);
+        if self.is_strict && !self.is_bit_by_bit {
+            device.hold(self.has_time_to_live);
+        }
     }
 
     /// A device that begins.
@@ -297,7 +308,7 @@ impl Truth {
         if is_by_way {
             device.pace(at, way_interval, key);
         }
-        device.fly(push.count(), scope);
+        device.fly(push.count(), scope, told);
     }
 
     /// A push is about to leave for a device, about everything or one room. Panics where the store does not know that, or does not

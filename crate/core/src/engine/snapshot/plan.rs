@@ -13,7 +13,7 @@ use super::{Snapshot, Sources, domains};
 
 /// How large a part may become, in bytes as they are estimated here, before the next one begins: so much is made, written and read in a few
 /// milliseconds, in however many rooms its devices have missed something.
-const MAX_SIZE: usize = 1 << 18;
+pub(super) const MAX_SIZE: usize = 1 << 18;
 
 /// How much is told of what is still to be pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

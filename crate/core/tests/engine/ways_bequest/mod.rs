@@ -1,22 +1,24 @@
 //! A kill in the moment between a registered device's taking the place of a way, or the other way round, and the next batch: what was
 //! unread is that of what has taken the place, which is in the store before the record is.
 
-use muc_cloud_notify_core::Options;
-use muc_cloud_notify_testing::driver::{Forwarding, Outcome, Publish, Way};
+mod unstored;
+
+use muc_cloud_notify_core::{DeviceState, Options};
+use muc_cloud_notify_testing::driver::{Detail, Forwarding, Outcome, Publish, Way};
 use muc_cloud_notify_testing::journaled::Journaled;
 use muc_cloud_notify_testing::names::{HALL, JULIET, ORCHARD};
-use muc_cloud_notify_testing::service::Service;
+use muc_cloud_notify_testing::service::{Service, with_body};
 
 /// More than fits into a batch.
 const VERY_MANY: usize = 3100;
 
 /// Juliet's account has devices, and she is absent from both rooms.
 fn by_account() -> Journaled {
-    let mut service = Service::new(Options::default());
+    let mut service = Service::new(with_body());
     service.set_account(JULIET, true);
     service.read(ORCHARD, &[JULIET], &[]);
     service.read(HALL, &[JULIET], &[]);
-    Journaled::new(service, Options::default())
+    Journaled::new(service, with_body())
 }
 
 /// She has registered a device, and her account has some too.
@@ -76,6 +78,19 @@ fn told(service: &mut Journaled) -> (Option<Way>, u32) {
     let push = service.push_written();
     tell(service, &push);
     (push.way, push.count())
+}
+
+/// How much is unread for which of her devices, or the way, and in which room.
+fn counts(service: &Journaled) -> Vec<(String, String, u32)> {
+    let devices = service.snapshot().devices.into_iter().filter(|state| state.user == JULIET);
+    let mut counts: Vec<_> = devices
+        .flat_map(|state| {
+            let DeviceState { push_identifier, unread, .. } = state;
+            unread.into_iter().map(move |unread| (push_identifier.clone(), unread.room, unread.count))
+        })
+        .collect();
+    counts.sort();
+    counts
 }
 
 /// Everything else is quiet, and the count goes on from here.
@@ -190,14 +205,10 @@ fn what_takes_the_place_is_there_however_many_batches_are_to_be_written() {
     assert!(first.write(), "a batch that has not all of it");
     assert!(first.stats().unstored > 0);
     let second = first.killed_after(|service| _ = service.set_account(JULIET, true));
-    let counts: Vec<u32> = second
-        .snapshot()
-        .devices
-        .iter()
-        .filter(|state| state.user == JULIET)
-        .flat_map(|state| state.unread.iter().map(|unread| unread.count))
-        .collect();
-    assert_eq!(counts.iter().sum::<u32>(), 3);
+    assert_eq!(
+        counts(&second),
+        [("push.example<phone".into(), HALL.into(), 2), ("push.example<phone".into(), ORCHARD.into(), 1)]
+    );
 }
 
 fn hear_two_of(service: &mut Journaled) {
@@ -207,10 +218,95 @@ fn hear_two_of(service: &mut Journaled) {
 }
 
 #[test]
+fn what_was_told_is_not_counted_by_a_way_that_does_not_tell_of_its_room() {
+    let mut first = elsewhere();
+    first.say(HALL, "1");
+    let push = first.push_written();
+    tell(&mut first, &push);
+    first.say(ORCHARD, "2");
+    first.write_all();
+    first.disable(JULIET, None);
+    let mut second = first.killed();
+    second.set_members_with_forwarding(ORCHARD, &[(JULIET, Forwarding::Asked)]);
+    second.set_occupants(ORCHARD, []);
+    while second.spread() {}
+    assert_eq!(told(&mut second), (Some(Way::Forward), 1));
+}
+
+#[test]
+fn mentions_words_and_ages_are_as_they_were() {
+    let mut first = by_account();
+    first.say(HALL, "0");
+    first.mention(ORCHARD, JULIET, "1");
+    first.say(ORCHARD, "2");
+    first.wait(100.0);
+    first.enable(JULIET, "phone");
+    let (again, push) = (killed(&first).push_written(), first.push_written());
+    assert_eq!((again.body(), again.count()), (Some("2"), 3));
+    assert_eq!((again.body(), again.count(), again.mentioned), (push.body(), push.count(), push.mentioned));
+}
+
+#[test]
+fn of_very_much_it_is_written_how_much_it_is() {
+    let mut first = by_account();
+    let rooms: Vec<String> = (0..200).map(|number| format!("room{number}@conference.example")).collect();
+    for room in &rooms {
+        first.read(room, &[JULIET], &[]);
+        (0..10).for_each(|number| _ = first.say(room, &format!("{number} {}", "x".repeat(200))));
+    }
+    first.write_all();
+    first.enable(JULIET, "phone");
+    let [part] = &first.bequests[..] else { panic!("there is one") };
+    assert!(part.messages.is_empty());
+    let before = counts(&first);
+    assert_eq!(before.len(), 200);
+    assert_eq!(counts(&killed(&first)), before);
+}
+
+#[test]
+fn to_and_fro_before_anything_is_written_it_is_where_it_is() {
+    let mut first = by_account();
+    hear_two(&mut first);
+    for time in 0..6 {
+        match time % 2 {
+            0 => _ = first.enable(JULIET, "phone"),
+            _ => _ = first.disable(JULIET, None),
+        }
+        assert_eq!(counts(&killed(&first)), counts(&first), "{time}");
+    }
+    first.write_all();
+    assert_eq!(counts(&killed(&first)), counts(&first));
+}
+
+#[test]
+fn a_checkpoint_that_is_made_meanwhile_changes_nothing() {
+    let mut first = by_account();
+    hear_two(&mut first);
+    let before = first.snapshot_parts(500, Detail::Words);
+    first.enable(JULIET, "phone");
+    let stored = std::mem::replace(&mut first.stored, before);
+    assert_eq!(counts(&killed(&first)), counts(&first), "begun before, and ended after");
+    first.stored = stored;
+    first.compact();
+    assert_eq!(counts(&killed(&first)), counts(&first), "begun after");
+}
+
+#[test]
+fn of_two_devices_the_first_one_leaves_what_it_had_to_the_account() {
+    let mut first = by_device();
+    hear_two(&mut first);
+    first.enable(JULIET, "tablet");
+    first.say(ORCHARD, "3");
+    first.write_all();
+    first.disable(JULIET, None);
+    assert_eq!(counts(&killed(&first)), counts(&first));
+}
+
+#[test]
 fn nothing_is_written_where_nothing_takes_the_place_of_anything() {
     let mut service = by_account();
     service.enable(JULIET, "phone");
-    assert!(service.bequests.is_empty(), "nothing is unread");
+    service.write_all();
     hear_two(&mut service);
     service.enable(JULIET, "tablet");
     service.disable(JULIET, Some("tablet"));
