@@ -21,13 +21,13 @@ impl LuaEngine {
 
     pub(super) fn poll_batch(lua: &Lua, this: &Self, now: f64) -> Result<(Option<Table>, usize)> {
         let batch = this.with_engine("poll_batch", |engine| engine.poll_batch(Instant::from_seconds(now)))?;
-        batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
+        write_part(lua, batch)
     }
 
     pub(super) fn finish_batch(lua: &Lua, this: &Self, now: f64) -> Result<(Option<Table>, usize)> {
         let batch =
             this.with_engine("finish_batch", |engine| engine.finish_batch(Instant::from_seconds(now)))?;
-        batch.map_or(Ok((None, 0)), |batch| write_batch(lua, &batch))
+        write_part(lua, batch)
     }
 
     pub(super) fn bequest(
@@ -39,7 +39,7 @@ impl LuaEngine {
         let part = this.with_engine("bequest", |engine| {
             engine.bequest(&user, &registrations, added.as_deref(), Instant::from_seconds(now))
         })?;
-        part.map_or(Ok((None, 0)), |part| write_batch(lua, &part))
+        write_part(lua, part)
     }
 
     pub(super) fn poll_event(lua: &Lua, this: &Self, _: ()) -> Result<Option<Table>> {
@@ -70,7 +70,8 @@ impl LuaEngine {
     }
 }
 
-fn write_batch(lua: &Lua, batch: &Snapshot) -> Result<(Option<Table>, usize)> {
-    let (table, bytes) = snapshot::write(lua, batch)?;
+fn write_part(lua: &Lua, part: Option<Snapshot>) -> Result<(Option<Table>, usize)> {
+    let Some(part) = part else { return Ok((None, 0)) };
+    let (table, bytes) = snapshot::write(lua, &part)?;
     Ok((Some(table), bytes))
 }
