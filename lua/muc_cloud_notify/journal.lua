@@ -127,12 +127,13 @@ local function new(parts)
 	end
 
 	-- A record of registrations is about to be stored, see bequest() in engine_types.lua. Returns whether something was stored for that.
+	-- Called where no stop comes in between.
 	local function bequeath(user, record, added)
 		if not is_new then begin(); end
 		if not names then return false; end
 		local ok, is_stored = guard.attempt("store what is unread under another name", function ()
 			local bequest, bytes = engine:bequest(user, record, added, monotonic());
-			return bequest and uninterrupted(write_bequest, bequest, bytes);
+			return bequest and write_bequest(bequest, bytes);
 		end);
 		return ok and is_stored or false;
 	end

@@ -70,7 +70,7 @@ impl Truth {
         }
     }
 
-    /// What a user has is about to be written under the name of what will have it, or has it.
+    /// What a user has is about to be written under the name of what will have it.
     fn begin_bequest(&mut self, heir: Key) {
         let from = self.bequeather(heir);
         self.heir(heir).begin_bequest(&from);

@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// What a device is called in the journal.
-    pub(in crate::engine) fn name_under(&self, key: Key, device: &Device) -> Option<NameHash> {
+    pub(super) fn name_under(&self, key: Key, device: &Device) -> Option<NameHash> {
         let user = self.registrations.user(device.owner())?;
         Some(key.hash(user.jid(), device.registration().push_identifier_pieces()))
     }
